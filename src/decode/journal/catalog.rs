@@ -1,0 +1,197 @@
+//! All tables together: the shipped ones, embedded in the program, and those a folder adds or overrides.
+//!
+//! A layout is parsed when an entry of its type is first met, so that a start takes a few milliseconds; a folder
+//! given by the user is parsed at once, so that a mistake in it is an error before the first entry.
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+};
+
+use super::{
+    heading::{self, Heading, HeadingKind},
+    layout::Layout,
+    levels::{Levels, Relevant},
+};
+use crate::decode::ebcdic::{Ccsid, Charset};
+
+include!(concat!(env!("OUT_DIR"), "/journal_tables.rs"));
+
+/// A table that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogError {
+    /// The folder cannot be read.
+    #[error("cannot read the layout tables in {path}: {source}")]
+    Folder {
+        /// The folder or file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The folder has no tables.
+    #[error("{path} holds no layout tables: expected files named XX.toml, one an entry type, as in formats/journal")]
+    Empty {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// One table is wrong.
+    #[error("layout table {file}: {reason}")]
+    Table {
+        /// The file.
+        file: String,
+        /// What is wrong, with the line where there is one.
+        reason: String,
+    },
+}
+
+/// Headings, layouts, levels.
+pub struct Catalog {
+    headings: Vec<Arc<Heading>>,
+    sources: BTreeMap<String, Source>,
+    levels: Levels,
+    relevant: Relevant,
+}
+
+struct Source {
+    text: &'static str,
+    parsed: OnceLock<Arc<Layout>>,
+}
+
+impl Catalog {
+    /// The shipped tables.
+    pub fn shipped() -> Result<Catalog, CatalogError> {
+        Catalog::with_folder(None)
+    }
+
+    /// The shipped tables, with those of `folder` in their place or beside them.
+    pub fn with_folder(folder: Option<&Path>) -> Result<Catalog, CatalogError> {
+        let mut overlay = match folder {
+            Some(f) => read_folder(f)?,
+            None => BTreeMap::new(),
+        };
+        let mut text_of = |name: &str| -> (String, String) {
+            match overlay.remove(name) {
+                Some((path, text)) => (path, text),
+                None => (format!("formats/journal/{name}"), shipped(name).unwrap_or_default().to_owned()),
+            }
+        };
+        let table = |file: String, reason: String| CatalogError::Table { file, reason };
+        let (file, text) = text_of("_headers.toml");
+        let headings = heading::parse(&text).map_err(|e| table(file, e))?;
+        let (file, text) = text_of("_audit_levels.toml");
+        let levels = Levels::parse(&text).map_err(|e| table(file, e))?;
+        let (file, text) = text_of("_relevant.toml");
+        let relevant: Relevant = toml::from_str(&text).map_err(|e| table(file, e.to_string()))?;
+
+        let mut sources: BTreeMap<String, Source> = FILES
+            .iter()
+            .filter(|(name, _)| !name.starts_with('_'))
+            .map(|(name, text)| {
+                let code = name.trim_end_matches(".toml").to_owned();
+                (code, Source { text, parsed: OnceLock::new() })
+            })
+            .collect();
+        for (name, (path, text)) in overlay {
+            if name.starts_with('_') {
+                continue;
+            }
+            let layout = Layout::parse(&text).map_err(|e| table(path.clone(), e))?;
+            if name.trim_end_matches(".toml") != layout.code {
+                return Err(table(
+                    path,
+                    format!("its entry_type is {:?}: the file must be named {}.toml", layout.code, layout.code),
+                ));
+            }
+            let parsed = OnceLock::new();
+            let code = layout.code.clone();
+            parsed.get_or_init(|| Arc::new(layout));
+            sources.insert(code, Source { text: "", parsed });
+        }
+        Ok(Catalog { headings: headings.into_iter().map(Arc::new).collect(), sources, levels, relevant })
+    }
+
+    /// The heading of this kind.
+    pub fn heading(&self, kind: HeadingKind) -> Option<&Arc<Heading>> {
+        self.headings.iter().find(|h| h.kind == kind)
+    }
+
+    /// The layout of an entry type; `None` for a type that no table knows.
+    pub fn layout(&self, code: &str) -> Option<&Arc<Layout>> {
+        let source = self.sources.get(code)?;
+        if let Some(l) = source.parsed.get() {
+            return Some(l);
+        }
+        // The shipped tables are parsed by a test; a table that failed here would be a type nobody knows.
+        let layout = Layout::parse(source.text).ok()?;
+        Some(source.parsed.get_or_init(|| Arc::new(layout)))
+    }
+
+    /// The entry types that have a table, in order.
+    pub fn codes(&self) -> impl Iterator<Item = &str> {
+        self.sources.keys().map(String::as_str)
+    }
+
+    /// Auditing values, titles, severities.
+    pub fn levels(&self) -> &Levels {
+        &self.levels
+    }
+
+    /// The fields beside the roles that a line of this type carries at the compact detail.
+    pub fn relevant(&self, code: &str) -> &[String] {
+        self.relevant.get(code).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// The two bytes of an entry type in EBCDIC. Entry types are upper-case letters and digits, which stand in the
+/// same place in every supported code page.
+pub fn entry_type_bytes(code: &str) -> Option<[u8; 2]> {
+    Charset::of(Ccsid(37))?.encode(code)?.try_into().ok()
+}
+
+fn shipped(name: &str) -> Option<&'static str> {
+    FILES.iter().find(|(n, _)| *n == name).map(|(_, t)| *t)
+}
+
+/// File name to (path, text) of the tables in a folder.
+fn read_folder(folder: &Path) -> Result<BTreeMap<String, (String, String)>, CatalogError> {
+    let error = |path: &Path| {
+        let path = path.to_owned();
+        move |source| CatalogError::Folder { path, source }
+    };
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder).map_err(error(folder))? {
+        let path = entry.map_err(error(folder))?.path();
+        let Some(name) = path.file_name().and_then(|n| n.to_str()).map(str::to_owned) else {
+            continue;
+        };
+        if name.ends_with(".toml") {
+            let text = fs::read_to_string(&path).map_err(error(&path))?;
+            found.insert(name, (path.display().to_string(), text));
+        }
+    }
+    if found.is_empty() {
+        return Err(CatalogError::Empty { path: folder.to_owned() });
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shipped_table_parses_and_there_are_86() {
+        let catalog = Catalog::shipped().unwrap();
+        for code in catalog.codes() {
+            let text = catalog.sources.get(code).unwrap().text;
+            let layout = Layout::parse(text).unwrap_or_else(|e| panic!("{code}: {e}"));
+            assert_eq!(layout.code, code);
+            assert!(catalog.levels().type_row(code).is_some(), "{code} has no title");
+            for name in catalog.relevant(code) {
+                assert!(layout.field(name).is_some(), "{code}: relevant field {name} is not in the table");
+            }
+        }
+        assert_eq!(catalog.codes().count(), 86);
+    }
+}

@@ -1,0 +1,178 @@
+//! Which bytes a text field holds, and in which character set: padding off, lengths applied, CCSID resolved.
+//!
+//! Shared by `decode` and by the encoders, so that both see the same text. Nothing is transcoded here.
+use super::{
+    layout::{Field, FieldKind, Layout},
+    number,
+};
+use crate::decode::ebcdic::{Ccsid, Charset};
+
+/// The bytes of a text and how to read them.
+#[derive(Clone, Copy)]
+pub struct Text<'a> {
+    /// Without padding.
+    pub bytes: &'a [u8],
+    /// `None`: the field names a CCSID that is not supported; shown as X'..'.
+    pub charset: Option<&'static Charset>,
+}
+
+/// How much of a field is there.
+#[derive(Clone, Copy)]
+pub enum Presence<T> {
+    /// The entry data ends before it, or it is an area that the data leaves blank.
+    Absent,
+    /// The entry data ends within it.
+    Cut(T),
+    /// All of it.
+    Whole(T),
+}
+
+impl<T> Presence<T> {
+    /// The value, whole or cut.
+    pub fn value(self) -> Option<T> {
+        match self {
+            Presence::Absent => None,
+            Presence::Cut(t) | Presence::Whole(t) => Some(t),
+        }
+    }
+}
+
+/// Without trailing EBCDIC blanks. Blanks are compared sixteen at a time: a command field is 6,000 bytes wide and
+/// nearly all of them are blank.
+#[inline]
+pub fn trim_blanks(mut bytes: &[u8]) -> &[u8] {
+    const BLANKS: [u8; 16] = [0x40; 16];
+    while let Some((head, BLANKS)) = bytes.split_last_chunk::<16>().map(|(h, t)| (h, *t)) {
+        bytes = head;
+    }
+    while let Some((0x40, head)) = bytes.split_last() {
+        bytes = head;
+    }
+    bytes
+}
+
+/// Whether an area holds nothing: blanks or NULs only.
+#[inline]
+pub fn is_blank(bytes: &[u8]) -> bool {
+    bytes.iter().all(|b| *b == 0x40) || bytes.iter().all(|b| *b == 0)
+}
+
+/// The text of a field of `char`, `unicode`, `varchar` or `varpath`; `job` is the job's character set.
+pub fn text_of<'a>(layout: &Layout, field: &Field, data: &'a [u8], job: &'static Charset) -> Presence<Text<'a>> {
+    let Some(room) = data.get(field.offset..).filter(|r| !r.is_empty()) else {
+        return Presence::Absent;
+    };
+    let own = ccsid(layout, field, data, job);
+    match field.kind {
+        FieldKind::Char if matches!(own, Own::None) => {
+            let bytes = trim_blanks(room.get(..field.length).unwrap_or(room));
+            let text = Text { bytes, charset: Some(job) };
+            if room.len() >= field.length { Presence::Whole(text) } else { Presence::Cut(text) }
+        }
+        FieldKind::Char | FieldKind::Unicode => {
+            let Some(bytes) = room.get(..field.length) else { return Presence::Absent };
+            let charset = own.charset(field.kind, job);
+            let bytes = match used(layout, field, data) {
+                Some(n) => bytes.get(..n).unwrap_or(bytes),
+                None => trim_padding(bytes, charset),
+            };
+            Presence::Whole(Text { bytes, charset })
+        }
+        FieldKind::Varchar | FieldKind::Varpath => {
+            let Some((head, rest)) = room.split_first_chunk::<2>() else { return Presence::Absent };
+            let stated = usize::from(u16::from_be_bytes(*head));
+            // A length beyond the field is not a length: what the field can hold is what there is.
+            let stated = stated.min(field.length.saturating_sub(2));
+            match rest.get(..stated) {
+                Some(bytes) => Presence::Whole(Text { bytes, charset: own.charset(field.kind, job) }),
+                None => Presence::Absent,
+            }
+        }
+        _ => Presence::Absent,
+    }
+}
+
+enum Own {
+    /// The field names no CCSID, or the entry does not hold it.
+    None,
+    Known(&'static Charset),
+    Unknown,
+}
+
+impl Own {
+    fn charset(&self, kind: FieldKind, job: &'static Charset) -> Option<&'static Charset> {
+        match self {
+            Own::Known(c) => Some(c),
+            Own::Unknown => None,
+            Own::None => match kind {
+                FieldKind::Unicode | FieldKind::Varpath => Charset::of(Ccsid(1200)),
+                _ => Some(job),
+            },
+        }
+    }
+}
+
+/// The CCSID that a sibling field holds. 0 and 65535 mean the job's; what is no CCSID number counts as not given.
+fn ccsid(layout: &Layout, field: &Field, data: &[u8], job: &'static Charset) -> Own {
+    let Some(sibling) = field.ccsid_field.and_then(|i| layout.fields.get(i)) else {
+        return Own::None;
+    };
+    let Some(n) = integer(sibling, data) else { return Own::None };
+    match u16::try_from(n) {
+        Ok(0 | 65535) => Own::Known(job),
+        Ok(n) => Charset::of(Ccsid(n)).map_or(Own::Unknown, Own::Known),
+        Err(_) => Own::None,
+    }
+}
+
+/// The bytes in use, where a sibling field holds them.
+fn used(layout: &Layout, field: &Field, data: &[u8]) -> Option<usize> {
+    let sibling = layout.fields.get(field.length_field?)?;
+    let bytes = data.get(sibling.offset..sibling.offset + sibling.length)?;
+    if bytes.iter().all(|b| *b == 0x40) {
+        return None; // an older outfile reserves the length's place: blank
+    }
+    let n = usize::try_from(integer(sibling, data)?).ok()?;
+    (n <= field.length).then_some(n)
+}
+
+/// The whole number in a field of any numeric type, or of digits as text.
+pub fn integer(field: &Field, data: &[u8]) -> Option<i64> {
+    let bytes = data.get(field.offset..field.offset + field.length)?;
+    match field.kind {
+        FieldKind::Bin => number::binary(bytes),
+        FieldKind::Zoned => number::zoned(bytes),
+        FieldKind::Packed => number::packed(bytes),
+        FieldKind::Char => number::digits(bytes).and_then(|n| i64::try_from(n).ok()),
+        _ => None,
+    }
+}
+
+/// Without the padding of its character set: NUL for UTF-16, NUL and blanks for the others.
+fn trim_padding<'a>(bytes: &'a [u8], charset: Option<&'static Charset>) -> &'a [u8] {
+    use crate::decode::ebcdic::Kind;
+    let mut bytes = bytes;
+    match charset.map(Charset::kind) {
+        Some(Kind::Utf16Be) => {
+            // An outfile blanks what the system left unused: X'4040' is no name.
+            while let Some((head, [0, 0] | [0, 0x20] | [0x40, 0x40])) =
+                bytes.split_last_chunk::<2>().map(|(h, t)| (h, *t))
+            {
+                bytes = head;
+            }
+            bytes
+        }
+        Some(Kind::Utf8) => {
+            while let Some((0 | 0x20, head)) = bytes.split_last() {
+                bytes = head;
+            }
+            bytes
+        }
+        _ => {
+            while let Some((0 | 0x40, head)) = bytes.split_last() {
+                bytes = head;
+            }
+            bytes
+        }
+    }
+}
