@@ -1,0 +1,33 @@
+//! The event: what an entry says, under names that do not depend on its type, its heading or the output format.
+//!
+//! There is one event model; filters and all encoders read it (R42). It is compact: an event is an entry, still as
+//! borrowed bytes, and the [`EventType`] compiled once for its entry type and heading, which says where each
+//! [`Slot`] of the event stands. Nothing is transcoded here, and a guess never becomes a slot unless asked for.
+pub mod model;
+pub mod slot;
+pub mod time;
+
+pub use model::{Detail, EventModel, EventType, Options};
+pub use slot::{Slot, SlotDetail, Source};
+pub use time::{Clock, DateFormat, EntryTime};
+
+use crate::decode::journal::Entry;
+
+/// One event: an entry seen through its type.
+#[derive(Clone, Copy)]
+pub struct Event<'a> {
+    /// The entry.
+    pub entry: Entry<'a>,
+    /// Where its values stand.
+    pub kind: &'a EventType,
+    /// When it happened; `None` where the entry holds no valid time.
+    pub time: Option<EntryTime>,
+}
+
+impl<'a> Event<'a> {
+    /// The bytes of the detail code, blanks off; empty for a type without one.
+    #[inline]
+    pub fn detail_code(&self) -> &'a [u8] {
+        self.kind.detail_code(&self.entry)
+    }
+}

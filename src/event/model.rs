@@ -1,0 +1,347 @@
+//! The event model of one source: the event type of every entry type, compiled when the first entry of it is met.
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+};
+
+use super::{
+    EntryTime, Event,
+    slot::{self, Slot, SlotRules, Source},
+};
+use crate::decode::{
+    ebcdic::Charset,
+    journal::{Catalog, Entry, FieldKind, Heading, Layout, catalog::entry_type_bytes, heading::Span, text},
+};
+
+/// What shapes events, beside the tables.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Carry fields whose layout is a guess.
+    pub include_guesses: bool,
+    /// Severity 0 to 10 by event id (`PW-P`) or type (`PW`), in place of the tables'.
+    pub severity: BTreeMap<String, u8>,
+    /// Event ids and types that record a failure.
+    pub failures: Vec<String>,
+    /// Names that the full detail leaves out.
+    pub omit: Vec<String>,
+    /// Severity and titles of entries that no table knows.
+    pub foreign: Foreign,
+}
+
+/// Titles and severity of entries that no table knows.
+#[derive(Clone, Debug, Default)]
+pub struct Foreign {
+    /// 0 to 10.
+    pub severity: u8,
+    /// Audit entries of an unknown type.
+    pub title_unknown: String,
+    /// Journal code J.
+    pub title_j: String,
+    /// Journal code U.
+    pub title_u: String,
+    /// Any other journal code.
+    pub title_other: String,
+}
+
+/// What a detail code means.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Detail {
+    /// The code; empty for entries without one.
+    pub code: String,
+    /// Its meaning.
+    pub meaning: Option<String>,
+    /// Whether the meaning is one that `_audit_levels.toml` singles out.
+    pub notable: bool,
+    /// 0 to 10.
+    pub severity: u8,
+    /// Whether it records a refusal or a failure.
+    pub failure: bool,
+}
+
+/// One entry type under one heading: what every event of it has in common.
+pub struct EventType {
+    /// Position in the model: 0 to 85 for known types, then the foreign ones.
+    pub index: usize,
+    /// Entry type; empty for foreign entries, whose code stands in the entry.
+    pub code: String,
+    /// Title.
+    pub title: String,
+    /// The layout; none for foreign entries.
+    pub layout: Option<Arc<Layout>>,
+    /// The values an event can have.
+    pub slots: Vec<Slot>,
+    /// Severity where the detail is not known.
+    pub severity: u8,
+    /// Whether the type as a whole records failures.
+    pub failure: bool,
+    detail: Option<Span>,
+    details: Vec<(Vec<u8>, Detail)>,
+    /// Where texts stand, by their ends, to tell what a cut entry has lost.
+    ends: Vec<(Span, FieldKind, String)>,
+}
+
+impl EventType {
+    /// The bytes of the detail code, blanks off.
+    #[inline]
+    pub fn detail_code<'a>(&self, entry: &Entry<'a>) -> &'a [u8] {
+        match self.detail {
+            Some(s) => text::trim_blanks(entry.data.get(s.at..s.at + s.len).unwrap_or(&[])),
+            None => &[],
+        }
+    }
+
+    /// The details that the tables know, with their codes in EBCDIC.
+    pub fn details(&self) -> &[(Vec<u8>, Detail)] {
+        &self.details
+    }
+
+    /// Whether foreign: journal codes other than T, and unknown types.
+    pub fn is_foreign(&self) -> bool {
+        self.layout.is_none()
+    }
+
+    /// The first value that a cut entry has lost or holds in part; `None` when nothing that is carried was hit.
+    pub fn lost<'s>(&'s self, entry: &Entry<'_>) -> Option<&'s str> {
+        let there = entry.data.len();
+        if there >= entry.stated {
+            return None;
+        }
+        let i = self.ends.partition_point(|(s, ..)| s.at + s.len <= there);
+        let (span, kind, name) = self.ends.get(i)?;
+        if span.at >= entry.stated {
+            return None;
+        }
+        if span.at >= there {
+            return Some(name);
+        }
+        let rest = entry.data.get(span.at..).unwrap_or(&[]);
+        let whole = match kind {
+            FieldKind::Varchar | FieldKind::Varpath => rest.split_first_chunk::<2>().is_some_and(|(n, text)| {
+                text.len() >= usize::from(u16::from_be_bytes(*n)).min(span.len.saturating_sub(2))
+            }),
+            // Blank to the last byte that is there: the text ended before the cut.
+            _ => matches!(rest.last(), Some(0x40)),
+        };
+        // What is whole hides nothing, but a text after it may be lost altogether.
+        if whole {
+            self.ends.get(i + 1).filter(|(s, ..)| s.at < entry.stated).map(|(.., n)| n.as_str())
+        } else {
+            Some(name)
+        }
+    }
+}
+
+/// The event types of one source.
+pub struct EventModel {
+    catalog: Arc<Catalog>,
+    heading: Arc<Heading>,
+    job: &'static Charset,
+    options: Options,
+    codes: Vec<String>,
+    /// Index into `types` by the two bytes of the entry type; `u16::MAX` for an unknown type.
+    by_bytes: Vec<u16>,
+    types: Vec<OnceLock<EventType>>,
+}
+
+/// Foreign event types, after the known ones.
+const FOREIGN: usize = 4;
+
+impl EventModel {
+    /// For a heading and the CCSID of the jobs.
+    pub fn new(catalog: Arc<Catalog>, heading: Arc<Heading>, job: &'static Charset, options: Options) -> EventModel {
+        let codes: Vec<String> = catalog.codes().map(str::to_owned).collect();
+        let mut by_bytes = vec![u16::MAX; 1 << 16];
+        for (i, code) in codes.iter().enumerate() {
+            let place = entry_type_bytes(code).map(|b| usize::from(u16::from_be_bytes(b)));
+            if let (Some(place), Ok(i)) = (place.and_then(|p| by_bytes.get_mut(p)), u16::try_from(i)) {
+                *place = i;
+            }
+        }
+        let types = (0..codes.len() + FOREIGN).map(|_| OnceLock::new()).collect();
+        EventModel { catalog, heading, job, options, codes, by_bytes, types }
+    }
+
+    /// The tables.
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// The heading.
+    pub fn heading(&self) -> &Heading {
+        &self.heading
+    }
+
+    /// The character set of the jobs.
+    pub fn job_charset(&self) -> &'static Charset {
+        self.job
+    }
+
+    /// Number of event types, for tables beside the model.
+    pub fn len(&self) -> usize {
+        self.types.len()
+    }
+
+    /// Never: the foreign types are always there.
+    pub fn is_empty(&self) -> bool {
+        self.types.is_empty()
+    }
+
+    /// The event of an entry. Total: an entry that no table knows is a foreign event.
+    #[inline]
+    pub fn event<'a>(&'a self, entry: Entry<'a>, time: Option<EntryTime>) -> Event<'a> {
+        Event { entry, kind: self.kind(self.index_of(&entry)), time }
+    }
+
+    /// The index of an entry's type.
+    #[inline]
+    pub fn index_of(&self, entry: &Entry<'_>) -> usize {
+        if entry.is_audit() {
+            let place = usize::from(u16::from_be_bytes(entry.entry_type()));
+            match self.by_bytes.get(place) {
+                Some(i) if *i != u16::MAX => usize::from(*i),
+                _ => self.codes.len(),
+            }
+        } else {
+            self.codes.len()
+                + match entry.journal_code() {
+                    0xD1 => 1,
+                    0xE4 => 2,
+                    _ => 3,
+                }
+        }
+    }
+
+    /// The event type at an index; those out of range are foreign.
+    #[inline]
+    pub fn kind(&self, index: usize) -> &EventType {
+        let index = index.min(self.types.len() - 1);
+        match self.types.get(index).map(OnceLock::get) {
+            Some(Some(kind)) => kind,
+            _ => self.types[index].get_or_init(|| self.compile(index)),
+        }
+    }
+
+    /// The event type of a code.
+    pub fn kind_of(&self, code: &str) -> Option<&EventType> {
+        self.codes.iter().position(|c| c == code).map(|i| self.kind(i))
+    }
+
+    #[cold]
+    fn compile(&self, index: usize) -> EventType {
+        let layout = self.codes.get(index).and_then(|c| self.catalog.layout(c));
+        match layout {
+            Some(layout) => self.known(index, layout),
+            None => self.foreign(index),
+        }
+    }
+
+    fn known(&self, index: usize, layout: &Arc<Layout>) -> EventType {
+        let code = layout.code.clone();
+        let levels = self.catalog.levels();
+        let row = levels.type_row(&code);
+        let severity = self.options.severity.get(&code).copied();
+        let type_severity = severity.or(row.map(|r| r.default_cef_severity)).unwrap_or(5);
+        let fails = |id: &str| self.options.failures.iter().any(|f| f == id);
+        let type_fails = fails(&code);
+        let detail_field = layout.role("detail").and_then(|i| layout.fields.get(i));
+
+        let mut known: BTreeMap<&str, Option<&str>> = BTreeMap::new();
+        if let Some(f) = detail_field {
+            known.extend(f.values.iter().map(|(c, m)| (c.as_str(), Some(m.as_str()))));
+        }
+        for d in levels.details.iter().filter(|d| d.entry_type == code) {
+            known.insert(&d.code, Some(&d.meaning));
+        }
+        for (_, codes) in levels.levels.iter().flat_map(|l| l.details.iter().filter(|(t, _)| **t == code)) {
+            for c in codes {
+                known.entry(c).or_insert(None);
+            }
+        }
+        known.entry("").or_insert(None);
+        let details = known
+            .into_iter()
+            .filter_map(|(c, meaning)| {
+                let id = format!("{code}-{c}");
+                let row = levels.detail_row(&code, c);
+                let detail = Detail {
+                    code: c.to_owned(),
+                    meaning: meaning.map(str::to_owned),
+                    notable: row.is_some(),
+                    severity: self
+                        .options
+                        .severity
+                        .get(&id)
+                        .copied()
+                        .or(severity)
+                        .or(row.map(|r| r.cef_severity))
+                        .unwrap_or(type_severity),
+                    failure: type_fails || fails(&id),
+                };
+                Some((self.job.encode(c)?, detail))
+            })
+            .collect();
+        let rules = SlotRules {
+            include_guesses: self.options.include_guesses,
+            relevant: self.catalog.relevant(&code),
+            omit: &self.options.omit,
+        };
+        let slots = slot::slots(layout, &self.heading, &rules);
+        EventType {
+            index,
+            title: row.map_or_else(|| layout.title.clone(), |r| r.title.clone()),
+            slots,
+            severity: type_severity,
+            failure: type_fails,
+            detail: detail_field.map(|f| Span { at: f.offset, len: f.length }),
+            details,
+            ends: ends(layout),
+            layout: Some(layout.clone()),
+            code,
+        }
+    }
+
+    fn foreign(&self, index: usize) -> EventType {
+        let f = &self.options.foreign;
+        let title = match index - self.codes.len() {
+            0 => &f.title_unknown,
+            1 => &f.title_j,
+            2 => &f.title_u,
+            _ => &f.title_other,
+        };
+        EventType {
+            index,
+            code: String::new(),
+            title: title.clone(),
+            layout: None,
+            slots: slot::foreign_slots(&self.heading),
+            severity: f.severity,
+            failure: false,
+            detail: None,
+            details: Vec::new(),
+            ends: Vec::new(),
+        }
+    }
+}
+
+/// The texts of a layout by their ends: those that a cut can hurt. Shorter fields are told by the texts around them.
+fn ends(layout: &Layout) -> Vec<(Span, FieldKind, String)> {
+    let mut ends: Vec<_> = layout
+        .fields
+        .iter()
+        .filter(|f| !f.reserved && f.columns.has(crate::decode::journal::layout::Columns::J5))
+        .filter(|f| f.role.is_some() && !matches!(f.kind, FieldKind::Bin | FieldKind::Zoned | FieldKind::Packed))
+        .map(|f| (Span { at: f.offset, len: f.length }, f.kind, f.name.clone()))
+        .collect();
+    ends.sort_by_key(|(s, ..)| s.at + s.len);
+    ends
+}
+
+/// Whether a source is one that the given heading can fill without an option.
+pub fn heading_holds(heading: &Heading, source: &Source) -> bool {
+    match source {
+        Source::EntryId | Source::Receiver => heading.receiver_name.is_some(),
+        Source::System => heading.system_name.is_some(),
+        Source::Time => heading.timestamp.is_some(),
+        _ => true,
+    }
+}

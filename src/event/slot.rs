@@ -1,0 +1,340 @@
+//! The slots of an event: a name, and where the value stands in the entry.
+//!
+//! Names are the project's own and the same for every entry type: `effective_user`, `job_user`, `object`, `path`,
+//! `command` and so on; a field that has no such name keeps the one of its layout.
+use crate::decode::journal::{
+    Field, FieldKind, Heading, Layout,
+    heading::Span,
+    layout::{Confidence, Part},
+};
+
+/// At which detail a slot is carried.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord)]
+pub enum SlotDetail {
+    /// Always.
+    Compact,
+    /// Only with `--detail full`.
+    Full,
+}
+
+/// Where the value of a slot stands.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Source {
+    /// Text of the heading.
+    Head(Span),
+    /// A number of the heading, shown without leading zeros; 0 counts as absent.
+    HeadNumber(Span),
+    /// Sequence number.
+    Sequence,
+    /// RECEIVER:SEQUENCE.
+    EntryId,
+    /// The receiver of the heading or, where it has none, the one given as an option.
+    Receiver,
+    /// The same for its library.
+    ReceiverLibrary,
+    /// The same for the system.
+    System,
+    /// Entry time.
+    Time,
+    /// NNNNNN/USER/NAME of the heading.
+    Job,
+    /// LIBRARY/PROGRAM of the heading; `*NONE` counts as absent.
+    Program,
+    /// The remote address: that of the heading or, where blank, of this field.
+    RemoteAddress(Option<usize>),
+    /// The address in this field, where the heading has one of its own.
+    OtherAddress(usize),
+    /// The remote port: that of the heading or, where blank, of this field.
+    RemotePort(Option<usize>),
+    /// EBCDIC text in the job's CCSID: 0-based offset and length in the entry data.
+    Plain(Span),
+    /// Text of any kind, by field.
+    Text(usize),
+    /// A number, by field.
+    Number(usize),
+    /// Opaque bytes, by field; all zero counts as absent.
+    Hex(usize),
+    /// LIBRARY/NAME.
+    Qualified {
+        /// Library, if the type has one.
+        library: Option<Span>,
+        /// Name.
+        name: Span,
+    },
+    /// The last component of a path, left out where the path of the event ends with it.
+    FileName {
+        /// The name's field.
+        name: usize,
+        /// The path's field.
+        path: Option<usize>,
+    },
+    /// NNNNNN/USER/NAME from fields.
+    JobOf {
+        /// Number: digits as text or zoned.
+        number: Option<usize>,
+        /// User.
+        user: Option<Span>,
+        /// Name.
+        name: Span,
+    },
+    /// A profile that is carried only where it differs from the effective user.
+    ActingUser(Span),
+    /// A group of Y/N flags as the values whose flag is Y: offset in the entry data and value.
+    Flags(Vec<(usize, String)>),
+    /// A text and the fields that continue it.
+    Joined(Vec<Span>),
+    /// A continuation on its own: carried where the text before it does not reach it.
+    Continuation {
+        /// The text that it continues.
+        before: Span,
+        /// The continuation.
+        text: Span,
+    },
+    /// What a number means, by field; the number itself where no table says.
+    Meaning(usize),
+    /// A part of a field, by index in the layout's parts.
+    Part(usize),
+    /// Detail code in plain.
+    Detail,
+    /// All entry data in hexadecimal.
+    RawData,
+    /// All entry data as text in the job's CCSID.
+    RawText,
+}
+
+/// One value of an event type.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Slot {
+    /// Its name.
+    pub name: String,
+    /// When it is carried.
+    pub detail: SlotDetail,
+    /// Whether the name is one of the event model (and so has a place of its own in the profiles).
+    pub named: bool,
+    /// Whether it is a flag group.
+    pub group: bool,
+    /// Where it stands.
+    pub source: Source,
+}
+
+/// What decides about slots beside the layout.
+pub struct SlotRules<'a> {
+    /// Carry fields whose layout is a guess.
+    pub include_guesses: bool,
+    /// Fields beside the roles that the compact detail carries.
+    pub relevant: &'a [String],
+    /// Patterns (`*` at the front) of names that even the full detail leaves out.
+    pub omit: &'a [String],
+}
+
+/// The slots that the heading gives to every entry.
+pub fn heading_slots(h: &Heading) -> Vec<Slot> {
+    let mut slots = Vec::new();
+    let mut add = |name: &str, source| slots.push(named(name, source));
+    add("entry_id", Source::EntryId);
+    add("time", Source::Time);
+    add("system", Source::System);
+    if let Some(s) = h.user_name {
+        add("effective_user", Source::Head(s));
+    }
+    add("job_user", Source::Head(h.job_user));
+    add("job", Source::Job);
+    add("job_number", Source::HeadNumber(h.job_number));
+    add("job_name", Source::Head(h.job_name));
+    add("sequence", Source::Sequence);
+    add("receiver", Source::Receiver);
+    add("receiver_library", Source::ReceiverLibrary);
+    if let Some(s) = h.thread {
+        add("thread", Source::Head(s));
+    }
+    add("program", Source::Program);
+    slots
+}
+
+/// The slots for entries that no table knows: their bytes, and the bytes read as text.
+pub fn foreign_slots(h: &Heading) -> Vec<Slot> {
+    let mut slots = heading_slots(h);
+    slots.push(named("remote_address", Source::RemoteAddress(None)));
+    slots.push(named("remote_port", Source::RemotePort(None)));
+    slots.push(other("text", SlotDetail::Compact, Source::RawText));
+    slots.push(other("data", SlotDetail::Compact, Source::RawData));
+    slots
+}
+
+/// The slots of an entry type under a heading, in the order of the layout after those of the heading.
+pub fn slots(layout: &Layout, heading: &Heading, rules: &SlotRules<'_>) -> Vec<Slot> {
+    let mut slots = heading_slots(heading);
+    let usable = |f: &Field| !f.reserved && (rules.include_guesses || f.confidence != Confidence::Guess);
+    let role = |role: &str| layout.fields.iter().position(|f| f.role.as_deref() == Some(role) && usable(f));
+    let field = |i: Option<usize>| i.and_then(|i| layout.fields.get(i));
+    let span = |i: Option<usize>| field(i).map(span_of);
+    let mut taken = vec![false; layout.fields.len()];
+    let mut take = |indexes: &[Option<usize>]| {
+        for i in indexes.iter().flatten() {
+            if let Some(t) = taken.get_mut(*i) {
+                *t = true;
+            }
+        }
+    };
+
+    let (address, port) = (role("remote_address"), role("remote_port"));
+    slots.push(named("remote_address", Source::RemoteAddress(address)));
+    slots.push(named("remote_port", Source::RemotePort(if address.is_some() { port } else { None })));
+
+    for (name, library_role, name_role) in [
+        ("object", "object_library", "object_name"),
+        ("old_object", "old_object_library", "old_object_name"),
+        ("dlo", "folder_path", "dlo_name"),
+    ] {
+        let (l, n) = (role(library_role), role(name_role));
+        if let Some(n_span) = span(n) {
+            slots.push(named(name, Source::Qualified { library: span(l), name: n_span }));
+            take(&[l, n]);
+        }
+    }
+    let path = role("object_path");
+    for (name, role_name) in [
+        ("object_type", "object_type"),
+        ("target_user", "target_user"),
+        ("path", "object_path"),
+        ("old_path", "old_object_path"),
+        ("command", "command"),
+        ("device", "device"),
+        ("local_address", "local_address"),
+        ("local_port", "local_port"),
+        ("object_attribute", "object_attribute"),
+    ] {
+        let i = role(role_name);
+        if let (Some(index), Some(f)) = (i, field(i)) {
+            slots.push(named(name, source_of(index, f)));
+            take(&[i]);
+        }
+    }
+    if let Some(name) = role("ifs_object_name") {
+        slots.push(named("file_name", Source::FileName { name, path }));
+        take(&[Some(name)]);
+    }
+    let acting = role("acting_user");
+    if let Some(s) = span(acting) {
+        slots.push(named("acting_user", Source::ActingUser(s)));
+        take(&[acting]);
+    }
+    for (slot, prefix) in [("target_job", "target_job"), ("source_job", "source_job")] {
+        let part = |p: &str| role(&format!("{prefix}_{p}"));
+        let (number, user, name) = (part("number"), part("user"), part("name"));
+        if let Some(n) = span(name) {
+            slots.push(named(slot, Source::JobOf { number, user: span(user), name: n }));
+            take(&[number, user, name]);
+        }
+    }
+    for (name, role_name) in [("new_value", "new_value"), ("old_value", "old_value")] {
+        let i = role(role_name);
+        let (Some(index), Some(f)) = (i, field(i)) else { continue };
+        let more: Vec<usize> = (0..layout.fields.len())
+            .filter(|j| layout.fields.get(*j).is_some_and(|g| g.continues == Some(index) && usable(g)))
+            .collect();
+        take(&[i]);
+        if more.is_empty() || f.kind != FieldKind::Char {
+            slots.push(named(name, source_of(index, f)));
+            continue;
+        }
+        let mut spans = vec![span_of(f)];
+        for j in more {
+            let Some(g) = layout.fields.get(j) else { continue };
+            let before = spans.last().copied().unwrap_or(span_of(f));
+            slots.push(other(&g.name, SlotDetail::Compact, Source::Continuation { before, text: span_of(g) }));
+            spans.push(span_of(g));
+            take(&[Some(j)]);
+        }
+        slots.push(named(name, Source::Joined(spans)));
+    }
+    if let Some(access) = role("access_type") {
+        slots.push(named("action", Source::Meaning(access)));
+        slots.push(other("access_type", SlotDetail::Full, Source::Number(access)));
+        take(&[Some(access)]);
+    }
+    take(&[role("detail")]);
+
+    for group in groups(layout) {
+        let flags = layout
+            .fields
+            .iter()
+            .filter(|f| usable(f))
+            .filter_map(|f| f.flag.as_ref().filter(|(g, _)| *g == group).map(|(_, v)| (f.offset, v.clone())))
+            .collect();
+        slots.push(Slot {
+            name: group,
+            detail: SlotDetail::Compact,
+            named: false,
+            group: true,
+            source: Source::Flags(flags),
+        });
+    }
+    for (i, f) in layout.fields.iter().enumerate() {
+        if taken.get(i).copied().unwrap_or(true) || !usable(f) || f.flag.is_some() {
+            continue;
+        }
+        let indicator = f.role.as_deref().is_some_and(|r| r.ends_with("path_indicator"));
+        let compact = (f.role.is_some() && !indicator) || rules.relevant.contains(&f.name);
+        if !compact && rules.omit.iter().any(|p| matches(p, &f.name)) {
+            continue;
+        }
+        let source = match f.role.as_deref() {
+            Some("remote_address") if f.kind == FieldKind::Char => Source::OtherAddress(i),
+            _ => source_of(i, f),
+        };
+        let detail = if compact { SlotDetail::Compact } else { SlotDetail::Full };
+        slots.push(other(&f.name, detail, source));
+    }
+    for (i, p) in layout.parts.iter().enumerate() {
+        if rules.include_guesses || p.confidence != Confidence::Guess {
+            slots.push(other(&p.name, SlotDetail::Compact, Source::Part(i)));
+        }
+    }
+    slots
+}
+
+fn named(name: &str, source: Source) -> Slot {
+    Slot { name: name.to_owned(), detail: SlotDetail::Compact, named: true, group: false, source }
+}
+
+fn other(name: &str, detail: SlotDetail, source: Source) -> Slot {
+    Slot { name: name.to_owned(), detail, named: false, group: false, source }
+}
+
+fn span_of(f: &Field) -> Span {
+    Span { at: f.offset, len: f.length }
+}
+
+fn source_of(index: usize, f: &Field) -> Source {
+    match f.kind {
+        FieldKind::Char if f.ccsid_field.is_none() => Source::Plain(span_of(f)),
+        FieldKind::Char | FieldKind::Unicode | FieldKind::Varchar | FieldKind::Varpath => Source::Text(index),
+        FieldKind::Zoned | FieldKind::Packed | FieldKind::Bin => Source::Number(index),
+        FieldKind::Hex => Source::Hex(index),
+    }
+}
+
+fn groups(layout: &Layout) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for (g, _) in layout.fields.iter().filter_map(|f| f.flag.as_ref()) {
+        if !names.contains(g) {
+            names.push(g.clone());
+        }
+    }
+    names
+}
+
+/// `*tail` matches names that end so; anything else matches itself.
+fn matches(pattern: &str, name: &str) -> bool {
+    match pattern.strip_prefix('*') {
+        Some(tail) => name.ends_with(tail),
+        None => pattern == name,
+    }
+}
+
+/// The bytes of a part, if it applies to an entry with this object type and access type.
+pub fn part_applies(part: &Part, object_type: &str, access_type: Option<i64>) -> bool {
+    part.object_types.iter().any(|t| t == object_type)
+        && (part.access_types.is_empty() || access_type.is_some_and(|a| part.access_types.contains(&a)))
+}
