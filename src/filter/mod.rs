@@ -1,0 +1,107 @@
+//! The filter: whether an event is sent, and which rule said no.
+//!
+//! Compiled once for an event model; a verdict compares bytes and allocates nothing. Without rules everything is
+//! sent. In this version: entry types ([`types`]), users and times of a selection.
+pub mod types;
+
+use std::sync::Arc;
+
+use crate::{
+    decode::{ebcdic::Charset, journal::text::trim_blanks},
+    event::{Event, EventModel},
+};
+pub use types::{TypeRule, TypeRules, UnknownType};
+
+/// What is asked for, in words.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    /// `[filter] types` of the configuration.
+    pub configured: TypeRules,
+    /// `--types`; empty for all.
+    pub selected: Vec<TypeRule>,
+    /// `--user`: either user; empty for all.
+    pub users: Vec<String>,
+    /// `--since`, in microseconds UTC.
+    pub since: Option<i64>,
+    /// `--until`, in microseconds UTC; that time itself is out.
+    pub until: Option<i64>,
+}
+
+/// The rule that decided.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord)]
+pub enum Rule {
+    /// `[filter] types`.
+    ConfiguredTypes,
+    /// `--types`.
+    SelectedTypes,
+    /// `--user`.
+    User,
+    /// `--since` and `--until`.
+    Time,
+}
+
+impl Rule {
+    /// All rules, in the order in which they are asked.
+    pub const ALL: [Rule; 4] = [Rule::ConfiguredTypes, Rule::SelectedTypes, Rule::User, Rule::Time];
+
+    /// Its name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Rule::ConfiguredTypes => "filter.types",
+            Rule::SelectedTypes => "--types",
+            Rule::User => "--user",
+            Rule::Time => "--since/--until",
+        }
+    }
+}
+
+/// A compiled filter.
+pub struct Filter {
+    configured: types::Compiled,
+    selected: types::Compiled,
+    users: Vec<Vec<u8>>,
+    since: i64,
+    until: i64,
+}
+
+impl Filter {
+    /// Compiles the rules for a model. Fails for a type, level or detail that no table knows.
+    pub fn new(model: &EventModel, rules: &Rules) -> Result<Filter, UnknownType> {
+        let job: &'static Charset = model.job_charset();
+        let selected = TypeRules { send: rules.selected.clone(), exclude: Vec::new() };
+        Ok(Filter {
+            configured: types::Compiled::new(model, &rules.configured)?,
+            selected: types::Compiled::new(model, &selected)?,
+            users: rules.users.iter().map(|u| job.encode(&u.to_uppercase()).unwrap_or_default()).collect(),
+            since: rules.since.unwrap_or(i64::MIN),
+            until: rules.until.unwrap_or(i64::MAX),
+        })
+    }
+
+    /// The rule that drops an event; `None` when it is sent. An entry without a valid time passes every time rule:
+    /// what cannot be told is not hidden.
+    #[inline]
+    pub fn verdict(&self, ev: &Event<'_>) -> Option<Rule> {
+        if !self.configured.sends(ev) {
+            return Some(Rule::ConfiguredTypes);
+        }
+        if !self.selected.sends(ev) {
+            return Some(Rule::SelectedTypes);
+        }
+        if !self.users.is_empty() {
+            let h = ev.entry.heading;
+            let effective = trim_blanks(ev.entry.head(h.user_name));
+            let job = trim_blanks(h.job_user.of(ev.entry.record));
+            if !self.users.iter().any(|u| *u == effective || *u == job) {
+                return Some(Rule::User);
+            }
+        }
+        match ev.time {
+            Some(t) if t.utc_micros < self.since || t.utc_micros >= self.until => Some(Rule::Time),
+            _ => None,
+        }
+    }
+}
+
+/// A filter and its model, for callers that keep one a heading.
+pub type SharedModel = Arc<EventModel>;
