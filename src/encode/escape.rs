@@ -1,0 +1,126 @@
+//! `printable` and the escapes of the output formats: one unit of text in, bytes of a line out.
+//!
+//! Every byte of an entry may be written by an attacker. So whatever a line cannot carry is made visible first, by
+//! `printable` (C0, DEL, C1, U+2028, U+2029 and lone surrogates become `\xHH` or `\u{H}` as text), and only then
+//! escaped by the rules of the format. An event is always one line, and no value can end its field.
+use crate::decode::ebcdic::Unit;
+
+/// The escaping rules of a place in a line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum Escape {
+    /// CEF extension value: `\` and `=`.
+    CefValue,
+    /// CEF header field: `\` and `|`.
+    CefHeader,
+    /// LEEF value with the tab as delimiter; LEEF has no escape, so `|` becomes `_`.
+    LeefTab,
+    /// LEEF value with `^` as delimiter: `|` and `^` become `_`.
+    LeefCaret,
+    /// RFC 5424 PARAM-VALUE: `"`, `\` and `]` (section 6.3.3).
+    StructuredData,
+    /// JSON string: the value itself, with JSON's own escapes.
+    Json,
+    /// RFC 5424 HOSTNAME, PROCID and MSGID: PRINTUSASCII; anything else becomes `_`.
+    HeaderField,
+    /// Free text: `printable` only.
+    Text,
+}
+
+/// Appends one unit.
+pub fn put_unit(escape: Escape, unit: Unit, out: &mut Vec<u8>) {
+    if escape == Escape::Json {
+        return put_json(unit, out);
+    }
+    match unit {
+        Unit::Char(c) if is_control(c) => put_code(escape, u32::from(c), out),
+        Unit::Char(c) => put_char(escape, c, out),
+        Unit::Surrogate(s) => put_code(escape, u32::from(s), out),
+        Unit::Byte(b) => put_code(escape, u32::from(b), out),
+    }
+}
+
+/// Appends text that is not from an entry (titles, names), escaped all the same.
+pub fn put_str(escape: Escape, text: &str, out: &mut Vec<u8>) {
+    for c in text.chars() {
+        put_unit(escape, Unit::Char(c), out);
+    }
+}
+
+/// What a receiver gets back for a text: the text with everything visible. For tests and for people.
+pub fn printable(text: &str) -> String {
+    let mut out = Vec::with_capacity(text.len());
+    put_str(Escape::Text, text, &mut out);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+fn is_control(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
+}
+
+fn put_char(escape: Escape, c: char, out: &mut Vec<u8>) {
+    match (escape, c) {
+        (Escape::CefValue, '\\' | '=')
+        | (Escape::CefHeader, '\\' | '|')
+        | (Escape::StructuredData, '"' | '\\' | ']') => out.push(b'\\'),
+        (Escape::LeefTab, '|') | (Escape::LeefCaret, '|' | '^') => return out.push(b'_'),
+        (Escape::HeaderField, c) if !c.is_ascii_graphic() => return out.push(b'_'),
+        _ => {}
+    }
+    out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+}
+
+/// A code that a line cannot carry, as visible text, which is then escaped like any text.
+fn put_code(escape: Escape, code: u32, out: &mut Vec<u8>) {
+    let text = if code <= 0xFF { format!("\\x{code:02x}") } else { format!("\\u{{{code:x}}}") };
+    for c in text.chars() {
+        put_char(escape, c, out);
+    }
+}
+
+fn put_json(unit: Unit, out: &mut Vec<u8>) {
+    match unit {
+        Unit::Char(c @ ('"' | '\\')) => out.extend_from_slice(&[b'\\', u8::try_from(c).unwrap_or(b'?')]),
+        Unit::Char(c) if u32::from(c) < 0x20 || is_control(c) => {
+            out.extend_from_slice(format!("\\u{:04x}", u32::from(c)).as_bytes());
+        }
+        Unit::Char(c) => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+        Unit::Surrogate(s) => out.extend_from_slice(format!("\\u{s:04x}").as_bytes()),
+        Unit::Byte(_) => out.extend_from_slice("\u{FFFD}".as_bytes()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn escaped(escape: Escape, text: &str) -> String {
+        let mut out = Vec::new();
+        put_str(escape, text, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn controls_are_made_visible_before_they_are_escaped() {
+        assert_eq!(printable("a\nb\u{85}c\u{2028}d\u{7f}"), r"a\x0ab\x85c\u{2028}d\x7f");
+        assert_eq!(escaped(Escape::CefValue, "a\nb=c\\"), r"a\\x0ab\=c\\");
+        assert_eq!(escaped(Escape::StructuredData, "x\"]\\\n"), r#"x\"\]\\\\x0a"#);
+    }
+
+    #[test]
+    fn a_pipe_is_escaped_only_where_the_format_says_so() {
+        assert_eq!(escaped(Escape::CefHeader, "a|b=c"), r"a\|b=c");
+        assert_eq!(escaped(Escape::CefValue, "a|b"), "a|b");
+        assert_eq!(escaped(Escape::LeefTab, "a|b^c\td"), r"a_b^c\x09d");
+        assert_eq!(escaped(Escape::LeefCaret, "a|b^c"), "a_b_c");
+    }
+
+    #[test]
+    fn a_syslog_header_field_is_printable_ascii_without_blanks() {
+        assert_eq!(escaped(Escape::HeaderField, "PRÖD 1"), "PR_D_1");
+    }
+
+    #[test]
+    fn json_keeps_the_value_itself() {
+        assert_eq!(escaped(Escape::Json, "a\"b\\c\nd\u{2028}é"), "a\\\"b\\\\c\\u000ad\\u2028é");
+    }
+}

@@ -1,0 +1,412 @@
+//! Writing the line of an event into a reused buffer, and keeping it within its size limit.
+use super::{
+    Format, Header, Profile,
+    escape::{Escape, put_unit},
+    plan::{self, Op, OpKind, Plan, Variant},
+    transcode::Transcoder,
+    value::{self, AddressKind, Context, Given},
+};
+use crate::{
+    decode::ebcdic::Charset,
+    event::{Detail, EntryTime, Event, EventModel},
+};
+
+/// What shapes the lines of one output.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Body.
+    pub format: Format,
+    /// Header.
+    pub header: Header,
+    /// Carry every field that is not blank.
+    pub full: bool,
+    /// Longest line in bytes, without framing.
+    pub max_size: usize,
+    /// Syslog facility, 0 to 23.
+    pub facility: u8,
+    /// Vendor in CEF and LEEF.
+    pub vendor: String,
+    /// Product in CEF and LEEF.
+    pub product: String,
+    /// Version in CEF and LEEF.
+    pub version: String,
+    /// Structured-data id.
+    pub sd_id: String,
+    /// APP-NAME.
+    pub app_name: String,
+    /// What the heading does not hold.
+    pub given: Given,
+}
+
+impl Settings {
+    /// The contract of a profile and the defaults of a format.
+    pub fn new(format: Format, profile: &Profile) -> Settings {
+        let c = &profile.contract;
+        Settings {
+            format,
+            header: format.default_header(),
+            full: false,
+            max_size: format.default_max_size(),
+            facility: c.facility,
+            vendor: c.vendor.clone(),
+            product: c.product.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            sd_id: c.sd_id.clone(),
+            app_name: c.app_name.clone(),
+            given: Given::default(),
+        }
+    }
+}
+
+/// What was written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Written {
+    /// Bytes of the syslog header.
+    pub header: usize,
+    /// Bytes of the line, header included, framing not.
+    pub total: usize,
+    /// Values were cut or left out to keep the size limit.
+    pub truncated: bool,
+    /// The entry holds no effective user.
+    pub without_user: bool,
+}
+
+/// Room kept for the marks of a line that is cut.
+const MARK: usize = 160;
+/// A long text is cut rather than left out only when at least this many bytes of it remain.
+const WORTH_CUTTING: usize = 64;
+
+/// Encodes the events of one model for one output.
+pub struct Encoder {
+    settings: Settings,
+    profile: Profile,
+    plans: Vec<Option<Box<Plan>>>,
+    access: Vec<(i64, String)>,
+    job: &'static Charset,
+    values: Transcoder,
+    header_fields: Transcoder,
+    /// End of each value of the line being written, with its op.
+    ends: Vec<(usize, usize)>,
+    last_time: Option<EntryTime>,
+}
+
+impl Encoder {
+    /// For the events of a model.
+    pub fn new(model: &EventModel, profile: Profile, settings: Settings) -> Encoder {
+        let job = model.job_charset();
+        Encoder {
+            values: Transcoder::new(plan::value_escape(settings.format), job),
+            header_fields: Transcoder::new(Escape::HeaderField, job),
+            plans: (0..model.len()).map(|_| None).collect(),
+            access: model.catalog().levels().access_types().map(|(c, m)| (c, m.to_owned())).collect(),
+            ends: Vec::new(),
+            last_time: None,
+            job,
+            settings,
+            profile,
+        }
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Appends the line of an event, without framing and without a line end.
+    pub fn encode(&mut self, ev: &Event<'_>, out: &mut Vec<u8>) -> Written {
+        let Encoder { settings, profile, plans, access, job, values, header_fields, ends, last_time } = self;
+        let Some(slot) = plans.get_mut(ev.kind.index) else { return Written::default() };
+        let plan: &Plan = slot.get_or_insert_with(|| Box::new(Plan::new(ev.kind, settings, profile)));
+        let made;
+        let variant = match plan.variant(ev.detail_code()) {
+            Some(v) if !ev.kind.is_foreign() => v,
+            _ => {
+                made = unknown_variant(ev, job, settings, profile);
+                &made
+            }
+        };
+        let cx = Context { job, given: &settings.given, access };
+
+        let start = out.len();
+        let host = value::system(&ev.entry, &settings.given);
+        put_header(settings, variant, ev, host, header_fields, last_time, out);
+        let header = out.len() - start;
+        out.extend_from_slice(&variant.start);
+        let cef = settings.format == Format::Cef;
+        if !cef {
+            out.extend_from_slice(&variant.constants);
+        }
+        let body = out.len();
+        ends.clear();
+        let mut in_msg = false;
+        for (i, op) in plan.ops.iter().enumerate() {
+            let at = out.len();
+            if put_op(op, ev, &cx, values, &mut in_msg, out) {
+                if i == 0 && cef {
+                    // The first key of a CEF extension has no blank before it.
+                    out.remove(at);
+                    out.extend_from_slice(&variant.constants);
+                }
+                ends.push((out.len(), i));
+            }
+        }
+        let lost = ev.kind.lost(&ev.entry);
+        let mut written = Written {
+            header,
+            total: 0,
+            truncated: false,
+            without_user: ev.entry.head(ev.entry.heading.user_name).iter().all(|b| matches!(b, 0x40 | 0)),
+        };
+        let marks = lost.map_or(0, |l| l.len() + 20) + variant.end.len();
+        if out.len() - start + marks > settings.max_size {
+            written.truncated = true;
+            shrink(settings, plan, variant, ev, &cx, values, ends, Place { start, body, marks }, out);
+        }
+        if let Some(name) = lost {
+            put_mark(settings.format, "incomplete", name, out);
+        }
+        out.extend_from_slice(&variant.end);
+        written.total = out.len() - start;
+        written
+    }
+}
+
+fn put_mark(format: Format, key: &str, value: &str, out: &mut Vec<u8>) {
+    out.extend(plan::before(format, key, None));
+    out.extend_from_slice(value.as_bytes());
+    out.extend(plan::after(format));
+}
+
+#[inline]
+fn put_op(
+    op: &Op,
+    ev: &Event<'_>,
+    cx: &Context<'_>,
+    tr: &mut Transcoder,
+    in_msg: &mut bool,
+    out: &mut Vec<u8>,
+) -> bool {
+    let at = out.len();
+    let before: &[u8] = match &op.kind {
+        OpKind::Msg(more) if *in_msg => more,
+        _ => &op.before,
+    };
+    out.extend_from_slice(before);
+    let value_at = out.len();
+    let wrote = match op.kind {
+        OpKind::Rfc3339 => put_rfc3339(ev.time, out),
+        _ => value::put(&op.source, ev, cx, tr, out),
+    };
+    if !wrote {
+        out.truncate(at);
+        return false;
+    }
+    match &op.kind {
+        OpKind::Address { v6, other } => {
+            let key = match value::address_kind(out.get(value_at..).unwrap_or(&[])) {
+                AddressKind::V4 => None,
+                AddressKind::V6 => Some(v6),
+                AddressKind::Other => Some(other),
+            };
+            if let Some(key) = key {
+                out.splice(at..value_at, key.iter().copied());
+            }
+        }
+        OpKind::Msg(_) => {
+            *in_msg = true;
+            quote_if_needed(value_at, out);
+        }
+        _ => {}
+    }
+    out.extend_from_slice(op.after);
+    true
+}
+
+/// A value of CEF's msg that holds the separator, or begins with a quote, is quoted, so that it cannot pass for another pair.
+#[inline]
+fn quote_if_needed(at: usize, out: &mut Vec<u8>) {
+    let value = out.get(at..).unwrap_or(&[]);
+    let hides = value.first() == Some(&b'"')
+        || memchr::memchr_iter(b';', value).any(|i| value.get(i + 1).is_none_or(|b| *b == b' '));
+    if hides {
+        let quoted: Vec<u8> = value.iter().flat_map(|b| if *b == b'"' { vec![b'"', b'"'] } else { vec![*b] }).collect();
+        out.truncate(at);
+        out.push(b'"');
+        out.extend_from_slice(&quoted);
+        out.push(b'"');
+    }
+}
+
+fn put_rfc3339(time: Option<EntryTime>, out: &mut Vec<u8>) -> bool {
+    let Some(t) = time else { return false };
+    out.extend_from_slice(&t.local);
+    put_offset(t.offset, out);
+    true
+}
+
+#[inline]
+fn put_offset(offset: i32, out: &mut Vec<u8>) {
+    if offset == 0 {
+        return out.push(b'Z');
+    }
+    let minutes = offset.unsigned_abs() / 60;
+    let two = |n: u32| [b'0' + u8::try_from(n / 10 % 10).unwrap_or(0), b'0' + u8::try_from(n % 10).unwrap_or(0)];
+    out.push(if offset < 0 { b'-' } else { b'+' });
+    out.extend_from_slice(&two(minutes / 60));
+    out.push(b':');
+    out.extend_from_slice(&two(minutes % 60));
+}
+
+fn put_header(
+    s: &Settings,
+    v: &Variant,
+    ev: &Event<'_>,
+    host: &[u8],
+    tr: &mut Transcoder,
+    last: &mut Option<EntryTime>,
+    out: &mut Vec<u8>,
+) {
+    match s.header {
+        Header::None => return,
+        Header::Rfc5424 => {
+            out.extend_from_slice(&v.pri);
+            if !put_rfc3339(ev.time, out) {
+                out.push(b'-');
+            }
+        }
+        Header::Rfc3164 => {
+            out.extend_from_slice(&v.pri);
+            // RFC 3164 has no sign for an unknown time: the entry before it is the nearest thing known.
+            *last = ev.time.or(*last);
+            put_bsd_time(*last, out);
+        }
+    }
+    out.push(b' ');
+    if host.is_empty() {
+        out.push(b'-');
+    } else {
+        tr.put_job(host, out);
+    }
+    out.extend_from_slice(&v.after_host);
+    if s.header == Header::Rfc5424 {
+        let job = ev.entry.heading;
+        let digits = job.job_number.of(ev.entry.record);
+        if s.format == Format::Syslog && digits.iter().all(|b| (0xF0..=0xF9).contains(b)) {
+            out.extend(digits.iter().map(|b| b & 15 | b'0'));
+            for part in [job.job_user, job.job_name] {
+                out.push(b'/');
+                tr.put_job(value::meaningful(part.of(ev.entry.record)), out);
+            }
+        } else {
+            out.push(b'-');
+        }
+    }
+    out.extend_from_slice(&v.after_procid);
+}
+
+/// `Mmm dd hh:mm:ss`, the day padded with a blank (RFC 3164, section 4.1.2).
+fn put_bsd_time(time: Option<EntryTime>, out: &mut Vec<u8>) {
+    const MONTHS: [&[u8; 3]; 12] =
+        [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
+    let local = time.map_or(*b"1970-01-01T00:00:00.000000", |t| t.local);
+    let [_, _, _, _, _, m1, m2, _, d1, d2, _, rest @ ..] = local;
+    let month = usize::from(m1.wrapping_sub(b'0')) * 10 + usize::from(m2.wrapping_sub(b'0'));
+    out.extend_from_slice(MONTHS.get(month.wrapping_sub(1)).map_or(b"Jan", |m| *m));
+    out.push(b' ');
+    out.push(if d1 == b'0' { b' ' } else { d1 });
+    out.push(d2);
+    out.push(b' ');
+    out.extend(rest.iter().take(8));
+}
+
+/// The constants of an event whose detail, or type, no table knows.
+#[cold]
+fn unknown_variant(ev: &Event<'_>, job: &'static Charset, s: &Settings, p: &Profile) -> Variant {
+    let mut detail = Detail {
+        code: job.decode_string(ev.detail_code()),
+        meaning: None,
+        notable: false,
+        severity: ev.kind.severity,
+        failure: ev.kind.failure,
+    };
+    if !ev.kind.is_foreign() {
+        return plan::variant(&ev.kind.code, &ev.kind.code, &ev.kind.title, &detail, s, p);
+    }
+    let entry_type = job.decode_string(&ev.entry.entry_type());
+    if ev.entry.is_audit() {
+        return plan::variant("T", &entry_type, &ev.kind.title, &detail, s, p);
+    }
+    let code = job.decode_string(&[ev.entry.journal_code()]);
+    detail.code = entry_type;
+    plan::variant(&code, &code, &ev.kind.title, &detail, s, p)
+}
+
+/// Where a line stands in the buffer.
+struct Place {
+    start: usize,
+    body: usize,
+    /// Bytes that still follow the values.
+    marks: usize,
+}
+
+/// Brings a line back under its limit: whole values go from the end; the first that does not fit is cut between two
+/// characters if it is a long text. The names of what was cut or left out are said in the line.
+#[cold]
+#[allow(clippy::too_many_arguments)] // the parts of one encoder, borrowed apart
+fn shrink(
+    s: &Settings,
+    plan: &Plan,
+    v: &Variant,
+    ev: &Event<'_>,
+    cx: &Context<'_>,
+    tr: &mut Transcoder,
+    ends: &[(usize, usize)],
+    place: Place,
+    out: &mut Vec<u8>,
+) {
+    let limit = (place.start + s.max_size).saturating_sub(place.marks + MARK);
+    let fitting = ends.iter().take_while(|(end, _)| *end <= limit).count();
+    let keep = match fitting {
+        0 => place.body,
+        n => ends.get(n - 1).map_or(place.body, |(end, _)| *end),
+    };
+    out.truncate(keep);
+    if fitting == 0 && s.format == Format::Cef {
+        out.extend_from_slice(v.constants.strip_prefix(b" ").unwrap_or(&v.constants));
+    }
+    let gone: Vec<&Op> = ends.iter().skip(fitting).filter_map(|(_, i)| plan.ops.get(*i)).collect();
+    if let Some(op) = gone.first()
+        && let Some(text) = value::long_text(&op.source, ev, cx)
+        && let Some(charset) = text.charset
+    {
+        let room = limit.saturating_sub(out.len() + op.before.len() + op.after.len());
+        if room >= WORTH_CUTTING {
+            out.extend_from_slice(&op.before);
+            let end = out.len() + room;
+            let mut full = false;
+            charset.decode(text.bytes, &mut |unit| {
+                let at = out.len();
+                if !full {
+                    put_unit(tr.escape(), unit, out);
+                    if out.len() > end {
+                        out.truncate(at);
+                        full = true;
+                    }
+                }
+            });
+            out.extend_from_slice(op.after);
+        }
+    }
+    let mut names = String::new();
+    for op in gone {
+        if names.len() + op.name.len() > 120 {
+            names.push_str(",...");
+            break;
+        }
+        if !names.is_empty() {
+            names.push(',');
+        }
+        names.push_str(&op.name);
+    }
+    put_mark(s.format, "truncated", &names, out);
+}

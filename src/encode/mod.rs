@@ -1,0 +1,91 @@
+//! Events become lines: syslog headers, CEF, LEEF, structured data and JSON.
+//!
+//! For: deciding, once per entry type, which bytes stand between the values ([`plan`]), and writing a line for an
+//! event into a reused buffer ([`line`]). Where a value stands in a format is data ([`profile`]).
+//! Not for: framing, sending, or what is sent at all.
+//!
+//! Invariants: every text goes through `printable` and the escape of its place ([`escape`]), so an event is one line
+//! and no value ends its field; a value that is blank is left out with its key; a line never exceeds its size limit,
+//! and what was left out to keep it is named in it.
+pub mod entry_json;
+pub mod escape;
+pub mod line;
+pub mod plan;
+pub mod profile;
+pub mod transcode;
+pub mod value;
+
+pub use line::{Encoder, Settings, Written};
+pub use profile::Profile;
+
+/// What the body of a line is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum Format {
+    /// One structured-data element and a short text (RFC 5424).
+    Syslog,
+    /// CEF:0.
+    Cef,
+    /// LEEF 1.0, tab as delimiter.
+    Leef,
+    /// LEEF 2.0, `^` as delimiter.
+    Leef2,
+    /// One JSON object.
+    Json,
+}
+
+impl Format {
+    /// All, in the order of the help text.
+    pub const ALL: [Format; 5] = [Format::Syslog, Format::Cef, Format::Leef, Format::Leef2, Format::Json];
+
+    /// The value of `--format`.
+    pub fn key(self) -> &'static str {
+        match self {
+            Format::Syslog => "syslog",
+            Format::Cef => "cef",
+            Format::Leef => "leef",
+            Format::Leef2 => "leef2",
+            Format::Json => "json",
+        }
+    }
+
+    /// The header it has unless another is asked for.
+    pub fn default_header(self) -> Header {
+        match self {
+            Format::Syslog | Format::Cef => Header::Rfc5424,
+            // QRadar and SC4S recognise LEEF behind an RFC 3164 header without a tag.
+            Format::Leef | Format::Leef2 => Header::Rfc3164,
+            // A JSON line behind a syslog header is no JSON line to any tool that reads JSON lines.
+            Format::Json => Header::None,
+        }
+    }
+
+    /// The size limit it has unless another is given: LEEF receivers take 4,096 bytes (QRadar's default TCP payload).
+    pub fn default_max_size(self) -> usize {
+        match self {
+            Format::Leef | Format::Leef2 => 4_000,
+            _ => 8_192,
+        }
+    }
+}
+
+/// The syslog header before the body.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum Header {
+    /// RFC 5424: time to the microsecond with offset.
+    Rfc5424,
+    /// RFC 3164: local time without year and zone.
+    Rfc3164,
+    /// Nothing.
+    None,
+}
+
+impl Header {
+    /// The value of `--header`.
+    pub fn key(self) -> &'static str {
+        match self {
+            Header::Rfc5424 => "rfc5424",
+            Header::Rfc3164 => "rfc3164",
+            Header::None => "none",
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! The plan of a line: for one event type and one format, the bytes between the values, made once.
+//!
+//! A line is: header, body start (constant for type and detail), constants of the detail, values, marks, end.
+//! Everything that does not depend on the entry is in a [`Variant`] or an [`Op`] and is copied, not formatted.
+use super::{
+    Format, Header, Profile,
+    escape::{Escape, put_str},
+    line::Settings,
+    profile::{Row, RowDetail},
+};
+use crate::event::{Detail, EventType, Slot, SlotDetail, Source};
+
+/// One value of a line.
+pub struct Op {
+    /// Before the value: separator and key.
+    pub before: Vec<u8>,
+    /// After it.
+    pub after: &'static [u8],
+    /// What is special about it.
+    pub kind: OpKind,
+    /// Where it stands.
+    pub source: Source,
+    /// Its name in the mark of a line that was cut.
+    pub name: String,
+}
+
+/// What is special about a value.
+pub enum OpKind {
+    /// Nothing.
+    Value,
+    /// CEF and LEEF keep `src` for addresses: other keys for IPv6 and for what is no address.
+    Address {
+        /// Key before an IPv6 address.
+        v6: Vec<u8>,
+        /// Key before anything else.
+        other: Vec<u8>,
+    },
+    /// One `name: value` of CEF's msg; `before` is for the first, this for the others.
+    Msg(Vec<u8>),
+    /// The entry time as RFC 3339 text.
+    Rfc3339,
+}
+
+/// What is constant for an event type and detail.
+#[derive(Default, Clone)]
+pub struct Variant {
+    /// `<PRI>1 ` or `<PRI>`.
+    pub pri: Vec<u8>,
+    /// Between host and PROCID.
+    pub after_host: Vec<u8>,
+    /// From behind PROCID to the first value: the end of the header.
+    pub after_procid: Vec<u8>,
+    /// The start of the body.
+    pub start: Vec<u8>,
+    /// Constant values, behind the first op in CEF, before it elsewhere.
+    pub constants: Vec<u8>,
+    /// Behind the last value: closing and, in syslog format, the text.
+    pub end: Vec<u8>,
+}
+
+/// The plan of one event type.
+pub struct Plan {
+    /// Values in order.
+    pub ops: Vec<Op>,
+    /// Variants of the known details.
+    variants: Vec<Variant>,
+    /// Variant by the byte of a one-byte detail code, 255 for none.
+    by_byte: [u8; 256],
+    /// Longer codes.
+    by_code: Vec<(Vec<u8>, u8)>,
+}
+
+impl Plan {
+    /// For an event type.
+    pub fn new(kind: &EventType, settings: &Settings, profile: &Profile) -> Plan {
+        let mut plan =
+            Plan { ops: ops(kind, settings, profile), variants: Vec::new(), by_byte: [255; 256], by_code: Vec::new() };
+        for (code, detail) in kind.details() {
+            let Ok(at) = u8::try_from(plan.variants.len()) else { break };
+            if at == 255 {
+                break;
+            }
+            plan.variants.push(variant(&kind.code, &kind.code, &kind.title, detail, settings, profile));
+            match code.as_slice() {
+                [b] => plan.by_byte[usize::from(*b)] = at,
+                code => plan.by_code.push((code.to_vec(), at)),
+            }
+        }
+        plan
+    }
+
+    /// The variant of a detail code in EBCDIC, blanks off; `None` for a code that no table knows.
+    #[inline]
+    pub fn variant(&self, code: &[u8]) -> Option<&Variant> {
+        let at = match code {
+            [b] => self.by_byte[usize::from(*b)],
+            code => self.by_code.iter().find(|(c, _)| c == code).map_or(255, |(_, at)| *at),
+        };
+        self.variants.get(usize::from(at))
+    }
+}
+
+/// The escape of values in a format.
+pub fn value_escape(format: Format) -> Escape {
+    match format {
+        Format::Syslog => Escape::StructuredData,
+        Format::Cef => Escape::CefValue,
+        Format::Leef => Escape::LeefTab,
+        Format::Leef2 => Escape::LeefCaret,
+        Format::Json => Escape::Json,
+    }
+}
+
+/// The key of a value in a format, with its separator: what stands before the value.
+pub fn before(format: Format, key: &str, label: Option<&str>) -> Vec<u8> {
+    match format {
+        Format::Syslog => format!(" {key}=\"").into_bytes(),
+        Format::Cef => match label {
+            Some(label) => format!(" {key}Label={label} {key}=").into_bytes(),
+            None => format!(" {key}=").into_bytes(),
+        },
+        Format::Leef => format!("\t{key}=").into_bytes(),
+        Format::Leef2 => format!("^{key}=").into_bytes(),
+        Format::Json => format!(",\"{key}\":\"").into_bytes(),
+    }
+}
+
+/// What stands behind a value.
+pub fn after(format: Format) -> &'static [u8] {
+    match format {
+        Format::Syslog | Format::Json => b"\"",
+        _ => b"",
+    }
+}
+
+/// The constants of an event: `category` is the entry type or journal code, `id` the event id without the detail.
+pub fn variant(category: &str, id: &str, title: &str, detail: &Detail, s: &Settings, p: &Profile) -> Variant {
+    let severity = detail.severity.min(10);
+    let scale = |table: &[u8; 11]| table.get(usize::from(severity)).copied().unwrap_or(5);
+    let joined = |by: &str| match detail.code.as_str() {
+        "" => id.to_owned(),
+        code => format!("{id}{by}{code}"),
+    };
+    let event_id = joined("-");
+    let escaped = |escape, text: &str| {
+        let mut out = Vec::new();
+        put_str(escape, text, &mut out);
+        out
+    };
+    let pri = u16::from(s.facility) * 8 + u16::from(scale(&p.severity.syslog));
+    let mut v = Variant::default();
+    let mut app = escaped(Escape::HeaderField, &s.app_name);
+    app.truncate(48);
+    match s.header {
+        Header::Rfc5424 => {
+            v.pri = format!("<{pri}>1 ").into_bytes();
+            v.after_host = [b" ", app.as_slice(), b" "].concat();
+            // CEF and LEEF carry event id and job in the body: twice would be bytes without a meaning.
+            v.after_procid = match s.format {
+                Format::Syslog => {
+                    let mut msgid = escaped(Escape::HeaderField, &event_id);
+                    msgid.truncate(32);
+                    [b" ", msgid.as_slice(), b" "].concat()
+                }
+                _ => b" - - ".to_vec(),
+            };
+        }
+        Header::Rfc3164 => {
+            v.pri = format!("<{pri}>").into_bytes();
+            // CEF and LEEF stand where the tag would: receivers look for them there.
+            v.after_host = match s.format {
+                Format::Syslog | Format::Json => [b" ", app.as_slice(), b": "].concat(),
+                _ => b" ".to_vec(),
+            };
+        }
+        Header::None => {}
+    }
+    let version = &s.version;
+    let (vendor, product) = (&s.vendor, &s.product);
+    let head = |text: &str| String::from_utf8_lossy(&escaped(Escape::CefHeader, text)).into_owned();
+    let leef = |text: &str| String::from_utf8_lossy(&escaped(value_escape(s.format), text)).into_owned();
+    v.start = match s.format {
+        Format::Syslog => format!("[{}", s.sd_id).into_bytes(),
+        Format::Cef => format!(
+            "CEF:0|{}|{}|{}|{}|{}|{severity}|",
+            head(vendor),
+            head(product),
+            head(version),
+            head(&event_id),
+            head(title)
+        )
+        .into_bytes(),
+        Format::Leef | Format::Leef2 => {
+            let (v, by, cut) = if s.format == Format::Leef { ("1.0", "\t", "") } else { ("2.0", "^", "^|") };
+            let sev = scale(&p.severity.leef);
+            format!(
+                "LEEF:{v}|{}|{}|{}|{}|{cut}cat={}{by}sev={sev}",
+                leef(vendor),
+                leef(product),
+                leef(version),
+                leef(&joined("_")),
+                leef(category)
+            )
+            .into_bytes()
+        }
+        Format::Json => {
+            let text = |t: &str| String::from_utf8_lossy(&escaped(Escape::Json, t)).into_owned();
+            format!("{{\"event_id\":\"{}\",\"title\":\"{}\",\"severity\":{severity}", text(&event_id), text(title))
+                .into_bytes()
+        }
+    };
+    let worth = detail.failure || (detail.notable && severity >= p.outcome.reason_from_severity);
+    let reason = detail.meaning.as_deref().filter(|m| !m.eq_ignore_ascii_case(title));
+    for row in p.values.iter().filter(|r| carried(r, s)) {
+        let text = match row.name.as_str() {
+            "outcome" if detail.failure => Some("failure"),
+            "reason" if worth || s.full || s.format == Format::Json => reason,
+            _ => None,
+        };
+        if let (Some(text), Some(key)) = (text, row.key(s.format)) {
+            v.constants.extend(before(s.format, key, row.cef_label.as_deref()));
+            put_str(value_escape(s.format), text, &mut v.constants);
+            v.constants.extend(after(s.format));
+        }
+    }
+    v.end = match s.format {
+        Format::Syslog => {
+            let mut end = b"] ".to_vec();
+            put_str(Escape::Text, title, &mut end);
+            if let Some(reason) = reason.filter(|_| worth) {
+                end.extend_from_slice(b": ");
+                put_str(Escape::Text, reason, &mut end);
+            }
+            end
+        }
+        Format::Json => b"}".to_vec(),
+        _ => Vec::new(),
+    };
+    v
+}
+
+fn carried(row: &Row, s: &Settings) -> bool {
+    (s.full || row.detail == RowDetail::Compact) && row.carried_with(s.header)
+}
+
+fn ops(kind: &EventType, s: &Settings, profile: &Profile) -> Vec<Op> {
+    let mut ops = Vec::new();
+    let mut msg = Vec::new();
+    let mut done: Vec<&str> = Vec::new();
+    let wanted = |slot: &&Slot| s.full || slot.detail == SlotDetail::Compact;
+    for row in profile.values.iter().filter(|r| carried(r, s)) {
+        if row.name == "*" {
+            for slot in kind.slots.iter().filter(wanted).filter(|slot| !slot.named) {
+                match (s.format, &row.cef) {
+                    (Format::Cef, Some(_)) => msg.push(msg_op(slot, None)),
+                    (Format::Cef, None) => {}
+                    _ => ops.push(op(s.format, &other_key(s.format, slot), None, slot)),
+                }
+            }
+            continue;
+        }
+        let Some(key) = row.key(s.format) else { continue };
+        // JSON takes its keys from the names, so a name that two rows place differently comes once.
+        if s.format == Format::Json && done.contains(&row.name.as_str()) {
+            continue;
+        }
+        let Some(slot) = kind.slots.iter().find(|slot| slot.named && slot.name == row.name) else { continue };
+        done.push(&row.name);
+        if s.format == Format::Cef && key == "msg" {
+            msg.push(msg_op(slot, row.cef_label.as_deref()));
+        } else {
+            ops.push(op(s.format, key, row.cef_label.as_deref(), slot));
+        }
+    }
+    ops.append(&mut msg);
+    ops
+}
+
+fn op(format: Format, key: &str, label: Option<&str>, slot: &Slot) -> Op {
+    let kind = match (&slot.source, format) {
+        (Source::RemoteAddress(_), Format::Cef) => {
+            OpKind::Address { v6: b" c6a2Label=Source IPv6 Address c6a2=".to_vec(), other: b" shost=".to_vec() }
+        }
+        (Source::RemoteAddress(_), Format::Leef | Format::Leef2) => {
+            OpKind::Address { v6: before(format, key, None), other: before(format, "remoteAddress", None) }
+        }
+        (Source::Time, Format::Json) => OpKind::Rfc3339,
+        _ => OpKind::Value,
+    };
+    Op {
+        before: before(format, key, label),
+        after: after(format),
+        kind,
+        source: slot.source.clone(),
+        name: slot.name.clone(),
+    }
+}
+
+fn msg_op(slot: &Slot, label: Option<&str>) -> Op {
+    let label = match label {
+        Some(label) => label.to_owned(),
+        None if slot.group => slot.name.replace('_', " "),
+        None => slot.name.clone(),
+    };
+    Op {
+        before: format!(" msg={label}: ").into_bytes(),
+        after: b"",
+        kind: OpKind::Msg(format!("; {label}: ").into_bytes()),
+        source: slot.source.clone(),
+        name: slot.name.clone(),
+    }
+}
+
+/// The key of a value that has no place of its own: its layout name; that of a flag group without `_`.
+fn other_key(format: Format, slot: &Slot) -> String {
+    let name = if slot.group { slot.name.replace('_', "") } else { slot.name.clone() };
+    match format {
+        Format::Syslog => param_name(&name),
+        _ => name,
+    }
+}
+
+/// A PARAM-NAME of at most 32 characters (RFC 5424, section 6.3.3): a longer name loses its `_`, then its end.
+pub fn param_name(name: &str) -> String {
+    if name.len() <= 32 {
+        return name.to_owned();
+    }
+    let mut short = name.replace('_', "");
+    short.truncate(32);
+    short
+}
