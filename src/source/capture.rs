@@ -1,0 +1,227 @@
+//! A captured audit journal: a file or standard input, read in large pieces and handed out record by record.
+//!
+//! Memory is bounded by one buffer, whatever the size of the capture. Records are borrowed from it. The file is
+//! only read; it is not mapped, because a file that shrinks while it is mapped kills the process.
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use crate::decode::journal::{
+    Heading,
+    detect::{self, Found, Unknown, Wanted},
+    record::{Framing, Split, split},
+};
+
+/// The front of a capture that is looked at to find its heading and record length.
+const SAMPLE: usize = 1 << 20;
+/// Bytes read at a time: small enough to stay in the second-level cache between reading and decoding.
+const CHUNK: usize = 128 << 10;
+
+/// Why a capture cannot be read, or not to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum CaptureError {
+    /// The file cannot be opened or read.
+    #[error("{name}: cannot read it at offset {offset}: {source}")]
+    Io {
+        /// File name.
+        name: String,
+        /// Bytes read before.
+        offset: u64,
+        /// Why.
+        source: io::Error,
+    },
+    /// A directory.
+    #[error("{name}: this is a directory, expected a capture file: name its files, for example {name}/*")]
+    Directory {
+        /// File name.
+        name: String,
+    },
+    /// It is no capture, or not the one that the options say.
+    #[error("{name}: {reason}")]
+    Unknown {
+        /// File name.
+        name: String,
+        /// Why.
+        reason: Unknown,
+    },
+    /// A length prefix that cannot be one: what follows cannot be told apart.
+    #[error(
+        "{name}: offset {offset}: expected the 4-byte length of a record (1 to 1048576), got {got}: the stream is damaged from here on; entries before it were read"
+    )]
+    BadLength {
+        /// File name.
+        name: String,
+        /// Where.
+        offset: u64,
+        /// The number that stands there.
+        got: u32,
+    },
+}
+
+/// One record, or what is left of one.
+#[derive(Clone, Copy, Debug)]
+pub enum Item<'a> {
+    /// A whole record and its offset in the capture (behind its length prefix).
+    Record(&'a [u8], u64),
+    /// The capture ends within this record.
+    Cut(&'a [u8], u64),
+}
+
+/// An open capture.
+pub struct Capture {
+    name: String,
+    input: Box<dyn Read>,
+    found: Found,
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// Offset in the capture of `buffer[start]`.
+    offset: u64,
+    ended: bool,
+    size: Option<u64>,
+}
+
+impl Capture {
+    /// Opens a capture (`-` is standard input) and finds out what it is.
+    pub fn open(path: &Path, headings: &[Arc<Heading>], wanted: Wanted) -> Result<Capture, CaptureError> {
+        let name = if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() };
+        let io = |source| CaptureError::Io { name: name.clone(), offset: 0, source };
+        let (input, size): (Box<dyn Read>, Option<u64>) = if path == Path::new("-") {
+            (Box::new(io::stdin().lock()), None)
+        } else {
+            let file = File::open(path).map_err(io)?;
+            let meta = file.metadata().map_err(io)?;
+            if meta.is_dir() {
+                return Err(CaptureError::Directory { name });
+            }
+            (Box::new(file), meta.is_file().then_some(meta.len()))
+        };
+        Capture::new(name, input, size, headings, wanted)
+    }
+
+    /// Reads from anything that reads.
+    pub fn new(
+        name: String,
+        mut input: Box<dyn Read>,
+        size: Option<u64>,
+        headings: &[Arc<Heading>],
+        wanted: Wanted,
+    ) -> Result<Capture, CaptureError> {
+        let mut buffer = Vec::new();
+        input
+            .by_ref()
+            .take(u64::try_from(SAMPLE).unwrap_or(u64::MAX))
+            .read_to_end(&mut buffer)
+            .map_err(|source| CaptureError::Io { name: name.clone(), offset: 0, source })?;
+        let whole = buffer.len() < SAMPLE;
+        let found = detect::detect(headings, wanted, &buffer, whole)
+            .map_err(|reason| CaptureError::Unknown { name: name.clone(), reason })?;
+        Ok(Capture { name, input, found, start: 0, end: buffer.len(), buffer, offset: 0, ended: whole, size })
+    }
+
+    /// Its name for messages.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it was found to be.
+    pub fn found(&self) -> &Found {
+        &self.found
+    }
+
+    /// Its size in bytes, where known.
+    pub fn size(&self) -> Option<u64> {
+        self.size
+    }
+
+    /// Bytes handed out so far.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Whether the next record is in memory already, so that taking it cannot block.
+    pub fn is_ready(&self) -> bool {
+        let bytes = self.buffer.get(self.start..self.end).unwrap_or(&[]);
+        !matches!(split(self.found.framing, bytes, self.ended), Split::Need(_))
+    }
+
+    /// The next record; `None` at the end.
+    #[inline]
+    #[allow(clippy::should_implement_trait)] // a lending iterator: the record borrows the buffer
+    pub fn next(&mut self) -> Result<Option<Item<'_>>, CaptureError> {
+        loop {
+            let bytes = self.buffer.get(self.start..self.end).unwrap_or(&[]);
+            // Twice, because what is returned borrows the buffer and refilling changes it.
+            match split(self.found.framing, bytes, self.ended) {
+                Split::Need(n) => self.refill(n)?,
+                Split::End => return Ok(None),
+                Split::BadLength(got) => {
+                    return Err(CaptureError::BadLength { name: self.name.clone(), offset: self.offset, got });
+                }
+                Split::Record { used, .. } => {
+                    let at = self.start + self.prefix();
+                    let offset = self.offset + self.prefix() as u64;
+                    self.start += used;
+                    self.offset += used as u64;
+                    let record = self.buffer.get(at..self.start).unwrap_or(&[]);
+                    return Ok(Some(Item::Record(record, offset)));
+                }
+                Split::Cut(rest) => {
+                    let (length, used) = (rest.len(), bytes.len());
+                    let offset = self.offset;
+                    self.start = self.end;
+                    self.offset += used as u64;
+                    let rest = self.buffer.get(self.end - length..self.end).unwrap_or(&[]);
+                    return Ok(Some(Item::Cut(rest, offset)));
+                }
+            }
+        }
+    }
+
+    fn prefix(&self) -> usize {
+        match self.found.framing {
+            Framing::Fixed(_) => 0,
+            Framing::Stream => 4,
+        }
+    }
+
+    #[cold]
+    fn refill(&mut self, need: usize) -> Result<(), CaptureError> {
+        self.buffer.copy_within(self.start..self.end, 0);
+        self.end -= self.start;
+        self.start = 0;
+        let room = (self.end + CHUNK).max(need);
+        if self.buffer.len() != room {
+            self.buffer.resize(room, 0);
+            self.buffer.shrink_to(room.max(2 * CHUNK));
+        }
+        loop {
+            let free = self.buffer.get_mut(self.end..).unwrap_or(&mut []);
+            match self.input.read(free) {
+                Ok(0) => self.ended = true,
+                Ok(n) => self.end += n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                Err(source) => {
+                    let offset = self.offset + self.end as u64;
+                    return Err(CaptureError::Io { name: self.name.clone(), offset, source });
+                }
+            }
+            return Ok(());
+        }
+    }
+}
+
+/// The captures of a command line, checked to be there before the first is read.
+pub fn check_paths(paths: &[PathBuf]) -> Result<(), CaptureError> {
+    for path in paths.iter().filter(|p| *p != Path::new("-")) {
+        let name = path.display().to_string();
+        let file = File::open(path).map_err(|source| CaptureError::Io { name: name.clone(), offset: 0, source })?;
+        if file.metadata().is_ok_and(|m| m.is_dir()) {
+            return Err(CaptureError::Directory { name });
+        }
+    }
+    Ok(())
+}
