@@ -1,0 +1,114 @@
+//! Output addresses: `stdout`, `null`, `file:PATH`, `udp://HOST:PORT`, `tcp://HOST:PORT`, `tls://HOST:PORT`.
+use std::{fmt, path::PathBuf, str::FromStr};
+
+use super::OutputError;
+
+/// A host and a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// Name or address; IPv6 without its brackets.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+impl FromStr for Address {
+    type Err = OutputError;
+
+    fn from_str(s: &str) -> Result<Address, OutputError> {
+        let wrong = || OutputError::Address(s.to_owned());
+        let (host, port) = s.rsplit_once(':').ok_or_else(wrong)?;
+        let host = match host.strip_prefix('[').map(|h| h.strip_suffix(']')) {
+            Some(inner) => inner.ok_or_else(wrong)?,
+            None if host.contains(':') => return Err(wrong()),
+            None => host,
+        };
+        let port = port.parse().ok().filter(|p| *p != 0).ok_or_else(wrong)?;
+        if host.is_empty() || host.contains('/') {
+            return Err(wrong());
+        }
+        Ok(Address { host: host.to_owned(), port })
+    }
+}
+
+/// Where lines go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Standard output.
+    Stdout,
+    /// Nowhere: for measuring.
+    Null,
+    /// Appended to a file.
+    File(PathBuf),
+    /// One datagram a line.
+    Udp(Address),
+    /// A stream.
+    Tcp(Address),
+    /// A stream under TLS.
+    Tls(Address),
+}
+
+impl FromStr for Target {
+    type Err = OutputError;
+
+    fn from_str(s: &str) -> Result<Target, OutputError> {
+        let whole = |e: OutputError| match e {
+            OutputError::Address(_) => OutputError::Address(s.to_owned()),
+            other => other,
+        };
+        match s.split_once(':') {
+            None if s == "stdout" || s == "-" => Ok(Target::Stdout),
+            None if s == "null" => Ok(Target::Null),
+            Some(("file", path)) if !path.is_empty() => Ok(Target::File(PathBuf::from(path.trim_start_matches("//")))),
+            Some((scheme, rest)) => {
+                let wrong = || OutputError::Address(s.to_owned());
+                let address = rest.strip_prefix("//").ok_or_else(wrong)?.parse().map_err(whole)?;
+                match scheme {
+                    "udp" => Ok(Target::Udp(address)),
+                    "tcp" => Ok(Target::Tcp(address)),
+                    "tls" => Ok(Target::Tls(address)),
+                    _ => Err(wrong()),
+                }
+            }
+            None => Err(OutputError::Address(s.to_owned())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_of_address_is_read_and_others_are_refused() {
+        let address = |host: &str, port| Address { host: host.into(), port };
+        assert_eq!(
+            "tls://siem.example.com:6514".parse::<Target>().unwrap(),
+            Target::Tls(address("siem.example.com", 6514))
+        );
+        assert_eq!("udp://[2001:db8::1]:514".parse::<Target>().unwrap(), Target::Udp(address("2001:db8::1", 514)));
+        assert_eq!("file:/var/log/x.cef".parse::<Target>().unwrap(), Target::File("/var/log/x.cef".into()));
+        for wrong in [
+            "tcp://host",
+            "tcp:host:514",
+            "tcp://host:0",
+            "tcp://host:70000",
+            "tcp://2001:db8::1:514",
+            "http://h:1",
+            "",
+            "file:",
+        ] {
+            assert!(wrong.parse::<Target>().is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Where lines go: standard output, a file, UDP, TCP, TLS.
+//!
+//! For: framing lines ([`Sink::send`]), sending them whole and in order, ending a connection so that the receiver has
+//! read everything ([`Sink::finish`]), keeping to a rate ([`pace`]).
+//! Not for: what a line says, and durable delivery with reconnects (the agent's spool does that). A replay that loses
+//! its receiver stops and says where it stood: the capture is still there.
+pub mod address;
+pub mod pace;
+pub mod pin;
+pub mod sink;
+pub mod tls;
+
+pub use address::{Address, Target};
+pub use sink::{Framing, Sink};
+pub use tls::TlsOptions;
+
+/// Why sending failed.
+#[derive(Debug, thiserror::Error)]
+pub enum OutputError {
+    /// The address does not say where.
+    #[error("{0}: expected stdout, null, file:PATH, udp://HOST:PORT, tcp://HOST:PORT or tls://HOST:PORT")]
+    Address(String),
+    /// The file cannot be opened.
+    #[error("cannot open {path}: {source}")]
+    File {
+        /// The file.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// No connection.
+    #[error("cannot connect to {to}: {source}")]
+    Connect {
+        /// The address.
+        to: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// TLS files or options.
+    #[error("TLS: {0}")]
+    TlsOptions(String),
+    /// The handshake failed.
+    #[error("TLS handshake with {to} failed: {reason}")]
+    Handshake {
+        /// The address.
+        to: String,
+        /// Which certificate, which name and why.
+        reason: String,
+    },
+    /// A write failed.
+    #[error("writing to {to} failed: {source}")]
+    Write {
+        /// The address.
+        to: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The receiver did not confirm the end of the connection.
+    #[error(
+        "{to} did not close the connection within {seconds} s after everything was sent: whether it read the last lines is not known"
+    )]
+    Unconfirmed {
+        /// The address.
+        to: String,
+        /// How long it was waited for.
+        seconds: u64,
+    },
+}
+
+impl OutputError {
+    /// A reader that went away (`| head`): not an error.
+    pub fn is_closed_pipe(&self) -> bool {
+        matches!(self, OutputError::Write { to, source } if to == "standard output" && source.kind() == std::io::ErrorKind::BrokenPipe)
+    }
+
+    /// Whether trying again later can help: a network that is down, not a wrong option or a refused certificate.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            OutputError::Connect { .. } | OutputError::Write { .. } | OutputError::Unconfirmed { .. } => true,
+            OutputError::Address(_)
+            | OutputError::File { .. }
+            | OutputError::TlsOptions(_)
+            | OutputError::Handshake { .. } => false,
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Pinning: trusting one certificate by the SHA-256 of its DER form (RFC 5425, section 4.2.2), and showing what to pin.
+use std::{
+    fmt,
+    net::TcpStream,
+    str::FromStr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use rustls::{
+    ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    crypto::{CryptoProvider, ring},
+    pki_types::{CertificateDer, ServerName, UnixTime},
+};
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+
+use super::{Address, OutputError, sink};
+
+/// A certificate's fingerprint: `sha256:` and 64 hexadecimal digits, colons between bytes allowed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Pin([u8; 32]);
+
+impl Pin {
+    /// The fingerprint of a certificate.
+    pub fn of(cert: &CertificateDer<'_>) -> Pin {
+        let digest = ring_digest(cert);
+        Pin(digest)
+    }
+
+    /// Whether a certificate is the pinned one.
+    pub fn matches(&self, cert: &CertificateDer<'_>) -> bool {
+        Pin::of(cert) == *self
+    }
+}
+
+fn ring_digest(bytes: &[u8]) -> [u8; 32] {
+    let mut out = [0; 32];
+    let digest = ::ring::digest::digest(&::ring::digest::SHA256, bytes);
+    out.copy_from_slice(digest.as_ref());
+    out
+}
+
+impl fmt::Display for Pin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("sha256:")?;
+        self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))
+    }
+}
+
+impl fmt::Debug for Pin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Pin {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Pin, String> {
+        let wrong =
+            || format!("{s:?}: expected sha256: and 64 hexadecimal digits, as `qaudjrn pin HOST:PORT` prints them");
+        let hex: String = s.strip_prefix("sha256:").ok_or_else(wrong)?.chars().filter(|c| *c != ':').collect();
+        if hex.len() != 64 || !hex.is_ascii() {
+            return Err(wrong());
+        }
+        let mut bytes = [0; 32];
+        for (i, b) in bytes.iter_mut().enumerate() {
+            let two = hex.get(2 * i..2 * i + 2).ok_or_else(wrong)?;
+            *b = u8::from_str_radix(two, 16).map_err(|_| wrong())?;
+        }
+        Ok(Pin(bytes))
+    }
+}
+
+/// A certificate in one line: subject, names, issuer, validity, fingerprint.
+pub fn describe(cert: &CertificateDer<'_>) -> String {
+    let pin = Pin::of(cert);
+    match X509Certificate::from_der(cert) {
+        Ok((_, x)) => {
+            let names = names(&x);
+            let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            format!(
+                "\"{}\" (names: {names}; issued by \"{}\"; valid {} to {}; {pin})",
+                clean(&x.subject().to_string()),
+                clean(&x.issuer().to_string()),
+                x.validity().not_before,
+                x.validity().not_after
+            )
+        }
+        Err(_) => format!("that cannot be read as X.509 ({pin})"),
+    }
+}
+
+/// The names a certificate is for.
+fn names(x: &X509Certificate<'_>) -> Vec<String> {
+    let Ok(Some(san)) = x.subject_alternative_name() else { return Vec::new() };
+    san.value
+        .general_names
+        .iter()
+        .filter_map(|n| match n {
+            GeneralName::DNSName(d) => Some(clean(d)),
+            GeneralName::IPAddress([a, b, c, d]) => Some(format!("{a}.{b}.{c}.{d}")),
+            GeneralName::IPAddress(b) => Some(std::net::Ipv6Addr::from(<[u8; 16]>::try_from(*b).ok()?).to_string()),
+            _ => None,
+        })
+        .collect()
+}
+
+/// A stranger's text for a terminal.
+fn clean(text: &str) -> String {
+    crate::encode::escape::printable(text)
+}
+
+/// Connects, looks at the certificate, and goes away. Trusts nothing and sends nothing.
+pub fn look(address: &Address, server_name: Option<&str>) -> Result<CertificateDer<'static>, OutputError> {
+    let mut socket: TcpStream = sink::connect(address)?;
+    let fail = |reason: String| OutputError::Handshake { to: address.to_string(), reason };
+    socket.set_read_timeout(Some(Duration::from_secs(15))).map_err(|e| fail(e.to_string()))?;
+    let provider = Arc::new(ring::default_provider());
+    let looker = Arc::new(Looker { seen: Mutex::new(None), provider: provider.clone() });
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|e| fail(e.to_string()))?
+        .dangerous()
+        .with_custom_certificate_verifier(looker.clone())
+        .with_no_client_auth();
+    let name = server_name.unwrap_or(&address.host);
+    let name = ServerName::try_from(name.to_owned()).map_err(|_| fail(format!("{name:?} is no host name")))?;
+    let mut conn = ClientConnection::new(Arc::new(config), name).map_err(|e| fail(e.to_string()))?;
+    let mut last = String::from("the receiver showed no certificate");
+    while conn.is_handshaking() {
+        if let Err(e) = conn.complete_io(&mut socket) {
+            last = e.to_string();
+            break;
+        }
+    }
+    looker.seen.lock().ok().and_then(|s| s.clone()).ok_or_else(|| fail(last))
+}
+
+/// Remembers the certificate and refuses it.
+#[derive(Debug)]
+struct Looker {
+    seen: Mutex<Option<CertificateDer<'static>>>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for Looker {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        if let Ok(mut seen) = self.seen.lock() {
+            *seen = Some(end_entity.clone().into_owned());
+        }
+        Err(Error::General("looked at".into()))
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(Error::General("looked at".into()))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(Error::General("looked at".into()))
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pin_is_read_back_as_it_is_shown_and_with_colons() {
+        let pin = Pin::of(&CertificateDer::from(vec![1, 2, 3]));
+        assert_eq!(pin.to_string().parse::<Pin>().unwrap(), pin);
+        let colons: String = pin
+            .to_string()
+            .char_indices()
+            .map(|(i, c)| if i > 7 && i % 2 == 1 { format!(":{c}") } else { c.to_string() })
+            .collect();
+        assert_eq!(colons.parse::<Pin>().unwrap(), pin);
+        for wrong in ["", "sha1:00", "sha256:00", "0123"] {
+            assert!(wrong.parse::<Pin>().is_err());
+        }
+    }
+}

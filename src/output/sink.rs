@@ -1,0 +1,201 @@
+//! One open output: takes lines, frames them, writes them.
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Read, Write},
+    net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs, UdpSocket},
+    time::{Duration, Instant},
+};
+
+use super::{
+    Address, OutputError, Target,
+    tls::{self, TlsOptions, TlsStream},
+};
+
+/// How lines follow one another on a stream (RFC 6587).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Framing {
+    /// A line feed behind every line; encoders never write one inside.
+    Newline,
+    /// The length in bytes and a blank before every line (RFC 5425 asks for it).
+    Octet,
+}
+
+/// Lines are gathered to this many bytes before they are written.
+const BATCH: usize = 64 << 10;
+/// How long a connection may take to be made.
+const CONNECT: Duration = Duration::from_secs(15);
+/// How long a write may block before the receiver counts as gone.
+const STALL: Duration = Duration::from_secs(600);
+/// How long the receiver may take to read the rest and close.
+const FINISH: Duration = Duration::from_secs(30);
+
+enum Kind {
+    Stdout(io::Stdout),
+    Null,
+    File(File),
+    Udp(UdpSocket),
+    Tcp(TcpStream),
+    Tls(Box<TlsStream>),
+}
+
+/// An open output.
+pub struct Sink {
+    kind: Kind,
+    name: String,
+    framing: Framing,
+    batch: Vec<u8>,
+}
+
+impl Sink {
+    /// Opens it: connects, shakes hands.
+    pub fn open(target: &Target, framing: Framing, tls: &TlsOptions) -> Result<Sink, OutputError> {
+        let (kind, name) = match target {
+            Target::Stdout => (Kind::Stdout(io::stdout()), "standard output".to_owned()),
+            Target::Null => (Kind::Null, "null".to_owned()),
+            Target::File(path) => {
+                let name = path.display().to_string();
+                let file = OpenOptions::new()
+                    .create(true)
+                    .append(true)
+                    .open(path)
+                    .map_err(|source| OutputError::File { path: name.clone(), source })?;
+                (Kind::File(file), name)
+            }
+            Target::Udp(a) => (Kind::Udp(udp(a)?), format!("udp://{a}")),
+            Target::Tcp(a) => (Kind::Tcp(connect(a)?), format!("tcp://{a}")),
+            Target::Tls(a) => (Kind::Tls(Box::new(tls::connect(a, tls, connect(a)?)?)), format!("tls://{a}")),
+        };
+        Ok(Sink { kind, name, framing, batch: Vec::with_capacity(BATCH + (16 << 10)) })
+    }
+
+    /// Its name in messages.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Takes one line, which has no line end. It is written at once for UDP, with others for streams.
+    #[inline]
+    pub fn send(&mut self, line: &[u8]) -> Result<(), OutputError> {
+        match &mut self.kind {
+            Kind::Null => Ok(()),
+            Kind::Udp(socket) => send_datagram(socket, line).map_err(|source| self.write_error(source)),
+            _ => {
+                match self.framing {
+                    Framing::Newline => {
+                        self.batch.extend_from_slice(line);
+                        self.batch.push(b'\n');
+                    }
+                    Framing::Octet => {
+                        crate::encode::value::put_number(line.len() as u64, &mut self.batch);
+                        self.batch.push(b' ');
+                        self.batch.extend_from_slice(line);
+                    }
+                }
+                if self.batch.len() >= BATCH { self.flush() } else { Ok(()) }
+            }
+        }
+    }
+
+    /// Writes what was gathered.
+    pub fn flush(&mut self) -> Result<(), OutputError> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        let result = match &mut self.kind {
+            Kind::Stdout(w) => w.write_all(&self.batch).and_then(|()| w.flush()),
+            Kind::File(w) => w.write_all(&self.batch),
+            Kind::Tcp(w) => w.write_all(&self.batch),
+            Kind::Tls(w) => w.write_all(&self.batch).and_then(|()| w.flush()),
+            Kind::Null | Kind::Udp(_) => Ok(()),
+        };
+        self.batch.clear();
+        result.map_err(|source| self.write_error(source))
+    }
+
+    /// Ends it: everything is written, and a stream receiver has read it all, which it shows by closing too.
+    pub fn finish(mut self) -> Result<(), OutputError> {
+        self.flush()?;
+        let closed = match &mut self.kind {
+            Kind::File(f) => return f.sync_all().map_err(|source| self.write_error(source)),
+            Kind::Tcp(s) => s.shutdown(Shutdown::Write).and_then(|()| wait_for_close(s)),
+            Kind::Tls(s) => {
+                s.conn.send_close_notify();
+                s.flush().and_then(|()| s.sock.shutdown(Shutdown::Write)).and_then(|()| wait_for_close(&mut s.sock))
+            }
+            Kind::Stdout(_) | Kind::Null | Kind::Udp(_) => return Ok(()),
+        };
+        match closed {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(OutputError::Unconfirmed { to: self.name, seconds: FINISH.as_secs() }),
+            Err(source) => Err(self.write_error(source)),
+        }
+    }
+
+    fn write_error(&self, source: io::Error) -> OutputError {
+        OutputError::Write { to: self.name.clone(), source }
+    }
+}
+
+/// `Ok(true)` when the peer closed cleanly; a reset is an error, because unread lines may be lost with it.
+fn wait_for_close(stream: &mut TcpStream) -> io::Result<bool> {
+    let end = Instant::now() + FINISH;
+    let mut bytes = [0; 4096];
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(false);
+        }
+        stream.set_read_timeout(Some(left))?;
+        match stream.read(&mut bytes) {
+            Ok(0) => return Ok(true),
+            Ok(_) => {}
+            Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => return Ok(false),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+}
+
+/// A refused datagram before this one is reported by the system on this send (ICMP); the line is sent again.
+fn send_datagram(socket: &UdpSocket, line: &[u8]) -> io::Result<()> {
+    match socket.send(line) {
+        Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => socket.send(line).map(|_| ()),
+        other => other.map(|_| ()),
+    }
+}
+
+fn resolve(address: &Address) -> Result<Vec<SocketAddr>, OutputError> {
+    let error = |source| OutputError::Connect { to: address.to_string(), source };
+    let found: Vec<SocketAddr> = (address.host.as_str(), address.port).to_socket_addrs().map_err(error)?.collect();
+    if found.is_empty() {
+        return Err(error(io::Error::new(io::ErrorKind::NotFound, "the name has no address")));
+    }
+    Ok(found)
+}
+
+fn udp(address: &Address) -> Result<UdpSocket, OutputError> {
+    let error = |source| OutputError::Connect { to: address.to_string(), source };
+    let to = resolve(address)?;
+    let any = if to.first().is_some_and(SocketAddr::is_ipv6) { "[::]:0" } else { "0.0.0.0:0" };
+    let socket = UdpSocket::bind(any).map_err(error)?;
+    socket.connect(to.as_slice()).map_err(error)?;
+    Ok(socket)
+}
+
+/// Connects to the first address that answers.
+pub fn connect(address: &Address) -> Result<TcpStream, OutputError> {
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for to in resolve(address)? {
+        match TcpStream::connect_timeout(&to, CONNECT) {
+            Ok(stream) => {
+                let set = stream.set_nodelay(true).and_then(|()| stream.set_write_timeout(Some(STALL)));
+                return match set {
+                    Ok(()) => Ok(stream),
+                    Err(source) => Err(OutputError::Connect { to: address.to_string(), source }),
+                };
+            }
+            Err(e) => last = e,
+        }
+    }
+    Err(OutputError::Connect { to: address.to_string(), source: last })
+}

@@ -1,0 +1,260 @@
+//! TLS 1.2 and 1.3 to a receiver, by rustls. Verification is on; there are three ways to trust a receiver:
+//! a CA (`--ca`, or the system's), one certificate by fingerprint (`--pin`, RFC 5425 section 4.2.2), or nobody
+//! (`--insecure-skip-verify`, which warns each time). Whoever is trusted, the handshake signature is checked.
+use std::{
+    io::{self, Read, Write},
+    net::TcpStream,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use rustls::{
+    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    StreamOwned,
+    client::{
+        WebPkiServerVerifier,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
+    crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
+};
+
+use super::{
+    Address, OutputError,
+    pin::{Pin, describe},
+};
+
+/// A connection under TLS.
+pub type TlsStream = StreamOwned<ClientConnection, TcpStream>;
+
+/// How long a handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(15);
+
+/// Whom to trust, and who we are.
+#[derive(Clone, Debug, Default)]
+pub struct TlsOptions {
+    /// PEM file of the CAs to trust; without it the system's.
+    pub ca: Option<PathBuf>,
+    /// Our certificate chain, PEM.
+    pub cert: Option<PathBuf>,
+    /// Our private key, PEM.
+    pub key: Option<PathBuf>,
+    /// The name the certificate must have; without it the host.
+    pub server_name: Option<String>,
+    /// The certificate to trust, by fingerprint.
+    pub pin: Option<Pin>,
+    /// Trust nobody and anybody.
+    pub insecure: bool,
+}
+
+/// Shakes hands on a connected socket.
+pub fn connect(address: &Address, options: &TlsOptions, mut socket: TcpStream) -> Result<TlsStream, OutputError> {
+    let seen: Seen = Arc::default();
+    let config = config(options, seen.clone())?;
+    let name = options.server_name.as_deref().unwrap_or(&address.host);
+    let server_name = ServerName::try_from(name.to_owned())
+        .map_err(|_| OutputError::TlsOptions(format!("{name:?} is no host name: give --server-name")))?;
+    let mut conn =
+        ClientConnection::new(Arc::new(config), server_name).map_err(|e| OutputError::TlsOptions(e.to_string()))?;
+    let fail = |e: io::Error| OutputError::Handshake { to: address.to_string(), reason: reason(&e, name, &seen) };
+    socket.set_read_timeout(Some(HANDSHAKE)).map_err(fail)?;
+    while conn.is_handshaking() {
+        conn.complete_io(&mut socket).map_err(fail)?;
+    }
+    let mut stream = StreamOwned::new(conn, socket);
+    // Under TLS 1.3 a server refuses a client certificate after our side of the handshake is done: give it the
+    // chance to say so before the first event.
+    if options.cert.is_some() {
+        probe(&mut stream).map_err(fail)?;
+    }
+    Ok(stream)
+}
+
+/// Reads what the server has to say within 300 ms of the handshake.
+fn probe(stream: &mut TlsStream) -> io::Result<()> {
+    stream.sock.set_read_timeout(Some(Duration::from_millis(300)))?;
+    let result = match stream.read(&mut [0; 1]) {
+        Ok(0) => Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the receiver closed the connection")),
+        Ok(_) => Ok(()),
+        Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => Ok(()),
+        Err(e) => Err(e),
+    };
+    stream.flush()?;
+    result
+}
+
+/// The certificate that the server showed.
+type Seen = Arc<Mutex<Option<CertificateDer<'static>>>>;
+
+fn config(options: &TlsOptions, seen: Seen) -> Result<ClientConfig, OutputError> {
+    let wrong = |e: String| OutputError::TlsOptions(e);
+    let provider = Arc::new(ring::default_provider());
+    let trust = if options.insecure {
+        Trust::Anybody
+    } else if let Some(pin) = &options.pin {
+        Trust::Pinned(pin.clone())
+    } else {
+        let roots = Arc::new(roots(options.ca.as_deref())?);
+        let webpki = WebPkiServerVerifier::builder_with_provider(roots, provider.clone())
+            .build()
+            .map_err(|e| wrong(format!("no usable CA: {e}")))?;
+        Trust::Ca(webpki)
+    };
+    let verifier = Arc::new(Verifier { trust, provider: provider.clone(), seen });
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|e| wrong(e.to_string()))?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier);
+    match (&options.cert, &options.key) {
+        (Some(cert), Some(key)) => {
+            let chain = certificates(cert)?;
+            let key_der = PrivateKeyDer::from_pem_file(key)
+                .map_err(|e| wrong(format!("{}: no private key in PEM: {e}", key.display())))?;
+            builder
+                .with_client_auth_cert(chain, key_der)
+                .map_err(|e| wrong(format!("{} and {} do not go together: {e}", cert.display(), key.display())))
+        }
+        (None, None) => Ok(builder.with_no_client_auth()),
+        _ => Err(wrong("--cert and --key go together".into())),
+    }
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, OutputError> {
+    let wrong = |e: String| OutputError::TlsOptions(format!("{}: {e}", path.display()));
+    let found: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).map_err(|e| wrong(e.to_string()))?.collect();
+    let found = found.map_err(|e| wrong(e.to_string()))?;
+    if found.is_empty() {
+        return Err(wrong("holds no certificate in PEM (-----BEGIN CERTIFICATE-----)".into()));
+    }
+    Ok(found)
+}
+
+fn roots(ca: Option<&Path>) -> Result<RootCertStore, OutputError> {
+    let mut store = RootCertStore::empty();
+    match ca {
+        Some(path) => {
+            for cert in certificates(path)? {
+                store.add(cert).map_err(|e| {
+                    OutputError::TlsOptions(format!("{}: a certificate cannot be a CA: {e}", path.display()))
+                })?;
+            }
+        }
+        None => {
+            let (added, _) = store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            if added == 0 {
+                return Err(OutputError::TlsOptions(
+                    "the system has no CA certificates: give --ca FILE, or --pin (see `qaudjrn pin HOST:PORT`)".into(),
+                ));
+            }
+        }
+    }
+    Ok(store)
+}
+
+#[derive(Debug)]
+enum Trust {
+    Ca(Arc<WebPkiServerVerifier>),
+    Pinned(Pin),
+    Anybody,
+}
+
+/// Checks the certificate by [`Trust`], the signature always, and remembers what was seen for the error message.
+#[derive(Debug)]
+struct Verifier {
+    trust: Trust,
+    provider: Arc<CryptoProvider>,
+    seen: Seen,
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        if let Ok(mut seen) = self.seen.lock() {
+            *seen = Some(end_entity.clone().into_owned());
+        }
+        match &self.trust {
+            Trust::Ca(webpki) => webpki.verify_server_cert(end_entity, intermediates, name, ocsp, now),
+            Trust::Pinned(pin) if pin.matches(end_entity) => Ok(ServerCertVerified::assertion()),
+            Trust::Pinned(_) => Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)),
+            Trust::Anybody => Ok(ServerCertVerified::assertion()),
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// Which certificate, which name and why.
+fn reason(e: &io::Error, name: &str, seen: &Seen) -> String {
+    let tls = e.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+    let why = match tls {
+        Some(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+            "no trusted CA signed it: give its CA with --ca, or trust this one certificate with --pin".to_owned()
+        }
+        Some(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)) => {
+            "it is not the one that --pin names".to_owned()
+        }
+        Some(Error::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        )) => format!("it is not for the name {name}: connect by a name it has, or give --server-name"),
+        Some(Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. })) => {
+            "it has expired".to_owned()
+        }
+        Some(Error::InvalidCertificate(
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. },
+        )) => "it is not valid yet".to_owned(),
+        Some(Error::InvalidCertificate(other)) => {
+            format!("it cannot be verified ({other:?}): if it is the receiver's own certificate, trust it with --pin")
+        }
+        Some(Error::AlertReceived(alert)) => {
+            return format!(
+                "the receiver refused it with the alert {alert:?}{}",
+                match alert {
+                    rustls::AlertDescription::CertificateRequired | rustls::AlertDescription::HandshakeFailure =>
+                        ": it may ask for a client certificate (--cert and --key)",
+                    _ => "",
+                }
+            );
+        }
+        Some(other) => return other.to_string(),
+        None if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+            return format!("no answer within {} s: is it a TLS port?", HANDSHAKE.as_secs());
+        }
+        None if e.kind() == io::ErrorKind::UnexpectedEof => {
+            return "the receiver closed the connection: is it a TLS port, or does it ask for a client certificate?"
+                .into();
+        }
+        None => return e.to_string(),
+    };
+    match seen.lock().ok().and_then(|s| s.clone()) {
+        Some(cert) => format!("the certificate {}: {why}", describe(&cert)),
+        None => why,
+    }
+}
