@@ -1,0 +1,104 @@
+//! `decode`: every field of every entry, as JSON lines or for a person.
+use std::io::{self, Write};
+
+use super::{
+    Exit, Failure,
+    input::{InputArgs, capture_failure},
+    pretty,
+};
+use crate::{
+    decode::journal::{Entry, Layout},
+    encode::entry_json,
+    event::{EventModel, Options},
+    source::{Item, capture},
+};
+
+/// Options of `decode`.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    #[command(flatten)]
+    input: InputArgs,
+    /// Show entries for a person: offset, field, raw bytes, value, meaning; * marks expected layouts, ? guesses
+    #[arg(long)]
+    pretty: bool,
+    /// Add the parts of fields that depend on the object type (ZC and ZR access specific data)
+    #[arg(long)]
+    expand: bool,
+    /// Only the entry with this sequence number
+    #[arg(long, value_name = "N")]
+    sequence: Option<u64>,
+}
+
+/// Runs it.
+pub fn run(args: &Args) -> Result<Exit, Failure> {
+    let catalog = args.input.catalog()?;
+    let job = args.input.charset()?;
+    capture::check_paths(&args.input.captures).map_err(capture_failure)?;
+    let mut stdout = io::stdout().lock();
+    let mut out: Vec<u8> = Vec::with_capacity(128 << 10);
+    let mut parked = 0u64;
+    for path in &args.input.captures {
+        let mut source = args.input.open(&catalog, path)?;
+        let heading = source.found().heading.clone();
+        let model = EventModel::new(catalog.clone(), heading.clone(), job, Options::default());
+        let name = source.name().to_owned();
+        let ended = loop {
+            if !source.is_ready()
+                && let Some(exit) = write(&mut stdout, &mut out)?
+            {
+                return Ok(exit);
+            }
+            let (record, offset) = match source.next() {
+                Ok(None) => break Ok(()),
+                Ok(Some(Item::Record(r, o) | Item::Cut(r, o))) => (r, o),
+                Err(e) => break Err(e),
+            };
+            match Entry::new(&heading, record) {
+                Ok(entry) => {
+                    if args.sequence.is_some_and(|s| s != entry.sequence) {
+                        continue;
+                    }
+                    let kind = model.event(entry, None).kind;
+                    let layout: Option<&Layout> = kind.layout.as_deref();
+                    if args.pretty {
+                        pretty::put_entry(&entry, layout, job, offset, &mut out);
+                    } else {
+                        entry_json::put_entry(&entry, layout, job, args.expand, &mut out);
+                    }
+                    out.push(b'\n');
+                }
+                Err(e) => {
+                    parked += 1;
+                    if parked <= 5 {
+                        eprintln!("qaudjrn: {name}: offset {offset}: no journal entry: {e}");
+                    }
+                }
+            }
+            if out.len() > 64 << 10
+                && let Some(exit) = write(&mut stdout, &mut out)?
+            {
+                return Ok(exit);
+            }
+        };
+        if let Some(exit) = write(&mut stdout, &mut out)? {
+            return Ok(exit);
+        }
+        ended.map_err(capture_failure)?;
+    }
+    if parked > 0 {
+        eprintln!("qaudjrn: {parked} records are no journal entries and were left out");
+        return Ok(Exit::Finished);
+    }
+    Ok(Exit::Done)
+}
+
+/// Writes and empties the buffer; `Some` when the reader of the pipe went away, which is no error.
+fn write(stdout: &mut impl Write, out: &mut Vec<u8>) -> Result<Option<Exit>, Failure> {
+    let result = stdout.write_all(out).and_then(|()| stdout.flush());
+    out.clear();
+    match result {
+        Ok(()) => Ok(None),
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(Some(Exit::Done)),
+        Err(e) => Err(Failure::failed(anyhow::Error::new(e).context("writing to standard output"))),
+    }
+}

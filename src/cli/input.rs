@@ -1,0 +1,129 @@
+//! The options that say what a capture is, and opening it.
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use clap::{Args, ValueEnum};
+
+use super::Failure;
+use crate::{
+    decode::{
+        ebcdic::{Ccsid, Charset, SUPPORTED},
+        journal::{Catalog, Heading, HeadingKind, detect::Unknown, detect::Wanted},
+    },
+    source::{Capture, CaptureError},
+};
+
+/// What a capture is; mostly found out from its bytes.
+#[derive(Args, Debug, Clone)]
+#[command(next_help_heading = "Input")]
+pub struct InputArgs {
+    /// Captures: files of DSPJRN OUTPUT(*OUTFILE), or - for standard input
+    #[arg(required = true, value_name = "CAPTURE")]
+    pub captures: Vec<PathBuf>,
+    /// Heading of the entries: OUTFILFMT of DSPJRN
+    #[arg(long, value_enum, default_value_t = InputKind::Auto)]
+    pub input: InputKind,
+    /// How records follow one another: fixed length, or each after its 4-byte length
+    #[arg(long, value_enum, default_value_t = FramingArg::Auto)]
+    pub input_framing: FramingArg,
+    /// Bytes of a fixed-length record (heading and entry data; 1500 for *TYPE5 with ENTDTALEN(891))
+    #[arg(long, value_name = "N")]
+    pub record_length: Option<usize>,
+    /// CCSID of the jobs that wrote the entries
+    #[arg(long, value_name = "N", default_value_t = 37)]
+    pub ccsid: u16,
+    /// Folder of layout tables that add to or override the built-in ones (formats/journal)
+    #[arg(long, value_name = "DIR")]
+    pub layouts: Option<PathBuf>,
+}
+
+/// `--input`.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InputKind {
+    /// Found out
+    Auto,
+    /// QJORDJE
+    Type1,
+    /// QJORDJE2
+    Type2,
+    /// QJORDJE3
+    Type3,
+    /// QJORDJE4
+    Type4,
+    /// QJORDJE5
+    Type5,
+}
+
+/// `--input-framing`.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FramingArg {
+    /// Found out
+    Auto,
+    /// Records of one length
+    Fixed,
+    /// Each record after its 4-byte big-endian length
+    Stream,
+}
+
+impl InputArgs {
+    /// The tables.
+    pub fn catalog(&self) -> Result<Arc<Catalog>, Failure> {
+        Catalog::with_folder(self.layouts.as_deref()).map(Arc::new).map_err(Failure::usage)
+    }
+
+    /// The job's character set.
+    pub fn charset(&self) -> Result<&'static Charset, Failure> {
+        let charset = Charset::of(Ccsid(self.ccsid)).filter(|_| SUPPORTED.contains(&self.ccsid));
+        charset.ok_or_else(|| {
+            let known: Vec<String> = SUPPORTED.iter().map(u16::to_string).collect();
+            Failure::usage(anyhow::anyhow!(
+                "--ccsid {}: not an EBCDIC CCSID that is supported; known are {}",
+                self.ccsid,
+                known.join(", ")
+            ))
+        })
+    }
+
+    fn wanted(&self) -> Wanted {
+        Wanted {
+            kind: match self.input {
+                InputKind::Auto => None,
+                InputKind::Type1 => Some(HeadingKind::Type1),
+                InputKind::Type2 => Some(HeadingKind::Type2),
+                InputKind::Type3 => Some(HeadingKind::Type3),
+                InputKind::Type4 => Some(HeadingKind::Type4),
+                InputKind::Type5 => Some(HeadingKind::Type5),
+            },
+            stream: match self.input_framing {
+                FramingArg::Auto => None,
+                FramingArg::Fixed => Some(false),
+                FramingArg::Stream => Some(true),
+            },
+            record_length: self.record_length,
+        }
+    }
+
+    /// Opens one capture.
+    pub fn open(&self, catalog: &Catalog, path: &Path) -> Result<Capture, Failure> {
+        let headings: Vec<Arc<Heading>> =
+            HeadingKind::ALL.iter().filter_map(|k| catalog.heading(*k).cloned()).collect();
+        Capture::open(path, &headings, self.wanted()).map_err(capture_failure)
+    }
+}
+
+/// A wrong option ends with 2, a capture that cannot be read with 1.
+pub fn capture_failure(e: CaptureError) -> Failure {
+    match e {
+        CaptureError::Unknown {
+            reason:
+                Unknown::TooShort { .. }
+                | Unknown::WrongLength { .. }
+                | Unknown::Ambiguous { .. }
+                | Unknown::NoLength { .. },
+            ..
+        } => Failure::usage(e),
+        _ => Failure::failed(e),
+    }
+}

@@ -1,0 +1,86 @@
+//! The commands: one file each. Here is what they share: options, exit codes, error text.
+pub mod decode;
+pub mod input;
+pub mod pin;
+pub mod pretty;
+pub mod replay;
+pub mod summary;
+pub mod types;
+
+use clap::{Parser, Subcommand};
+
+/// What the program ends with.
+///
+/// 0 done; 1 failed (a capture that cannot be read, a receiver that cannot be reached); 2 usage or configuration;
+/// 3 finished, but something was parked or, with --strict, a sequence gap was seen; 130 interrupted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Exit {
+    /// All done.
+    Done = 0,
+    /// Failed.
+    Failed = 1,
+    /// Usage or configuration.
+    Usage = 2,
+    /// Finished, but not everything was well.
+    Finished = 3,
+    /// Ctrl-C.
+    Interrupted = 130,
+}
+
+/// An error with the exit code it deserves.
+#[derive(Debug)]
+pub struct Failure {
+    /// Exit code.
+    pub exit: Exit,
+    /// What happened.
+    pub error: anyhow::Error,
+}
+
+impl Failure {
+    /// Usage or configuration (2).
+    pub fn usage(error: impl Into<anyhow::Error>) -> Failure {
+        Failure { exit: Exit::Usage, error: error.into() }
+    }
+
+    /// Anything else (1).
+    pub fn failed(error: impl Into<anyhow::Error>) -> Failure {
+        Failure { exit: Exit::Failed, error: error.into() }
+    }
+}
+
+/// Log agent for IBM i: decodes the security audit journal QAUDJRN and sends it as Syslog, CEF or LEEF.
+#[derive(Parser, Debug)]
+#[command(
+    version,
+    about,
+    after_help = "Exit codes: 0 done; 1 failed; 2 usage or configuration; 3 finished, but something was parked or, with --strict, a sequence gap was seen; 130 interrupted."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Print the entries of a capture with every field, one JSON object a line
+    Decode(decode::Args),
+    /// Send the entries of a capture as Syslog, CEF, LEEF or JSON lines
+    Replay(Box<replay::Args>),
+    /// List the entry types, or show the layout of one
+    Types(types::Args),
+    /// Show a receiver's certificate and the fingerprint to give to --pin
+    Pin(pin::Args),
+}
+
+/// Runs a command.
+pub fn run(cli: Cli) -> Result<Exit, Failure> {
+    match cli.command {
+        Command::Decode(args) => decode::run(&args),
+        Command::Replay(args) => replay::run(&args),
+        Command::Types(args) => types::run(&args),
+        Command::Pin(args) => pin::run(&args),
+    }
+}

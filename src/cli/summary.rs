@@ -1,0 +1,254 @@
+//! What a replay did, in numbers that add up: read = sent + filtered (by rule) + parked (by reason).
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+
+use crate::{decode::journal::Entry, encode::Written, filter::Rule};
+
+/// Counters of one run.
+#[derive(Debug, Default)]
+pub struct Summary {
+    /// Records read.
+    pub read: u64,
+    /// Entries sent.
+    pub sent: u64,
+    /// Entries dropped, by rule.
+    pub filtered: [u64; Rule::ALL.len()],
+    /// Records that are no entries, by reason.
+    pub parked: BTreeMap<String, u64>,
+    /// Bytes of the records read.
+    pub bytes_in: u64,
+    /// Bytes of the syslog headers sent.
+    pub header_bytes: u64,
+    /// Bytes of the lines sent, headers included, framing not.
+    pub bytes_out: u64,
+    /// Bytes of the records whose entries were sent.
+    pub bytes_in_sent: u64,
+    /// Lines from which values were cut or left out to keep the size limit.
+    pub truncated: u64,
+    /// Entries whose end the capture does not hold.
+    pub incomplete: u64,
+    /// Entries without an effective user.
+    pub without_user: u64,
+    /// Entries without a valid time.
+    pub without_time: u64,
+    /// Captures that end within a record.
+    pub torn: u64,
+    /// Sequence numbers.
+    pub sequence: Sequence,
+    /// Entries by the index of their type.
+    pub types: Vec<u64>,
+    /// What people should know.
+    pub warnings: Vec<String>,
+    /// Time it took.
+    pub elapsed: Duration,
+}
+
+impl Summary {
+    /// Counts a sent line.
+    #[inline]
+    pub fn sent(&mut self, record: usize, w: Written) {
+        self.sent += 1;
+        self.bytes_in_sent += record as u64;
+        self.header_bytes += w.header as u64;
+        self.bytes_out += w.total as u64;
+        self.truncated += u64::from(w.truncated);
+    }
+
+    /// Entries dropped by all rules.
+    pub fn filtered_total(&self) -> u64 {
+        self.filtered.iter().sum()
+    }
+
+    /// Records parked for all reasons.
+    pub fn parked_total(&self) -> u64 {
+        self.parked.values().sum()
+    }
+
+    /// Mean bytes of a line; 0 when none was sent.
+    fn mean(&self) -> f64 {
+        self.bytes_out as f64 / (self.sent.max(1)) as f64
+    }
+
+    /// How much smaller the lines are than their entries, in percent.
+    fn reduction(&self) -> f64 {
+        if self.bytes_in_sent == 0 { 0.0 } else { 100.0 * (1.0 - self.bytes_out as f64 / self.bytes_in_sent as f64) }
+    }
+
+    fn rate(&self) -> f64 {
+        self.read as f64 / self.elapsed.as_secs_f64().max(1e-9)
+    }
+
+    fn rules(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Rule::ALL.into_iter().zip(self.filtered).filter(|(_, n)| *n > 0).map(|(r, n)| (r.name(), n))
+    }
+
+    /// For machines: one object. `names` are the entry types by index.
+    pub fn json(&self, names: &dyn Fn(usize) -> String) -> Value {
+        json!({
+            "read": self.read,
+            "sent": self.sent,
+            "filtered": self.filtered_total(),
+            "filtered_by_rule": self.rules().collect::<BTreeMap<_, _>>(),
+            "parked": self.parked_total(),
+            "parked_by_reason": self.parked,
+            "bytes_in": self.bytes_in,
+            "header_bytes": self.header_bytes,
+            "bytes_out": self.bytes_out,
+            "mean_event_bytes": (self.mean() * 10.0).round() / 10.0,
+            "reduction_percent": (self.reduction() * 100.0).round() / 100.0,
+            "truncated": self.truncated,
+            "incomplete": self.incomplete,
+            "without_effective_user": self.without_user,
+            "without_time": self.without_time,
+            "captures_cut_short": self.torn,
+            "sequence_gaps": self.sequence.gaps,
+            "sequence_numbers_missing": self.sequence.missing,
+            "sequence_steps_back": self.sequence.back,
+            "receivers": self.sequence.receivers,
+            "entry_types": self.seen(names),
+            "seconds": self.elapsed.as_secs_f64(),
+            "entries_per_second": self.rate().round(),
+            "warnings": self.warnings,
+        })
+    }
+
+    fn seen(&self, names: &dyn Fn(usize) -> String) -> BTreeMap<String, u64> {
+        self.types.iter().enumerate().filter(|(_, n)| **n > 0).map(|(i, n)| (names(i), *n)).collect()
+    }
+
+    /// For people.
+    pub fn text(&self, names: &dyn Fn(usize) -> String) -> String {
+        let mut t = String::new();
+        let n = grouped;
+        let mut add = |line: std::fmt::Arguments<'_>| {
+            let _ = t.write_fmt(line);
+            t.push('\n');
+        };
+        add(format_args!(
+            "read {} entries = sent {} + filtered {} + parked {}",
+            n(self.read),
+            n(self.sent),
+            n(self.filtered_total()),
+            n(self.parked_total())
+        ));
+        for (rule, count) in self.rules() {
+            add(format_args!("  filtered by {rule}: {}", n(count)));
+        }
+        for (reason, count) in &self.parked {
+            add(format_args!("  parked, {reason}: {}", n(*count)));
+        }
+        add(format_args!(
+            "bytes in {}, out {} (syslog headers {} of them); mean event {:.1} bytes, {:.1} percent less than its entry",
+            n(self.bytes_in),
+            n(self.bytes_out),
+            n(self.header_bytes),
+            self.mean(),
+            self.reduction()
+        ));
+        add(format_args!("{:.2} s, {} entries a second", self.elapsed.as_secs_f64(), n(self.rate() as u64)));
+        let s = &self.sequence;
+        if s.gaps + s.back > 0 {
+            add(format_args!(
+                "sequence: {} gaps ({} numbers missing; hidden internal entries make gaps too), {} steps back",
+                n(s.gaps),
+                n(s.missing),
+                n(s.back)
+            ));
+        } else {
+            add(format_args!("sequence: no gaps"));
+        }
+        for (count, what) in [
+            (
+                self.incomplete,
+                "entries whose end the capture does not hold (ENTDTALEN too small); what is there was sent",
+            ),
+            (self.truncated, "lines cut to the size limit (marked truncated)"),
+            (self.without_user, "entries without an effective user"),
+            (self.without_time, "entries without a valid time"),
+            (self.torn, "captures that end within a record"),
+        ] {
+            if count > 0 {
+                add(format_args!("{} {what}", n(count)));
+            }
+        }
+        let seen: Vec<String> = self.seen(names).iter().map(|(t, c)| format!("{t} {}", n(*c))).collect();
+        add(format_args!("entry types: {}", if seen.is_empty() { "none".to_owned() } else { seen.join(", ") }));
+        for w in &self.warnings {
+            add(format_args!("warning: {w}"));
+        }
+        t
+    }
+}
+
+/// Follows the sequence numbers within each journal receiver.
+#[derive(Debug, Default)]
+pub struct Sequence {
+    /// Holes in the numbers.
+    pub gaps: u64,
+    /// Numbers in the holes.
+    pub missing: u64,
+    /// Numbers that were not above the one before, within one receiver.
+    pub back: u64,
+    /// Receivers seen, in plain.
+    pub receivers: BTreeSet<String>,
+    receiver: Vec<u8>,
+    last: Option<u64>,
+}
+
+impl Sequence {
+    /// Takes the next entry. Returns the receiver's bytes when it is another one than before.
+    #[inline]
+    pub fn follow<'a>(&mut self, entry: &Entry<'a>) -> Option<&'a [u8]> {
+        let receiver = entry.head(entry.heading.receiver_name);
+        let changed = self.last.is_none() || receiver != self.receiver;
+        match self.last {
+            Some(last) if entry.sequence == last.wrapping_add(1) => {}
+            // A new receiver may begin at 1 again.
+            Some(_) if changed && entry.sequence == 1 => {}
+            Some(last) if entry.sequence > last => {
+                self.gaps += 1;
+                self.missing += entry.sequence - last - 1;
+            }
+            Some(_) if !changed => self.back += 1,
+            Some(_) => self.gaps += 1,
+            None => {}
+        }
+        self.last = Some(entry.sequence);
+        if changed {
+            self.receiver.clear();
+            self.receiver.extend_from_slice(receiver);
+            return Some(receiver);
+        }
+        None
+    }
+}
+
+/// 1234567 as 1,234,567.
+pub fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(c);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped_for_people() {
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(1_234_567), "1,234,567");
+    }
+}

@@ -1,0 +1,14 @@
+//! `qaudjrn`: the security audit journal of IBM i (QAUDJRN), decoded, filtered and written as lines that SIEMs read.
+//!
+//! Data flows one way: [`source`] yields the bytes of entries, [`decode`] turns them into a view of one entry,
+//! [`event`] gives its values names that do not depend on the entry type, [`filter`] says whether it is sent,
+//! [`encode`] writes the line and [`output`] sends it. [`cli`] puts them together.
+#![forbid(unsafe_code)]
+pub mod cli;
+pub mod config;
+pub mod decode;
+pub mod encode;
+pub mod event;
+pub mod filter;
+pub mod output;
+pub mod source;
