@@ -1,7 +1,7 @@
 //! Writing the line of an event into a reused buffer, and keeping it within its size limit.
 use super::{
     Format, Header, Profile,
-    escape::{Escape, put_unit},
+    escape::{Escape, put_str, put_unit},
     plan::{self, Op, OpKind, Plan, Variant},
     transcode::Transcoder,
     value::{self, AddressKind, Context, Given},
@@ -81,12 +81,10 @@ pub struct Encoder {
     settings: Settings,
     profile: Profile,
     plans: Vec<Option<Box<Plan>>>,
-    access: Vec<(i64, String)>,
+    access: Vec<Vec<u8>>,
     job: &'static Charset,
     values: Transcoder,
     header_fields: Transcoder,
-    /// End of each value of the line being written, with its op.
-    ends: Vec<(usize, usize)>,
     last_time: Option<EntryTime>,
 }
 
@@ -98,8 +96,7 @@ impl Encoder {
             values: Transcoder::new(plan::value_escape(settings.format), job),
             header_fields: Transcoder::new(Escape::HeaderField, job),
             plans: (0..model.len()).map(|_| None).collect(),
-            access: model.catalog().levels().access_types().map(|(c, m)| (c, m.to_owned())).collect(),
-            ends: Vec::new(),
+            access: access_meanings(model, plan::value_escape(settings.format)),
             last_time: None,
             job,
             settings,
@@ -114,7 +111,7 @@ impl Encoder {
 
     /// Appends the line of an event, without framing and without a line end.
     pub fn encode(&mut self, ev: &Event<'_>, out: &mut Vec<u8>) -> Written {
-        let Encoder { settings, profile, plans, access, job, values, header_fields, ends, last_time } = self;
+        let Encoder { settings, profile, plans, access, job, values, header_fields, last_time } = self;
         let Some(slot) = plans.get_mut(ev.kind.index) else { return Written::default() };
         let plan: &Plan = slot.get_or_insert_with(|| Box::new(Plan::new(ev.kind, settings, profile)));
         let made;
@@ -137,17 +134,13 @@ impl Encoder {
             out.extend_from_slice(&variant.constants);
         }
         let body = out.len();
-        ends.clear();
         let mut in_msg = false;
-        for (i, op) in plan.ops.iter().enumerate() {
+        for op in &plan.ops {
             let at = out.len();
-            if put_op(op, ev, &cx, values, &mut in_msg, out) {
-                if i == 0 && cef {
-                    // The first key of a CEF extension has no blank before it.
-                    out.remove(at);
-                    out.extend_from_slice(&variant.constants);
-                }
-                ends.push((out.len(), i));
+            if put_op(op, ev, &cx, values, &mut in_msg, out) && at == body && cef {
+                // The first key of a CEF extension has no blank before it.
+                out.remove(at);
+                out.extend_from_slice(&variant.constants);
             }
         }
         let lost = ev.kind.lost(&ev.entry);
@@ -160,7 +153,7 @@ impl Encoder {
         let marks = lost.map_or(0, |l| l.len() + 20) + variant.end.len();
         if out.len() - start + marks > settings.max_size {
             written.truncated = true;
-            shrink(settings, plan, variant, ev, &cx, values, ends, Place { start, body, marks }, out);
+            shrink(settings, plan, variant, ev, &cx, values, Place { start, body, marks }, out);
         }
         if let Some(name) = lost {
             put_mark(settings.format, "incomplete", name, out);
@@ -187,11 +180,10 @@ fn put_op(
     out: &mut Vec<u8>,
 ) -> bool {
     let at = out.len();
-    let before: &[u8] = match &op.kind {
-        OpKind::Msg(more) if *in_msg => more,
-        _ => &op.before,
-    };
-    out.extend_from_slice(before);
+    match &op.kind {
+        OpKind::Msg(more) if *in_msg => more.put(out),
+        _ => op.before.put(out),
+    }
     let value_at = out.len();
     let wrote = match op.kind {
         OpKind::Rfc3339 => put_rfc3339(ev.time, out),
@@ -282,10 +274,8 @@ fn put_header(
         }
     }
     out.push(b' ');
-    if host.is_empty() {
+    if !tr.put_field(host, out) {
         out.push(b'-');
-    } else {
-        tr.put_job(host, out);
     }
     out.extend_from_slice(&v.after_host);
     if s.header == Header::Rfc5424 {
@@ -295,7 +285,7 @@ fn put_header(
             out.extend(digits.iter().map(|b| b & 15 | b'0'));
             for part in [job.job_user, job.job_name] {
                 out.push(b'/');
-                tr.put_job(value::meaningful(part.of(ev.entry.record)), out);
+                tr.put_field(part.of(ev.entry.record), out);
             }
         } else {
             out.push(b'-');
@@ -360,42 +350,31 @@ fn shrink(
     ev: &Event<'_>,
     cx: &Context<'_>,
     tr: &mut Transcoder,
-    ends: &[(usize, usize)],
     place: Place,
     out: &mut Vec<u8>,
 ) {
     let limit = (place.start + s.max_size).saturating_sub(place.marks + MARK);
-    let fitting = ends.iter().take_while(|(end, _)| *end <= limit).count();
-    let keep = match fitting {
-        0 => place.body,
-        n => ends.get(n - 1).map_or(place.body, |(end, _)| *end),
-    };
-    out.truncate(keep);
-    if fitting == 0 && s.format == Format::Cef {
-        out.extend_from_slice(v.constants.strip_prefix(b" ").unwrap_or(&v.constants));
-    }
-    let gone: Vec<&Op> = ends.iter().skip(fitting).filter_map(|(_, i)| plan.ops.get(*i)).collect();
-    if let Some(op) = gone.first()
-        && let Some(text) = value::long_text(&op.source, ev, cx)
-        && let Some(charset) = text.charset
-    {
-        let room = limit.saturating_sub(out.len() + op.before.len() + op.after.len());
-        if room >= WORTH_CUTTING {
-            out.extend_from_slice(&op.before);
-            let end = out.len() + room;
-            let mut full = false;
-            charset.decode(text.bytes, &mut |unit| {
-                let at = out.len();
-                if !full {
-                    put_unit(tr.escape(), unit, out);
-                    if out.len() > end {
-                        out.truncate(at);
-                        full = true;
-                    }
-                }
-            });
-            out.extend_from_slice(op.after);
+    out.truncate(place.body);
+    let mut gone: Vec<&Op> = Vec::new();
+    let mut in_msg = false;
+    for op in &plan.ops {
+        let at = out.len();
+        if !put_op(op, ev, cx, tr, &mut in_msg, out) {
+            continue;
         }
+        let first = at == place.body && s.format == Format::Cef;
+        if first {
+            out.remove(at);
+            out.extend_from_slice(&v.constants);
+        }
+        if gone.is_empty() && (out.len() <= limit || first) {
+            continue;
+        }
+        out.truncate(at);
+        if gone.is_empty() {
+            put_beginning(op, ev, cx, tr, limit, out);
+        }
+        gone.push(op);
     }
     let mut names = String::new();
     for op in gone {
@@ -409,4 +388,43 @@ fn shrink(
         names.push_str(&op.name);
     }
     put_mark(s.format, "truncated", &names, out);
+}
+
+/// The beginning of a long text, as much as stays under `limit`, cut between two characters; nothing if that is too little.
+fn put_beginning(op: &Op, ev: &Event<'_>, cx: &Context<'_>, tr: &Transcoder, limit: usize, out: &mut Vec<u8>) {
+    let room = limit.saturating_sub(out.len() + op.before.len() + op.after.len());
+    let text = value::long_text(&op.source, ev, cx).filter(|_| matches!(op.kind, OpKind::Value));
+    let Some((text, charset)) = text.and_then(|t| Some((t, t.charset?))) else { return };
+    if room < WORTH_CUTTING {
+        return;
+    }
+    op.before.put(out);
+    let end = out.len() + room;
+    let mut full = false;
+    charset.decode(text.bytes, &mut |unit| {
+        let at = out.len();
+        if !full {
+            put_unit(tr.escape(), unit, out);
+            if out.len() > end {
+                out.truncate(at);
+                full = true;
+            }
+        }
+    });
+    out.extend_from_slice(op.after);
+}
+
+/// What access types mean, by code, escaped for a format.
+fn access_meanings(model: &EventModel, escape: Escape) -> Vec<Vec<u8>> {
+    let mut found: Vec<Vec<u8>> = Vec::new();
+    for (code, meaning) in model.catalog().levels().access_types() {
+        let Some(code) = usize::try_from(code).ok().filter(|c| *c < 1000) else { continue };
+        if found.len() <= code {
+            found.resize(code + 1, Vec::new());
+        }
+        if let Some(to) = found.get_mut(code) {
+            put_str(escape, meaning, to);
+        }
+    }
+    found
 }

@@ -10,10 +10,50 @@ use super::{
 };
 use crate::event::{Detail, EventType, Slot, SlotDetail, Source};
 
+/// Bytes that are copied into every line. Most are short, and a copy of a known length costs less than one that asks.
+#[derive(Clone, Debug, Default)]
+pub struct Constant {
+    short: [u8; 32],
+    length: usize,
+    long: Vec<u8>,
+}
+
+impl Constant {
+    /// These bytes.
+    pub fn new(bytes: &[u8]) -> Constant {
+        let mut short = [0; 32];
+        match short.get_mut(..bytes.len()) {
+            Some(to) => {
+                to.copy_from_slice(bytes);
+                Constant { short, length: bytes.len(), long: Vec::new() }
+            }
+            None => Constant { short, length: bytes.len(), long: bytes.to_vec() },
+        }
+    }
+
+    /// Appends them.
+    #[inline]
+    pub fn put(&self, out: &mut Vec<u8>) {
+        if self.length <= 32 {
+            let end = out.len() + self.length;
+            out.extend_from_slice(&self.short);
+            out.truncate(end);
+        } else {
+            out.extend_from_slice(&self.long);
+        }
+    }
+
+    /// How many they are.
+    #[allow(clippy::len_without_is_empty)] // a key is never empty
+    pub fn len(&self) -> usize {
+        self.length
+    }
+}
+
 /// One value of a line.
 pub struct Op {
     /// Before the value: separator and key.
-    pub before: Vec<u8>,
+    pub before: Constant,
     /// After it.
     pub after: &'static [u8],
     /// What is special about it.
@@ -36,7 +76,7 @@ pub enum OpKind {
         other: Vec<u8>,
     },
     /// One `name: value` of CEF's msg; `before` is for the first, this for the others.
-    Msg(Vec<u8>),
+    Msg(Constant),
     /// The entry time as RFC 3339 text.
     Rfc3339,
 }
@@ -288,7 +328,7 @@ fn op(format: Format, key: &str, label: Option<&str>, slot: &Slot) -> Op {
         _ => OpKind::Value,
     };
     Op {
-        before: before(format, key, label),
+        before: Constant::new(&before(format, key, label)),
         after: after(format),
         kind,
         source: slot.source.clone(),
@@ -303,9 +343,9 @@ fn msg_op(slot: &Slot, label: Option<&str>) -> Op {
         None => slot.name.clone(),
     };
     Op {
-        before: format!(" msg={label}: ").into_bytes(),
+        before: Constant::new(format!(" msg={label}: ").as_bytes()),
         after: b"",
-        kind: OpKind::Msg(format!("; {label}: ").into_bytes()),
+        kind: OpKind::Msg(Constant::new(format!("; {label}: ").as_bytes())),
         source: slot.source.clone(),
         name: slot.name.clone(),
     }

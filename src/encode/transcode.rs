@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::escape::{Escape, put_unit};
 use crate::decode::{
     ebcdic::{Ccsid, Charset, Kind},
-    journal::text::Text,
+    journal::text::{Text, blanks_at_end, trim_blanks},
 };
 
 /// Writes texts of any character set under one escape.
@@ -43,6 +43,26 @@ impl Transcoder {
     pub fn put_job(&self, bytes: &[u8], out: &mut Vec<u8>) {
         if !put_table(&self.job_table, bytes, out) {
             slow(self.escape, self.job, bytes, out);
+        }
+    }
+
+    /// Appends a field in the job's character set, padding off; `false`, with nothing appended, when it means
+    /// nothing: blanks, NULs or `*N`.
+    #[inline]
+    pub fn put_field(&self, bytes: &[u8], out: &mut Vec<u8>) -> bool {
+        // Names are 10 bytes and object types 8: at a known length nothing branches on where the name ends.
+        let fast = match bytes.len() {
+            10 => bytes.first_chunk::<10>().and_then(|b| put_fixed(&self.job_table, b, out)),
+            8 => bytes.first_chunk::<8>().and_then(|b| put_fixed(&self.job_table, b, out)),
+            _ => None,
+        };
+        match fast {
+            Some(wrote) => wrote,
+            None => {
+                let bytes = meaningful(bytes);
+                self.put_job(bytes, out);
+                !bytes.is_empty()
+            }
         }
     }
 
@@ -105,16 +125,56 @@ fn set(table: &mut Table, byte: u8, point: u16, escape: Escape) {
     }
 }
 
+/// A text of the heading or entry data, padding off; empty when it means nothing.
+#[inline]
+pub fn meaningful(bytes: &[u8]) -> &[u8] {
+    let bytes = trim_blanks(bytes);
+    match bytes {
+        NOTHING => &[],
+        [0, ..] if bytes.iter().all(|b| *b == 0) => &[],
+        _ => bytes,
+    }
+}
+
+/// `*N`: IBM i's way to say that there is no name.
+pub const NOTHING: &[u8] = &[0x5C, 0xD5];
+
+/// Appends a blank-padded field of a known length; `None`, with nothing appended, when a byte needs more than the table.
+#[inline]
+fn put_fixed<const N: usize>(table: &Table, bytes: &[u8; N], out: &mut Vec<u8>) -> Option<bool> {
+    let length = N - blanks_at_end(bytes);
+    let mut text = [0; N];
+    let mut bad = 0;
+    for (to, from) in text.iter_mut().zip(bytes) {
+        *to = table[usize::from(*from)];
+        bad |= u8::from(*to == 0);
+    }
+    if bad != 0 {
+        return None;
+    }
+    if length == 2 && bytes.starts_with(NOTHING) {
+        return Some(false);
+    }
+    let start = out.len();
+    out.extend_from_slice(&text);
+    out.truncate(start + length);
+    Some(length > 0)
+}
+
 /// Appends through the table; `false`, with nothing appended, when a byte needs more than the table.
 #[inline]
 fn put_table(table: &Table, bytes: &[u8], out: &mut Vec<u8>) -> bool {
     let start = out.len();
-    out.extend(bytes.iter().map(|b| table[usize::from(*b)]));
-    if out.get(start..).is_some_and(|w| memchr::memchr(0, w).is_none()) {
-        return true;
+    let mut bad = 0;
+    out.extend(bytes.iter().map(|b| {
+        let c = table[usize::from(*b)];
+        bad |= u8::from(c == 0);
+        c
+    }));
+    if bad != 0 {
+        out.truncate(start);
     }
-    out.truncate(start);
-    false
+    bad == 0
 }
 
 #[inline]
@@ -124,15 +184,19 @@ fn put_utf16_ascii(table: &Table, bytes: &[u8], out: &mut Vec<u8>) -> bool {
     if !pairs.remainder().is_empty() {
         return false;
     }
-    out.extend(pairs.map(|p| match p {
-        [0, low] => table[usize::from(*low)],
-        _ => 0,
+    let mut bad = 0;
+    out.extend(pairs.map(|p| {
+        let c = match p {
+            [0, low] => table[usize::from(*low)],
+            _ => 0,
+        };
+        bad |= u8::from(c == 0);
+        c
     }));
-    if out.get(start..).is_some_and(|w| memchr::memchr(0, w).is_none()) {
-        return true;
+    if bad != 0 {
+        out.truncate(start);
     }
-    out.truncate(start);
-    false
+    bad == 0
 }
 
 #[cold]

@@ -1,9 +1,9 @@
 //! Writing one value of an event: find its bytes, leave out what means nothing, transcode.
 //!
 //! What means nothing: blanks, NULs, `*N`, reserved areas, numbers without digits. A writer returns whether it wrote.
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::Ipv6Addr;
 
-use super::transcode::{Transcoder, put_hex};
+use super::transcode::{NOTHING, Transcoder, meaningful, put_hex};
 use crate::{
     decode::{
         ebcdic::Charset,
@@ -18,8 +18,8 @@ pub struct Context<'c> {
     pub job: &'static Charset,
     /// What stands in for fields that the heading does not hold.
     pub given: &'c Given,
-    /// Meanings of numeric access types.
-    pub access: &'c [(i64, String)],
+    /// Meanings of numeric access types by code, escaped; empty where there is none.
+    pub access: &'c [Vec<u8>],
 }
 
 /// What the user gave for headings that do not hold it. In the job's character set.
@@ -44,39 +44,34 @@ pub enum AddressKind {
     Other,
 }
 
-const NONE: &[u8] = &[0x5C, 0xD5, 0xD6, 0xD5, 0xC5]; // *NONE
-const N: &[u8] = &[0x5C, 0xD5]; // *N
+/// `*NONE` in a program name: no program applies, or it is not known.
+const NONE: &[u8; 6] = &[0x5C, 0xD5, 0xD6, 0xD5, 0xC5, 0x40];
 
 /// A text that says that there is none: empty, NULs, or `*N` in EBCDIC, UTF-16 or UTF-8.
 fn says_nothing(bytes: &[u8]) -> bool {
-    matches!(bytes, N | b"\0*\0N" | b"*N") || bytes.iter().all(|b| *b == 0)
+    matches!(bytes, NOTHING | b"\0*\0N" | b"*N") || bytes.iter().all(|b| *b == 0)
 }
 
-/// A text of the heading or entry data, padding off; empty when it means nothing.
+/// The bytes of a span of the entry data, as far as they are there.
 #[inline]
-pub fn meaningful(bytes: &[u8]) -> &[u8] {
-    let bytes = text::trim_blanks(bytes);
-    match bytes {
-        N => &[],
-        [0, ..] if bytes.iter().all(|b| *b == 0) => &[],
-        _ => bytes,
+fn raw<'a>(entry: &Entry<'a>, s: Span) -> &'a [u8] {
+    match entry.data.get(s.at..s.at + s.len) {
+        Some(b) => b,
+        None => entry.data.get(s.at..).unwrap_or(&[]),
     }
 }
 
-/// The bytes of a span of the entry data, as far as they are there; empty when they mean nothing.
+/// The same, padding off; empty when they mean nothing.
 #[inline]
 pub fn plain<'a>(entry: &Entry<'a>, s: Span) -> &'a [u8] {
-    match entry.data.get(s.at..s.at + s.len) {
-        Some(b) => meaningful(b),
-        None => entry.data.get(s.at..).map_or(&[], meaningful),
-    }
+    meaningful(raw(entry, s))
 }
 
 /// The system's name as it stands in the entry or was given.
 #[inline]
 pub fn system<'a>(entry: &Entry<'a>, given: &'a Given) -> &'a [u8] {
     match entry.heading.system_name {
-        Some(s) => meaningful(s.of(entry.record)),
+        Some(s) => s.of(entry.record),
         None => &given.system,
     }
 }
@@ -86,8 +81,11 @@ pub fn system<'a>(entry: &Entry<'a>, given: &'a Given) -> &'a [u8] {
 pub fn put(source: &Source, ev: &Event<'_>, cx: &Context<'_>, tr: &mut Transcoder, out: &mut Vec<u8>) -> bool {
     let entry = &ev.entry;
     match source {
-        Source::Head(s) => put_text(meaningful(s.of(entry.record)), tr, out),
-        Source::Plain(s) => put_text(plain(entry, *s), tr, out),
+        Source::Head(s) => tr.put_field(s.of(entry.record), out),
+        Source::Plain(s) => match entry.data.get(s.at..s.at + s.len) {
+            Some(bytes) => tr.put_field(bytes, out),
+            None => tr.put_field(text::trim_cut(raw(entry, *s), cx.job), out),
+        },
         Source::Sequence => put_number(entry.sequence, out),
         Source::EntryId => {
             if put(&Source::Receiver, ev, cx, tr, out) {
@@ -95,7 +93,7 @@ pub fn put(source: &Source, ev: &Event<'_>, cx: &Context<'_>, tr: &mut Transcode
             }
             put_number(entry.sequence, out)
         }
-        Source::Receiver => put_text(given_or(entry, entry.heading.receiver_name, &cx.given.receiver), tr, out),
+        Source::Receiver => tr.put_field(given_or(entry, entry.heading.receiver_name, &cx.given.receiver), out),
         Source::Job => {
             let h = entry.heading;
             let number = h.job_number.of(entry.record);
@@ -103,21 +101,15 @@ pub fn put(source: &Source, ev: &Event<'_>, cx: &Context<'_>, tr: &mut Transcode
             put_job(number, h.job_user.of(entry.record), h.job_name.of(entry.record), tr, out)
         }
         Source::Program => {
-            let name = meaningful(entry.heading.program_name.of(entry.record));
-            if name.is_empty() || name == NONE {
+            let name = entry.heading.program_name.of(entry.record);
+            if name.first_chunk() == Some(NONE) {
                 return false;
             }
-            if put_text(meaningful(entry.head(entry.heading.program_library)), tr, out) {
-                out.push(b'/');
-            }
-            put_text(name, tr, out)
+            put_qualified(entry.head(entry.heading.program_library), name, tr, out)
         }
         Source::RemoteAddress(field) => {
-            let head = meaningful(entry.head(entry.heading.remote_address));
-            if !head.is_empty() {
-                return put_text(head, tr, out);
-            }
-            field.is_some_and(|i| put_field(i, ev, cx, tr, out))
+            tr.put_field(entry.head(entry.heading.remote_address), out)
+                || field.is_some_and(|i| put_field(i, ev, cx, tr, out))
         }
         Source::RemotePort(field) => {
             match number::zoned(entry.head(entry.heading.remote_port)).and_then(|n| u64::try_from(n).ok()) {
@@ -126,17 +118,9 @@ pub fn put(source: &Source, ev: &Event<'_>, cx: &Context<'_>, tr: &mut Transcode
             }
         }
         Source::Qualified { library, name } => {
-            let name = plain(entry, *name);
-            let library = library.map_or(&[][..], |l| plain(entry, l));
-            if name.is_empty() {
-                return put_text(library, tr, out);
-            }
-            if put_text(library, tr, out) {
-                out.push(b'/');
-            }
-            put_text(name, tr, out)
+            put_qualified(library.map_or(&[][..], |l| raw(entry, l)), raw(entry, *name), tr, out)
         }
-        Source::Meaning(i) => put_meaning(*i, ev, cx, tr, out),
+        Source::Meaning(i) => put_meaning(*i, ev, cx, out),
         Source::Flags(flags) => {
             let mut wrote = false;
             for (at, value) in flags {
@@ -163,9 +147,9 @@ fn put_rare(source: &Source, ev: &Event<'_>, cx: &Context<'_>, tr: &mut Transcod
             _ => false,
         },
         Source::ReceiverLibrary => {
-            put_text(given_or(entry, entry.heading.receiver_library, &cx.given.receiver_library), tr, out)
+            tr.put_field(given_or(entry, entry.heading.receiver_library, &cx.given.receiver_library), out)
         }
-        Source::System => put_text(system(entry, cx.given), tr, out),
+        Source::System => tr.put_field(system(entry, cx.given), out),
         Source::Time => match ev.time {
             Some(t) => put_number(u64::try_from(t.utc_micros.div_euclid(1000)).unwrap_or(0), out),
             None => false,
@@ -189,28 +173,52 @@ fn put_rare(source: &Source, ev: &Event<'_>, cx: &Context<'_>, tr: &mut Transcod
             user != meaningful(entry.head(entry.heading.user_name)) && put_text(user, tr, out)
         }
         Source::Joined(spans) => put_joined(spans, entry, tr, out),
-        Source::Continuation { before, text } => !reaches(entry, *before) && put_text(plain(entry, *text), tr, out),
+        Source::Continuation { before, text } => !reaches(entry, *before) && tr.put_field(raw(entry, *text), out),
         Source::Part(i) => put_part(*i, ev, cx, tr, out),
         Source::Detail => put_text(ev.detail_code(), tr, out),
         Source::RawData => {
             put_hex(entry.data, out);
             !entry.data.is_empty()
         }
-        Source::RawText => put_text(meaningful(entry.data), tr, out),
+        Source::RawText => tr.put_field(entry.data, out),
         _ => false,
     }
 }
 
-/// The remote address' kind: of the text written last, in ASCII.
+/// What a remote address is, by its text in ASCII.
+#[inline]
 pub fn address_kind(text: &[u8]) -> AddressKind {
-    let Ok(text) = std::str::from_utf8(text) else { return AddressKind::Other };
-    if text.parse::<Ipv4Addr>().is_ok() {
-        AddressKind::V4
-    } else if text.parse::<Ipv6Addr>().is_ok() {
-        AddressKind::V6
-    } else {
-        AddressKind::Other
+    if is_ipv4(text) {
+        return AddressKind::V4;
     }
+    match std::str::from_utf8(text).map(str::parse::<Ipv6Addr>) {
+        Ok(Ok(_)) => AddressKind::V6,
+        _ => AddressKind::Other,
+    }
+}
+
+/// Four numbers of 0 to 255 between dots. By hand, because it is asked for every line.
+#[inline]
+fn is_ipv4(text: &[u8]) -> bool {
+    let (mut dots, mut number, mut digits) = (0, 0u32, 0);
+    for b in text {
+        match b {
+            b'0'..=b'9' => {
+                number = number * 10 + u32::from(b - b'0');
+                digits += 1;
+                // A leading zero is octal to some readers: not an address to all of them.
+                if number > 255 || digits > 1 && number < 10 || digits > 3 {
+                    return false;
+                }
+            }
+            b'.' if digits > 0 => {
+                dots += 1;
+                (number, digits) = (0, 0);
+            }
+            _ => return false,
+        }
+    }
+    dots == 3 && digits > 0
 }
 
 /// Decimal digits.
@@ -240,29 +248,38 @@ fn put_text(bytes: &[u8], tr: &Transcoder, out: &mut Vec<u8>) -> bool {
 #[inline]
 fn given_or<'a>(entry: &Entry<'a>, span: Option<Span>, given: &'a [u8]) -> &'a [u8] {
     match span {
-        Some(s) => meaningful(s.of(entry.record)),
+        Some(s) => s.of(entry.record),
         None => given,
     }
+}
+
+/// LIBRARY/NAME, or the one that there is.
+#[inline]
+fn put_qualified(library: &[u8], name: &[u8], tr: &Transcoder, out: &mut Vec<u8>) -> bool {
+    let start = out.len();
+    if !tr.put_field(library, out) {
+        return tr.put_field(name, out);
+    }
+    out.push(b'/');
+    if !tr.put_field(name, out) {
+        out.pop();
+    }
+    out.len() > start
 }
 
 /// NNNNNN/USER/NAME. The number keeps its six digits; what is blank stays empty between its slashes.
 #[inline]
 fn put_job(number: &[u8], user: &[u8], name: &[u8], tr: &Transcoder, out: &mut Vec<u8>) -> bool {
-    let (user, name) = (meaningful(user), meaningful(name));
-    let digits = is_digits(number);
-    if number.is_empty() && user.is_empty() && name.is_empty() {
-        return false;
-    }
-    if digits {
-        out.extend(number.iter().map(|b| b & 0x0F | b'0'));
-    } else {
-        put_text(number, tr, out);
-    }
+    let start = out.len();
+    tr.put_field(number, out);
     out.push(b'/');
-    put_text(user, tr, out);
+    tr.put_field(user, out);
     out.push(b'/');
-    put_text(name, tr, out);
-    true
+    tr.put_field(name, out);
+    if out.len() == start + 2 {
+        out.truncate(start);
+    }
+    out.len() > start
 }
 
 fn job_number_bytes<'a>(index: usize, ev: &Event<'a>) -> &'a [u8] {
@@ -309,11 +326,11 @@ fn put_field(index: usize, ev: &Event<'_>, cx: &Context<'_>, tr: &mut Transcoder
     }
 }
 
-fn put_meaning(index: usize, ev: &Event<'_>, cx: &Context<'_>, tr: &Transcoder, out: &mut Vec<u8>) -> bool {
+fn put_meaning(index: usize, ev: &Event<'_>, cx: &Context<'_>, out: &mut Vec<u8>) -> bool {
     let Some((_, f)) = field(ev, index) else { return false };
     let Some(code) = text::integer(f, ev.entry.data) else { return false };
-    match cx.access.iter().find(|(c, _)| *c == code) {
-        Some((_, meaning)) => super::escape::put_str(tr.escape(), meaning, out),
+    match usize::try_from(code).ok().and_then(|c| cx.access.get(c)).filter(|m| !m.is_empty()) {
+        Some(meaning) => out.extend_from_slice(meaning),
         None => {
             put_number(code.unsigned_abs(), out);
         }
@@ -355,7 +372,7 @@ fn put_joined(spans: &[Span], entry: &Entry<'_>, tr: &Transcoder, out: &mut Vec<
             (Some(next), Some(whole)) if !next.is_empty() && reaches(entry, *s) => {
                 wrote |= put_text(whole, tr, out);
             }
-            _ => return put_text(plain(entry, *s), tr, out) || wrote,
+            _ => return tr.put_field(raw(entry, *s), out) || wrote,
         }
     }
     wrote
@@ -386,5 +403,32 @@ pub fn long_text<'a>(source: &Source, ev: &Event<'a>, cx: &Context<'_>) -> Optio
             text::text_of(layout, f, ev.entry.data, cx.job).value()
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_told_apart_as_the_standard_library_does() {
+        for (text, kind) in [
+            ("10.1.2.3", AddressKind::V4),
+            ("255.255.255.255", AddressKind::V4),
+            ("0.0.0.0", AddressKind::V4),
+            ("256.1.1.1", AddressKind::Other),
+            ("10.01.2.3", AddressKind::Other),
+            ("1.2.3", AddressKind::Other),
+            ("1.2.3.", AddressKind::Other),
+            ("1.2.3.4.5", AddressKind::Other),
+            ("2001:db8::17", AddressKind::V6),
+            ("::ffff:10.1.2.3", AddressKind::V6),
+            ("fe80::1%eth0", AddressKind::Other),
+            ("client", AddressKind::Other),
+            ("", AddressKind::Other),
+        ] {
+            assert_eq!(address_kind(text.as_bytes()), kind, "{text}");
+            assert_eq!(text.parse::<std::net::Ipv4Addr>().is_ok(), kind == AddressKind::V4, "{text}");
+        }
     }
 }

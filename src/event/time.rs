@@ -41,6 +41,8 @@ pub struct Clock {
     minute: [u8; 16],
     minute_utc: i64,
     offset: i32,
+    /// The same minute as the entry has it.
+    raw: [u8; 16],
     /// Whether that minute may be taken from here for the next entry too (not within a fold).
     cached: bool,
     last_local: Option<NaiveDateTime>,
@@ -54,6 +56,7 @@ impl Clock {
             zone,
             dates,
             minute: [0; 16],
+            raw: [0; 16],
             minute_utc: 0,
             offset: 0,
             cached: false,
@@ -75,6 +78,11 @@ impl Clock {
     #[inline]
     pub fn timestamp(&mut self, bytes: &[u8]) -> Option<EntryTime> {
         let bytes: &[u8; 26] = bytes.try_into().ok()?;
+        // Entries come in order: nearly all are in the minute of the one before, so only seconds are new.
+        let (minute, rest) = bytes.split_first_chunk::<16>()?;
+        if self.cached && *minute == self.raw {
+            return self.within_minute(rest);
+        }
         let mut local = *b"____-__-__T__:__:__.______";
         for (i, (to, from)) in local.iter_mut().zip(bytes).enumerate() {
             if matches!(i, 4 | 7 | 10 | 13 | 16 | 19) {
@@ -86,7 +94,32 @@ impl Clock {
             }
             *to = digit + b'0';
         }
-        self.finish(local)
+        let time = self.finish(local)?;
+        self.raw = *minute;
+        Some(time)
+    }
+
+    #[inline]
+    fn within_minute(&self, rest: &[u8]) -> Option<EntryTime> {
+        let rest: &[u8; 10] = rest.try_into().ok()?;
+        let mut local = *b"____-__-__T__:__:__.______";
+        let (to_minute, to_rest) = local.split_first_chunk_mut::<16>()?;
+        *to_minute = self.minute;
+        let mut bad = 0;
+        for (i, (to, from)) in to_rest.iter_mut().zip(rest).enumerate() {
+            if i != 0 && i != 3 {
+                let digit = from.wrapping_sub(0xF0);
+                bad |= u8::from(digit > 9);
+                *to = digit.wrapping_add(b'0');
+            }
+        }
+        let [_, s1, s2, _, micros @ ..] = rest;
+        let second = i64::from(s1 & 15) * 10 + i64::from(s2 & 15);
+        let micros = micros.iter().fold(0, |n, b| n * 10 + i64::from(b & 15));
+        if bad != 0 || second > 59 {
+            return None;
+        }
+        Some(EntryTime { utc_micros: self.minute_utc + second * 1_000_000 + micros, local, offset: self.offset })
     }
 
     fn date_and_time(&mut self, date: &[u8], time: &[u8]) -> Option<EntryTime> {

@@ -5,7 +5,19 @@
 
 /// Zoned decimal: one digit a byte, the sign in the zone of the last (F, C, A or E plus; D or B minus).
 /// `None` when a byte is no digit or the number does not fit.
+#[inline]
 pub fn zoned(bytes: &[u8]) -> Option<i64> {
+    // Nearly always: few digits, all with the zone F.
+    if !bytes.is_empty()
+        && bytes.len() <= 10
+        && bytes.iter().fold(0, |bad, b| bad | u8::from(b.wrapping_sub(0xF0) > 9)) == 0
+    {
+        return Some(bytes.iter().fold(0, |n, b| n * 10 + i64::from(b & 15)));
+    }
+    zoned_with_sign(bytes)
+}
+
+fn zoned_with_sign(bytes: &[u8]) -> Option<i64> {
     let (last, head) = bytes.split_last()?;
     let mut n: i64 = 0;
     for b in head {
@@ -61,7 +73,20 @@ pub fn binary(bytes: &[u8]) -> Option<i64> {
 
 /// Digits written as text (*TYPE5 sequence numbers): zero-padded, left- or right-justified between blanks.
 /// Up to 20 digits; the maximum of *MAXOPT3, 18 446 744 073 709 551 600, fits a `u64`.
+#[inline]
 pub fn digits(bytes: &[u8]) -> Option<u64> {
+    // Twenty digits in a row, as *TYPE5 writes them: two halves that no overflow check has to watch.
+    if let Ok(all) = <&[u8; 20]>::try_from(bytes)
+        && all.iter().fold(0, |bad, b| bad | u8::from(b.wrapping_sub(0xF0) > 9)) == 0
+    {
+        let value = |half: &[u8]| half.iter().fold(0u64, |n, b| n * 10 + u64::from(b & 15));
+        let (high, low) = all.split_at(10);
+        return value(high).checked_mul(10_000_000_000)?.checked_add(value(low));
+    }
+    digits_between_blanks(bytes)
+}
+
+fn digits_between_blanks(bytes: &[u8]) -> Option<u64> {
     let mut n: u64 = 0;
     let mut seen = false;
     let mut ended = false;

@@ -5,7 +5,7 @@ use super::{
     layout::{Field, FieldKind, Layout},
     number,
 };
-use crate::decode::ebcdic::{Ccsid, Charset};
+use crate::decode::ebcdic::{Ccsid, Charset, Kind};
 
 /// The bytes of a text and how to read them.
 #[derive(Clone, Copy)]
@@ -37,18 +37,58 @@ impl<T> Presence<T> {
     }
 }
 
-/// Without trailing EBCDIC blanks. Blanks are compared sixteen at a time: a command field is 6,000 bytes wide and
-/// nearly all of them are blank.
+/// Without trailing EBCDIC blanks. Blanks are counted sixteen bytes at a time: a command field is 6,000 bytes wide
+/// and nearly all of them are blank.
 #[inline]
 pub fn trim_blanks(mut bytes: &[u8]) -> &[u8] {
-    const BLANKS: [u8; 16] = [0x40; 16];
-    while let Some((head, BLANKS)) = bytes.split_last_chunk::<16>().map(|(h, t)| (h, *t)) {
-        bytes = head;
+    while let Some((head, tail)) = bytes.split_last_chunk::<16>() {
+        match blanks_at_end(tail) {
+            16 => bytes = head,
+            n => return bytes.get(..bytes.len() - n).unwrap_or(bytes),
+        }
     }
     while let Some((0x40, head)) = bytes.split_last() {
         bytes = head;
     }
     bytes
+}
+
+/// How many of the last bytes are blanks, without a branch: names end at no foreseeable place.
+#[inline]
+pub fn blanks_at_end<const N: usize>(bytes: &[u8; N]) -> usize {
+    let mut wide = [0x40; 16];
+    let at = 16usize.saturating_sub(N);
+    if let Some(to) = wide.get_mut(at..at + N) {
+        to.copy_from_slice(bytes);
+    }
+    let differs = u128::from_be_bytes(wide) ^ u128::from_be_bytes([0x40; 16]);
+    usize::try_from(differs.trailing_zeros() / 8).unwrap_or(0).min(N)
+}
+
+/// A text that the end of the record cuts, without trailing blanks and, in a mixed CCSID, without half a character.
+pub fn trim_cut<'a>(bytes: &'a [u8], job: &'static Charset) -> &'a [u8] {
+    if job.kind() != Kind::Mixed {
+        return trim_blanks(bytes);
+    }
+    let (mut at, mut end, mut double) = (0, 0, false);
+    while let Some(&b) = bytes.get(at) {
+        match b {
+            0x0E if !double => (at, double) = (at + 1, true),
+            0x0F if double => (at, double) = (at + 1, false),
+            _ if double && at + 1 < bytes.len() => {
+                at += 2;
+                end = at;
+            }
+            _ if double => break,
+            _ => {
+                at += 1;
+                if b != 0x40 {
+                    end = at;
+                }
+            }
+        }
+    }
+    bytes.get(..end).unwrap_or(bytes)
 }
 
 /// Whether an area holds nothing: blanks or NULs only.
@@ -64,11 +104,10 @@ pub fn text_of<'a>(layout: &Layout, field: &Field, data: &'a [u8], job: &'static
     };
     let own = ccsid(layout, field, data, job);
     match field.kind {
-        FieldKind::Char if matches!(own, Own::None) => {
-            let bytes = trim_blanks(room.get(..field.length).unwrap_or(room));
-            let text = Text { bytes, charset: Some(job) };
-            if room.len() >= field.length { Presence::Whole(text) } else { Presence::Cut(text) }
-        }
+        FieldKind::Char if matches!(own, Own::None) => match room.get(..field.length) {
+            Some(bytes) => Presence::Whole(Text { bytes: trim_blanks(bytes), charset: Some(job) }),
+            None => Presence::Cut(Text { bytes: trim_cut(room, job), charset: Some(job) }),
+        },
         FieldKind::Char | FieldKind::Unicode => {
             let Some(bytes) = room.get(..field.length) else { return Presence::Absent };
             let charset = own.charset(field.kind, job);
@@ -150,7 +189,6 @@ pub fn integer(field: &Field, data: &[u8]) -> Option<i64> {
 
 /// Without the padding of its character set: NUL for UTF-16, NUL and blanks for the others.
 fn trim_padding<'a>(bytes: &'a [u8], charset: Option<&'static Charset>) -> &'a [u8] {
-    use crate::decode::ebcdic::Kind;
     let mut bytes = bytes;
     match charset.map(Charset::kind) {
         Some(Kind::Utf16Be) => {
@@ -174,5 +212,33 @@ fn trim_padding<'a>(bytes: &'a [u8], charset: Option<&'static Charset>) -> &'a [
             }
             bytes
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blanks_are_trimmed_at_every_length() {
+        for n in 0..70 {
+            for text in 0..=n {
+                let mut bytes = vec![0xC1; text];
+                bytes.resize(n, 0x40);
+                assert_eq!(trim_blanks(&bytes).len(), text);
+            }
+        }
+        assert_eq!(trim_blanks(&[0x40, 0xC1, 0x40, 0x40, 0xC1, 0x40]).len(), 5);
+        assert_eq!(blanks_at_end(&[0xC1, 0x40, 0x40]), 2);
+        assert_eq!(blanks_at_end(&[0x40; 10]), 10);
+    }
+
+    #[test]
+    fn a_mixed_text_that_is_cut_keeps_whole_characters_only() {
+        let mixed = Charset::of(Ccsid(939)).unwrap();
+        assert_eq!(trim_cut(&[0xC1, 0x40, 0x0E, 0x45, 0x66, 0x45], mixed), &[0xC1, 0x40, 0x0E, 0x45, 0x66]);
+        assert_eq!(trim_cut(&[0xC1, 0x40, 0x0E, 0x45], mixed), &[0xC1]);
+        assert_eq!(trim_cut(&[0x0E, 0x45], mixed), &[] as &[u8]);
+        assert_eq!(trim_cut(&[0x0E, 0x45, 0x66, 0x0F, 0x40, 0x40], mixed), &[0x0E, 0x45, 0x66]);
     }
 }
