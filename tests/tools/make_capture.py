@@ -89,7 +89,9 @@ class Iconv:
 
     def __init__(self, to, source):
         if not Iconv.libc:
-            Iconv.libc = ctypes.CDLL(None)
+            libc = ctypes.CDLL(None)
+            if not hasattr(libc, "iconv_open"): raise LookupError("this libc has no iconv")
+            Iconv.libc = libc
             Iconv.libc.iconv_open.restype = ctypes.c_void_p
             Iconv.libc.iconv.argtypes = [ctypes.c_void_p] + [ctypes.c_void_p] * 4
             Iconv.libc.iconv.restype = ctypes.c_size_t
@@ -176,7 +178,10 @@ def ebcdic_codec(name):
     """Python's codec for the name in CODEC of a CCSID that Python itself lacks."""
     if not name.startswith("ebcdic"): return None
     ccsid = int(name.removeprefix("ebcdic"))
-    c = MixedBytes(ccsid) if ccsid in MIXED else SingleByte(ccsid)
+    try:
+        c = MixedBytes(ccsid) if ccsid in MIXED else SingleByte(ccsid)
+    except LookupError as e:
+        sys.exit(f"CCSID {ccsid}: {e}; use Linux with glibc and its gconv modules, or choose another CCSID")
     return codecs.CodecInfo(c.encode, c.decode, name=name)
 
 
