@@ -9,7 +9,7 @@ fn main() -> ExitCode {
     let exit = match cli::run(Cli::parse()) {
         Ok(exit) => exit,
         Err(failure) => {
-            eprintln!("qaudjrn: {:#}", failure.error);
+            cli::say(format_args!("qaudjrn: {}\n", failure.error));
             failure.exit
         }
     };

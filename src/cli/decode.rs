@@ -1,10 +1,12 @@
 //! `decode`: every field of every entry, as JSON lines or for a person.
 use std::io::{self, Write};
 
+use anyhow::anyhow;
+
 use super::{
     Exit, Failure,
     input::{InputArgs, capture_failure},
-    pretty,
+    pretty, say,
 };
 use crate::{
     decode::journal::{Entry, Layout},
@@ -37,6 +39,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     let mut stdout = io::stdout().lock();
     let mut out: Vec<u8> = Vec::with_capacity(128 << 10);
     let mut parked = 0u64;
+    let mut shown = 0u64;
     for path in &args.input.captures {
         let mut source = args.input.open(&catalog, path)?;
         let heading = source.found().heading.clone();
@@ -66,11 +69,12 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
                         entry_json::put_entry(&entry, layout, job, args.expand, &mut out);
                     }
                     out.push(b'\n');
+                    shown += 1;
                 }
                 Err(e) => {
                     parked += 1;
                     if parked <= 5 {
-                        eprintln!("qaudjrn: {name}: offset {offset}: no journal entry: {e}");
+                        say(format_args!("qaudjrn: {name}: offset {offset}: no journal entry: {e}\n"));
                     }
                 }
             }
@@ -85,8 +89,11 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
         }
         ended.map_err(capture_failure)?;
     }
+    if let Some(sequence) = args.sequence.filter(|_| shown == 0) {
+        return Err(Failure::failed(anyhow!("no entry has the sequence number {sequence}")));
+    }
     if parked > 0 {
-        eprintln!("qaudjrn: {parked} records are no journal entries and were left out");
+        say(format_args!("qaudjrn: {parked} records are no journal entries and were left out\n"));
         return Ok(Exit::Finished);
     }
     Ok(Exit::Done)
@@ -99,6 +106,6 @@ fn write(stdout: &mut impl Write, out: &mut Vec<u8>) -> Result<Option<Exit>, Fai
     match result {
         Ok(()) => Ok(None),
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(Some(Exit::Done)),
-        Err(e) => Err(Failure::failed(anyhow::Error::new(e).context("writing to standard output"))),
+        Err(e) => Err(Failure::failed(anyhow!("writing to standard output: {e}"))),
     }
 }

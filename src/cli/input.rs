@@ -10,7 +10,7 @@ use super::Failure;
 use crate::{
     decode::{
         ebcdic::{Ccsid, Charset, SUPPORTED},
-        journal::{Catalog, Heading, HeadingKind, detect::Unknown, detect::Wanted},
+        journal::{Catalog, Heading, HeadingKind, detect::Unknown, detect::Wanted, record::MAX_RECORD},
     },
     source::{Capture, CaptureError},
 };
@@ -29,7 +29,7 @@ pub struct InputArgs {
     #[arg(long, value_enum, default_value_t = FramingArg::Auto)]
     pub input_framing: FramingArg,
     /// Bytes of a fixed-length record (heading and entry data; 1500 for *TYPE5 with ENTDTALEN(891))
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = record_length)]
     pub record_length: Option<usize>,
     /// CCSID of the jobs that wrote the entries
     #[arg(long, value_name = "N", default_value_t = 37)]
@@ -110,6 +110,13 @@ impl InputArgs {
         let headings: Vec<Arc<Heading>> =
             HeadingKind::ALL.iter().filter_map(|k| catalog.heading(*k).cloned()).collect();
         Capture::open(path, &headings, self.wanted()).map_err(capture_failure)
+    }
+}
+
+fn record_length(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(n) if (126..=MAX_RECORD).contains(&n) => Ok(n),
+        _ => Err(format!("expected the bytes of one record, 126 to {MAX_RECORD}")),
     }
 }
 

@@ -7,6 +7,8 @@ pub mod replay;
 pub mod summary;
 pub mod types;
 
+use std::io::Write as _;
+
 use clap::{Parser, Subcommand};
 
 /// What the program ends with.
@@ -73,6 +75,11 @@ pub enum Command {
     Types(types::Args),
     /// Show a receiver's certificate and the fingerprint to give to --pin
     Pin(pin::Args),
+}
+
+/// Writes to standard error. A standard error that is closed is no reason to end: there is nobody to tell.
+pub fn say(text: std::fmt::Arguments<'_>) {
+    let _ = std::io::stderr().write_fmt(text);
 }
 
 /// Runs a command.

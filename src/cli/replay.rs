@@ -8,6 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    thread,
     time::{Duration, Instant},
 };
 
@@ -16,18 +17,20 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeZone};
 use chrono_tz::Tz;
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use signal_hook::iterator::Signals;
 
 use super::{
     Exit, Failure,
     input::{InputArgs, capture_failure},
+    say,
     summary::Summary,
 };
 use crate::{
     config::Config,
-    decode::journal::{Catalog, Entry, Heading},
+    decode::journal::{Catalog, Entry, Heading, record, text},
     encode::{self, Encoder, Format, Header, Profile, Settings, value::Given},
     event::{Clock, DateFormat, EventModel, model},
-    filter::{Filter, Rule, Rules, TypeRule},
+    filter::{Filter, Rule, Rules, TypeRule, types::distance},
     output::{OutputError, Sink, Target, TlsOptions, pace, pin::Pin, sink::Framing},
     source::{Capture, Item, capture},
 };
@@ -58,7 +61,7 @@ pub struct Args {
 #[command(next_help_heading = "Facts the entries do not hold")]
 struct Facts {
     /// Time zone of the system, for example Europe/Berlin [default: UTC, with a warning]
-    #[arg(long, value_name = "IANA")]
+    #[arg(long, value_name = "IANA", value_parser = time_zone)]
     timezone: Option<Tz>,
     /// System name (*TYPE1 headings hold none)
     #[arg(long, value_name = "NAME")]
@@ -177,6 +180,25 @@ struct ToArgs {
     insecure_skip_verify: bool,
 }
 
+impl ToArgs {
+    /// TLS options without TLS would be a false comfort.
+    fn check(&self) -> Result<(), Failure> {
+        let given = [
+            (self.ca.is_some(), "--ca"),
+            (self.cert.is_some(), "--cert"),
+            (self.server_name.is_some(), "--server-name"),
+            (self.pin.is_some(), "--pin"),
+            (self.insecure_skip_verify, "--insecure-skip-verify"),
+        ];
+        match given.iter().find(|(given, _)| *given) {
+            Some((_, option)) if !matches!(self.to, Target::Tls(_)) => {
+                Err(Failure::usage(anyhow!("{option} is for --to tls://HOST:PORT; this output is not encrypted")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// `--tcp-framing`.
 #[derive(ValueEnum, Clone, Copy, Debug)]
 enum TcpFraming {
@@ -221,27 +243,51 @@ enum SummaryKind {
 /// Runs it.
 pub fn run(args: &Args) -> Result<Exit, Failure> {
     let mut run = Run::new(args)?;
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        signal_hook::flag::register(signal, stop.clone()).map_err(Failure::failed)?;
-    }
+    let stop = stop_flag()?;
     let begin = Instant::now();
     let result = run.all(args, &stop);
     run.summary.elapsed = begin.elapsed();
     run.progress.finish_and_clear();
-    run.report(args.summary);
+    if run.summary.read > 0 || result.is_ok() {
+        run.report(args.summary);
+    }
     match result {
         Ok(()) if stop.load(Ordering::Relaxed) => Ok(Exit::Interrupted),
         Ok(()) => Ok(run.exit(args.strict)),
         Err(Stop::Pipe) => Ok(Exit::Done),
         Err(Stop::Failure(f)) => Err(f),
+        Err(Stop::Output(e)) => Err(Failure::failed(e)),
     }
+}
+
+/// Set by Ctrl-C and SIGTERM. The run ends at the next record with its summary; if it hangs in a read or a write (a
+/// silent pipe, a receiver that reads no more), it ends two seconds later, or at the second Ctrl-C.
+fn stop_flag() -> Result<Arc<AtomicBool>, Failure> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut signals =
+        Signals::new([signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM]).map_err(Failure::failed)?;
+    let flag = stop.clone();
+    thread::spawn(move || {
+        for _ in signals.forever() {
+            if flag.swap(true, Ordering::Relaxed) {
+                std::process::exit(Exit::Interrupted as i32);
+            }
+            thread::spawn(|| {
+                thread::sleep(Duration::from_secs(2));
+                say(format_args!("qaudjrn: interrupted while waiting for input or output; no summary\n"));
+                std::process::exit(Exit::Interrupted as i32);
+            });
+        }
+    });
+    Ok(stop)
 }
 
 /// Why a run ended before the end.
 enum Stop {
     /// The reader of standard output went away.
     Pipe,
+    /// Writing failed; not yet said what that means for the run.
+    Output(OutputError),
     Failure(Failure),
 }
 
@@ -272,8 +318,6 @@ struct Run {
     pace: Option<pace::Pace>,
     summary: Summary,
     progress: ProgressBar,
-    /// Sequence number and receiver of the last entry that was handed to the output.
-    last_sent: Option<(u64, String)>,
 }
 
 impl Run {
@@ -285,6 +329,7 @@ impl Run {
             Some(path) => Config::load(path).map_err(Failure::usage)?,
             None => Config::default(),
         };
+        args.to.check()?;
         capture::check_paths(&args.input.captures).map_err(capture_failure)?;
         let zone = args.facts.timezone.unwrap_or(Tz::UTC);
         let mut summary = Summary::default();
@@ -292,9 +337,9 @@ impl Run {
             summary.warnings.push("no --timezone was given: entry times were taken as UTC".into());
         }
         if args.to.insecure_skip_verify {
-            eprintln!(
-                "qaudjrn: warning: --insecure-skip-verify: the receiver is not verified; anyone on the way can read and change the lines"
-            );
+            say(format_args!(
+                "qaudjrn: warning: --insecure-skip-verify: the receiver is not verified; anyone on the way can read and change the lines\n"
+            ));
         }
         let time = |t: &Option<String>, option| match t {
             Some(t) => parse_time(t, zone).map(Some).map_err(|e| Failure::usage(anyhow!("--{option} {e}"))),
@@ -307,6 +352,11 @@ impl Run {
             since: time(&args.select.since, "since")?,
             until: time(&args.select.until, "until")?,
         };
+        if let (Some(since), Some(until)) = (rules.since, rules.until)
+            && since >= until
+        {
+            return Err(Failure::usage(anyhow!("--since is not before --until: nothing can be between them")));
+        }
         let options = model::Options {
             include_guesses: args.line.include_guesses,
             severity: config.severity.clone(),
@@ -340,14 +390,13 @@ impl Run {
             summary,
             progress,
             lanes: Vec::new(),
-            last_sent: None,
         })
     }
 
     fn all(&mut self, args: &Args, stop: &AtomicBool) -> Result<(), Stop> {
         // The first capture is looked at before the receiver is called: a wrong file costs no connection.
         let mut captures = args.input.captures.iter();
-        let mut next = match captures.next() {
+        let next = match captures.next() {
             Some(path) => Some(args.input.open(&self.catalog, path)?),
             None => None,
         };
@@ -369,18 +418,38 @@ impl Run {
             insecure: args.to.insecure_skip_verify,
         };
         let mut sink = Sink::open(&args.to.to, framing, &tls).map_err(output_failure)?;
+        let result = self.captures(args, captures, next, &mut sink, stop);
+        // Whatever ended the reading, what was encoded before it goes out; the first failure is the one to report.
+        let finished = if matches!(result, Err(Stop::Output(_))) { Ok(()) } else { sink.finish() };
+        self.summary.not_sent += sink.waiting();
+        self.summary.sent -= sink.waiting().min(self.summary.sent);
+        self.summary.refused = sink.refused();
+        match result.and(finished.map_err(Stop::Output)) {
+            Err(Stop::Output(e)) => Err(self.send_failure(e)),
+            other => other,
+        }
+    }
+
+    fn captures<'a>(
+        &mut self,
+        args: &Args,
+        mut paths: impl Iterator<Item = &'a PathBuf>,
+        mut next: Option<Capture>,
+        sink: &mut Sink,
+        stop: &AtomicBool,
+    ) -> Result<(), Stop> {
         while let Some(capture) = next.take() {
             let lane = self.lane(&capture, args)?;
-            self.start_progress(&capture);
-            self.capture(lane, capture, &mut sink, stop)?;
+            self.start_progress(&capture, &args.to.to);
+            self.capture(lane, capture, sink, stop)?;
             if stop.load(Ordering::Relaxed) {
                 break;
             }
-            if let Some(path) = captures.next() {
+            if let Some(path) = paths.next() {
                 next = Some(args.input.open(&self.catalog, path)?);
             }
         }
-        sink.finish().map_err(|e| self.send_failure(e))
+        Ok(())
     }
 
     /// The lane for a capture's heading, made when it is the first of its kind.
@@ -425,21 +494,18 @@ impl Run {
         ))
     }
 
-    fn start_progress(&mut self, capture: &Capture) {
-        let found = capture.found();
-        if std::io::stderr().is_terminal() {
-            let framing = match found.framing {
-                crate::decode::journal::record::Framing::Fixed(n) => format!("records of {n} bytes"),
-                crate::decode::journal::record::Framing::Stream => "length-prefixed records".into(),
-            };
-            eprintln!("qaudjrn: {}: {} headings, {framing}", capture.name(), found.heading.kind.ibm_name());
-            if let Some(size) = capture.size() {
-                self.progress = ProgressBar::with_draw_target(Some(size), ProgressDrawTarget::stderr_with_hz(4));
-                if let Ok(style) =
-                    ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta} left")
-                {
-                    self.progress.set_style(style);
-                }
+    /// Says what the capture is; draws a bar where it does not run into the lines.
+    fn start_progress(&mut self, capture: &Capture, to: &Target) {
+        self.summary.captures.push(format!("{}: {}", capture.name(), capture.found()));
+        let mixed = *to == Target::Stdout && std::io::stdout().is_terminal();
+        if !std::io::stderr().is_terminal() || mixed {
+            return;
+        }
+        if let Some(size) = capture.size() {
+            self.progress = ProgressBar::with_draw_target(Some(size), ProgressDrawTarget::stderr_with_hz(4));
+            if let Ok(style) = ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta} left")
+            {
+                self.progress.set_style(style);
             }
         }
     }
@@ -449,9 +515,12 @@ impl Run {
         let summary = &mut self.summary;
         summary.types.resize(model.len(), 0);
         let name = capture.name().to_owned();
+        let stream = capture.found().framing == record::Framing::Stream;
         let mut clock = Clock::new(self.zone, self.dates);
         let mut line: Vec<u8> = Vec::with_capacity(16 << 10);
         let mut failed: Option<OutputError> = None;
+        // 1 while an entry is encoded and not yet handed to the sink.
+        let mut held = 0;
         let mut shown = Instant::now();
         let ended = loop {
             if !capture.is_ready() {
@@ -494,13 +563,19 @@ impl Run {
                     continue;
                 }
             };
+            if stream && hides_more(&entry) {
+                summary.overlong += 1;
+                if summary.overlong <= 5 {
+                    summary.warnings.push(format!(
+                        "{name}: offset {offset}: the record goes on for {} bytes behind its entry: is its length damaged?",
+                        record.len() - heading.length - entry.data.len()
+                    ));
+                }
+            }
             if let Some(receiver) = summary.sequence.follow(&entry)
                 && !receiver.is_empty()
             {
-                summary
-                    .sequence
-                    .receivers
-                    .insert(encode::escape::printable(self.job.decode_string(receiver).trim_end()));
+                summary.sequence.saw(encode::escape::printable(self.job.decode_string(receiver).trim_end()));
             }
             let time = clock.read(&entry);
             let event = model.event(entry, time);
@@ -511,6 +586,7 @@ impl Run {
                 count_rule(&mut summary.filtered, rule);
                 continue;
             }
+            held = 1;
             line.clear();
             let written = encoder.encode(&event, &mut line);
             if let Some(pace) = &mut self.pace {
@@ -527,15 +603,17 @@ impl Run {
                 failed = Some(e);
                 break Ok(());
             }
+            held = 0;
             summary.sent(record.len(), written);
             summary.incomplete += u64::from(!event.entry.complete());
             summary.without_user += u64::from(written.without_user);
             summary.without_time += u64::from(time.is_none());
-            self.last_sent = Some((event.entry.sequence, String::new()));
         };
         if let Some(e) = failed {
-            return Err(self.send_failure(e));
+            summary.not_sent += held;
+            return Err(Stop::Output(e));
         }
+        summary.not_sent += held;
         ended.map_err(|e| Stop::Failure(capture_failure(e)))
     }
 
@@ -543,18 +621,18 @@ impl Run {
         if e.is_closed_pipe() {
             return Stop::Pipe;
         }
-        let sent = match &self.last_sent {
-            Some((sequence, _)) => format!(
-                "{e}; entries up to sequence {sequence} were handed to the connection, and the last of them may not have arrived: send the capture again from there, the receiver can drop duplicates by entry id"
+        let text = match self.summary.sent {
+            0 => format!("{e}; nothing was sent"),
+            n => format!(
+                "{e}; {n} lines were handed to the connection, but it does not confirm what arrived: send the whole capture again, the receiver can drop duplicates by their entry id"
             ),
-            None => format!("{e}; nothing was sent"),
         };
-        Stop::Failure(Failure::failed(anyhow!(sent)))
+        Stop::Failure(Failure::failed(anyhow!(text)))
     }
 
     fn exit(&self, strict: bool) -> Exit {
         let gap = self.summary.sequence.gaps + self.summary.sequence.back > 0;
-        if self.summary.parked_total() > 0 || strict && (gap || self.summary.torn > 0) {
+        if self.summary.parked_total() + self.summary.overlong > 0 || strict && (gap || self.summary.torn > 0) {
             Exit::Finished
         } else {
             Exit::Done
@@ -568,11 +646,18 @@ impl Run {
             None => i.to_string(),
         };
         match kind {
-            SummaryKind::Text => eprint!("{}", self.summary.text(&names)),
-            SummaryKind::Json => eprintln!("{}", self.summary.json(&names)),
+            SummaryKind::Text => say(format_args!("{}", self.summary.text(&names))),
+            SummaryKind::Json => say(format_args!("{}\n", self.summary.json(&names))),
             SummaryKind::None => {}
         }
     }
+}
+
+/// Whether a length-prefixed record holds more than its entry and padding. (An outfile's records may: what stands behind
+/// a variable-length field is undefined.)
+fn hides_more(entry: &Entry<'_>) -> bool {
+    let rest = entry.record.get(entry.heading.length + entry.data.len()..).unwrap_or(&[]);
+    !text::is_blank(rest)
 }
 
 fn count_rule(filtered: &mut [u64; Rule::ALL.len()], rule: Rule) {
@@ -640,6 +725,13 @@ fn settings(
         receiver_library: name("receiver-library", &args.facts.receiver_library)?,
     };
     Ok(s)
+}
+
+fn time_zone(text: &str) -> Result<Tz, String> {
+    text.parse().map_err(|_| {
+        let nearest = chrono_tz::TZ_VARIANTS.iter().map(|z| z.name()).min_by_key(|z| distance(z, text));
+        format!("expected an IANA time zone such as Europe/Berlin; did you mean {}?", nearest.unwrap_or("UTC"))
+    })
 }
 
 /// A time as people write it, in the zone of the system unless it has an offset; microseconds UTC.

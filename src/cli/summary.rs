@@ -38,6 +38,14 @@ pub struct Summary {
     pub without_time: u64,
     /// Captures that end within a record.
     pub torn: u64,
+    /// Stream records with bytes behind their entry, in which other entries may hide.
+    pub overlong: u64,
+    /// Entries that were read and not sent, because the run ended first.
+    pub not_sent: u64,
+    /// Datagrams that came back as refused.
+    pub refused: u64,
+    /// What each capture was found to be.
+    pub captures: Vec<String>,
     /// Sequence numbers.
     pub sequence: Sequence,
     /// Entries by the index of their type.
@@ -94,6 +102,7 @@ impl Summary {
             "sent": self.sent,
             "filtered": self.filtered_total(),
             "filtered_by_rule": self.rules().collect::<BTreeMap<_, _>>(),
+            "not_sent": self.not_sent,
             "parked": self.parked_total(),
             "parked_by_reason": self.parked,
             "bytes_in": self.bytes_in,
@@ -105,7 +114,10 @@ impl Summary {
             "incomplete": self.incomplete,
             "without_effective_user": self.without_user,
             "without_time": self.without_time,
+            "captures": self.captures,
             "captures_cut_short": self.torn,
+            "overlong_records": self.overlong,
+            "datagrams_refused": self.refused,
             "sequence_gaps": self.sequence.gaps,
             "sequence_numbers_missing": self.sequence.missing,
             "sequence_steps_back": self.sequence.back,
@@ -129,12 +141,16 @@ impl Summary {
             let _ = t.write_fmt(line);
             t.push('\n');
         };
+        for c in &self.captures {
+            add(format_args!("{c}"));
+        }
         add(format_args!(
-            "read {} entries = sent {} + filtered {} + parked {}",
+            "read {} entries = sent {} + filtered {} + parked {}{}",
             n(self.read),
             n(self.sent),
             n(self.filtered_total()),
-            n(self.parked_total())
+            n(self.parked_total()),
+            if self.not_sent > 0 { format!(" + not sent {}", n(self.not_sent)) } else { String::new() }
         ));
         for (rule, count) in self.rules() {
             add(format_args!("  filtered by {rule}: {}", n(count)));
@@ -171,6 +187,8 @@ impl Summary {
             (self.without_user, "entries without an effective user"),
             (self.without_time, "entries without a valid time"),
             (self.torn, "captures that end within a record"),
+            (self.overlong, "records with bytes behind their entry: other entries may hide there (a damaged length?)"),
+            (self.refused, "datagrams came back as refused: nobody listens on that port"),
         ] {
             if count > 0 {
                 add(format_args!("{} {what}", n(count)));
@@ -201,18 +219,25 @@ pub struct Sequence {
 }
 
 impl Sequence {
+    /// Remembers a receiver's name; a thousand are enough for people, and a bound for what strangers write.
+    pub fn saw(&mut self, receiver: String) {
+        if self.receivers.len() < 1_000 {
+            self.receivers.insert(receiver);
+        }
+    }
+
     /// Takes the next entry. Returns the receiver's bytes when it is another one than before.
     #[inline]
     pub fn follow<'a>(&mut self, entry: &Entry<'a>) -> Option<&'a [u8]> {
         let receiver = entry.head(entry.heading.receiver_name);
         let changed = self.last.is_none() || receiver != self.receiver;
         match self.last {
-            Some(last) if entry.sequence == last.wrapping_add(1) => {}
+            Some(last) if last.checked_add(1) == Some(entry.sequence) => {}
             // A new receiver may begin at 1 again.
             Some(_) if changed && entry.sequence == 1 => {}
             Some(last) if entry.sequence > last => {
                 self.gaps += 1;
-                self.missing += entry.sequence - last - 1;
+                self.missing = self.missing.saturating_add(entry.sequence - last - 1);
             }
             Some(_) if !changed => self.back += 1,
             Some(_) => self.gaps += 1,
@@ -233,7 +258,7 @@ pub fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(c);

@@ -83,8 +83,8 @@ fn one(catalog: &Catalog, layout: &Layout) -> String {
     }
     let _ = writeln!(
         t,
-        "\n{:>5} {:>5} {:>5} {:>6}  {:<8} {:<10} {:<40} {}",
-        "JE", "J4", "J5", "length", "type", "confidence", "field", "role, codes, remarks"
+        "\n{:>5} {:>5} {:>5} {:>6}  {:<8} {:<10} {:<40} role, codes, remarks",
+        "JE", "J4", "J5", "length", "type", "confidence", "field"
     );
     let relevant = catalog.relevant(code);
     for f in &layout.fields {

@@ -107,8 +107,10 @@ impl Config {
             ("version", &self.line.version),
             ("app_name", &self.line.app_name),
         ] {
-            if value.as_deref().is_some_and(|v| v.is_empty() || v.len() > 63 || v.chars().any(char::is_control)) {
-                return Err(format!("line.{key}: expected 1 to 63 characters without control characters"));
+            // No escapes in the header: several parsers split it at every pipe, escaped or not.
+            let legal = |c: char| !c.is_control() && !matches!(c, '|' | '\\' | '^');
+            if value.as_deref().is_some_and(|v| v.is_empty() || v.len() > 40 || !v.chars().all(legal)) {
+                return Err(format!("line.{key}: expected 1 to 40 bytes without control characters, | \\ and ^"));
             }
         }
         Ok(())
@@ -132,6 +134,7 @@ mod tests {
             "line.facility = 24",
             "line.sd_id = \"a b\"",
             "line.vendor = \"\"",
+            "line.vendor = \"a|b\"",
             "filter.types.send = [\"PWX\"]",
         ] {
             assert!(Config::parse(text).is_err(), "{text}");

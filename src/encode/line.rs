@@ -204,6 +204,9 @@ fn put_op(
                 out.splice(at..value_at, key.iter().copied());
             }
         }
+        OpKind::Port(other) if !is_port(out.get(value_at..).unwrap_or(&[])) => {
+            out.splice(at..value_at, other.iter().copied());
+        }
         OpKind::Msg(_) => {
             *in_msg = true;
             quote_if_needed(value_at, out);
@@ -227,6 +230,13 @@ fn quote_if_needed(at: usize, out: &mut Vec<u8>) {
         out.extend_from_slice(&quoted);
         out.push(b'"');
     }
+}
+
+fn is_port(text: &[u8]) -> bool {
+    let number = text
+        .iter()
+        .try_fold(0u32, |n, b| b.is_ascii_digit().then(|| n.saturating_mul(10).saturating_add(u32::from(b & 15))));
+    !text.is_empty() && number.is_some_and(|n| n <= 65_535)
 }
 
 fn put_rfc3339(time: Option<EntryTime>, out: &mut Vec<u8>) -> bool {

@@ -75,6 +75,8 @@ pub enum OpKind {
         /// Key before anything else.
         other: Vec<u8>,
     },
+    /// CEF and LEEF keep `spt` and the like for numbers of 0 to 65535: the key before anything else.
+    Port(Vec<u8>),
     /// One `name: value` of CEF's msg; `before` is for the first, this for the others.
     Msg(Constant),
     /// The entry time as RFC 3339 text.
@@ -251,13 +253,18 @@ pub fn variant(category: &str, id: &str, title: &str, detail: &Detail, s: &Setti
     };
     let worth = detail.failure || (detail.notable && severity >= p.outcome.reason_from_severity);
     let reason = detail.meaning.as_deref().filter(|m| !m.eq_ignore_ascii_case(title));
+    let mut used: Vec<&str> = Vec::new();
     for row in p.values.iter().filter(|r| carried(r, s)) {
         let text = match row.name.as_str() {
+            "event_id" if s.format != Format::Json => Some(event_id.as_str()),
             "outcome" if detail.failure => Some("failure"),
             "reason" if worth || s.full || s.format == Format::Json => reason,
             _ => None,
         };
-        if let (Some(text), Some(key)) = (text, row.key(s.format)) {
+        if let (Some(text), Some(key)) = (text, row.key(s.format))
+            && !used.contains(&key)
+        {
+            used.push(key);
             v.constants.extend(before(s.format, key, row.cef_label.as_deref()));
             put_str(value_escape(s.format), text, &mut v.constants);
             v.constants.extend(after(s.format));
@@ -287,6 +294,8 @@ fn ops(kind: &EventType, s: &Settings, profile: &Profile) -> Vec<Op> {
     let mut ops = Vec::new();
     let mut msg = Vec::new();
     let mut done: Vec<&str> = Vec::new();
+    let mut taken: Vec<String> = profile.values.iter().filter_map(|r| r.key(s.format)).map(str::to_owned).collect();
+    taken.extend(["event_id", "title", "severity", "cat", "sev", "truncated", "incomplete"].map(str::to_owned));
     let wanted = |slot: &&Slot| s.full || slot.detail == SlotDetail::Compact;
     for row in profile.values.iter().filter(|r| carried(r, s)) {
         if row.name == "*" {
@@ -294,7 +303,15 @@ fn ops(kind: &EventType, s: &Settings, profile: &Profile) -> Vec<Op> {
                 match (s.format, &row.cef) {
                     (Format::Cef, Some(_)) => msg.push(msg_op(slot, None)),
                     (Format::Cef, None) => {}
-                    _ => ops.push(op(s.format, &other_key(s.format, slot), None, slot)),
+                    _ => {
+                        let mut key = other_key(s.format, slot);
+                        // A layout may use a name that the profile or the line itself gives to something else.
+                        if taken.contains(&key) {
+                            key = param_name(&format!("field_{key}"));
+                        }
+                        taken.push(key.clone());
+                        ops.push(op(s.format, &key, None, slot));
+                    }
                 }
             }
             continue;
@@ -317,14 +334,23 @@ fn ops(kind: &EventType, s: &Settings, profile: &Profile) -> Vec<Op> {
 }
 
 fn op(format: Format, key: &str, label: Option<&str>, slot: &Slot) -> Op {
-    let kind = match (&slot.source, format) {
-        (Source::RemoteAddress(_), Format::Cef) => {
-            OpKind::Address { v6: b" c6a2Label=Source IPv6 Address c6a2=".to_vec(), other: b" shost=".to_vec() }
-        }
-        (Source::RemoteAddress(_), Format::Leef | Format::Leef2) => {
-            OpKind::Address { v6: before(format, key, None), other: before(format, "remoteAddress", None) }
-        }
-        (Source::Time, Format::Json) => OpKind::Rfc3339,
+    // SIEMs type these keys: what is no address or no port goes under another one. CEF has others for IPv6 too.
+    let typed = matches!(format, Format::Cef | Format::Leef | Format::Leef2);
+    let other = |key: &str| before(format, key, None);
+    let v6 = |cef: &str| if format == Format::Cef { cef.as_bytes().to_vec() } else { before(format, key, None) };
+    let name = if slot.named { slot.name.as_str() } else { "" };
+    let kind = match name {
+        "time" if format == Format::Json => OpKind::Rfc3339,
+        "remote_address" if typed => OpKind::Address {
+            v6: v6(" c6a2Label=Source IPv6 Address c6a2="),
+            other: other(if format == Format::Cef { "shost" } else { "remoteAddress" }),
+        },
+        "local_address" if typed => OpKind::Address {
+            v6: v6(" c6a3Label=Destination IPv6 Address c6a3="),
+            other: other(if format == Format::Cef { "dhost" } else { "localAddress" }),
+        },
+        "remote_port" if typed => OpKind::Port(other("remotePort")),
+        "local_port" if typed => OpKind::Port(other("localPort")),
         _ => OpKind::Value,
     };
     Op {
@@ -332,7 +358,7 @@ fn op(format: Format, key: &str, label: Option<&str>, slot: &Slot) -> Op {
         after: after(format),
         kind,
         source: slot.source.clone(),
-        name: slot.name.clone(),
+        name: label.unwrap_or(key).to_owned(),
     }
 }
 
@@ -347,7 +373,7 @@ fn msg_op(slot: &Slot, label: Option<&str>) -> Op {
         after: b"",
         kind: OpKind::Msg(Constant::new(format!("; {label}: ").as_bytes())),
         source: slot.source.clone(),
-        name: slot.name.clone(),
+        name: label,
     }
 }
 
@@ -365,7 +391,5 @@ pub fn param_name(name: &str) -> String {
     if name.len() <= 32 {
         return name.to_owned();
     }
-    let mut short = name.replace('_', "");
-    short.truncate(32);
-    short
+    name.replace('_', "").chars().take(32).collect()
 }

@@ -16,6 +16,8 @@ pub struct Transcoder {
     escape: Escape,
     job: &'static Charset,
     job_table: Table,
+    /// The output for every input byte of a single-byte set, for fields with a byte that the table cannot do.
+    job_wide: Vec<Vec<u8>>,
     ascii: Table,
     others: BTreeMap<Ccsid, Table>,
 }
@@ -30,7 +32,8 @@ impl Transcoder {
         for b in 0..0x80u8 {
             set(&mut ascii, b, u16::from(b), escape);
         }
-        Transcoder { escape, job, job_table: table(escape, job), ascii, others: BTreeMap::new() }
+        let job_wide = if job.kind() == Kind::SingleByte { wide(escape, job) } else { Vec::new() };
+        Transcoder { escape, job, job_table: table(escape, job), job_wide, ascii, others: BTreeMap::new() }
     }
 
     /// The escape it writes under.
@@ -41,8 +44,17 @@ impl Transcoder {
     /// Appends text in the job's character set.
     #[inline]
     pub fn put_job(&self, bytes: &[u8], out: &mut Vec<u8>) {
-        if !put_table(&self.job_table, bytes, out) {
-            slow(self.escape, self.job, bytes, out);
+        if put_table(&self.job_table, bytes, out) {
+            return;
+        }
+        if self.job_wide.is_empty() {
+            return slow(self.escape, self.job, bytes, out);
+        }
+        for b in bytes {
+            match self.job_table[usize::from(*b)] {
+                0 => out.extend_from_slice(self.job_wide.get(usize::from(*b)).map_or(&[], Vec::as_slice)),
+                c => out.push(c),
+            }
         }
     }
 
@@ -116,6 +128,16 @@ fn table(escape: Escape, charset: &Charset) -> Table {
     table
 }
 
+fn wide(escape: Escape, charset: &Charset) -> Vec<Vec<u8>> {
+    (0..=255u8)
+        .map(|b| {
+            let mut out = Vec::new();
+            slow(escape, charset, &[b], &mut out);
+            out
+        })
+        .collect()
+}
+
 fn set(table: &mut Table, byte: u8, point: u16, escape: Escape) {
     let Some(c) = char::from_u32(u32::from(point)) else { return };
     let mut one = Vec::new();
@@ -143,13 +165,8 @@ pub const NOTHING: &[u8] = &[0x5C, 0xD5];
 #[inline]
 fn put_fixed<const N: usize>(table: &Table, bytes: &[u8; N], out: &mut Vec<u8>) -> Option<bool> {
     let length = N - blanks_at_end(bytes);
-    let mut text = [0; N];
-    let mut bad = 0;
-    for (to, from) in text.iter_mut().zip(bytes) {
-        *to = table[usize::from(*from)];
-        bad |= u8::from(*to == 0);
-    }
-    if bad != 0 {
+    let text = bytes.map(|b| table[usize::from(b)]);
+    if has_zero(&text) {
         return None;
     }
     if length == 2 && bytes.starts_with(NOTHING) {
@@ -159,6 +176,20 @@ fn put_fixed<const N: usize>(table: &Table, bytes: &[u8; N], out: &mut Vec<u8>) 
     out.extend_from_slice(&text);
     out.truncate(start + length);
     Some(length > 0)
+}
+
+/// Whether a byte of at most sixteen is zero, all at once (the carry of a subtraction runs into a byte's high bit only
+/// where that byte was zero or the one below it was).
+#[inline]
+fn has_zero<const N: usize>(bytes: &[u8; N]) -> bool {
+    const ONES: u128 = u128::from_ne_bytes([0x01; 16]);
+    const HIGHS: u128 = u128::from_ne_bytes([0x80; 16]);
+    let mut wide = [1; 16];
+    if let Some(to) = wide.get_mut(..N) {
+        to.copy_from_slice(bytes);
+    }
+    let v = u128::from_le_bytes(wide);
+    v.wrapping_sub(ONES) & !v & HIGHS != 0
 }
 
 /// Appends through the table; `false`, with nothing appended, when a byte needs more than the table.
@@ -226,6 +257,16 @@ mod tests {
         assert_eq!(put(Escape::Text, 1208, "ä\u{1F512}".as_bytes()), "ä\u{1F512}");
         assert_eq!(put(Escape::Text, 1208, b"a\xFF"), r"a\xff");
         assert_eq!(put(Escape::Text, 273, &[0x4A]), "Ä");
+    }
+
+    #[test]
+    fn a_zero_byte_is_found_wherever_it_stands() {
+        for at in 0..10 {
+            let mut bytes = [0xFFu8, 1, 0x80, 0x7F, 2, 0x40, 0xC1, 1, 1, 0xFF];
+            assert!(!has_zero(&bytes));
+            bytes[at] = 0;
+            assert!(has_zero(&bytes), "{at}");
+        }
     }
 
     #[test]

@@ -1,15 +1,13 @@
 //! Writing one value of an event: find its bytes, leave out what means nothing, transcode.
 //!
 //! What means nothing: blanks, NULs, `*N`, reserved areas, numbers without digits. A writer returns whether it wrote.
-use std::net::Ipv6Addr;
-
 use super::transcode::{NOTHING, Transcoder, meaningful, put_hex};
 use crate::{
     decode::{
         ebcdic::Charset,
         journal::{Entry, FieldKind, Layout, heading::Span, layout::Field, number, text, text::Text, value},
     },
-    event::{Event, Source, slot},
+    event::{Event, Source, slot::PartSource},
 };
 
 /// What a writer needs beside the event.
@@ -174,7 +172,7 @@ fn put_rare(source: &Source, ev: &Event<'_>, cx: &Context<'_>, tr: &mut Transcod
         }
         Source::Joined(spans) => put_joined(spans, entry, tr, out),
         Source::Continuation { before, text } => !reaches(entry, *before) && tr.put_field(raw(entry, *text), out),
-        Source::Part(i) => put_part(*i, ev, cx, tr, out),
+        Source::Part(part) => put_part(part, ev, tr, out),
         Source::Detail => put_text(ev.detail_code(), tr, out),
         Source::RawData => {
             put_hex(entry.data, out);
@@ -191,10 +189,31 @@ pub fn address_kind(text: &[u8]) -> AddressKind {
     if is_ipv4(text) {
         return AddressKind::V4;
     }
-    match std::str::from_utf8(text).map(str::parse::<Ipv6Addr>) {
-        Ok(Ok(_)) => AddressKind::V6,
-        _ => AddressKind::Other,
+    if is_ipv6(text) { AddressKind::V6 } else { AddressKind::Other }
+}
+
+/// RFC 4291, section 2.2: groups of 1 to 4 hexadecimal digits, `::` once for groups of zeros, IPv4 in the last 32 bits.
+#[inline]
+fn is_ipv6(text: &[u8]) -> bool {
+    let (mut groups, mut digits, mut gap, mut at) = (0, 0, false, 0);
+    while let Some(b) = text.get(at) {
+        match b {
+            b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F' if digits < 4 => digits += 1,
+            b':' if text.get(at + 1) == Some(&b':') && !gap => {
+                groups += usize::from(digits > 0);
+                (gap, digits, at) = (true, 0, at + 1);
+            }
+            b':' if digits > 0 && at + 1 < text.len() => (groups, digits) = (groups + 1, 0),
+            b'.' if digits > 0 => {
+                let whole = groups == 6 || gap && groups < 6;
+                return whole && is_ipv4(text.get(at - digits..).unwrap_or(&[]));
+            }
+            _ => return false,
+        }
+        at += 1;
     }
+    groups += usize::from(digits > 0);
+    groups == 8 && !gap || gap && groups < 8
 }
 
 /// Four numbers of 0 to 255 between dots. By hand, because it is asked for every line.
@@ -378,18 +397,14 @@ fn put_joined(spans: &[Span], entry: &Entry<'_>, tr: &Transcoder, out: &mut Vec<
     wrote
 }
 
-fn put_part(index: usize, ev: &Event<'_>, cx: &Context<'_>, tr: &Transcoder, out: &mut Vec<u8>) -> bool {
-    let Some(layout) = ev.kind.layout.as_deref() else { return false };
-    let Some(part) = layout.parts.get(index) else { return false };
-    let role = |r: &str| layout.role(r).and_then(|i| layout.fields.get(i));
-    let object_type = role("object_type")
-        .and_then(|f| text::text_of(layout, f, ev.entry.data, cx.job).value())
-        .map(|t| cx.job.decode_string(t.bytes));
-    let access = role("access_type").and_then(|f| text::integer(f, ev.entry.data));
-    if !object_type.is_some_and(|t| slot::part_applies(part, &t, access)) {
+fn put_part(part: &PartSource, ev: &Event<'_>, tr: &Transcoder, out: &mut Vec<u8>) -> bool {
+    let object_type = raw(&ev.entry, part.object_type);
+    if !part.object_types.iter().any(|t| t == object_type) {
         return false;
     }
-    put_text(plain(&ev.entry, Span { at: part.offset, len: part.length }), tr, out)
+    let access = || text::integer(field(ev, part.access_type?)?.1, ev.entry.data);
+    let applies = part.access_types.is_empty() || access().is_some_and(|a| part.access_types.contains(&a));
+    applies && tr.put_field(raw(&ev.entry, part.span), out)
 }
 
 /// The text behind a source that can be long, for cutting it between characters; `None` for the others.
@@ -424,11 +439,30 @@ mod tests {
             ("2001:db8::17", AddressKind::V6),
             ("::ffff:10.1.2.3", AddressKind::V6),
             ("fe80::1%eth0", AddressKind::Other),
+            ("::", AddressKind::V6),
+            ("::1", AddressKind::V6),
+            ("1::", AddressKind::V6),
+            ("1:2:3:4:5:6:7:8", AddressKind::V6),
+            ("1:2:3:4:5:6:7::", AddressKind::V6),
+            ("1:2:3:4:5:6:7:8::", AddressKind::Other),
+            ("1:2:3:4:5:6:7", AddressKind::Other),
+            ("1:2:3:4:5:6:7:8:9", AddressKind::Other),
+            ("1::2::3", AddressKind::Other),
+            (":::", AddressKind::Other),
+            (":1::2", AddressKind::Other),
+            ("1:", AddressKind::Other),
+            ("12345::", AddressKind::Other),
+            ("1:2:3:4:5:6:1.2.3.4", AddressKind::V6),
+            ("1:2:3:4:5:1.2.3.4", AddressKind::Other),
+            ("1:2:3:4:5:6:7:1.2.3.4", AddressKind::Other),
+            ("::1.2.3.4.5", AddressKind::Other),
+            ("::g", AddressKind::Other),
             ("client", AddressKind::Other),
             ("", AddressKind::Other),
         ] {
             assert_eq!(address_kind(text.as_bytes()), kind, "{text}");
             assert_eq!(text.parse::<std::net::Ipv4Addr>().is_ok(), kind == AddressKind::V4, "{text}");
+            assert_eq!(text.parse::<std::net::Ipv6Addr>().is_ok(), kind == AddressKind::V6, "{text}");
         }
     }
 }

@@ -281,6 +281,7 @@ impl EventModel {
             })
             .collect();
         let rules = SlotRules {
+            job: self.job,
             include_guesses: self.options.include_guesses,
             relevant: self.catalog.relevant(&code),
             omit: &self.options.omit,

@@ -2,10 +2,13 @@
 //!
 //! Names are the project's own and the same for every entry type: `effective_user`, `job_user`, `object`, `path`,
 //! `command` and so on; a field that has no such name keeps the one of its layout.
-use crate::decode::journal::{
-    Field, FieldKind, Heading, Layout,
-    heading::Span,
-    layout::{Confidence, Part},
+use crate::decode::{
+    ebcdic::Charset,
+    journal::{
+        Field, FieldKind, Heading, Layout,
+        heading::Span,
+        layout::{Confidence, Part},
+    },
 };
 
 /// At which detail a slot is carried.
@@ -42,7 +45,7 @@ pub enum Source {
     Program,
     /// The remote address: that of the heading or, where blank, of this field.
     RemoteAddress(Option<usize>),
-    /// The address in this field, where the heading has one of its own.
+    /// The address or port in this field, where the heading has an address of its own.
     OtherAddress(usize),
     /// The remote port: that of the heading or, where blank, of this field.
     RemotePort(Option<usize>),
@@ -92,14 +95,29 @@ pub enum Source {
     },
     /// What a number means, by field; the number itself where no table says.
     Meaning(usize),
-    /// A part of a field, by index in the layout's parts.
-    Part(usize),
+    /// A part of a field, for entries whose object type and access type give it a meaning.
+    Part(Box<PartSource>),
     /// Detail code in plain.
     Detail,
     /// All entry data in hexadecimal.
     RawData,
     /// All entry data as text in the job's CCSID.
     RawText,
+}
+
+/// Where a part of a field stands, and when.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PartSource {
+    /// The part.
+    pub span: Span,
+    /// The object type.
+    pub object_type: Span,
+    /// The object types for which it applies, blank-padded in the job's character set.
+    pub object_types: Vec<Vec<u8>>,
+    /// Index of the access type's field.
+    pub access_type: Option<usize>,
+    /// The access types for which it applies; empty for all.
+    pub access_types: Vec<i64>,
 }
 
 /// One value of an event type.
@@ -119,6 +137,8 @@ pub struct Slot {
 
 /// What decides about slots beside the layout.
 pub struct SlotRules<'a> {
+    /// The job's character set.
+    pub job: &'static Charset,
     /// Carry fields whose layout is a guess.
     pub include_guesses: bool,
     /// Fields beside the roles that the compact detail carries.
@@ -280,15 +300,15 @@ pub fn slots(layout: &Layout, heading: &Heading, rules: &SlotRules<'_>) -> Vec<S
             continue;
         }
         let source = match f.role.as_deref() {
-            Some("remote_address") if f.kind == FieldKind::Char => Source::OtherAddress(i),
+            Some("remote_address" | "remote_port") if f.kind == FieldKind::Char => Source::OtherAddress(i),
             _ => source_of(i, f),
         };
         let detail = if compact { SlotDetail::Compact } else { SlotDetail::Full };
         slots.push(other(&f.name, detail, source));
     }
-    for (i, p) in layout.parts.iter().enumerate() {
+    for p in &layout.parts {
         if rules.include_guesses || p.confidence != Confidence::Guess {
-            slots.push(other(&p.name, SlotDetail::Compact, Source::Part(i)));
+            slots.extend(part_slot(layout, p, rules.job));
         }
     }
     slots
@@ -333,8 +353,19 @@ fn matches(pattern: &str, name: &str) -> bool {
     }
 }
 
-/// The bytes of a part, if it applies to an entry with this object type and access type.
-pub fn part_applies(part: &Part, object_type: &str, access_type: Option<i64>) -> bool {
-    part.object_types.iter().any(|t| t == object_type)
-        && (part.access_types.is_empty() || access_type.is_some_and(|a| part.access_types.contains(&a)))
+fn part_slot(layout: &Layout, part: &Part, job: &'static Charset) -> Option<Slot> {
+    let object_type = span_of(layout.fields.get(layout.role("object_type")?)?);
+    let padded = |t: &String| {
+        let mut bytes = job.encode(t)?;
+        bytes.resize(object_type.len, 0x40);
+        Some(bytes)
+    };
+    let source = PartSource {
+        span: Span { at: part.offset, len: part.length },
+        object_type,
+        object_types: part.object_types.iter().filter_map(padded).collect(),
+        access_type: layout.role("access_type"),
+        access_types: part.access_types.clone(),
+    };
+    Some(other(&part.name, SlotDetail::Compact, Source::Part(Box::new(source))))
 }

@@ -175,7 +175,9 @@ impl Clock {
         let (offset, fold) = match self.zone.offset_from_local_datetime(&start) {
             LocalResult::Single(o) => (o, false),
             LocalResult::Ambiguous(first, second) => {
-                if self.last_local.is_some_and(|last| exact < last && last - exact < TimeDelta::hours(3)) {
+                // Entries may be some microseconds out of order; clocks that are put back go back by half an hour or more.
+                let back = self.last_local.map_or(TimeDelta::zero(), |last| last - exact);
+                if back > TimeDelta::seconds(10) && back < TimeDelta::hours(3) {
                     self.second_pass = true;
                 }
                 (if self.second_pass { second } else { first }, true)
@@ -237,6 +239,15 @@ mod tests {
         let (_, o4) = at(&mut c, "2026-10-25-02.45.00.000000");
         assert_eq!((o1, o2, o3, o4), (2, 2, 1, 1));
         assert_eq!(second - first, 3600);
+    }
+
+    #[test]
+    fn entries_a_little_out_of_order_are_no_fold() {
+        let mut c = Clock::new(chrono_tz::Europe::Berlin, None);
+        assert_eq!(at(&mut c, "2026-10-25-02.10.00.000100").1, 2);
+        assert_eq!(at(&mut c, "2026-10-25-02.10.00.000000").1, 2);
+        assert_eq!(at(&mut c, "2026-10-25-02.40.00.000000").1, 2);
+        assert_eq!(at(&mut c, "2026-10-25-02.05.00.000000").1, 1);
     }
 
     #[test]

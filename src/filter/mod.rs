@@ -4,8 +4,6 @@
 //! sent. In this version: entry types ([`types`]), users and times of a selection.
 pub mod types;
 
-use std::sync::Arc;
-
 use crate::{
     decode::{ebcdic::Charset, journal::text::trim_blanks},
     event::{Event, EventModel},
@@ -65,14 +63,14 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Compiles the rules for a model. Fails for a type, level or detail that no table knows.
-    pub fn new(model: &EventModel, rules: &Rules) -> Result<Filter, UnknownType> {
+    /// Compiles the rules for a model. Fails for a type or level that no table knows, and for a name that no profile can have.
+    pub fn new(model: &EventModel, rules: &Rules) -> Result<Filter, FilterError> {
         let job: &'static Charset = model.job_charset();
         let selected = TypeRules { send: rules.selected.clone(), exclude: Vec::new() };
         Ok(Filter {
             configured: types::Compiled::new(model, &rules.configured)?,
             selected: types::Compiled::new(model, &selected)?,
-            users: rules.users.iter().map(|u| job.encode(&u.to_uppercase()).unwrap_or_default()).collect(),
+            users: rules.users.iter().map(|u| user_bytes(job, u)).collect::<Result<_, _>>()?,
             since: rules.since.unwrap_or(i64::MIN),
             until: rules.until.unwrap_or(i64::MAX),
         })
@@ -103,5 +101,23 @@ impl Filter {
     }
 }
 
-/// A filter and its model, for callers that keep one a heading.
-pub type SharedModel = Arc<EventModel>;
+fn user_bytes(job: &'static Charset, name: &str) -> Result<Vec<u8>, FilterError> {
+    let bytes = job.encode(&name.trim().to_uppercase()).filter(|b| !b.is_empty() && b.len() <= 10);
+    bytes.ok_or_else(|| FilterError::User { name: name.to_owned(), ccsid: job.ccsid().0 })
+}
+
+/// A rule that cannot be compiled.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FilterError {
+    /// No such type, level or detail.
+    #[error(transparent)]
+    Type(#[from] UnknownType),
+    /// No profile can have this name.
+    #[error("--user {name:?}: expected a user profile name, 1 to 10 characters of CCSID {ccsid}")]
+    User {
+        /// As written.
+        name: String,
+        /// The job's CCSID.
+        ccsid: u16,
+    },
+}

@@ -26,7 +26,7 @@ impl FromStr for Address {
     type Err = OutputError;
 
     fn from_str(s: &str) -> Result<Address, OutputError> {
-        let wrong = || OutputError::Address(s.to_owned());
+        let wrong = || OutputError::HostPort(s.to_owned());
         let (host, port) = s.rsplit_once(':').ok_or_else(wrong)?;
         let host = match host.strip_prefix('[').map(|h| h.strip_suffix(']')) {
             Some(inner) => inner.ok_or_else(wrong)?,
@@ -63,7 +63,7 @@ impl FromStr for Target {
 
     fn from_str(s: &str) -> Result<Target, OutputError> {
         let whole = |e: OutputError| match e {
-            OutputError::Address(_) => OutputError::Address(s.to_owned()),
+            OutputError::HostPort(_) => OutputError::Address(s.to_owned()),
             other => other,
         };
         match s.split_once(':') {

@@ -18,7 +18,10 @@ pub use tls::TlsOptions;
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
     /// The address does not say where.
-    #[error("{0}: expected stdout, null, file:PATH, udp://HOST:PORT, tcp://HOST:PORT or tls://HOST:PORT")]
+    #[error("{0:?}: expected HOST:PORT, IPv6 addresses in brackets")]
+    HostPort(String),
+    /// The target does not say where.
+    #[error("{0:?}: expected stdout, null, file:PATH, udp://HOST:PORT, tcp://HOST:PORT or tls://HOST:PORT")]
     Address(String),
     /// The file cannot be opened.
     #[error("cannot open {path}: {source}")]
@@ -78,6 +81,7 @@ impl OutputError {
         match self {
             OutputError::Connect { .. } | OutputError::Write { .. } | OutputError::Unconfirmed { .. } => true,
             OutputError::Address(_)
+            | OutputError::HostPort(_)
             | OutputError::File { .. }
             | OutputError::TlsOptions(_)
             | OutputError::Handshake { .. } => false,

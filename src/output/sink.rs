@@ -44,6 +44,10 @@ pub struct Sink {
     name: String,
     framing: Framing,
     batch: Vec<u8>,
+    /// Lines in the batch: taken, not yet written.
+    waiting: u64,
+    /// Datagrams that the receiver's host refused.
+    refused: u64,
 }
 
 impl Sink {
@@ -65,7 +69,7 @@ impl Sink {
             Target::Tcp(a) => (Kind::Tcp(connect(a)?), format!("tcp://{a}")),
             Target::Tls(a) => (Kind::Tls(Box::new(tls::connect(a, tls, connect(a)?)?)), format!("tls://{a}")),
         };
-        Ok(Sink { kind, name, framing, batch: Vec::with_capacity(BATCH + (16 << 10)) })
+        Ok(Sink { kind, name, framing, batch: Vec::with_capacity(BATCH + (16 << 10)), waiting: 0, refused: 0 })
     }
 
     /// Its name in messages.
@@ -78,8 +82,12 @@ impl Sink {
     pub fn send(&mut self, line: &[u8]) -> Result<(), OutputError> {
         match &mut self.kind {
             Kind::Null => Ok(()),
-            Kind::Udp(socket) => send_datagram(socket, line).map_err(|source| self.write_error(source)),
+            Kind::Udp(socket) => match send_datagram(socket, line, &mut self.refused) {
+                Ok(()) => Ok(()),
+                Err(source) => Err(self.write_error(source)),
+            },
             _ => {
+                self.waiting += 1;
                 match self.framing {
                     Framing::Newline => {
                         self.batch.extend_from_slice(line);
@@ -109,11 +117,27 @@ impl Sink {
             Kind::Null | Kind::Udp(_) => Ok(()),
         };
         self.batch.clear();
-        result.map_err(|source| self.write_error(source))
+        match result {
+            Ok(()) => {
+                self.waiting = 0;
+                Ok(())
+            }
+            Err(source) => Err(self.write_error(source)),
+        }
+    }
+
+    /// Lines that were taken and never written whole: 0 unless writing failed.
+    pub fn waiting(&self) -> u64 {
+        self.waiting
+    }
+
+    /// Datagrams that came back as refused (nobody listens on the port); others may be lost without a sign.
+    pub fn refused(&self) -> u64 {
+        self.refused
     }
 
     /// Ends it: everything is written, and a stream receiver has read it all, which it shows by closing too.
-    pub fn finish(mut self) -> Result<(), OutputError> {
+    pub fn finish(&mut self) -> Result<(), OutputError> {
         self.flush()?;
         let closed = match &mut self.kind {
             Kind::File(f) => return f.sync_all().map_err(|source| self.write_error(source)),
@@ -126,12 +150,19 @@ impl Sink {
         };
         match closed {
             Ok(true) => Ok(()),
-            Ok(false) => Err(OutputError::Unconfirmed { to: self.name, seconds: FINISH.as_secs() }),
+            Ok(false) => Err(OutputError::Unconfirmed { to: self.name.clone(), seconds: FINISH.as_secs() }),
             Err(source) => Err(self.write_error(source)),
         }
     }
 
-    fn write_error(&self, source: io::Error) -> OutputError {
+    fn write_error(&mut self, source: io::Error) -> OutputError {
+        // A receiver that refuses our certificate under TLS 1.3 says so after the handshake; the write only sees a
+        // closed connection.
+        if let Kind::Tls(s) = &mut self.kind
+            && let Some(reason) = tls::pending_refusal(s)
+        {
+            return OutputError::Handshake { to: self.name.clone(), reason };
+        }
         OutputError::Write { to: self.name.clone(), source }
     }
 }
@@ -156,10 +187,13 @@ fn wait_for_close(stream: &mut TcpStream) -> io::Result<bool> {
     }
 }
 
-/// A refused datagram before this one is reported by the system on this send (ICMP); the line is sent again.
-fn send_datagram(socket: &UdpSocket, line: &[u8]) -> io::Result<()> {
+/// The system reports the refusal (ICMP) of an earlier datagram on a later send: it is counted, and this one is sent again.
+fn send_datagram(socket: &UdpSocket, line: &[u8], refused: &mut u64) -> io::Result<()> {
     match socket.send(line) {
-        Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => socket.send(line).map(|_| ()),
+        Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => {
+            *refused += 1;
+            socket.send(line).map(|_| ())
+        }
         other => other.map(|_| ()),
     }
 }

@@ -2,7 +2,7 @@
 //! a CA (`--ca`, or the system's), one certificate by fingerprint (`--pin`, RFC 5425 section 4.2.2), or nobody
 //! (`--insecure-skip-verify`, which warns each time). Whoever is trusted, the handshake signature is checked.
 use std::{
-    io::{self, Read, Write},
+    io,
     net::TcpStream,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
@@ -10,8 +10,8 @@ use std::{
 };
 
 use rustls::{
-    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
-    StreamOwned,
+    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, Error, ProtocolVersion, RootCertStore,
+    SignatureScheme, StreamOwned,
     client::{
         WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -63,25 +63,35 @@ pub fn connect(address: &Address, options: &TlsOptions, mut socket: TcpStream) -
         conn.complete_io(&mut socket).map_err(fail)?;
     }
     let mut stream = StreamOwned::new(conn, socket);
-    // Under TLS 1.3 a server refuses a client certificate after our side of the handshake is done: give it the
-    // chance to say so before the first event.
-    if options.cert.is_some() {
-        probe(&mut stream).map_err(fail)?;
-    }
+    // Under TLS 1.3 a server refuses a client, or its missing certificate, after our side of the handshake is done:
+    // it gets the chance to say so before the first event.
+    wait_for_word(&mut stream).map_err(fail)?;
     Ok(stream)
 }
 
-/// Reads what the server has to say within 300 ms of the handshake.
-fn probe(stream: &mut TlsStream) -> io::Result<()> {
+/// Waits shortly for what a server says after the handshake: session tickets when it is content, an alert when not.
+fn wait_for_word(stream: &mut TlsStream) -> io::Result<()> {
+    if stream.conn.protocol_version() != Some(ProtocolVersion::TLSv1_3) {
+        return Ok(());
+    }
     stream.sock.set_read_timeout(Some(Duration::from_millis(300)))?;
-    let result = match stream.read(&mut [0; 1]) {
-        Ok(0) => Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the receiver closed the connection")),
-        Ok(_) => Ok(()),
+    match stream.conn.read_tls(&mut stream.sock) {
+        Ok(0) => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "closed")),
+        Ok(_) => stream.conn.process_new_packets().map(|_| ()).map_err(io::Error::other),
         Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => Ok(()),
         Err(e) => Err(e),
-    };
-    stream.flush()?;
-    result
+    }
+}
+
+/// The alert that a server sent before it closed, in words.
+pub fn pending_refusal(stream: &mut TlsStream) -> Option<String> {
+    stream.sock.set_read_timeout(Some(Duration::from_millis(300))).ok()?;
+    while matches!(stream.conn.read_tls(&mut stream.sock), Ok(n) if n > 0) {
+        if let Err(e) = stream.conn.process_new_packets() {
+            return Some(reason(&io::Error::other(e), "", &Seen::default()));
+        }
+    }
+    None
 }
 
 /// The certificate that the server showed.

@@ -110,15 +110,29 @@ impl Capture {
         headings: &[Arc<Heading>],
         wanted: Wanted,
     ) -> Result<Capture, CaptureError> {
+        // A file gives the whole sample at once; a pipe gives what there is, and its first records are not kept waiting.
         let mut buffer = Vec::new();
-        input
-            .by_ref()
-            .take(u64::try_from(SAMPLE).unwrap_or(u64::MAX))
-            .read_to_end(&mut buffer)
-            .map_err(|source| CaptureError::Io { name: name.clone(), offset: 0, source })?;
-        let whole = buffer.len() < SAMPLE;
-        let found = detect::detect(headings, wanted, &buffer, whole)
-            .map_err(|reason| CaptureError::Unknown { name: name.clone(), reason })?;
+        let mut whole = false;
+        let found = loop {
+            let before = buffer.len();
+            let mut piece = vec![0; CHUNK];
+            let n = match input.read(&mut piece) {
+                Ok(n) => n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                Err(source) => return Err(CaptureError::Io { name, offset: before as u64, source }),
+            };
+            buffer.extend_from_slice(piece.get(..n).unwrap_or(&[]));
+            whole |= n == 0;
+            let full = whole || buffer.len() >= SAMPLE;
+            if size.is_some() && !full {
+                continue;
+            }
+            match detect::detect(headings, wanted, &buffer, whole) {
+                Ok(found) if full || detect::is_certain(&found, wanted, buffer.len()) => break found,
+                Err(reason) if full => return Err(CaptureError::Unknown { name, reason }),
+                _ => {}
+            }
+        };
         Ok(Capture { name, input, found, start: 0, end: buffer.len(), buffer, offset: 0, ended: whole, size })
     }
 

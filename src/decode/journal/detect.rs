@@ -10,11 +10,15 @@ use super::{
     entry::is_letter,
     heading::{Heading, HeadingKind},
     number,
-    record::{Framing, MAX_RECORD, Split, split},
+    record::{Framing, Split, split},
 };
 
 /// How many records are looked at.
 const LOOK: usize = 64;
+/// With this many records behind it, a length is no chance.
+const SURE: usize = 5;
+/// Most bytes of entry data in an outfile record (DSPJRN ENTDTALEN).
+const MAX_DATA: usize = 32_766;
 
 /// What the user already said.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,8 +38,16 @@ pub struct Found {
     pub heading: Arc<Heading>,
     /// Its framing.
     pub framing: Framing,
-    /// Whether anything had to be found out.
-    pub guessed: bool,
+}
+
+impl std::fmt::Display for Found {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let heading = self.heading.kind.ibm_name();
+        match self.framing {
+            Framing::Fixed(n) => write!(f, "{heading} headings, records of {n} bytes"),
+            Framing::Stream => write!(f, "{heading} headings, length-prefixed records"),
+        }
+    }
 }
 
 /// Why it cannot be told.
@@ -94,6 +106,26 @@ pub enum Unknown {
         /// Bytes of the heading.
         needs: usize,
     },
+    /// The length given is a multiple of the one that fits.
+    #[error(
+        "--record-length {given}: {heading} headings stand every {fits} bytes, so only one record in {} would be read: give --record-length {fits}", given / fits
+    )]
+    Multiple {
+        /// The heading.
+        heading: &'static str,
+        /// The length given.
+        given: usize,
+        /// The length that fits.
+        fits: usize,
+    },
+    /// Another heading or framing than the options say.
+    #[error("offset 0: this is a {is} capture, not what the options say: use {option}")]
+    Other {
+        /// What it is.
+        is: &'static str,
+        /// The option to give.
+        option: String,
+    },
     /// The second record does not begin where the length given says.
     #[error(
         "offset {offset}: no {heading} heading, although --record-length {given} says that a record begins there{hint}"
@@ -116,36 +148,42 @@ pub fn detect(headings: &[Arc<Heading>], wanted: Wanted, sample: &[u8], whole: b
         return Err(Unknown::Empty);
     }
     let candidates: Vec<&Arc<Heading>> = headings.iter().filter(|h| wanted.kind.is_none_or(|k| k == h.kind)).collect();
-    let guessed = wanted.kind.is_none() || wanted.stream.is_none() && wanted.record_length.is_none();
-    let found = |h: &Arc<Heading>, framing| Found { heading: h.clone(), framing, guessed };
+    let found = |h: &Arc<Heading>, framing| Found { heading: h.clone(), framing };
 
     if wanted.stream != Some(false) && wanted.record_length.is_none() {
         for h in &candidates {
-            if is_stream(h, sample, whole) {
+            if is_stream(h, sample, whole, wanted) {
                 return Ok(found(h, Framing::Stream));
             }
         }
     }
     if wanted.stream != Some(true) {
         for h in &candidates {
-            if let Some(given) = wanted.record_length {
-                if given < h.length {
-                    if wanted.kind.is_some() {
-                        let (heading, needs) = (h.kind.ibm_name(), h.length);
-                        return Err(Unknown::TooShort { heading, given, needs });
-                    }
-                    continue;
+            match wanted.record_length {
+                Some(given) if given < h.length && wanted.kind.is_some() => {
+                    return Err(Unknown::TooShort { heading: h.kind.ibm_name(), given, needs: h.length });
                 }
-                if fits(h, sample) {
-                    check_length(h, sample, given)?;
+                Some(given) if given < h.length => {}
+                Some(given) if fits_at_any(h, sample, given) => {
+                    check_length(h, sample, given, whole)?;
                     return Ok(found(h, Framing::Fixed(given)));
                 }
-            } else if fits(h, sample) {
-                return Ok(found(h, Framing::Fixed(record_length(h, sample, whole)?)));
+                None if fits(h, sample) => {
+                    return Ok(found(h, Framing::Fixed(record_length(h, sample, whole)?)));
+                }
+                _ => {}
             }
         }
     }
-    Err(no_heading(&candidates, sample))
+    Err(no_heading(headings, wanted, &candidates, sample))
+}
+
+/// Whether more of the capture could change the answer: with few records seen, a length may be a chance.
+pub fn is_certain(found: &Found, wanted: Wanted, seen: usize) -> bool {
+    match found.framing {
+        Framing::Stream => true,
+        Framing::Fixed(n) => wanted.record_length.is_some() || seen >= n.saturating_mul(SURE),
+    }
 }
 
 /// Whether a heading of this kind stands at the front of these bytes.
@@ -189,43 +227,53 @@ fn is_digits_or_blank(b: &[u8]) -> bool {
     b.iter().all(|b| (0xF0..=0xF9).contains(b) || *b == 0x40) && b.first() != Some(&0x40)
 }
 
-fn is_stream(h: &Heading, sample: &[u8], whole: bool) -> bool {
+fn is_stream(h: &Heading, sample: &[u8], whole: bool, wanted: Wanted) -> bool {
+    // Who says both is believed as soon as one record shows it: a bad first record is parked, not a wrong option.
+    let said = wanted.stream == Some(true) && wanted.kind.is_some();
     let mut rest = sample;
     let mut seen = 0;
-    while seen < LOOK {
+    for _ in 0..LOOK {
         match split(Framing::Stream, rest, whole) {
-            Split::Record { bytes, used } if fits(h, bytes) => {
-                seen += 1;
+            Split::Record { bytes, used } => {
+                if fits(h, bytes) {
+                    seen += 1;
+                } else if !said {
+                    return false;
+                }
                 rest = rest.get(used..).unwrap_or(&[]);
             }
             Split::Need(_) | Split::End => return seen > 0,
             Split::Cut(bytes) => return seen > 0 || bytes.len() >= h.length && fits(h, bytes),
-            _ => return false,
+            Split::BadLength(_) => return said && seen > 0,
         }
     }
-    true
+    seen > 0
 }
 
-/// Whether a heading stands at every multiple of `length`, as far as the sample goes; `None` when there is no second record to tell.
-fn repeats(h: &Heading, sample: &[u8], length: usize) -> Option<bool> {
-    let mut told = None;
+/// How many of the multiples of `length` have a heading, and how many there are in the sample.
+fn hits(h: &Heading, sample: &[u8], length: usize) -> (usize, usize) {
+    let (mut hits, mut all) = (0, 0);
     for k in 1..LOOK {
         let Some(at) = sample.get(k * length..).filter(|r| r.len() >= h.length) else { break };
-        if !fits(h, at) {
-            return Some(false);
-        }
-        told = Some(true);
+        all += 1;
+        hits += usize::from(fits(h, at));
     }
-    told
+    (hits, all)
 }
 
+fn fits_at_any(h: &Heading, sample: &[u8], length: usize) -> bool {
+    fits(h, sample) || hits(h, sample, length).0 > 0
+}
+
+/// The smallest distance at which headings stand regularly. A few records in between may be damaged: with one of
+/// the first damaged, a multiple of the true length would skip the good ones beside it.
 fn record_length(h: &Heading, sample: &[u8], whole: bool) -> Result<usize, Unknown> {
     let heading = h.kind.ibm_name();
-    let last = MAX_RECORD.min(sample.len());
+    let longest = (h.length + MAX_DATA).min(sample.len());
     let mut first: Option<usize> = None;
-    for length in h.length..last {
-        let here = sample.get(length..).unwrap_or(&[]);
-        if !fits(h, here) || repeats(h, sample, length) != Some(true) {
+    for length in h.length..longest {
+        let (hits, all) = hits(h, sample, length);
+        if hits == 0 || hits * 4 < all * 3 {
             continue;
         }
         match first {
@@ -239,53 +287,155 @@ fn record_length(h: &Heading, sample: &[u8], whole: bool) -> Result<usize, Unkno
         }
     }
     match first {
+        Some(n) if sample.len() / n < SURE && !gaps_are_padding(h, sample, n) => Err(Unknown::NoLength { heading }),
         Some(n) => Ok(n),
         // One record only, or one and the torn front of a second.
-        None if whole && sample.len() >= h.length && sample.len() <= MAX_RECORD => {
-            let total = number::zoned(h.entry_length.of(sample)).and_then(|n| usize::try_from(n).ok());
-            match total {
-                Some(n) if n < sample.len() && sample.len() - n >= 32 && !rest_is_padding(sample, n) => {
-                    Err(Unknown::NoLength { heading })
-                }
-                _ => Ok(sample.len()),
+        None if whole && sample.len() >= h.length && sample.len() <= h.length + MAX_DATA => {
+            if gaps_are_padding(h, sample, sample.len()) {
+                Ok(sample.len())
+            } else {
+                Err(Unknown::NoLength { heading })
             }
         }
         None => Err(Unknown::NoLength { heading }),
     }
 }
 
+/// Whether nothing but padding stands between the end of each entry's data and the next record: among few records
+/// the only sign that none was skipped.
+fn gaps_are_padding(h: &Heading, sample: &[u8], length: usize) -> bool {
+    sample.chunks(length).filter(|r| fits(h, r)).all(|record| {
+        let stated = number::zoned(h.entry_length.of(record)).and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
+        let there = h
+            .entry_data_length
+            .and_then(|s| number::binary(s.of(record)))
+            .and_then(|n| usize::try_from(n & 0xFFFF).ok())
+            .map_or(stated, |n| h.length + n);
+        there >= record.len() || rest_is_padding(record, there)
+    })
+}
+
 fn rest_is_padding(sample: &[u8], from: usize) -> bool {
     sample.get(from..).is_some_and(|r| r.iter().all(|b| *b == 0x40 || *b == 0))
 }
 
-fn check_length(h: &Heading, sample: &[u8], given: usize) -> Result<(), Unknown> {
-    // One bad record among good ones is the reader's business; a length is wrong when the second and third both miss.
-    let missing = |k: usize| sample.get(k * given..).is_some_and(|r| r.len() >= h.length && !fits(h, r));
-    if missing(1) && (missing(2) || sample.len() < 3 * given) {
-        let hint = match record_length(h, sample, true) {
-            Ok(n) if n != sample.len() => format!(": {n} would fit"),
-            _ => String::new(),
-        };
-        return Err(Unknown::WrongLength { heading: h.kind.ibm_name(), offset: given, given, hint });
+fn check_length(h: &Heading, sample: &[u8], given: usize, whole: bool) -> Result<(), Unknown> {
+    let heading = h.kind.ibm_name();
+    let (hits, all) = hits(h, sample, given);
+    let fitting = record_length(h, sample, whole).ok();
+    let wrong = |offset, fitting: Option<usize>| {
+        let hint = fitting.map_or(String::new(), |n| format!("; {n} would fit"));
+        Err(Unknown::WrongLength { heading, offset, given, hint })
+    };
+    match fitting {
+        // Every second or third record would be read and the others lost.
+        Some(n) if n < given && given.is_multiple_of(n) => Err(Unknown::Multiple { heading, given, fits: n }),
+        Some(n) if n != given && all > 0 && hits == 0 => wrong(given, Some(n)),
+        None if all > 0 && hits == 0 => wrong(given, None),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
-fn no_heading(candidates: &[&Arc<Heading>], sample: &[u8]) -> Unknown {
+fn no_heading(headings: &[Arc<Heading>], wanted: Wanted, candidates: &[&Arc<Heading>], sample: &[u8]) -> Unknown {
     let front = sample.get(..512).unwrap_or(sample);
     if sample.iter().all(|b| *b == 0) {
         return Unknown::Zeros(sample.len());
     }
-    let ascii = front.iter().filter(|b| matches!(b, 0x20..=0x7E | b'\n' | b'\r' | b'\t')).count();
-    // EBCDIC letters and digits lie above X'80', so an EBCDIC heading is mostly outside ASCII (blanks, X'40', are not).
-    let high = front.iter().filter(|b| **b >= 0x80).count();
-    if ascii * 10 >= front.len() * 9
-        && high * 10 < front.len()
-        && front.iter().filter(|b| **b == 0x40).count() * 2 < front.len()
-    {
+    let count = |wanted: fn(u8) -> bool| front.iter().filter(|b| wanted(**b)).count();
+    let ascii = count(|b| matches!(b, 0x20..=0x7E | b'\n' | b'\r' | b'\t'));
+    // EBCDIC letters and digits lie above X'80', and its blank is ASCII's @: a heading is never like this.
+    let (high, at) = (count(|b| b >= 0x80), count(|b| b == 0x40));
+    if ascii * 10 >= front.len() * 9 && high * 10 < front.len() && at * 2 < front.len() {
         return Unknown::Ascii;
+    }
+    let stream = sample.get(4..).unwrap_or(&[]);
+    let other =
+        headings.iter().find(|h| fits(h, sample) || fits(h, stream) && is_stream(h, sample, false, Wanted::default()));
+    if let Some(h) = other.filter(|_| wanted.kind.is_some() || wanted.stream.is_some()) {
+        let framing = if fits(h, sample) { "" } else { " --input-framing stream" };
+        return Unknown::Other { is: h.kind.ibm_name(), option: format!("--input {}{framing}", h.kind.key()) };
     }
     let tried: Vec<&str> = candidates.iter().map(|h| h.kind.ibm_name()).collect();
     let begin = front.iter().take(16).map(|b| format!("{b:02X}")).collect();
     Unknown::NoHeading { tried: tried.join(", "), begin }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::journal::Catalog;
+
+    fn headings() -> Vec<Arc<Heading>> {
+        let catalog = Catalog::shipped().unwrap();
+        HeadingKind::ALL.iter().map(|k| catalog.heading(*k).unwrap().clone()).collect()
+    }
+
+    /// A *TYPE5 record of `length` bytes with `data` bytes of entry data.
+    fn record(length: usize, data: usize, sequence: u64) -> Vec<u8> {
+        let digits = |text: String| text.bytes().map(|b| b - b'0' + 0xF0).collect::<Vec<u8>>();
+        let mut r = vec![0x40; length];
+        r[..5].copy_from_slice(&digits(format!("{:05}", 609 + data)));
+        r[5..25].copy_from_slice(&digits(format!("{sequence:020}")));
+        r[25..28].copy_from_slice(&[0xE3, 0xD7, 0xE6]);
+        for (at, c) in "2026-11-20-08.00.00.000000".bytes().enumerate() {
+            r[28 + at] = match c {
+                b'-' => 0x60,
+                b'.' => 0x4B,
+                d => d - b'0' + 0xF0,
+            };
+        }
+        r[607..609].copy_from_slice(&u16::try_from(data).unwrap().to_be_bytes());
+        r[609..609 + data].fill(0xC1);
+        r
+    }
+
+    fn capture(records: usize, bad: &[usize]) -> Vec<u8> {
+        (0..records)
+            .flat_map(|i| if bad.contains(&i) { vec![0x6F; 1500] } else { record(1500, 100, i as u64 + 1) })
+            .collect()
+    }
+
+    fn length_of(sample: &[u8], wanted: Wanted) -> Result<Framing, Unknown> {
+        detect(&headings(), wanted, sample, true).map(|f| f.framing)
+    }
+
+    #[test]
+    fn a_damaged_record_among_the_first_does_not_double_the_record_length() {
+        for bad in [1, 2, 7, 40, 70] {
+            assert_eq!(length_of(&capture(200, &[bad]), Wanted::default()), Ok(Framing::Fixed(1500)), "{bad}");
+        }
+        assert_eq!(length_of(&capture(100, &[1, 2]), Wanted::default()), Ok(Framing::Fixed(1500)));
+        // Three records of which the second is damaged: nothing tells 1500 from 3000, so nobody chooses.
+        assert!(matches!(length_of(&capture(3, &[1]), Wanted::default()), Err(Unknown::NoLength { .. })));
+        let said = Wanted { record_length: Some(1500), ..Wanted::default() };
+        assert_eq!(length_of(&capture(3, &[1]), said), Ok(Framing::Fixed(1500)));
+    }
+
+    #[test]
+    fn a_multiple_of_the_record_length_is_refused_with_the_length_that_fits() {
+        let wanted = Wanted { record_length: Some(3000), ..Wanted::default() };
+        assert!(matches!(length_of(&capture(20, &[]), wanted), Err(Unknown::Multiple { fits: 1500, .. })));
+        let wanted = Wanted { record_length: Some(1400), ..Wanted::default() };
+        let e = length_of(&capture(20, &[]), wanted).unwrap_err().to_string();
+        assert!(e.contains("1500 would fit"), "{e}");
+    }
+
+    #[test]
+    fn one_record_alone_is_a_capture() {
+        assert_eq!(length_of(&capture(1, &[]), Wanted::default()), Ok(Framing::Fixed(1500)));
+        assert_eq!(length_of(&record(709, 100, 1), Wanted::default()), Ok(Framing::Fixed(709)));
+    }
+
+    #[test]
+    fn a_bad_first_record_is_no_hindrance_when_everything_is_said() {
+        let wanted = Wanted { kind: Some(HeadingKind::Type5), stream: Some(false), record_length: Some(1500) };
+        assert_eq!(length_of(&capture(10, &[0]), wanted), Ok(Framing::Fixed(1500)));
+    }
+
+    #[test]
+    fn the_wrong_input_option_is_answered_with_the_right_one() {
+        let wanted = Wanted { kind: Some(HeadingKind::Type2), ..Wanted::default() };
+        let e = length_of(&capture(10, &[]), wanted).unwrap_err().to_string();
+        assert!(e.contains("--input type5"), "{e}");
+    }
 }

@@ -255,12 +255,24 @@ impl RawField {
     }
 }
 
+fn is_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+}
+
 impl RawLayout {
     fn resolve(mut self) -> Result<Layout, String> {
         if self.entry_type.len() != 2 || !self.entry_type.is_ascii() {
             return Err(format!("entry_type {:?}: expected two letters or digits", self.entry_type));
         }
         let mut places = Vec::with_capacity(self.field.len());
+        let names = self.field.iter().map(|f| &f.name).chain(self.part.iter().map(|p| &p.name));
+        let groups = self.field.iter().filter_map(|f| f.group.as_ref());
+        if let Some(name) = names.chain(groups).find(|n| !is_name(n)) {
+            return Err(format!(
+                "the name {name:?}: expected lower-case letters, digits and _, beginning with a letter (names become keys of lines)"
+            ));
+        }
         for f in &self.field {
             if f.length == 0 || f.length > 65_535 {
                 return Err(format!("field {}: length {} is not 1 to 65535", f.name, f.length));

@@ -159,6 +159,7 @@ fn ccsid(layout: &Layout, field: &Field, data: &[u8], job: &'static Charset) -> 
     let Some(n) = integer(sibling, data) else { return Own::None };
     match u16::try_from(n) {
         Ok(0 | 65535) => Own::Known(job),
+        Ok(n) if n == job.ccsid().0 => Own::Known(job),
         Ok(n) => Charset::of(Ccsid(n)).map_or(Own::Unknown, Own::Known),
         Err(_) => Own::None,
     }
@@ -176,10 +177,15 @@ fn used(layout: &Layout, field: &Field, data: &[u8]) -> Option<usize> {
 }
 
 /// The whole number in a field of any numeric type, or of digits as text.
+#[inline]
 pub fn integer(field: &Field, data: &[u8]) -> Option<i64> {
     let bytes = data.get(field.offset..field.offset + field.length)?;
     match field.kind {
-        FieldKind::Bin => number::binary(bytes),
+        FieldKind::Bin => match bytes {
+            [a, b] => Some(i64::from(i16::from_be_bytes([*a, *b]))),
+            [a, b, c, d] => Some(i64::from(i32::from_be_bytes([*a, *b, *c, *d]))),
+            _ => number::binary(bytes),
+        },
         FieldKind::Zoned => number::zoned(bytes),
         FieldKind::Packed => number::packed(bytes),
         FieldKind::Char => number::digits(bytes).and_then(|n| i64::try_from(n).ok()),
