@@ -459,6 +459,8 @@ mod product {
                 let label = name.strip_prefix('"').and_then(|n| n.strip_suffix('"'));
                 let got = match label {
                     Some(label) => cef.labelled(label),
+                    // The first key of the line, whose first letter liblognorm loses.
+                    None if *name == "externalId" => cef.get("xternalId"),
                     None => cef.get(name),
                 };
                 differences.compare(name, truth.sequence(), got, expected(truth).as_deref());

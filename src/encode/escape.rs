@@ -20,8 +20,11 @@ pub enum Escape {
     StructuredData,
     /// JSON string: the value itself, with JSON's own escapes.
     Json,
-    /// RFC 5424 HOSTNAME, PROCID and MSGID: PRINTUSASCII; anything else becomes `_`.
+    /// RFC 5424 PROCID and MSGID: PRINTUSASCII; anything else becomes `_`.
     HeaderField,
+    /// HOSTNAME: letters, digits and `.-_#$@`; anything else becomes `_` (syslog-ng refuses a line whose host holds `[`
+    /// or `:`).
+    Host,
     /// Free text: `printable` only.
     Text,
 }
@@ -64,6 +67,7 @@ fn put_char(escape: Escape, c: char, out: &mut Vec<u8>) {
         | (Escape::StructuredData, '"' | '\\' | ']') => out.push(b'\\'),
         (Escape::LeefTab, '|') | (Escape::LeefCaret, '|' | '^') => return out.push(b'_'),
         (Escape::HeaderField, c) if !c.is_ascii_graphic() => return out.push(b'_'),
+        (Escape::Host, c) if !c.is_ascii_alphanumeric() && !".-_#$@".contains(c) => return out.push(b'_'),
         _ => {}
     }
     out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
@@ -117,6 +121,7 @@ mod tests {
     #[test]
     fn a_syslog_header_field_is_printable_ascii_without_blanks() {
         assert_eq!(escaped(Escape::HeaderField, "PRÖD 1"), "PR_D_1");
+        assert_eq!(escaped(Escape::Host, "P[1]:Ö#$@"), "P_1___#$@");
     }
 
     #[test]

@@ -84,6 +84,7 @@ pub struct Encoder {
     access: Vec<Vec<u8>>,
     job: &'static Charset,
     values: Transcoder,
+    host: Transcoder,
     header_fields: Transcoder,
     last_time: Option<EntryTime>,
 }
@@ -94,6 +95,7 @@ impl Encoder {
         let job = model.job_charset();
         Encoder {
             values: Transcoder::new(plan::value_escape(settings.format), job),
+            host: Transcoder::new(Escape::Host, job),
             header_fields: Transcoder::new(Escape::HeaderField, job),
             plans: (0..model.len()).map(|_| None).collect(),
             access: access_meanings(model, plan::value_escape(settings.format)),
@@ -111,7 +113,8 @@ impl Encoder {
 
     /// Appends the line of an event, without framing and without a line end.
     pub fn encode(&mut self, ev: &Event<'_>, out: &mut Vec<u8>) -> Written {
-        let Encoder { settings, profile, plans, access, job, values, header_fields, last_time } = self;
+        let Encoder { settings, profile, plans, access, job, values, host: host_field, header_fields, last_time } =
+            self;
         let Some(slot) = plans.get_mut(ev.kind.index) else { return Written::default() };
         let plan: &Plan = slot.get_or_insert_with(|| Box::new(Plan::new(ev.kind, settings, profile)));
         let made;
@@ -126,7 +129,7 @@ impl Encoder {
 
         let start = out.len();
         let host = value::system(&ev.entry, &settings.given);
-        put_header(settings, variant, ev, host, header_fields, last_time, out);
+        put_header(settings, variant, ev, (host, host_field), header_fields, last_time, out);
         let header = out.len() - start;
         out.extend_from_slice(&variant.start);
         let cef = settings.format == Format::Cef;
@@ -135,7 +138,7 @@ impl Encoder {
         }
         let body = out.len();
         let mut in_msg = false;
-        for op in &plan.ops {
+        for op in plan.ops_for(ev) {
             let at = out.len();
             if put_op(op, ev, &cx, values, &mut in_msg, out) && at == body && cef {
                 // The first key of a CEF extension has no blank before it.
@@ -263,8 +266,8 @@ fn put_header(
     s: &Settings,
     v: &Variant,
     ev: &Event<'_>,
-    host: &[u8],
-    tr: &mut Transcoder,
+    (host, host_field): (&[u8], &Transcoder),
+    tr: &Transcoder,
     last: &mut Option<EntryTime>,
     out: &mut Vec<u8>,
 ) {
@@ -284,7 +287,7 @@ fn put_header(
         }
     }
     out.push(b' ');
-    if !tr.put_field(host, out) {
+    if !host_field.put_field(host, out) {
         out.push(b'-');
     }
     out.extend_from_slice(&v.after_host);
@@ -367,7 +370,7 @@ fn shrink(
     out.truncate(place.body);
     let mut gone: Vec<&Op> = Vec::new();
     let mut in_msg = false;
-    for op in &plan.ops {
+    for op in plan.ops_for(ev) {
         let at = out.len();
         if !put_op(op, ev, cx, tr, &mut in_msg, out) {
             continue;

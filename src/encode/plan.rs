@@ -8,7 +8,8 @@ use super::{
     line::Settings,
     profile::{Row, RowDetail},
 };
-use crate::event::{Detail, EventType, Slot, SlotDetail, Source};
+use crate::decode::journal::heading::Span;
+use crate::event::{Detail, Event, EventType, Slot, SlotDetail, Source};
 
 /// Bytes that are copied into every line. Most are short, and a copy of a known length costs less than one that asks.
 #[derive(Clone, Debug, Default)]
@@ -104,6 +105,10 @@ pub struct Variant {
 pub struct Plan {
     /// Values in order.
     pub ops: Vec<Op>,
+    /// The last ones of them, for entries whose object type gives parts of a field a meaning.
+    pub parts: Vec<Op>,
+    /// Where the object type stands, and which have parts.
+    part_types: Option<(Span, Vec<Vec<u8>>)>,
     /// Variants of the known details.
     variants: Vec<Variant>,
     /// Variant by the byte of a one-byte detail code, 255 for none.
@@ -115,8 +120,16 @@ pub struct Plan {
 impl Plan {
     /// For an event type.
     pub fn new(kind: &EventType, settings: &Settings, profile: &Profile) -> Plan {
-        let mut plan =
-            Plan { ops: ops(kind, settings, profile), variants: Vec::new(), by_byte: [255; 256], by_code: Vec::new() };
+        let (parts, ops): (Vec<Op>, Vec<Op>) =
+            ops(kind, settings, profile).into_iter().partition(|op| matches!(op.source, Source::Part(_)));
+        let mut plan = Plan {
+            part_types: part_types(&parts),
+            ops,
+            parts,
+            variants: Vec::new(),
+            by_byte: [255; 256],
+            by_code: Vec::new(),
+        };
         for (code, detail) in kind.details() {
             let Ok(at) = u8::try_from(plan.variants.len()) else { break };
             if at == 255 {
@@ -131,6 +144,16 @@ impl Plan {
         plan
     }
 
+    /// The values that an entry can have: without the parts, unless its object type has some.
+    #[inline]
+    pub fn ops_for(&self, ev: &Event<'_>) -> impl Iterator<Item = &Op> {
+        let parts: &[Op] = match &self.part_types {
+            Some((at, types)) if types.iter().any(|t| t == at.of(ev.entry.data)) => &self.parts,
+            _ => &[],
+        };
+        self.ops.iter().chain(parts)
+    }
+
     /// The variant of a detail code in EBCDIC, blanks off; `None` for a code that no table knows.
     #[inline]
     pub fn variant(&self, code: &[u8]) -> Option<&Variant> {
@@ -140,6 +163,20 @@ impl Plan {
         };
         self.variants.get(usize::from(at))
     }
+}
+
+fn part_types(parts: &[Op]) -> Option<(Span, Vec<Vec<u8>>)> {
+    let mut at = None;
+    let mut types = Vec::new();
+    for op in parts {
+        if let Source::Part(p) = &op.source {
+            at = Some(p.object_type);
+            types.extend(p.object_types.iter().cloned());
+        }
+    }
+    types.sort();
+    types.dedup();
+    at.map(|at| (at, types))
 }
 
 /// The escape of values in a format.
@@ -294,8 +331,13 @@ fn ops(kind: &EventType, s: &Settings, profile: &Profile) -> Vec<Op> {
     let mut ops = Vec::new();
     let mut msg = Vec::new();
     let mut done: Vec<&str> = Vec::new();
-    let mut taken: Vec<String> = profile.values.iter().filter_map(|r| r.key(s.format)).map(str::to_owned).collect();
-    taken.extend(["event_id", "title", "severity", "cat", "sev", "truncated", "incomplete"].map(str::to_owned));
+    let named = |r: &&Row| carried(r, s) && kind.slots.iter().any(|slot| slot.named && slot.name == r.name);
+    let mut taken: Vec<String> =
+        profile.values.iter().filter(named).filter_map(|r| r.key(s.format)).map(str::to_owned).collect();
+    taken.extend(
+        ["event_id", "eventid", "title", "severity", "cat", "sev", "outcome", "reason", "truncated", "incomplete"]
+            .map(str::to_owned),
+    );
     let wanted = |slot: &&Slot| s.full || slot.detail == SlotDetail::Compact;
     for row in profile.values.iter().filter(|r| carried(r, s)) {
         if row.name == "*" {

@@ -66,6 +66,11 @@ impl Transcoder {
         let fast = match bytes.len() {
             10 => bytes.first_chunk::<10>().and_then(|b| put_fixed(&self.job_table, b, out)),
             8 => bytes.first_chunk::<8>().and_then(|b| put_fixed(&self.job_table, b, out)),
+            // An address: IPv4 leaves all but the first 16 bytes blank.
+            46 => match bytes.split_first_chunk::<16>() {
+                Some((b, rest)) if trim_blanks(rest).is_empty() => put_fixed(&self.job_table, b, out),
+                _ => None,
+            },
             _ => None,
         };
         match fast {

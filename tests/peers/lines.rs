@@ -125,7 +125,8 @@ impl Leef {
         let mut attributes: Vec<(String, String)> = Vec::new();
         for attribute in rest.split(delimiter).filter(|a| !a.is_empty()) {
             let (key, value) = attribute.split_once('=').ok_or_else(|| bad(format!("no = in {attribute:?}")))?;
-            if key.is_empty() || !key.chars().all(|c| c.is_ascii_alphanumeric()) {
+            // LEEF asks for one alphanumeric word; layout names have _ too, as QRadar's own samples do.
+            if key.is_empty() || !key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
                 return Err(bad(format!("key {key:?}")));
             }
             if attributes.iter().any(|(k, _)| k == key) {

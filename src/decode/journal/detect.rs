@@ -330,7 +330,7 @@ fn check_length(h: &Heading, sample: &[u8], given: usize, whole: bool) -> Result
     match fitting {
         // Every second or third record would be read and the others lost.
         Some(n) if n < given && given.is_multiple_of(n) => Err(Unknown::Multiple { heading, given, fits: n }),
-        Some(n) if n != given && all > 0 && hits == 0 => wrong(given, Some(n)),
+        Some(n) if n != given && hits * 2 < all => wrong(given, Some(n)),
         None if all > 0 && hits == 0 => wrong(given, None),
         _ => Ok(()),
     }

@@ -1,0 +1,132 @@
+//! Running the program, and making captures for it with `tests/tools/make_capture.py`.
+use std::{
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::record::tables;
+
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_qaudjrn");
+
+/// A folder for the files of one test.
+pub fn folder() -> TempDir {
+    TempDir::with_prefix("qaudjrn-command-line-").expect("a temporary folder")
+}
+
+/// A capture and its truth.
+pub struct Made {
+    pub path: PathBuf,
+    pub truth: Vec<Value>,
+}
+
+/// Makes `NAME` in the folder: `make_capture.py ARGS`.
+pub fn make(folder: &TempDir, name: &str, args: &str) -> Made {
+    let path = folder.path().join(name);
+    let truth = folder.path().join(format!("{name}.truth"));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let made = Command::new("python3")
+        .arg(root.join("tests/tools/make_capture.py"))
+        .args([OsStr::new("--layouts"), root.join("formats/journal").as_os_str()])
+        .args([OsStr::new("--out"), path.as_os_str(), OsStr::new("--truth"), truth.as_os_str()])
+        .args(args.split_whitespace())
+        .output()
+        .expect("python3 starts");
+    assert!(made.status.success(), "make_capture.py {args}: {}", String::from_utf8_lossy(&made.stderr));
+    let truth = fs::read_to_string(&truth).expect("the truth");
+    Made { path, truth: truth.lines().map(|l| serde_json::from_str(l).expect("JSON")).collect() }
+}
+
+/// A heading field of a truth, as text.
+pub fn head<'a>(truth: &'a Value, name: &str) -> &'a str {
+    truth["header"][name].as_str().unwrap_or("")
+}
+
+/// Sequence number of a truth.
+pub fn sequence(truth: &Value) -> u64 {
+    match &truth["header"]["sequence_number"] {
+        Value::String(digits) => digits.trim().parse().expect("digits"),
+        number => number.as_u64().expect("a number"),
+    }
+}
+
+/// Entry type and detail code of a truth: `PW` and `P`.
+pub fn event(truth: &Value) -> (String, String) {
+    let code = head(truth, "journal_entry_type").to_owned();
+    let fields = tables().types.get(&code).map_or(&[][..], Vec::as_slice);
+    let detail = fields.iter().find(|f| f.role.as_deref() == Some("detail"));
+    let detail = detail.and_then(|f| truth["fields"][&f.name].as_str()).unwrap_or("").to_owned();
+    (code, detail)
+}
+
+/// What a run of the program left behind.
+#[derive(Debug)]
+pub struct Run {
+    /// Exit code; 128 and the signal where one ended it.
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Run {
+    pub fn lines(&self) -> Vec<&str> {
+        self.stdout.lines().collect()
+    }
+
+    /// The object that `--summary json` writes.
+    pub fn summary(&self) -> Value {
+        let line = self.stderr.lines().find(|l| l.starts_with('{'));
+        serde_json::from_str(line.unwrap_or_else(|| panic!("no summary: {}", self.stderr))).expect("JSON")
+    }
+
+    /// Asserts the exit code and what standard error says.
+    #[track_caller]
+    pub fn says(&self, code: i32, words: &[&str]) -> &Run {
+        assert_eq!(self.code, code, "{}", self.stderr);
+        for word in words {
+            assert!(self.stderr.contains(word), "{word:?} is not in: {}", self.stderr);
+        }
+        self
+    }
+}
+
+/// `qaudjrn ARGS FILES...`, for at most a minute.
+pub fn qaudjrn(args: &str, files: &[&Path]) -> Run {
+    let mut command = Command::new("timeout");
+    command.args(["--signal=KILL", "60", PROGRAM]).args(args.split_whitespace()).args(files);
+    finish(command)
+}
+
+/// `qaudjrn replay --summary json --timezone UTC ARGS FILES...`
+pub fn replay(args: &str, files: &[&Path]) -> Run {
+    qaudjrn(&format!("replay --summary json --timezone UTC {args}"), files)
+}
+
+pub fn finish(mut command: Command) -> Run {
+    use std::os::unix::process::ExitStatusExt;
+    let output = command.stdin(Stdio::null()).output().expect("it starts");
+    Run {
+        code: output.status.code().unwrap_or_else(|| 128 + output.status.signal().unwrap_or(0)),
+        stdout: String::from_utf8(output.stdout).expect("UTF-8"),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// A number of a summary.
+#[track_caller]
+pub fn count(summary: &Value, key: &str) -> u64 {
+    summary[key].as_u64().unwrap_or_else(|| panic!("{key} is no count in {summary}"))
+}
+
+/// The sequence numbers in the lines of `--format json`.
+pub fn sequences(run: &Run) -> Vec<u64> {
+    let number = |line: &&str| -> u64 {
+        let line: Value = serde_json::from_str(line).expect("JSON");
+        line["sequence"].as_str().and_then(|s| s.parse().ok()).expect("a sequence number")
+    };
+    run.lines().iter().map(number).collect()
+}
