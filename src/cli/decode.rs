@@ -64,7 +64,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
                     let kind = model.event(entry, None).kind;
                     let layout: Option<&Layout> = kind.layout.as_deref();
                     if args.pretty {
-                        pretty::put_entry(&entry, layout, job, offset, &mut out);
+                        pretty::put_entry(&entry, layout, catalog.levels(), job, offset, &mut out);
                     } else {
                         entry_json::put_entry(&entry, layout, job, args.expand, &mut out);
                     }

@@ -4,6 +4,7 @@ use crate::{
         ebcdic::Charset,
         journal::{
             Confidence, Entry, Layout,
+            levels::Levels,
             text::Presence,
             value::{self, Value},
         },
@@ -15,7 +16,14 @@ use crate::{
 const HEX: usize = 12;
 
 /// Appends the entry.
-pub fn put_entry(entry: &Entry<'_>, layout: Option<&Layout>, job: &'static Charset, offset: u64, out: &mut Vec<u8>) {
+pub fn put_entry(
+    entry: &Entry<'_>,
+    layout: Option<&Layout>,
+    levels: &Levels,
+    job: &'static Charset,
+    offset: u64,
+    out: &mut Vec<u8>,
+) {
     let code = job.decode_string(&entry.entry_type());
     let title = layout.map_or("no layout table", |l| l.title.as_str());
     let data = entry.data.len();
@@ -56,7 +64,11 @@ pub fn put_entry(entry: &Entry<'_>, layout: Option<&Layout>, job: &'static Chars
             Confidence::Guess => format!(" ? guess{cut}"),
         };
         let raw = entry.data.get(f.offset..).map_or(&[][..], |r| r.get(..f.length).unwrap_or(r));
-        row(out, base + f.offset, f.length, &f.name, raw, &shown, f.values.get(&shown).map(String::as_str), &mark);
+        let meaning = match (f.role.as_deref(), v) {
+            (Some("access_type"), Value::Number(Some(n))) => levels.access_type(n),
+            _ => f.values.get(&shown).map(String::as_str),
+        };
+        row(out, base + f.offset, f.length, &f.name, raw, &shown, meaning, &mark);
     }
     for (p, text) in value::parts(layout, entry, job) {
         let mark = match p.confidence {
