@@ -3,6 +3,7 @@ use super::{Exit, Failure};
 use crate::output::{
     Address,
     pin::{self, Pin},
+    tls,
 };
 
 /// Options of `pin`.
@@ -18,7 +19,7 @@ pub struct Args {
 
 /// Runs it.
 pub fn run(args: &Args) -> Result<Exit, Failure> {
-    let cert = pin::look(&args.address, args.server_name.as_deref()).map_err(Failure::failed)?;
+    let cert = tls::look(&args.address, args.server_name.as_deref()).map_err(Failure::failed)?;
     println!("{} shows the certificate {}", args.address, pin::describe(&cert));
     println!();
     println!("Compare this fingerprint with the one that the receiver's administrator reads on the receiver itself");

@@ -1,21 +1,8 @@
-//! Pinning: trusting one certificate by the SHA-256 of its DER form (RFC 5425, section 4.2.2), and showing what to pin.
-use std::{
-    fmt,
-    net::TcpStream,
-    str::FromStr,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+//! Pins: one certificate known by the SHA-256 of its DER form (RFC 5425, section 4.2.2), and certificates in words.
+use std::{fmt, str::FromStr};
 
-use rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    crypto::{CryptoProvider, ring},
-    pki_types::{CertificateDer, ServerName, UnixTime},
-};
+use rustls::pki_types::CertificateDer;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
-
-use super::{Address, OutputError, sink};
 
 /// A certificate's fingerprint: `sha256:` and 64 hexadecimal digits, colons between bytes allowed.
 #[derive(Clone, PartialEq, Eq)]
@@ -36,7 +23,7 @@ impl Pin {
 
 fn ring_digest(bytes: &[u8]) -> [u8; 32] {
     let mut out = [0; 32];
-    let digest = ::ring::digest::digest(&::ring::digest::SHA256, bytes);
+    let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
     out.copy_from_slice(digest.as_ref());
     out
 }
@@ -110,77 +97,6 @@ fn names(x: &X509Certificate<'_>) -> Vec<String> {
 /// A stranger's text for a terminal.
 fn clean(text: &str) -> String {
     crate::encode::escape::printable(text)
-}
-
-/// Connects, looks at the certificate, and goes away. Trusts nothing and sends nothing.
-pub fn look(address: &Address, server_name: Option<&str>) -> Result<CertificateDer<'static>, OutputError> {
-    let mut socket: TcpStream = sink::connect(address)?;
-    let fail = |reason: String| OutputError::Handshake { to: address.to_string(), reason };
-    socket.set_read_timeout(Some(Duration::from_secs(15))).map_err(|e| fail(e.to_string()))?;
-    let provider = Arc::new(ring::default_provider());
-    let looker = Arc::new(Looker { seen: Mutex::new(None), provider: provider.clone() });
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|e| fail(e.to_string()))?
-        .dangerous()
-        .with_custom_certificate_verifier(looker.clone())
-        .with_no_client_auth();
-    let name = server_name.unwrap_or(&address.host);
-    let name = ServerName::try_from(name.to_owned()).map_err(|_| fail(format!("{name:?} is no host name")))?;
-    let mut conn = ClientConnection::new(Arc::new(config), name).map_err(|e| fail(e.to_string()))?;
-    let mut last = String::from("the receiver showed no certificate");
-    while conn.is_handshaking() {
-        if let Err(e) = conn.complete_io(&mut socket) {
-            last = e.to_string();
-            break;
-        }
-    }
-    looker.seen.lock().ok().and_then(|s| s.clone()).ok_or_else(|| fail(last))
-}
-
-/// Remembers the certificate and refuses it.
-#[derive(Debug)]
-struct Looker {
-    seen: Mutex<Option<CertificateDer<'static>>>,
-    provider: Arc<CryptoProvider>,
-}
-
-impl ServerCertVerifier for Looker {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        if let Ok(mut seen) = self.seen.lock() {
-            *seen = Some(end_entity.clone().into_owned());
-        }
-        Err(Error::General("looked at".into()))
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Err(Error::General("looked at".into()))
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Err(Error::General("looked at".into()))
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
-    }
 }
 
 #[cfg(test)]

@@ -10,10 +10,10 @@ use std::{
 };
 
 use rustls::{
-    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, Error, ProtocolVersion, RootCertStore,
-    SignatureScheme, StreamOwned,
+    CertificateError, ClientConfig, ClientConnection, ConfigBuilder, DigitallySignedStruct, Error, ProtocolVersion,
+    RootCertStore, SignatureScheme, StreamOwned,
     client::{
-        WebPkiServerVerifier,
+        WantsClientCert, WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     },
     crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
@@ -23,6 +23,7 @@ use rustls::{
 use super::{
     Address, OutputError,
     pin::{Pin, describe},
+    sink,
 };
 
 /// A connection under TLS.
@@ -106,17 +107,12 @@ fn config(options: &TlsOptions, seen: Seen) -> Result<ClientConfig, OutputError>
         Trust::Pinned(pin.clone())
     } else {
         let roots = Arc::new(roots(options.ca.as_deref())?);
-        let webpki = WebPkiServerVerifier::builder_with_provider(roots, provider.clone())
+        let webpki = WebPkiServerVerifier::builder_with_provider(roots, provider)
             .build()
             .map_err(|e| wrong(format!("no usable CA: {e}")))?;
         Trust::Ca(webpki)
     };
-    let verifier = Arc::new(Verifier { trust, provider: provider.clone(), seen });
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|e| wrong(e.to_string()))?
-        .dangerous()
-        .with_custom_certificate_verifier(verifier);
+    let builder = builder(trust, seen)?;
     match (&options.cert, &options.key) {
         (Some(cert), Some(key)) => {
             let chain = certificates(cert)?;
@@ -129,6 +125,35 @@ fn config(options: &TlsOptions, seen: Seen) -> Result<ClientConfig, OutputError>
         (None, None) => Ok(builder.with_no_client_auth()),
         _ => Err(wrong("--cert and --key go together".into())),
     }
+}
+
+fn builder(trust: Trust, seen: Seen) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, OutputError> {
+    let provider = Arc::new(ring::default_provider());
+    let verifier = Arc::new(Verifier { trust, provider: provider.clone(), seen });
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|e| OutputError::TlsOptions(e.to_string()))?;
+    Ok(builder.dangerous().with_custom_certificate_verifier(verifier))
+}
+
+/// Connects, looks at the certificate, and goes away. Trusts nothing and sends nothing.
+pub fn look(address: &Address, server_name: Option<&str>) -> Result<CertificateDer<'static>, OutputError> {
+    let mut socket = sink::connect(address)?;
+    let fail = |reason: String| OutputError::Handshake { to: address.to_string(), reason };
+    socket.set_read_timeout(Some(HANDSHAKE)).map_err(|e| fail(e.to_string()))?;
+    let seen: Seen = Arc::default();
+    let config = builder(Trust::Nobody, seen.clone())?.with_no_client_auth();
+    let name = server_name.unwrap_or(&address.host);
+    let server_name = ServerName::try_from(name.to_owned()).map_err(|_| fail(format!("{name:?} is no host name")))?;
+    let mut conn = ClientConnection::new(Arc::new(config), server_name).map_err(|e| fail(e.to_string()))?;
+    let mut last = String::from("the receiver showed no certificate");
+    while conn.is_handshaking() {
+        if let Err(e) = conn.complete_io(&mut socket) {
+            last = reason(&e, name, &seen);
+            break;
+        }
+    }
+    seen.lock().ok().and_then(|s| s.clone()).ok_or_else(|| fail(last))
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, OutputError> {
@@ -168,6 +193,8 @@ enum Trust {
     Ca(Arc<WebPkiServerVerifier>),
     Pinned(Pin),
     Anybody,
+    /// For looking only.
+    Nobody,
 }
 
 /// Checks the certificate by [`Trust`], the signature always, and remembers what was seen for the error message.
@@ -195,6 +222,7 @@ impl ServerCertVerifier for Verifier {
             Trust::Pinned(pin) if pin.matches(end_entity) => Ok(ServerCertVerified::assertion()),
             Trust::Pinned(_) => Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)),
             Trust::Anybody => Ok(ServerCertVerified::assertion()),
+            Trust::Nobody => Err(Error::General("looked at".into())),
         }
     }
 
