@@ -1,10 +1,13 @@
 //! Writing the line of an event into a reused buffer, and keeping it within its size limit.
 use super::{
     Format, Header, Profile,
-    escape::{Escape, put_str, put_unit},
-    plan::{self, Op, OpKind, Plan, Variant},
+    address::{self, AddressKind},
+    escape::{Escape, put_str},
+    plan::{self, Op, OpKind, Plan},
+    shrink::{Place, shrink},
     transcode::Transcoder,
-    value::{self, AddressKind, Context, Given},
+    value::{self, Context, Given},
+    variant::{self, Variant},
 };
 use crate::{
     decode::ebcdic::Charset,
@@ -70,11 +73,6 @@ pub struct Written {
     /// The entry holds no effective user.
     pub without_user: bool,
 }
-
-/// Room kept for the marks of a line that is cut.
-const MARK: usize = 160;
-/// A long text is cut rather than left out only when at least this many bytes of it remain.
-const WORTH_CUTTING: usize = 64;
 
 /// Encodes the events of one model for one output.
 pub struct Encoder {
@@ -167,14 +165,14 @@ impl Encoder {
     }
 }
 
-fn put_mark(format: Format, key: &str, value: &str, out: &mut Vec<u8>) {
+pub(super) fn put_mark(format: Format, key: &str, value: &str, out: &mut Vec<u8>) {
     out.extend(plan::before(format, key, None));
     out.extend_from_slice(value.as_bytes());
     out.extend(plan::after(format));
 }
 
 #[inline]
-fn put_op(
+pub(super) fn put_op(
     op: &Op,
     ev: &Event<'_>,
     cx: &Context<'_>,
@@ -198,7 +196,7 @@ fn put_op(
     }
     match &op.kind {
         OpKind::Address { v6, other } => {
-            let key = match value::address_kind(out.get(value_at..).unwrap_or(&[])) {
+            let key = match address::address_kind(out.get(value_at..).unwrap_or(&[])) {
                 AddressKind::V4 => None,
                 AddressKind::V6 => Some(v6),
                 AddressKind::Other => Some(other),
@@ -333,98 +331,15 @@ fn unknown_variant(ev: &Event<'_>, job: &'static Charset, s: &Settings, p: &Prof
         failure: ev.kind.failure,
     };
     if !ev.kind.is_foreign() {
-        return plan::variant(&ev.kind.code, &ev.kind.code, &ev.kind.title, &detail, s, p);
+        return variant::variant(&ev.kind.code, &ev.kind.code, &ev.kind.title, &detail, s, p);
     }
     let entry_type = job.decode_string(&ev.entry.entry_type());
     if ev.entry.is_audit() {
-        return plan::variant("T", &entry_type, &ev.kind.title, &detail, s, p);
+        return variant::variant("T", &entry_type, &ev.kind.title, &detail, s, p);
     }
     let code = job.decode_string(&[ev.entry.journal_code()]);
     detail.code = entry_type;
-    plan::variant(&code, &code, &ev.kind.title, &detail, s, p)
-}
-
-/// Where a line stands in the buffer.
-struct Place {
-    start: usize,
-    body: usize,
-    /// Bytes that still follow the values.
-    marks: usize,
-}
-
-/// Brings a line back under its limit: whole values go from the end; the first that does not fit is cut between two
-/// characters if it is a long text. The names of what was cut or left out are said in the line.
-#[cold]
-#[allow(clippy::too_many_arguments)] // the parts of one encoder, borrowed apart
-fn shrink(
-    s: &Settings,
-    plan: &Plan,
-    v: &Variant,
-    ev: &Event<'_>,
-    cx: &Context<'_>,
-    tr: &mut Transcoder,
-    place: Place,
-    out: &mut Vec<u8>,
-) {
-    let limit = (place.start + s.max_size).saturating_sub(place.marks + MARK);
-    out.truncate(place.body);
-    let mut gone: Vec<&Op> = Vec::new();
-    let mut in_msg = false;
-    for op in plan.ops_for(ev) {
-        let at = out.len();
-        if !put_op(op, ev, cx, tr, &mut in_msg, out) {
-            continue;
-        }
-        let first = at == place.body && s.format == Format::Cef;
-        if first {
-            out.remove(at);
-            out.extend_from_slice(&v.constants);
-        }
-        if gone.is_empty() && (out.len() <= limit || first) {
-            continue;
-        }
-        out.truncate(at);
-        if gone.is_empty() {
-            put_beginning(op, ev, cx, tr, limit, out);
-        }
-        gone.push(op);
-    }
-    let mut names = String::new();
-    for op in gone {
-        if names.len() + op.name.len() > 120 {
-            names.push_str(",...");
-            break;
-        }
-        if !names.is_empty() {
-            names.push(',');
-        }
-        names.push_str(&op.name);
-    }
-    put_mark(s.format, "truncated", &names, out);
-}
-
-/// The beginning of a long text, as much as stays under `limit`, cut between two characters; nothing if that is too little.
-fn put_beginning(op: &Op, ev: &Event<'_>, cx: &Context<'_>, tr: &Transcoder, limit: usize, out: &mut Vec<u8>) {
-    let room = limit.saturating_sub(out.len() + op.before.len() + op.after.len());
-    let text = value::long_text(&op.source, ev, cx).filter(|_| matches!(op.kind, OpKind::Value));
-    let Some((text, charset)) = text.and_then(|t| Some((t, t.charset?))) else { return };
-    if room < WORTH_CUTTING {
-        return;
-    }
-    op.before.put(out);
-    let end = out.len() + room;
-    let mut full = false;
-    charset.decode(text.bytes, &mut |unit| {
-        let at = out.len();
-        if !full {
-            put_unit(tr.escape(), unit, out);
-            if out.len() > end {
-                out.truncate(at);
-                full = true;
-            }
-        }
-    });
-    out.extend_from_slice(op.after);
+    variant::variant(&code, &code, &ev.kind.title, &detail, s, p)
 }
 
 /// What access types mean, by code, escaped for a format.

@@ -7,13 +7,16 @@
 //! Invariants: every text goes through `printable` and the escape of its place ([`escape`]), so an event is one line
 //! and no value ends its field; a value that is blank is left out with its key; a line never exceeds its size limit,
 //! and what was left out to keep it is named in it.
+pub mod address;
 pub mod entry_json;
 pub mod escape;
 pub mod line;
 pub mod plan;
 pub mod profile;
+mod shrink;
 pub mod transcode;
 pub mod value;
+pub mod variant;
 
 pub use line::{Encoder, Settings, Written};
 pub use profile::Profile;
