@@ -10,7 +10,7 @@ use super::Failure;
 use crate::{
     decode::{
         ebcdic::{Ccsid, Charset, SUPPORTED},
-        journal::{Catalog, Heading, HeadingKind, detect::Unknown, detect::Wanted, record::MAX_RECORD},
+        journal::{Catalog, Heading, HeadingKind, detect::Wanted, record::MAX_RECORD},
     },
     source::{Capture, CaptureError},
 };
@@ -123,14 +123,7 @@ fn record_length(text: &str) -> Result<usize, String> {
 /// A wrong option ends with 2, a capture that cannot be read with 1.
 pub fn capture_failure(e: CaptureError) -> Failure {
     match e {
-        CaptureError::Unknown {
-            reason:
-                Unknown::TooShort { .. }
-                | Unknown::WrongLength { .. }
-                | Unknown::Ambiguous { .. }
-                | Unknown::NoLength { .. },
-            ..
-        } => Failure::usage(e),
+        CaptureError::Unknown { ref reason, .. } if reason.is_about_options() => Failure::usage(e),
         _ => Failure::failed(e),
     }
 }

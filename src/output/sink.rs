@@ -84,7 +84,10 @@ impl Sink {
             Kind::Null => Ok(()),
             Kind::Udp(socket) => match send_datagram(socket, line, &mut self.refused) {
                 Ok(()) => Ok(()),
-                Err(source) => Err(self.write_error(source)),
+                Err(source) => {
+                    self.waiting = 1;
+                    Err(self.write_error(source))
+                }
             },
             _ => {
                 self.waiting += 1;

@@ -360,12 +360,12 @@ impl Run {
                     break Ok(());
                 }
             }
+            held = 0;
+            summary.sent(record.len(), written);
             if let Err(e) = sink.send(&line) {
                 failed = Some(e);
                 break Ok(());
             }
-            held = 0;
-            summary.sent(record.len(), written);
             summary.incomplete += u64::from(!event.entry.complete());
             summary.without_user += u64::from(written.without_user);
             summary.without_time += u64::from(time.is_none());

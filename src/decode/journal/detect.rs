@@ -142,6 +142,21 @@ pub enum Unknown {
     },
 }
 
+impl Unknown {
+    /// Whether other options would help; otherwise the capture itself is at fault.
+    pub fn is_about_options(&self) -> bool {
+        match self {
+            Unknown::Empty | Unknown::Ascii | Unknown::Zeros(_) | Unknown::NoHeading { .. } => false,
+            Unknown::NoLength { .. }
+            | Unknown::Ambiguous { .. }
+            | Unknown::Multiple { .. }
+            | Unknown::Other { .. }
+            | Unknown::TooShort { .. }
+            | Unknown::WrongLength { .. } => true,
+        }
+    }
+}
+
 /// Finds heading and framing. `sample` is the front of the capture, `whole` when it is all of it.
 pub fn detect(headings: &[Arc<Heading>], wanted: Wanted, sample: &[u8], whole: bool) -> Result<Found, Unknown> {
     if sample.is_empty() && whole {
@@ -227,27 +242,19 @@ fn is_digits_or_blank(b: &[u8]) -> bool {
     b.iter().all(|b| (0xF0..=0xF9).contains(b) || *b == 0x40) && b.first() != Some(&0x40)
 }
 
+/// A 4-byte length that is one, and a heading behind it, are no chance: the front of an outfile is no such length. What
+/// comes after the first record is the reader's business, unless that one is the damaged one and the user says both.
 fn is_stream(h: &Heading, sample: &[u8], whole: bool, wanted: Wanted) -> bool {
-    // Who says both is believed as soon as one record shows it: a bad first record is parked, not a wrong option.
-    let said = wanted.stream == Some(true) && wanted.kind.is_some();
+    let look = if wanted.stream == Some(true) && wanted.kind.is_some() { LOOK } else { 1 };
     let mut rest = sample;
-    let mut seen = 0;
-    for _ in 0..LOOK {
+    for _ in 0..look {
         match split(Framing::Stream, rest, whole) {
-            Split::Record { bytes, used } => {
-                if fits(h, bytes) {
-                    seen += 1;
-                } else if !said {
-                    return false;
-                }
-                rest = rest.get(used..).unwrap_or(&[]);
-            }
-            Split::Need(_) | Split::End => return seen > 0,
-            Split::Cut(bytes) => return seen > 0 || bytes.len() >= h.length && fits(h, bytes),
-            Split::BadLength(_) => return said && seen > 0,
+            Split::Record { bytes, .. } | Split::Cut(bytes) if fits(h, bytes) => return true,
+            Split::Record { used, .. } => rest = rest.get(used..).unwrap_or(&[]),
+            _ => return false,
         }
     }
-    seen > 0
+    false
 }
 
 /// How many of the multiples of `length` have a heading, and how many there are in the sample.
