@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::{decode::journal::Entry, encode::Written, filter::Rule};
+use crate::{decode::journal::Entry, encode::Written, event::Event, filter::Rule};
 
 /// Counters of one run.
 #[derive(Debug, Default)]
@@ -46,6 +46,8 @@ pub struct Summary {
     pub refused: u64,
     /// What each capture was found to be.
     pub captures: Vec<String>,
+    /// Lines on their way.
+    pub taken: Taken,
     /// Sequence numbers.
     pub sequence: Sequence,
     /// Entries by the index of their type.
@@ -56,15 +58,51 @@ pub struct Summary {
     pub elapsed: Duration,
 }
 
+/// Lines that the output has taken and not yet written.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Taken {
+    lines: u64,
+    bytes_in: u64,
+    header_bytes: u64,
+    bytes_out: u64,
+    truncated: u64,
+    incomplete: u64,
+    without_user: u64,
+    without_time: u64,
+}
+
 impl Summary {
-    /// Counts a sent line.
+    /// Counts a line that the output takes.
     #[inline]
-    pub fn sent(&mut self, record: usize, w: Written) {
-        self.sent += 1;
-        self.bytes_in_sent += record as u64;
-        self.header_bytes += w.header as u64;
-        self.bytes_out += w.total as u64;
-        self.truncated += u64::from(w.truncated);
+    pub fn taken(&mut self, ev: &Event<'_>, w: Written) {
+        let t = &mut self.taken;
+        t.lines += 1;
+        t.bytes_in += ev.entry.record.len() as u64;
+        t.header_bytes += w.header as u64;
+        t.bytes_out += w.total as u64;
+        t.truncated += u64::from(w.truncated);
+        t.incomplete += u64::from(!ev.entry.complete());
+        t.without_user += u64::from(w.without_user);
+        t.without_time += u64::from(ev.time.is_none());
+    }
+
+    /// What was taken is written.
+    #[inline]
+    pub fn written(&mut self) {
+        let t = std::mem::take(&mut self.taken);
+        self.sent += t.lines;
+        self.bytes_in_sent += t.bytes_in;
+        self.header_bytes += t.header_bytes;
+        self.bytes_out += t.bytes_out;
+        self.truncated += t.truncated;
+        self.incomplete += t.incomplete;
+        self.without_user += t.without_user;
+        self.without_time += t.without_time;
+    }
+
+    /// What was taken will never be written.
+    pub fn lost(&mut self) {
+        self.not_sent += std::mem::take(&mut self.taken).lines;
     }
 
     /// Entries dropped by all rules.

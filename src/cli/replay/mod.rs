@@ -182,8 +182,11 @@ impl Run {
         let result = self.captures(args, captures, next, &mut sink, stop);
         // Whatever ended the reading, what was encoded before it goes out; the first failure is the one to report.
         let finished = if matches!(result, Err(Stop::Output(_))) { Ok(()) } else { sink.finish() };
-        self.summary.not_sent += sink.waiting();
-        self.summary.sent -= sink.waiting().min(self.summary.sent);
+        if sink.waiting() == 0 {
+            self.summary.written();
+        } else {
+            self.summary.lost();
+        }
         self.summary.refused = sink.refused();
         match result.and(finished.map_err(Stop::Output)) {
             Err(Stop::Output(e)) => Err(self.send_failure(e)),
@@ -361,14 +364,14 @@ impl Run {
                 }
             }
             held = 0;
-            summary.sent(record.len(), written);
+            summary.taken(&event, written);
             if let Err(e) = sink.send(&line) {
                 failed = Some(e);
                 break Ok(());
             }
-            summary.incomplete += u64::from(!event.entry.complete());
-            summary.without_user += u64::from(written.without_user);
-            summary.without_time += u64::from(time.is_none());
+            if sink.waiting() == 0 {
+                summary.written();
+            }
         };
         if let Some(e) = failed {
             summary.not_sent += held;
