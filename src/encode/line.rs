@@ -190,7 +190,8 @@ pub(super) fn put_op(
         OpKind::Rfc3339 => put_rfc3339(ev.time, out),
         _ => value::put(&op.source, ev, cx, tr, out),
     };
-    if !wrote {
+    // Bytes can be no character at all: shifts of a mixed CCSID with nothing between them.
+    if !wrote || out.len() == value_at {
         out.truncate(at);
         return false;
     }

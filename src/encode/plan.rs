@@ -274,7 +274,7 @@ fn op(format: Format, key: &str, label: Option<&str>, slot: &Slot) -> Op {
         after: after(format),
         kind,
         source: slot.source.clone(),
-        name: label.unwrap_or(key).to_owned(),
+        name: label.filter(|_| format == Format::Cef).unwrap_or(key).to_owned(),
     }
 }
 

@@ -76,9 +76,9 @@ impl Transcoder {
         match fast {
             Some(wrote) => wrote,
             None => {
-                let bytes = meaningful(bytes);
-                self.put_job(bytes, out);
-                !bytes.is_empty()
+                let start = out.len();
+                self.put_job(meaningful(bytes), out);
+                out.len() > start
             }
         }
     }
