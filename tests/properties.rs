@@ -240,7 +240,7 @@ impl Text {
         let bytes = &self.bytes[..end];
         let nothing = bytes.iter().all(|b| *b == 0) || *bytes == ebcdic::plain("*N");
         let pieces = if end == self.bytes.len() { self.pieces.clone() } else { pieces_of(bytes, ccsid) };
-        (!nothing).then(|| Text { bytes: bytes.to_vec(), pieces })
+        (!nothing && !pieces.is_empty()).then(|| Text { bytes: bytes.to_vec(), pieces })
     }
 
     /// What a receiver must read out of a line.
@@ -319,10 +319,21 @@ fn character(ccsid: u16, seed: u32) -> char {
 }
 
 /// What a text is made from; its CCSID and room are known only later.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum Source {
     Seeds(Vec<u32>),
     Bytes(Vec<u8>),
+}
+
+/// On one line: a command has some thousand numbers.
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let text = match self {
+            Source::Seeds(seeds) => format!("Seeds(vec!{seeds:?})"),
+            Source::Bytes(bytes) => format!("Bytes(vec!{bytes:?})"),
+        };
+        f.write_str(&text)
+    }
 }
 
 impl Source {
@@ -647,7 +658,7 @@ fn decode_all_ways(heading: &Heading, ccsid: u16, record: &[u8]) -> Result<(), T
     let known = catalog().layout(&code).map(|l| &**l);
     for layout in [known, None] {
         let mut out = Vec::new();
-        pretty::put_entry(&entry, layout, job(ccsid), 7, &mut out);
+        pretty::put_entry(&entry, layout, catalog().levels(), job(ccsid), 7, &mut out);
         let text = std::str::from_utf8(&out).expect("UTF-8");
         prop_assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
         for expand in [false, true] {
@@ -925,6 +936,41 @@ fn with_every_detail_a_line_carries_every_field_that_is_not_blank() {
                     f.name.contains("address") || f.name.contains("port") || f.name == "access_specific_data";
                 assert!(line.contains(&value) || replaced, "{format:?}: {code}.{} is not in {line}", f.name);
             }
+        }
+    }
+}
+
+#[test]
+fn a_line_that_was_cut_names_what_it_lost_by_the_keys_of_its_format() {
+    let mut record = filled("type5", "CD");
+    record.data("command_string", &ebcdic::plain(&"CALL ".repeat(1_200)));
+    for format in Format::ALL {
+        let ask = Ask { max_size: 480, full: true, ..Ask::plain(format) };
+        let (line, written) = encode(ask, HeadingKind::Type5, 37, record.bytes());
+        let parsed = checked(ask, "CD", &line, written).unwrap();
+        let (uncut, _) = encode(Ask { max_size: 1_000_000, ..ask }, HeadingKind::Type5, 37, record.bytes());
+        let uncut = parse::line(ask.head(), ask.body(), &uncut).unwrap();
+        let values = |k: &str| uncut.pairs.iter().any(|(_, label)| format == Format::Cef && label.contains(k));
+        for name in parsed.get("truncated").expect("a mark").split(',').filter(|n| *n != "...") {
+            let known = uncut.get(name).is_some() || values(name);
+            assert!(known, "{format:?}: {name} is no key of the uncut line: {}", String::from_utf8_lossy(&line));
+        }
+    }
+}
+
+#[test]
+fn a_text_of_nothing_but_shifts_is_left_out_with_its_key() {
+    // Shift-out and shift-in, in a mixed CCSID: bytes, but no character.
+    for shifts in [&[0x0E, 0x0F, 0x0E, 0x0F][..], &[0x0F], &[0x0E]] {
+        let mut record = Record::new("type5", "CD");
+        record.data("object_name", shifts);
+        record.data("object_type", shifts);
+        record.data("command_string", shifts);
+        record.head("user_name", shifts);
+        for format in Format::ALL {
+            let ask = Ask::plain(format);
+            let (line, written) = encode(ask, HeadingKind::Type5, 939, record.bytes());
+            checked(ask, "CD", &line, written).unwrap_or_else(|e| panic!("{format:?}: {shifts:02x?}: {e}"));
         }
     }
 }

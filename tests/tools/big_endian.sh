@@ -139,7 +139,6 @@ export CARGO_TARGET_POWERPC64_UNKNOWN_LINUX_GNU_LINKER=$home/gcc
 export CARGO_TARGET_POWERPC64_UNKNOWN_LINUX_GNU_RUNNER=$emulator
 export CC_powerpc64_unknown_linux_gnu=$home/gcc # for ring
 export AR_powerpc64_unknown_linux_gnu=$root/usr/bin/powerpc64-linux-gnu-ar
-export PROPTEST_CASES=${PROPTEST_CASES:-256}
 
 "$RUSTC" --print cfg --target $target | grep -qx 'target_endian="big"' || die "$target is not big-endian"
 echo "big_endian: $("$RUSTC" --version), $target, $("$root/usr/bin/qemu-ppc64-static" --version | head -1)"
