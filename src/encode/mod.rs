@@ -1,7 +1,7 @@
 //! Events become lines: syslog headers, CEF, LEEF, structured data and JSON.
 //!
 //! For: deciding, once per entry type, which bytes stand between the values ([`plan`]), and writing a line for an
-//! event into a reused buffer ([`line`]). Where a value stands in a format is data ([`profile`]).
+//! event into a reused buffer ([`mod@line`]). Where a value stands in a format is data ([`profile`]).
 //! Not for: framing, sending, or what is sent at all.
 //!
 //! Invariants: every text goes through `printable` and the escape of its place ([`escape`]), so an event is one line
