@@ -976,6 +976,14 @@ fn a_text_of_nothing_but_shifts_is_left_out_with_its_key() {
 }
 
 #[test]
+fn an_entry_type_cannot_move_the_cursor_of_the_person_who_reads_it() {
+    // X'27' is ESC.
+    let mut record = Record::new("type5", "CD");
+    record.head("journal_entry_type", &[0x27, 0x0D]);
+    decode_all_ways(catalog().heading(HeadingKind::Type5).unwrap(), 37, record.bytes()).unwrap();
+}
+
+#[test]
 fn half_a_surrogate_pair_is_json_that_every_parser_reads() {
     let mut record = Record::new("type5", "CO");
     let path = [0x00, 0x2F, 0xD8, 0x00, 0x00, 0x61];

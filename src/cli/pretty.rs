@@ -24,7 +24,7 @@ pub fn put_entry(
     offset: u64,
     out: &mut Vec<u8>,
 ) {
-    let code = job.decode_string(&entry.entry_type());
+    let code = printable(&job.decode_string(&entry.entry_type()));
     let title = layout.map_or("no layout table", |l| l.title.as_str());
     let data = entry.data.len();
     let whole = if entry.complete() {

@@ -113,6 +113,7 @@ impl Capture {
         // A file gives the whole sample at once; a pipe gives what there is, and its first records are not kept waiting.
         let mut buffer = Vec::new();
         let mut whole = false;
+        let mut look_at = 0;
         let found = loop {
             let before = buffer.len();
             let mut piece = vec![0; CHUNK];
@@ -124,9 +125,11 @@ impl Capture {
             buffer.extend_from_slice(piece.get(..n).unwrap_or(&[]));
             whole |= n == 0;
             let full = whole || buffer.len() >= SAMPLE;
-            if size.is_some() && !full {
+            if !full && (size.is_some() || buffer.len() < look_at) {
                 continue;
             }
+            // However small the pieces are, the sample is looked at a few dozen times only.
+            look_at = buffer.len() + (buffer.len() / 8).max(512);
             match detect::detect(headings, wanted, &buffer, whole) {
                 Ok(found) if full || detect::is_certain(&found, wanted, buffer.len()) => break found,
                 Err(reason) if full => return Err(CaptureError::Unknown { name, reason }),

@@ -11,7 +11,7 @@ use std::{
 
 use super::{
     heading::{self, Heading, HeadingKind},
-    layout::Layout,
+    layout::{self, Layout},
     levels::{Levels, Relevant},
 };
 use crate::decode::ebcdic::{Ccsid, Charset};
@@ -82,7 +82,7 @@ impl Catalog {
         let (file, text) = text_of("_audit_levels.toml");
         let levels = Levels::parse(&text).map_err(|e| table(file, e))?;
         let (file, text) = text_of("_relevant.toml");
-        let relevant: Relevant = toml::from_str(&text).map_err(|e| table(file, e.to_string()))?;
+        let relevant: Relevant = layout::read(&text).map_err(|e| table(file, e))?;
 
         let mut sources: BTreeMap<String, Source> = FILES
             .iter()

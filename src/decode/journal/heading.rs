@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::layout::{Columns, FieldKind};
+use super::layout::{self, Columns, FieldKind};
 
 /// Which heading a capture has: the OUTFILFMT of DSPJRN.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord, Hash)]
@@ -150,6 +150,22 @@ pub struct Heading {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct RawHeadings {
+    #[serde(default)]
+    #[allow(dead_code)] // for readers of the table
+    sources: Vec<String>,
+    #[serde(default)]
+    #[allow(dead_code)]
+    notes: String,
+    type1: RawHeading,
+    type2: RawHeading,
+    type3: RawHeading,
+    type4: RawHeading,
+    type5: RawHeading,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct RawHeading {
     #[allow(dead_code)] // for readers of the table
     format: String,
@@ -180,15 +196,9 @@ struct RawField {
 
 /// Reads `_headers.toml`: five headings, in the order of [`HeadingKind::ALL`].
 pub fn parse(text: &str) -> Result<Vec<Heading>, String> {
-    let mut table: toml::Table = toml::from_str(text).map_err(|e| e.to_string())?;
-    HeadingKind::ALL
-        .into_iter()
-        .map(|kind| {
-            let raw = table.remove(kind.key()).ok_or_else(|| format!("the heading [{}] is missing", kind.key()))?;
-            let raw: RawHeading = raw.try_into().map_err(|e| format!("heading [{}]: {e}", kind.key()))?;
-            compile(kind, raw)
-        })
-        .collect()
+    let RawHeadings { type1, type2, type3, type4, type5, .. } = layout::read(text)?;
+    let raw = [type5, type4, type3, type2, type1];
+    HeadingKind::ALL.into_iter().zip(raw).map(|(kind, raw)| compile(kind, raw)).collect()
 }
 
 fn compile(kind: HeadingKind, raw: RawHeading) -> Result<Heading, String> {

@@ -162,8 +162,16 @@ impl Layout {
 
     /// Reads a table. Errors say what is wrong in words; the caller adds the file.
     pub fn parse(text: &str) -> Result<Layout, String> {
-        let raw: RawLayout = toml::from_str(text).map_err(|e| e.to_string())?;
-        raw.resolve()
+        read::<RawLayout>(text)?.resolve()
+    }
+}
+
+/// Reads a table: TOML as people write it, with the line in its errors, or JSON as the build makes of the shipped ones.
+pub(super) fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
+    if text.starts_with('{') {
+        serde_json::from_str(text).map_err(|e| e.to_string())
+    } else {
+        toml::from_str(text).map_err(|e| e.to_string())
     }
 }
 

@@ -87,7 +87,7 @@ pub type Relevant = BTreeMap<String, Vec<String>>;
 impl Levels {
     /// Reads the table.
     pub fn parse(text: &str) -> Result<Levels, String> {
-        toml::from_str(text).map_err(|e| e.to_string())
+        super::layout::read(text)
     }
 
     /// The row of a type.
