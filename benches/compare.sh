@@ -47,7 +47,7 @@ for format in cef leef syslog; do
     "$bin" replay --format "$format" --to null --summary json "$capture" 2>&1 | python3 -c '
 import json, sys
 s = json.load(sys.stdin)
-print(f"{sys.argv[1]:<8} mean line {s[\"mean_event_bytes\"]} bytes, {s[\"reduction_percent\"]} percent less than its entry")' "$format"
+print("%-8s mean line %.1f bytes, %.2f percent less than its entry" % (sys.argv[1], s["mean_event_bytes"], s["reduction_percent"]))' "$format"
 done
 python3 - "$bin" "$capture" <<'P'
 import subprocess, sys, time

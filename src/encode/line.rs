@@ -215,7 +215,10 @@ pub(super) fn put_op(
         }
         _ => {}
     }
-    out.extend_from_slice(op.after);
+    // One byte or none: no call to copy it.
+    if let [b] = op.after {
+        out.push(*b);
+    }
     true
 }
 
