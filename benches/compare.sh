@@ -66,7 +66,7 @@ if [ "${1:-}" = --grow ]; then
     printf '%12s %10s %12s %12s\n' entries seconds entries/s peak-KiB
     for n in 10000 100000 1000000 10000000; do
         python3 - "$bin" "$capture" "$n" <<'P'
-import json, resource, subprocess, sys
+import json, re, subprocess, sys
 bin, capture, n = sys.argv[1], sys.argv[2], int(sys.argv[3])
 data = open(capture, "rb").read()
 p = subprocess.Popen([bin, "replay", "--to", "null", "--summary", "json", "--record-length", "1500", "-"], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -75,10 +75,10 @@ while left > 0:
     piece = data if left >= len(data) else data[:left]
     p.stdin.write(piece)
     left -= len(piece)
+peak = int(re.search(r"VmHWM:\s*(\d+)", open(f"/proc/{p.pid}/status").read())[1])
 p.stdin.close()
 s = json.loads(p.stderr.read())
 p.wait()
-peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
 print(f"{s['read']:>12} {s['seconds']:>10.3f} {s['entries_per_second']:>12.0f} {peak:>12}")
 P
     done
