@@ -162,7 +162,6 @@ fn put_rare(source: &Source, ev: &Event<'_>, cx: &Context<'_>, tr: &mut Transcod
         Source::Joined(spans) => put_joined(spans, entry, tr, out),
         Source::Continuation { before, text } => !reaches(entry, *before) && tr.put_field(raw(entry, *text), out),
         Source::Part(part) => put_part(part, ev, tr, out),
-        Source::Detail => put_text(ev.detail_code(), tr, out),
         Source::RawData => {
             put_hex(entry.data, out);
             !entry.data.is_empty()

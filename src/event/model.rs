@@ -6,7 +6,7 @@ use std::{
 
 use super::{
     EntryTime, Event,
-    slot::{self, Slot, SlotRules, Source},
+    slot::{self, Slot, SlotRules},
 };
 use crate::decode::{
     ebcdic::Charset,
@@ -335,14 +335,4 @@ fn ends(layout: &Layout) -> Vec<(Span, FieldKind, String)> {
         .collect();
     ends.sort_by_key(|(s, ..)| s.at + s.len);
     ends
-}
-
-/// Whether a source is one that the given heading can fill without an option.
-pub fn heading_holds(heading: &Heading, source: &Source) -> bool {
-    match source {
-        Source::EntryId | Source::Receiver => heading.receiver_name.is_some(),
-        Source::System => heading.system_name.is_some(),
-        Source::Time => heading.timestamp.is_some(),
-        _ => true,
-    }
 }

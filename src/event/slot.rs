@@ -97,8 +97,6 @@ pub enum Source {
     Meaning(usize),
     /// A part of a field, for entries whose object type and access type give it a meaning.
     Part(Box<PartSource>),
-    /// Detail code in plain.
-    Detail,
     /// All entry data in hexadecimal.
     RawData,
     /// All entry data as text in the job's CCSID.
