@@ -4,6 +4,7 @@ pub mod input;
 pub mod pin;
 pub mod pretty;
 pub mod replay;
+pub mod setup;
 pub mod summary;
 pub mod types;
 

@@ -7,7 +7,15 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::{decode::journal::Entry, encode::Written, event::Event, filter::Rule};
+use crate::{
+    decode::journal::Entry,
+    encode::Written,
+    event::Event,
+    filter::{Rule, RuleBook, RuleId},
+};
+
+/// Rules named in the text for people.
+const RULES_SHOWN: usize = 20;
 
 /// Counters of one run.
 #[derive(Debug, Default)]
@@ -16,8 +24,12 @@ pub struct Summary {
     pub read: u64,
     /// Entries sent.
     pub sent: u64,
+    /// The rules that filtered.
+    book: RuleBook,
     /// Entries dropped, by rule.
-    pub filtered: [u64; Rule::ALL.len()],
+    filtered: Vec<u64>,
+    /// Changes to auditing that a rule would have dropped, and that were sent.
+    pub kept_audit_changes: u64,
     /// Records that are no entries, by reason.
     pub parked: BTreeMap<String, u64>,
     /// Bytes of the records read.
@@ -72,6 +84,19 @@ pub struct Taken {
 }
 
 impl Summary {
+    /// For a run with these rules.
+    pub fn new(book: RuleBook) -> Summary {
+        Summary { filtered: vec![0; book.len()], book, ..Summary::default() }
+    }
+
+    /// Counts an entry that a rule dropped.
+    #[inline]
+    pub fn dropped(&mut self, rule: RuleId) {
+        if let Some(n) = self.filtered.get_mut(rule.index()) {
+            *n += 1;
+        }
+    }
+
     /// Counts a line that the output takes.
     #[inline]
     pub fn taken(&mut self, ev: &Event<'_>, w: Written) {
@@ -129,8 +154,12 @@ impl Summary {
         self.read as f64 / self.elapsed.as_secs_f64().max(1e-9)
     }
 
-    fn rules(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        Rule::ALL.into_iter().zip(self.filtered).filter(|(_, n)| *n > 0).map(|(r, n)| (r.name(), n))
+    /// The rules that dropped something, those that dropped most first.
+    fn rules(&self) -> Vec<(&Rule, u64)> {
+        let mut rules: Vec<_> =
+            self.book.iter().zip(&self.filtered).filter(|(_, n)| **n > 0).map(|((_, r), n)| (r, *n)).collect();
+        rules.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+        rules
     }
 
     /// For machines: one object. `names` are the entry types by index.
@@ -139,7 +168,13 @@ impl Summary {
             "read": self.read,
             "sent": self.sent,
             "filtered": self.filtered_total(),
-            "filtered_by_rule": self.rules().collect::<BTreeMap<_, _>>(),
+            "filtered_by_rule": self.rules().into_iter().map(|(rule, n)| json!({
+                "rule": rule.name(),
+                "file": rule.place.as_ref().map(|p| p.file.as_ref()),
+                "line": rule.place.as_ref().map(|p| p.line),
+                "dropped": n,
+            })).collect::<Vec<_>>(),
+            "kept_audit_changes": self.kept_audit_changes,
             "not_sent": self.not_sent,
             "parked": self.parked_total(),
             "parked_by_reason": self.parked,
@@ -190,8 +225,19 @@ impl Summary {
             n(self.parked_total()),
             if self.not_sent > 0 { format!(" + not sent {}", n(self.not_sent)) } else { String::new() }
         ));
-        for (rule, count) in self.rules() {
-            add(format_args!("  filtered by {rule}: {}", n(count)));
+        let rules = self.rules();
+        for (rule, count) in rules.iter().take(RULES_SHOWN) {
+            add(format_args!("  filtered by {rule}: {}", n(*count)));
+        }
+        if let Some(rest) = rules.get(RULES_SHOWN..).filter(|r| !r.is_empty()) {
+            let count = rest.iter().map(|(_, c)| c).sum();
+            add(format_args!("  filtered by {} more rules: {} (all with --summary json)", rest.len(), n(count)));
+        }
+        if self.kept_audit_changes > 0 {
+            add(format_args!(
+                "{} changes to auditing that a rule would have dropped were sent (protect_audit_changes)",
+                n(self.kept_audit_changes)
+            ));
         }
         for (reason, count) in &self.parked {
             add(format_args!("  parked, {reason}: {}", n(*count)));

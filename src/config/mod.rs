@@ -1,40 +1,51 @@
-//! `agent.toml`: what is sent, and under which names and severities.
+//! `agent.toml`: what is sent, where to, and under which names and severities.
 //!
-//! Every key is checked; a mistake is an error with file, line and what is known there. In this version: `[filter]
-//! types`, `[line]` and `[severity]`, used by `replay --config`.
+//! Every key is checked, and everything wrong is said in one run: with file, line, column, what was expected and the
+//! nearest valid spelling. Errors stop the program, warnings do not.
+mod filter;
+pub mod output;
+pub mod presets;
+pub mod problem;
+pub mod read;
+
 use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
 
-use serde::Deserialize;
-
-use crate::filter::TypeRules;
+use self::{
+    filter::RuleReader,
+    read::{Placed, Reader, Section},
+};
+pub use self::{
+    output::OutputConfig,
+    problem::{ConfigError, Problem, Weight},
+};
+use crate::{
+    decode::journal::Catalog,
+    filter::{RuleBook, Rules, lint, types},
+};
 
 /// The whole file.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug, Default)]
 pub struct Config {
     /// What is sent.
-    pub filter: FilterConfig,
+    pub filter: Rules,
+    /// All rules of the file and its presets, by number.
+    pub book: RuleBook,
+    /// Where it is sent.
+    pub outputs: Vec<OutputConfig>,
     /// How lines name us.
     pub line: LineConfig,
     /// Severity 0 to 10 by event id (`"PW-P" = 8`) or type (`PW = 8`).
     pub severity: BTreeMap<String, u8>,
-}
-
-/// `[filter]`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct FilterConfig {
-    /// By entry type.
-    pub types: TypeRules,
+    /// What is odd about it, errors first.
+    pub problems: Vec<Problem>,
 }
 
 /// `[line]`: the public contract of the lines. What is not given is the profile's.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug, Default)]
 pub struct LineConfig {
     /// Syslog facility, 0 to 23.
     pub facility: Option<u8>,
@@ -50,108 +61,150 @@ pub struct LineConfig {
     pub app_name: Option<String>,
 }
 
-/// A configuration that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file cannot be read.
-    #[error("cannot read the configuration {path}: {source}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// It is wrong.
-    #[error("{path}: {reason}")]
-    Wrong {
-        /// The file.
-        path: PathBuf,
-        /// What, with line and column.
-        reason: String,
-    },
-}
-
 impl Config {
-    /// Reads and checks a file.
-    pub fn load(path: &Path) -> Result<Config, ConfigError> {
-        let text = fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        Config::parse(&text).map_err(|reason| ConfigError::Wrong { path: path.to_owned(), reason })
+    /// Reads a file and checks it against the tables. Fails only when the file cannot be read: see [`Config::usable`].
+    pub fn load(path: &Path, catalog: &Catalog) -> Result<Config, ConfigError> {
+        let text = fs::read_to_string(path).map_err(|e| {
+            let text = format!("cannot read the configuration {}: {e}", path.display());
+            ConfigError(vec![Problem::error(None, text)])
+        })?;
+        let folder = path.parent().map(PathBuf::from).unwrap_or_default();
+        Ok(Config::parse(&text, &path.display().to_string(), &folder, catalog))
     }
 
-    /// Checks a text.
-    pub fn parse(text: &str) -> Result<Config, String> {
-        let config: Config = toml::from_str(text).map_err(|e| e.to_string())?;
-        config.check()?;
-        Ok(config)
+    /// Reads a text; `file` is its name in problems, `folder` where the user's presets are looked for.
+    pub fn parse(text: &str, file: &str, folder: &Path, catalog: &Catalog) -> Config {
+        let mut r = Reader::new(file, text);
+        let table = r.parse();
+        let mut s = Section::new(table.get_ref(), "");
+        let mut config = Config::default();
+        let mut book = RuleBook::default();
+        let mut rules = RuleReader { book: &mut book, prefix: String::new(), folder };
+        let filter = s.table("filter", &mut r);
+        config.filter = rules.filter(filter, None, &mut r);
+        config.outputs = output::outputs(&mut s, &config.filter, &mut rules, &mut r);
+        config.line = line(&mut s, &mut r);
+        config.severity = severity(&mut s, catalog, &mut r);
+        s.finish(&mut r);
+        config.problems = r.problems;
+        config.book = book;
+        config.examine(catalog);
+        // Errors first, then by place; what has none is about the file as a whole.
+        config.problems.sort_by(|a, b| {
+            let place = |p: &Problem| p.place.as_ref().map(|p| (p.file.clone(), p.line, p.column));
+            (a.weight, place(a)).cmp(&(b.weight, place(b)))
+        });
+        config.problems.dedup();
+        config
     }
 
-    fn check(&self) -> Result<(), String> {
-        if let Some((id, s)) = self.severity.iter().find(|(_, s)| **s > 10) {
-            return Err(format!("severity.\"{id}\" = {s}: expected 0 to 10"));
-        }
-        if let Some(f) = self.line.facility.filter(|f| *f > 23) {
-            return Err(format!(
-                "line.facility = {f}: expected 0 to 23 (13 is log audit, 16 to 23 are local0 to local7)"
-            ));
-        }
-        let sd_id = self.line.sd_id.as_deref().unwrap_or("x@1");
-        let legal = |b: u8| b.is_ascii_graphic() && !matches!(b, b'=' | b']' | b'"');
-        if sd_id.is_empty() || sd_id.len() > 32 || !sd_id.bytes().all(legal) {
-            return Err(format!(
-                "line.sd_id = {sd_id:?}: expected name@enterprise-number, 1 to 32 printable ASCII characters without = ] \" and blanks (RFC 5424, section 6.3.2)"
-            ));
-        }
-        for (key, value) in [
-            ("vendor", &self.line.vendor),
-            ("product", &self.line.product),
-            ("version", &self.line.version),
-            ("app_name", &self.line.app_name),
-        ] {
-            // No escapes in the header: several parsers split it at every pipe, escaped or not.
-            let legal = |c: char| !c.is_control() && !matches!(c, '|' | '\\' | '^');
-            if value.as_deref().is_some_and(|v| v.is_empty() || v.len() > 40 || !v.chars().all(legal)) {
-                return Err(format!("line.{key}: expected 1 to 40 bytes without control characters, | \\ and ^"));
+    /// The configuration, if it has no errors; with `deny_warnings`, if nothing is odd about it.
+    pub fn usable(self, deny_warnings: bool) -> Result<Config, ConfigError> {
+        let stops = |p: &&Problem| deny_warnings || p.weight == Weight::Error;
+        let stopping: Vec<Problem> = self.problems.iter().filter(stops).cloned().collect();
+        if stopping.is_empty() { Ok(self) } else { Err(ConfigError(stopping)) }
+    }
+
+    /// The output of a name.
+    pub fn output(&self, name: &str) -> Option<&OutputConfig> {
+        self.outputs.iter().find(|o| o.name == name)
+    }
+
+    /// What needs the tables and all rules: unknown types, rules that can never match.
+    fn examine(&mut self, catalog: &Catalog) {
+        let all = std::iter::once(&self.filter).chain(self.outputs.iter().map(|o| &o.filter));
+        for rules in all {
+            for level in ["*SECURITY", "*AUTFAIL"] {
+                let (off, partly) = lint::off(&rules.types, level, catalog);
+                if off.is_empty() && partly.is_empty() {
+                    continue;
+                }
+                let mut text = format!("types: of {level}, these are off: {}", off.join(", "));
+                if off.is_empty() {
+                    text = format!("types: of {level}, details of these are off: {}", partly.join(", "));
+                } else if !partly.is_empty() {
+                    text.push_str(&format!("; details of these: {}", partly.join(", ")));
+                }
+                let rule = rules.types.exclude.first().map(|r| r.rule).or(rules.types.send_rule);
+                let place = rule.and_then(|r| self.book.get(r)).and_then(|r| r.place.clone());
+                self.problems.push(Problem::warning(place, text));
+            }
+            for rule in rules.types.send.iter().chain(&rules.types.exclude) {
+                if let Err(e) = types::check(catalog, &rule.pattern) {
+                    let place = self.book.get(rule.rule).and_then(|r| r.place.clone());
+                    self.problems.push(Problem::error(place, e.to_string()));
+                }
+            }
+            for (rule, text) in lint::never(rules, &self.book, catalog) {
+                let place = self.book.get(rule).and_then(|r| r.place.clone());
+                let name = self.book.get(rule).map_or(String::new(), |r| format!("{}: ", r.name()));
+                self.problems.push(Problem::warning(place, format!("{name}{text}")));
+            }
+            if !rules.allow_filtering_privileged.is_empty() {
+                let names: Vec<String> = rules.allow_filtering_privileged.iter().map(|n| n.to_string()).collect();
+                self.problems.push(Problem::warning(
+                    None,
+                    format!(
+                        "users.allow_filtering_privileged: rules over users may drop what these privileged users do: {}",
+                        names.join(", ")
+                    ),
+                ));
+            }
+            if !rules.protect_audit_changes {
+                self.problems.push(Problem::warning(
+                    None,
+                    "protect_audit_changes = false: rules may drop changes to auditing itself",
+                ));
             }
         }
-        Ok(())
     }
+}
+
+fn line(s: &mut Section<'_>, r: &mut Reader<'_>) -> LineConfig {
+    let mut t = s.table("line", r);
+    let facility = t.integer("facility", 0..24, r).and_then(|n| u8::try_from(n).ok());
+    let mut text = |key: &'static str, r: &mut Reader<'_>| -> Option<String> {
+        let Placed { value, place } = t.string(key, r)?;
+        // No escapes in the header: several parsers split it at every pipe, escaped or not.
+        let legal = |c: char| !c.is_control() && !matches!(c, '|' | '\\' | '^');
+        if value.is_empty() || value.len() > 40 || !value.chars().all(legal) {
+            r.error(place, format!("line.{key}: expected 1 to 40 bytes without control characters, | \\ and ^"));
+            return None;
+        }
+        Some(value)
+    };
+    let (vendor, product, version) = (text("vendor", r), text("product", r), text("version", r));
+    let app_name = text("app_name", r);
+    let sd_id = t.string("sd_id", r).and_then(|Placed { value, place }| {
+        let legal = |b: u8| b.is_ascii_graphic() && !matches!(b, b'=' | b']' | b'"');
+        if value.is_empty() || value.len() > 32 || !value.bytes().all(legal) {
+            r.error(place, format!(
+                "line.sd_id = {value:?}: expected name@enterprise-number, 1 to 32 printable ASCII characters without = ] \" and blanks (RFC 5424, section 6.3.2)"
+            ));
+            return None;
+        }
+        Some(value)
+    });
+    t.finish(r);
+    LineConfig { facility, vendor, product, version, sd_id, app_name }
+}
+
+fn severity(s: &mut Section<'_>, catalog: &Catalog, r: &mut Reader<'_>) -> BTreeMap<String, u8> {
+    let mut found = BTreeMap::new();
+    for (key, value) in s.table("severity", r).entries(r) {
+        let code = key.value.split('-').next().unwrap_or("");
+        if !catalog.has(code) {
+            let nearest = catalog.codes().min_by_key(|c| types::distance(c, code)).unwrap_or("PW");
+            r.error(key.place, format!("severity.{:?}: no such entry type; did you mean {nearest}?", key.value));
+            continue;
+        }
+        match read::integer(value.get_ref()).and_then(|n| u8::try_from(n).ok()).filter(|n| *n <= 10) {
+            Some(n) => drop(found.insert(key.value, n)),
+            None => r.error(key.place, format!("severity.{:?}: expected a number from 0 to 10", key.value)),
+        }
+    }
+    found
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_wrong_key_is_said_with_its_line_and_the_known_ones() {
-        let e = Config::parse("[filter]\ntypes.snd = [\"PW\"]\n").unwrap_err();
-        assert!(e.contains("line 2") && e.contains("snd") && e.contains("send"), "{e}");
-    }
-
-    #[test]
-    fn values_out_of_range_are_refused_with_the_range() {
-        for text in [
-            "severity.\"PW-P\" = 11",
-            "line.facility = 24",
-            "line.sd_id = \"a b\"",
-            "line.vendor = \"\"",
-            "line.vendor = \"a|b\"",
-            "filter.types.send = [\"PWX\"]",
-        ] {
-            assert!(Config::parse(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn the_example_file_parses_and_says_the_defaults() {
-        let text = include_str!("../../agent.toml.example");
-        let shown = Config::parse(text).unwrap();
-        let contract = crate::encode::Profile::native().unwrap().contract;
-        assert_eq!(shown.line.facility, Some(contract.facility));
-        assert_eq!(shown.line.vendor, Some(contract.vendor));
-        assert_eq!(shown.line.product, Some(contract.product));
-        assert_eq!(shown.line.sd_id, Some(contract.sd_id));
-        assert_eq!(shown.line.app_name, Some(contract.app_name));
-        assert_eq!(shown.filter.types.send, vec![crate::filter::TypeRule::All]);
-        assert!(shown.filter.types.exclude.is_empty() && shown.severity.is_empty());
-    }
-}
+mod tests;

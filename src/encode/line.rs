@@ -64,6 +64,8 @@ impl Settings {
 /// What was written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Written {
+    /// Severity of the event, 0 to 10.
+    pub severity: u8,
     /// Bytes of the syslog header.
     pub header: usize,
     /// Bytes of the line, header included, framing not.
@@ -117,9 +119,9 @@ impl Encoder {
         let plan: &Plan = slot.get_or_insert_with(|| Box::new(Plan::new(ev.kind, settings, profile)));
         let made;
         let variant = match plan.variant(ev.detail_code()) {
-            Some(v) if !ev.kind.is_foreign() => v,
+            Some(v) if !ev.kind.is_foreign() && v.severity >= ev.severity_floor => v,
             _ => {
-                made = unknown_variant(ev, job, settings, profile);
+                made = made_variant(ev, job, settings, profile);
                 &made
             }
         };
@@ -146,6 +148,7 @@ impl Encoder {
         }
         let lost = ev.kind.lost(&ev.entry);
         let mut written = Written {
+            severity: variant.severity,
             header,
             total: 0,
             truncated: false,
@@ -324,16 +327,18 @@ fn put_bsd_time(time: Option<EntryTime>, out: &mut Vec<u8>) {
     out.extend(rest.iter().take(8));
 }
 
-/// The constants of an event whose detail, or type, no table knows.
+/// The constants of an event whose detail, or type, no table knows, or whose severity is raised.
 #[cold]
-fn unknown_variant(ev: &Event<'_>, job: &'static Charset, s: &Settings, p: &Profile) -> Variant {
-    let mut detail = Detail {
+fn made_variant(ev: &Event<'_>, job: &'static Charset, s: &Settings, p: &Profile) -> Variant {
+    let known = ev.kind.details().iter().find(|(code, _)| code == ev.detail_code());
+    let mut detail = known.map(|(_, d)| d.clone()).unwrap_or_else(|| Detail {
         code: job.decode_string(ev.detail_code()),
         meaning: None,
         notable: false,
         severity: ev.kind.severity,
         failure: ev.kind.failure,
-    };
+    });
+    detail.severity = detail.severity.max(ev.severity_floor);
     if !ev.kind.is_foreign() {
         return variant::variant(&ev.kind.code, &ev.kind.code, &ev.kind.title, &detail, s, p);
     }

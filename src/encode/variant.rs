@@ -10,6 +10,8 @@ use crate::event::Detail;
 /// What is constant for an event type and detail.
 #[derive(Default, Clone)]
 pub struct Variant {
+    /// 0 to 10.
+    pub severity: u8,
     /// `<PRI>1 ` or `<PRI>`.
     pub pri: Vec<u8>,
     /// Between host and PROCID.
@@ -39,7 +41,7 @@ pub fn variant(category: &str, id: &str, title: &str, detail: &Detail, s: &Setti
         out
     };
     let pri = u16::from(s.facility) * 8 + u16::from(scale(&p.severity.syslog));
-    let mut v = Variant::default();
+    let mut v = Variant { severity, ..Variant::default() };
     let mut app = escaped(Escape::HeaderField, &s.app_name);
     app.truncate(48);
     match s.header {

@@ -22,6 +22,8 @@ pub struct Event<'a> {
     pub kind: &'a EventType,
     /// When it happened; `None` where the entry holds no valid time.
     pub time: Option<EntryTime>,
+    /// Its severity is at least this, 0 to 10: the filter raises that of changes to auditing.
+    pub severity_floor: u8,
 }
 
 impl<'a> Event<'a> {

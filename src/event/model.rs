@@ -176,6 +176,16 @@ impl EventModel {
         self.job
     }
 
+    /// The entry type at an index; empty for foreign ones.
+    pub fn code(&self, index: usize) -> &str {
+        self.codes.get(index).map_or("", String::as_str)
+    }
+
+    /// The index of the event type of entries with journal code J.
+    pub fn journal_code_j(&self) -> usize {
+        self.codes.len() + 1
+    }
+
     /// Number of event types, for tables beside the model.
     pub fn len(&self) -> usize {
         self.types.len()
@@ -189,7 +199,7 @@ impl EventModel {
     /// The event of an entry. Total: an entry that no table knows is a foreign event.
     #[inline]
     pub fn event<'a>(&'a self, entry: Entry<'a>, time: Option<EntryTime>) -> Event<'a> {
-        Event { entry, kind: self.kind(self.index_of(&entry)), time }
+        Event { entry, kind: self.kind(self.index_of(&entry)), time, severity_floor: 0 }
     }
 
     /// The index of an entry's type.

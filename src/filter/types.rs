@@ -4,12 +4,14 @@
 //! release is not lost.
 use std::str::FromStr;
 
-use serde::Deserialize;
-
-use crate::event::{Event, EventModel};
+use super::rule::{RuleId, Ruled};
+use crate::{
+    decode::journal::Catalog,
+    event::{Event, EventModel},
+};
 
 /// One rule, as written.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum TypeRule {
     /// `*ALL`.
     All,
@@ -22,15 +24,25 @@ pub enum TypeRule {
 }
 
 /// `types.send` and `types.exclude`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct TypeRules {
-    /// Sent; empty for all.
-    #[serde(deserialize_with = "rules")]
-    pub send: Vec<TypeRule>,
+    /// Sent; without any, or with `*ALL`, everything.
+    pub send: Vec<Ruled<TypeRule>>,
     /// Not sent, whatever `send` says.
-    #[serde(deserialize_with = "rules")]
-    pub exclude: Vec<TypeRule>,
+    pub exclude: Vec<Ruled<TypeRule>>,
+    /// What an entry that no rule of `send` takes is counted under: the key itself.
+    pub send_rule: Option<RuleId>,
+}
+
+impl TypeRules {
+    /// Whether everything is sent.
+    pub fn is_all(&self) -> bool {
+        self.exclude.is_empty() && self.sends_all()
+    }
+
+    fn sends_all(&self) -> bool {
+        self.send.is_empty() || self.send.iter().any(|r| r.pattern == TypeRule::All)
+    }
 }
 
 /// A rule that names nothing.
@@ -59,18 +71,25 @@ impl FromStr for TypeRule {
     }
 }
 
-fn rules<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Vec<TypeRule>, D::Error> {
-    let texts: Vec<String> = Vec::deserialize(d)?;
-    texts.iter().map(|t| t.parse().map_err(serde::de::Error::custom)).collect()
+impl std::fmt::Display for TypeRule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            TypeRule::All => f.write_str("*ALL"),
+            TypeRule::Level(t) | TypeRule::Type(t) => f.write_str(t),
+            TypeRule::Detail(t, d) => write!(f, "{t}-{d}"),
+        }
+    }
 }
 
-/// What a set of rules says of one type.
+/// What the rules say of one type: the rule that drops it, `None` when it is sent.
 #[derive(Clone, Debug, Default)]
 struct Verdicts {
-    /// Of codes that no level lists.
-    other: bool,
-    /// Of one-byte codes, by their EBCDIC byte: differs from `other`.
-    exceptions: Vec<Vec<u8>>,
+    /// Of codes that no level and no rule names.
+    other: Option<RuleId>,
+    /// Of one-byte codes, by their EBCDIC byte, where some differ.
+    by_byte: Option<Box<[Option<RuleId>; 256]>>,
+    /// Of longer codes.
+    by_code: Vec<(Vec<u8>, Option<RuleId>)>,
 }
 
 /// Rules compiled for a model.
@@ -83,27 +102,56 @@ impl Compiled {
     /// Looks every rule up in the tables.
     pub fn new(model: &EventModel, rules: &TypeRules) -> Result<Compiled, UnknownType> {
         for rule in rules.send.iter().chain(&rules.exclude) {
-            check(model, rule)?;
+            check(model.catalog(), &rule.pattern)?;
         }
         // Without rules no table has to be read for a verdict: a start stays a matter of milliseconds.
-        let all = rules.exclude.is_empty() && rules.send.iter().all(|r| *r == TypeRule::All);
-        let by_type = if all { Vec::new() } else { (0..model.len()).map(|i| verdicts(model, i, rules)).collect() };
+        let by_type =
+            if rules.is_all() { Vec::new() } else { (0..model.len()).map(|i| verdicts(model, i, rules)).collect() };
         Ok(Compiled { by_type })
     }
 
-    /// Whether the rules let an event through.
+    /// The rule that drops an event.
     #[inline]
-    pub fn sends(&self, ev: &Event<'_>) -> bool {
-        match self.by_type.get(ev.kind.index) {
-            Some(v) if v.exceptions.is_empty() => v.other,
-            Some(v) => v.other != v.exceptions.iter().any(|e| e == ev.detail_code()),
-            None => true,
+    pub fn drops(&self, ev: &Event<'_>) -> Option<RuleId> {
+        let v = self.by_type.get(ev.kind.index)?;
+        let Some(by_byte) = &v.by_byte else { return v.other };
+        match ev.detail_code() {
+            [b] => by_byte[usize::from(*b)],
+            code => v.by_code.iter().find(|(c, _)| c == code).map_or(v.other, |(_, verdict)| *verdict),
         }
     }
 }
 
-fn check(model: &EventModel, rule: &TypeRule) -> Result<(), UnknownType> {
-    let catalog = model.catalog();
+/// How much of something is sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Share {
+    /// Everything.
+    All,
+    /// Part of it.
+    Some,
+    /// Nothing.
+    None,
+}
+
+/// How much of a type is sent: of the details that an auditing value lists, or of all that any value lists and the code
+/// that none does.
+pub fn share(catalog: &Catalog, rules: &TypeRules, code: &str, level: Option<&str>) -> Share {
+    let levels = catalog.levels().levels.iter().filter(|l| level.is_none_or(|v| l.value == v));
+    let listed = levels.filter_map(|l| l.details.get(code)).flatten().map(|d| Some(d.as_str()));
+    let mut details: Vec<Option<&str>> = listed.collect();
+    if details.is_empty() || level.is_none() {
+        details.push(None);
+    }
+    let sent = details.iter().filter(|d| drops(catalog, rules, code, **d).is_none()).count();
+    match sent {
+        0 => Share::None,
+        n if n == details.len() => Share::All,
+        _ => Share::Some,
+    }
+}
+
+/// Whether the tables know what a rule names.
+pub fn check(catalog: &Catalog, rule: &TypeRule) -> Result<(), UnknownType> {
     let nearest = |written: &str, known: &mut dyn Iterator<Item = &str>| UnknownType {
         written: written.to_owned(),
         hint: known
@@ -116,44 +164,66 @@ fn check(model: &EventModel, rule: &TypeRule) -> Result<(), UnknownType> {
         TypeRule::Level(l) => {
             Err(nearest(l, &mut catalog.levels().levels.iter().map(|l| l.value.as_str()).chain(["*ALL"])))
         }
-        TypeRule::Type(t) | TypeRule::Detail(t, _) if catalog.layout(t).is_some() => Ok(()),
+        TypeRule::Type(t) | TypeRule::Detail(t, _) if catalog.has(t) => Ok(()),
         TypeRule::Type(t) | TypeRule::Detail(t, _) => Err(nearest(t, &mut catalog.codes())),
     }
 }
 
-fn verdicts(model: &EventModel, index: usize, rules: &TypeRules) -> Verdicts {
-    let kind = model.kind(index);
-    let code = &kind.code;
-    let listed: Vec<&String> =
-        model.catalog().levels().levels.iter().filter_map(|l| l.details.get(code)).flatten().collect();
-    // Of a detail; `None` asks for codes that no level lists.
-    let matches = |rule: &TypeRule, detail: Option<&str>| match rule {
+/// Whether a rule takes a detail of a type; `None` asks for codes that no level lists.
+fn takes(catalog: &Catalog, rule: &TypeRule, code: &str, detail: Option<&str>) -> bool {
+    match rule {
         TypeRule::All => true,
         TypeRule::Type(t) => t == code,
         TypeRule::Detail(t, d) => t == code && detail == Some(d.as_str()),
-        TypeRule::Level(value) => model.catalog().levels().levels.iter().any(|l| {
+        TypeRule::Level(value) => catalog.levels().levels.iter().any(|l| {
             l.value == *value
-                && l.entry_types.contains(code)
+                && l.entry_types.iter().any(|t| t == code)
                 && match (detail, l.details.get(code)) {
-                    (Some(d), Some(details)) => details.iter().any(|x| x == d) || !listed.iter().any(|x| *x == d),
+                    (Some(d), Some(details)) => {
+                        details.iter().any(|x| x == d)
+                            || !catalog
+                                .levels()
+                                .levels
+                                .iter()
+                                .filter_map(|l| l.details.get(code))
+                                .flatten()
+                                .any(|x| x == d)
+                    }
                     _ => true,
                 }
         }),
-    };
-    let sent = |detail: Option<&str>| {
-        (rules.send.is_empty() || rules.send.iter().any(|r| matches(r, detail)))
-            && !rules.exclude.iter().any(|r| matches(r, detail))
-    };
-    let other = sent(None);
-    let mut codes: Vec<&str> = kind.details().iter().map(|(_, d)| d.code.as_str()).collect();
-    let named = rules.send.iter().chain(&rules.exclude).filter_map(|r| match r {
+    }
+}
+
+/// The rule that drops a detail of a type; `None` asks for codes that no level lists.
+pub fn drops(catalog: &Catalog, rules: &TypeRules, code: &str, detail: Option<&str>) -> Option<RuleId> {
+    let excluded = rules.exclude.iter().find(|r| takes(catalog, &r.pattern, code, detail)).map(|r| r.rule);
+    let unsent = !rules.sends_all() && !rules.send.iter().any(|r| takes(catalog, &r.pattern, code, detail));
+    excluded.or(if unsent { rules.send_rule } else { None })
+}
+
+fn verdicts(model: &EventModel, index: usize, rules: &TypeRules) -> Verdicts {
+    let catalog = model.catalog();
+    let code = model.code(index);
+    let verdict = |detail: Option<&str>| drops(catalog, rules, code, detail);
+    let other = verdict(None);
+    let mut codes: Vec<&str> =
+        catalog.levels().levels.iter().filter_map(|l| l.details.get(code)).flatten().map(String::as_str).collect();
+    codes.extend(rules.send.iter().chain(&rules.exclude).filter_map(|r| match &r.pattern {
         TypeRule::Detail(t, d) if t == code => Some(d.as_str()),
         _ => None,
-    });
-    codes.extend(named);
-    let exceptions =
-        codes.into_iter().filter(|c| sent(Some(c)) != other).filter_map(|c| model.job_charset().encode(c)).collect();
-    Verdicts { other, exceptions }
+    }));
+    let mut v = Verdicts { other, by_byte: None, by_code: Vec::new() };
+    for c in codes {
+        let verdict = verdict(Some(c));
+        let Some(bytes) = model.job_charset().encode(c).filter(|_| verdict != other) else { continue };
+        let table = v.by_byte.get_or_insert_with(|| Box::new([other; 256]));
+        match bytes.as_slice() {
+            [b] => table[usize::from(*b)] = verdict,
+            _ => v.by_code.push((bytes, verdict)),
+        }
+    }
+    v
 }
 
 /// Levenshtein distance, for the nearest valid spelling.

@@ -6,13 +6,15 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeZone};
 use chrono_tz::Tz;
 use clap::ValueEnum;
 
-use super::super::{Failure, input::InputArgs};
+use super::super::{
+    Failure,
+    input::InputArgs,
+    setup::{Facts, Setup, UDP_SIZE},
+};
 use crate::{
-    config::Config,
-    decode::ebcdic::Charset,
-    encode::{Format, Header, Profile, Settings, value::Given},
-    event::DateFormat,
-    filter::{Rules, TypeRule, types::distance},
+    config::OutputConfig,
+    encode::{Format, Header, Settings},
+    filter::{RuleBook, Selection, TypeRule},
     output::{Target, TlsOptions, pace, pin::Pin, sink::Framing},
 };
 
@@ -37,54 +39,20 @@ pub struct Args {
     pub(super) summary: SummaryKind,
 }
 
-/// What the entries do not say themselves.
-#[derive(clap::Args, Debug)]
-#[command(next_help_heading = "Facts the entries do not hold")]
-pub(super) struct Facts {
-    /// Time zone of the system, for example Europe/Berlin [default: UTC, with a warning]
-    #[arg(long, value_name = "IANA", value_parser = time_zone)]
-    pub(super) timezone: Option<Tz>,
-    /// System name (*TYPE1 headings hold none)
-    #[arg(long, value_name = "NAME")]
-    pub(super) system: Option<String>,
-    /// Journal receiver (*TYPE1 to *TYPE4 headings hold none)
-    #[arg(long, value_name = "NAME")]
-    pub(super) receiver: Option<String>,
-    /// Library of the receiver
-    #[arg(long, value_name = "NAME")]
-    pub(super) receiver_library: Option<String>,
-    /// Date format of the job that made the capture (*TYPE1 and *TYPE2 headings)
-    #[arg(long, value_enum, value_name = "FORMAT", ignore_case = true)]
-    pub(super) date_format: Option<DateArg>,
-}
-
-/// `--date-format`.
-#[derive(ValueEnum, Clone, Copy, Debug)]
-#[value(rename_all = "UPPER")]
-pub(super) enum DateArg {
-    /// mmddyy
-    Mdy,
-    /// ddmmyy
-    Dmy,
-    /// yymmdd
-    Ymd,
-    /// yyddd
-    Jul,
-}
-
 /// What lines look like.
 #[derive(clap::Args, Debug)]
 #[command(next_help_heading = "Lines")]
 pub(super) struct LineArgs {
-    /// Format of the lines
-    #[arg(long, value_enum, default_value_t = FormatArg::Cef)]
-    pub(super) format: FormatArg,
+    /// Format of the lines [default: that of --output, or cef]
+    #[arg(long, value_enum)]
+    pub(super) format: Option<FormatArg>,
     /// Syslog header [default: rfc5424; rfc3164 for LEEF, none for JSON]
     #[arg(long, value_enum)]
     pub(super) header: Option<HeaderArg>,
-    /// Fields that a line carries: those that say what happened, or every one that is not blank
-    #[arg(long, value_enum, default_value_t = DetailArg::Compact)]
-    pub(super) detail: DetailArg,
+    /// Fields that a line carries: those that say what happened, or every one that is not blank [default:
+    /// compact]
+    #[arg(long, value_enum)]
+    pub(super) detail: Option<DetailArg>,
     /// Carry fields whose layout is a guess too
     #[arg(long)]
     pub(super) include_guesses: bool,
@@ -95,7 +63,7 @@ pub(super) struct LineArgs {
 
 /// `--format`.
 #[derive(ValueEnum, Clone, Copy, Debug)]
-pub(super) enum FormatArg {
+pub enum FormatArg {
     /// RFC 5424 structured data and a short text
     Syslog,
     /// CEF:0
@@ -106,6 +74,19 @@ pub(super) enum FormatArg {
     Leef2,
     /// One JSON object a line
     Json,
+}
+
+impl FormatArg {
+    /// The format it names.
+    pub fn format(self) -> Format {
+        match self {
+            FormatArg::Syslog => Format::Syslog,
+            FormatArg::Cef => Format::Cef,
+            FormatArg::Leef => Format::Leef,
+            FormatArg::Leef2 => Format::Leef2,
+            FormatArg::Json => Format::Json,
+        }
+    }
 }
 
 /// `--header`.
@@ -132,9 +113,10 @@ pub(super) enum DetailArg {
 #[derive(clap::Args, Debug)]
 #[command(next_help_heading = "Output")]
 pub(super) struct ToArgs {
-    /// stdout, null, file:PATH, udp://HOST:PORT, tcp://HOST:PORT or tls://HOST:PORT
-    #[arg(long, default_value = "stdout", value_name = "ADDRESS")]
-    pub(super) to: Target,
+    /// stdout, null, file:PATH, udp://HOST:PORT, tcp://HOST:PORT or tls://HOST:PORT [default: that of --output, or
+    /// stdout]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) to: Option<Target>,
     /// How lines follow one another on TCP and TLS [default: newline on TCP, octet on TLS]
     #[arg(long, value_enum)]
     pub(super) tcp_framing: Option<TcpFraming>,
@@ -161,21 +143,9 @@ pub(super) struct ToArgs {
     pub(super) insecure_skip_verify: bool,
 }
 
-impl Facts {
-    /// How the older headings write dates.
-    pub(super) fn dates(&self) -> Option<DateFormat> {
-        self.date_format.map(|d| match d {
-            DateArg::Mdy => DateFormat::Mdy,
-            DateArg::Dmy => DateFormat::Dmy,
-            DateArg::Ymd => DateFormat::Ymd,
-            DateArg::Jul => DateFormat::Jul,
-        })
-    }
-}
-
 impl SelectArgs {
-    /// The rules of the options and of the configuration.
-    pub(super) fn rules(&self, config: &Config, zone: Tz) -> Result<Rules, Failure> {
+    /// What the options select, written into the book of rules.
+    pub(super) fn selection(&self, book: &mut RuleBook, zone: Tz) -> Result<Selection, Failure> {
         let time = |t: &Option<String>, option| match t {
             Some(t) => parse_time(t, zone).map(Some).map_err(|e| Failure::usage(anyhow!("--{option} {e}"))),
             None => Ok(None),
@@ -184,24 +154,26 @@ impl SelectArgs {
         if since.zip(until).is_some_and(|(since, until)| since >= until) {
             return Err(Failure::usage(anyhow!("--since is not before --until: nothing can be between them")));
         }
-        Ok(Rules {
-            configured: config.filter.types.clone(),
-            selected: self.types.clone(),
-            users: self.user.clone(),
-            since,
-            until,
-        })
+        Ok(Selection::new(&self.types, &self.user, since, until, book))
     }
 }
 
 impl ToArgs {
+    /// Where lines go.
+    pub(super) fn target(&self, output: Option<&OutputConfig>) -> Target {
+        self.to.clone().or_else(|| output.map(|o| o.address.clone())).unwrap_or(Target::Stdout)
+    }
+
     /// How lines follow one another on a stream.
-    pub(super) fn framing(&self) -> Framing {
-        match (self.tcp_framing, &self.to) {
-            (Some(TcpFraming::Newline), _) => Framing::Newline,
-            (Some(TcpFraming::Octet), _) | (None, Target::Tls(_)) => Framing::Octet,
-            (None, _) => Framing::Newline,
-        }
+    pub(super) fn framing(&self, target: &Target, output: Option<&OutputConfig>) -> Framing {
+        let own = self.tcp_framing.map(|f| match f {
+            TcpFraming::Newline => Framing::Newline,
+            TcpFraming::Octet => Framing::Octet,
+        });
+        own.or(output.and_then(|o| o.framing)).unwrap_or(match target {
+            Target::Tls(_) => Framing::Octet,
+            _ => Framing::Newline,
+        })
     }
 
     /// Whom to trust.
@@ -217,7 +189,7 @@ impl ToArgs {
     }
 
     /// TLS options without TLS would be a false comfort.
-    pub(super) fn check(&self) -> Result<(), Failure> {
+    pub(super) fn check(&self, target: &Target) -> Result<(), Failure> {
         let given = [
             (self.ca.is_some(), "--ca"),
             (self.cert.is_some(), "--cert"),
@@ -226,7 +198,7 @@ impl ToArgs {
             (self.insecure_skip_verify, "--insecure-skip-verify"),
         ];
         match given.iter().find(|(given, _)| *given) {
-            Some((_, option)) if !matches!(self.to, Target::Tls(_)) => {
+            Some((_, option)) if !matches!(target, Target::Tls(_)) => {
                 Err(Failure::usage(anyhow!("{option} is for --to tls://HOST:PORT; this output is not encrypted")))
             }
             _ => Ok(()),
@@ -250,6 +222,12 @@ pub(super) struct SelectArgs {
     /// Configuration whose [filter], [line] and [severity] apply
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
+    /// The output of the configuration whose address, format and filter apply
+    #[arg(long, value_name = "NAME", requires = "config")]
+    pub(super) output: Option<String>,
+    /// Warnings about the configuration are errors
+    #[arg(long, requires = "config")]
+    pub(super) deny_warnings: bool,
     /// Only these entry types: PW,AF,CP-A,*SECURITY
     #[arg(long, value_delimiter = ',', value_name = "TYPES")]
     pub(super) types: Vec<TypeRule>,
@@ -275,66 +253,30 @@ pub(super) enum SummaryKind {
     None,
 }
 
-/// The settings of the lines: the format's, the configuration's, the options'.
-pub(super) fn settings(
-    args: &Args,
-    config: &Config,
-    profile: &Profile,
-    job: &'static Charset,
-) -> Result<Settings, Failure> {
-    let format = match args.line.format {
-        FormatArg::Syslog => Format::Syslog,
-        FormatArg::Cef => Format::Cef,
-        FormatArg::Leef => Format::Leef,
-        FormatArg::Leef2 => Format::Leef2,
-        FormatArg::Json => Format::Json,
+/// The settings of the lines: those of the configuration, and the options, which win.
+pub(super) fn settings(args: &Args, setup: &Setup, output: Option<&OutputConfig>) -> Result<Settings, Failure> {
+    let format = match (args.line.format, output) {
+        (Some(f), _) => f.format(),
+        (None, Some(o)) => o.format,
+        (None, None) => Format::Cef,
     };
-    let mut s = Settings::new(format, profile);
+    let mut s = setup.settings(format, args.facts.given(setup.job)?, output);
     match args.line.header {
         Some(HeaderArg::Rfc5424) => s.header = Header::Rfc5424,
         Some(HeaderArg::Rfc3164) => s.header = Header::Rfc3164,
         Some(HeaderArg::None) => s.header = Header::None,
         None => {}
     }
-    s.full = args.line.detail == DetailArg::Full;
-    if matches!(args.to.to, Target::Udp(_)) {
-        s.max_size = s.max_size.min(2_048);
+    if let Some(detail) = args.line.detail {
+        s.full = detail == DetailArg::Full;
+    }
+    if matches!(args.to.to, Some(Target::Udp(_))) {
+        s.max_size = s.max_size.min(UDP_SIZE);
     }
     if let Some(size) = args.line.max_size {
         s.max_size = usize::try_from(size).unwrap_or(s.max_size);
     }
-    let l = &config.line;
-    s.facility = l.facility.unwrap_or(s.facility);
-    for (to, from) in [
-        (&mut s.vendor, &l.vendor),
-        (&mut s.product, &l.product),
-        (&mut s.version, &l.version),
-        (&mut s.sd_id, &l.sd_id),
-        (&mut s.app_name, &l.app_name),
-    ] {
-        if let Some(value) = from {
-            to.clone_from(value);
-        }
-    }
-    let name = |option: &str, value: &Option<String>| -> Result<Vec<u8>, Failure> {
-        let Some(v) = value else { return Ok(Vec::new()) };
-        job.encode(v).filter(|b| !b.is_empty() && b.len() <= 10).ok_or_else(|| {
-            Failure::usage(anyhow!("--{option} {v:?}: expected a name of 1 to 10 characters of the CCSID"))
-        })
-    };
-    s.given = Given {
-        system: name("system", &args.facts.system)?,
-        receiver: name("receiver", &args.facts.receiver)?,
-        receiver_library: name("receiver-library", &args.facts.receiver_library)?,
-    };
     Ok(s)
-}
-
-fn time_zone(text: &str) -> Result<Tz, String> {
-    text.parse().map_err(|_| {
-        let nearest = chrono_tz::TZ_VARIANTS.iter().map(|z| z.name()).min_by_key(|z| distance(z, text));
-        format!("expected an IANA time zone such as Europe/Berlin; did you mean {}?", nearest.unwrap_or("UTC"))
-    })
 }
 
 /// A time as people write it, in the zone of the system unless it has an offset; microseconds UTC.

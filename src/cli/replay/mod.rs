@@ -19,21 +19,17 @@ use chrono_tz::Tz;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use signal_hook::iterator::Signals;
 
-use super::{Exit, Failure, input::capture_failure, say, summary::Summary};
+use super::{Exit, Failure, input::capture_failure, say, setup::Setup, summary::Summary};
 use crate::{
-    config::Config,
-    decode::{
-        ebcdic::Charset,
-        journal::{Catalog, Entry, Heading, record, text},
-    },
-    encode::{self, Encoder, Profile, Settings},
-    event::{Clock, DateFormat, EventModel, model},
-    filter::{Filter, Rule, Rules},
+    decode::journal::{Entry, Heading, record, text},
+    encode::{self, Encoder, Settings},
+    event::{Clock, DateFormat, EventModel},
+    filter::{Chain, Selection, State, Verdict},
     output::{OutputError, Sink, Target, pace},
     source::{Capture, Item, capture},
 };
-pub use args::Args;
 use args::SummaryKind;
+pub use args::{Args, FormatArg};
 
 /// Runs it.
 pub fn run(args: &Args) -> Result<Exit, Failure> {
@@ -92,23 +88,22 @@ impl From<Failure> for Stop {
     }
 }
 
-/// Model, filter and encoder for one heading.
+/// Model, filters and encoder for one heading.
 struct Lane {
     heading: Arc<Heading>,
     model: EventModel,
-    filter: Filter,
+    filters: Chain,
     encoder: Encoder,
 }
 
 struct Run {
-    catalog: Arc<Catalog>,
-    profile: Profile,
+    setup: Setup,
+    selection: Selection,
     settings: Settings,
-    options: model::Options,
-    rules: Rules,
+    target: Target,
+    /// What the filters learn belongs to the system, not to one heading.
+    state: State,
     zone: Tz,
-    dates: Option<DateFormat>,
-    job: &'static Charset,
     lanes: Vec<Lane>,
     pace: Option<pace::Pace>,
     summary: Summary,
@@ -117,17 +112,14 @@ struct Run {
 
 impl Run {
     fn new(args: &Args) -> Result<Run, Failure> {
-        let catalog = args.input.catalog()?;
-        let job = args.input.charset()?;
-        let profile = Profile::native().map_err(|e| Failure::failed(anyhow!(e)))?;
-        let config = match &args.select.config {
-            Some(path) => Config::load(path).map_err(Failure::usage)?,
-            None => Config::default(),
-        };
-        args.to.check()?;
+        let mut setup = Setup::new(&args.input, args.select.config.as_deref(), args.select.deny_warnings)?;
+        let zone = args.facts.zone();
+        let selection = args.select.selection(&mut setup.config.book, zone)?;
+        let output = setup.output(args.select.output.as_deref())?;
+        let target = args.to.target(output);
+        args.to.check(&target)?;
         capture::check_paths(&args.input.captures).map_err(capture_failure)?;
-        let zone = args.facts.timezone.unwrap_or(Tz::UTC);
-        let mut summary = Summary::default();
+        let mut summary = Summary::new(setup.config.book.clone());
         if args.facts.timezone.is_none() {
             summary.warnings.push("no --timezone was given: entry times were taken as UTC".into());
         }
@@ -136,32 +128,16 @@ impl Run {
                 "qaudjrn: warning: --insecure-skip-verify: the receiver is not verified; anyone on the way can read and change the lines\n"
             ));
         }
-        let rules = args.select.rules(&config, zone)?;
-        let options = model::Options {
-            include_guesses: args.line.include_guesses,
-            severity: config.severity.clone(),
-            failures: profile.outcome.failure.clone(),
-            omit: profile.full.omit.clone(),
-            foreign: model::Foreign {
-                severity: profile.foreign.severity,
-                title_unknown: profile.foreign.title_unknown.clone(),
-                title_j: profile.foreign.title_j.clone(),
-                title_u: profile.foreign.title_u.clone(),
-                title_other: profile.foreign.title_other.clone(),
-            },
-        };
-        let settings = args::settings(args, &config, &profile, job)?;
+        let settings = args::settings(args, &setup, output)?;
         let progress = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         Ok(Run {
-            dates: args.facts.dates(),
             pace: args.to.rate.map(pace::Pace::new),
-            catalog,
-            profile,
+            state: State::default(),
+            setup,
+            selection,
             settings,
-            options,
-            rules,
+            target,
             zone,
-            job,
             summary,
             progress,
             lanes: Vec::new(),
@@ -172,13 +148,15 @@ impl Run {
         // The first capture is looked at before the receiver is called: a wrong file costs no connection.
         let mut captures = args.input.captures.iter();
         let next = match captures.next() {
-            Some(path) => Some(args.input.open(&self.catalog, path)?),
+            Some(path) => Some(args.input.open(&self.setup.catalog, path)?),
             None => None,
         };
         if let Some(capture) = &next {
             self.lane(capture, args)?;
         }
-        let mut sink = Sink::open(&args.to.to, args.to.framing(), &args.to.tls()).map_err(output_failure)?;
+        let output = self.setup.output(args.select.output.as_deref())?;
+        let framing = args.to.framing(&self.target, output);
+        let mut sink = Sink::open(&self.target, framing, &args.to.tls()).map_err(output_failure)?;
         let result = self.captures(args, captures, next, &mut sink, stop);
         // Whatever ended the reading, what was encoded before it goes out; the first failure is the one to report.
         let finished = if matches!(result, Err(Stop::Output(_))) { Ok(()) } else { sink.finish() };
@@ -204,13 +182,13 @@ impl Run {
     ) -> Result<(), Stop> {
         while let Some(capture) = next.take() {
             let lane = self.lane(&capture, args)?;
-            self.start_progress(&capture, &args.to.to);
-            self.capture(lane, capture, sink, stop)?;
+            self.start_progress(&capture);
+            self.capture(lane, capture, args.facts.dates(), sink, stop)?;
             if stop.load(Ordering::Relaxed) {
                 break;
             }
             if let Some(path) = paths.next() {
-                next = Some(args.input.open(&self.catalog, path)?);
+                next = Some(args.input.open(&self.setup.catalog, path)?);
             }
         }
         Ok(())
@@ -222,46 +200,26 @@ impl Run {
         if let Some(i) = self.lanes.iter().position(|l| Arc::ptr_eq(&l.heading, &found.heading)) {
             return Ok(i);
         }
-        self.needs(&found.heading, args).map_err(|e| Failure::usage(anyhow!("{}: {e}", capture.name())))?;
-        let model = EventModel::new(self.catalog.clone(), found.heading.clone(), self.job, self.options.clone());
-        let filter = Filter::new(&model, &self.rules).map_err(Failure::usage)?;
-        let encoder = Encoder::new(&model, self.profile.clone(), self.settings.clone());
+        args.facts.needed(&found.heading).map_err(|e| Failure::usage(anyhow!("{}: {e}", capture.name())))?;
+        let output = self.setup.output(args.select.output.as_deref())?;
+        let guesses = args.line.include_guesses || output.is_some_and(|o| o.include_guesses);
+        let model = self.setup.model(&found.heading, guesses);
+        let filters = self.setup.filters(&model, Some(&self.selection), output)?;
+        let encoder = Encoder::new(&model, self.setup.profile.clone(), self.settings.clone());
         if found.heading.user_name.is_none() {
             self.summary.warnings.push(format!(
                 "{} headings hold no effective user: lines carry the job user only",
                 found.heading.kind.ibm_name()
             ));
         }
-        self.lanes.push(Lane { heading: found.heading.clone(), model, filter, encoder });
+        self.lanes.push(Lane { heading: found.heading.clone(), model, filters, encoder });
         Ok(self.lanes.len() - 1)
     }
 
-    /// What the heading does not hold and no option gives.
-    fn needs(&self, heading: &Heading, args: &Args) -> Result<(), String> {
-        let mut missing = Vec::new();
-        if heading.system_name.is_none() && args.facts.system.is_none() {
-            missing.push("--system NAME");
-        }
-        if heading.receiver_name.is_none() && args.facts.receiver.is_none() {
-            missing.push("--receiver NAME");
-        }
-        if heading.timestamp.is_none() && args.facts.date_format.is_none() {
-            missing.push("--date-format MDY|DMY|YMD|JUL");
-        }
-        if missing.is_empty() {
-            return Ok(());
-        }
-        Err(format!(
-            "{} headings do not hold everything that identifies an entry to a SIEM: give {}",
-            heading.kind.ibm_name(),
-            missing.join(" and ")
-        ))
-    }
-
     /// Says what the capture is; draws a bar where it does not run into the lines.
-    fn start_progress(&mut self, capture: &Capture, to: &Target) {
+    fn start_progress(&mut self, capture: &Capture) {
         self.summary.captures.push(format!("{}: {}", capture.name(), capture.found()));
-        let mixed = *to == Target::Stdout && std::io::stdout().is_terminal();
+        let mixed = self.target == Target::Stdout && std::io::stdout().is_terminal();
         if !std::io::stderr().is_terminal() || mixed {
             return;
         }
@@ -274,13 +232,20 @@ impl Run {
         }
     }
 
-    fn capture(&mut self, lane: usize, mut capture: Capture, sink: &mut Sink, stop: &AtomicBool) -> Result<(), Stop> {
-        let Some(Lane { heading, model, filter, encoder }) = self.lanes.get_mut(lane) else { return Ok(()) };
+    fn capture(
+        &mut self,
+        lane: usize,
+        mut capture: Capture,
+        dates: Option<DateFormat>,
+        sink: &mut Sink,
+        stop: &AtomicBool,
+    ) -> Result<(), Stop> {
+        let Some(Lane { heading, model, filters, encoder }) = self.lanes.get_mut(lane) else { return Ok(()) };
         let summary = &mut self.summary;
         summary.types.resize(model.len(), 0);
         let name = capture.name().to_owned();
         let stream = capture.found().framing == record::Framing::Stream;
-        let mut clock = Clock::new(self.zone, self.dates);
+        let mut clock = Clock::new(self.zone, dates);
         let mut line: Vec<u8> = Vec::with_capacity(16 << 10);
         let mut failed: Option<OutputError> = None;
         // 1 while an entry is encoded and not yet handed to the sink.
@@ -339,16 +304,23 @@ impl Run {
             if let Some(receiver) = summary.sequence.follow(&entry)
                 && !receiver.is_empty()
             {
-                summary.sequence.saw(encode::escape::printable(self.job.decode_string(receiver).trim_end()));
+                summary.sequence.saw(encode::escape::printable(self.setup.job.decode_string(receiver).trim_end()));
             }
             let time = clock.read(&entry);
-            let event = model.event(entry, time);
+            let mut event = model.event(entry, time);
             if let Some(count) = summary.types.get_mut(event.kind.index) {
                 *count += 1;
             }
-            if let Some(rule) = filter.verdict(&event) {
-                count_rule(&mut summary.filtered, rule);
-                continue;
+            match filters.verdict(&event, &mut self.state) {
+                Verdict::Sent => {}
+                Verdict::AuditChange(severity, rule) => {
+                    event.severity_floor = severity;
+                    summary.kept_audit_changes += u64::from(rule.is_some());
+                }
+                Verdict::Dropped(rule) => {
+                    summary.dropped(rule);
+                    continue;
+                }
             }
             held = 1;
             line.clear();
@@ -422,12 +394,6 @@ impl Run {
 fn hides_more(entry: &Entry<'_>) -> bool {
     let rest = entry.record.get(entry.heading.length + entry.data.len()..).unwrap_or(&[]);
     !text::is_blank(rest)
-}
-
-fn count_rule(filtered: &mut [u64; Rule::ALL.len()], rule: Rule) {
-    for (r, n) in Rule::ALL.iter().zip(filtered.iter_mut()) {
-        *n += u64::from(*r == rule);
-    }
 }
 
 fn output_failure(e: OutputError) -> Stop {

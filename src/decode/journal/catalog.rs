@@ -127,6 +127,11 @@ impl Catalog {
         Some(source.parsed.get_or_init(|| Arc::new(layout)))
     }
 
+    /// Whether an entry type has a table; reads none.
+    pub fn has(&self, code: &str) -> bool {
+        self.sources.contains_key(code)
+    }
+
     /// The entry types that have a table, in order.
     pub fn codes(&self) -> impl Iterator<Item = &str> {
         self.sources.keys().map(String::as_str)

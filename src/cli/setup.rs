@@ -1,0 +1,227 @@
+//! What every command that looks at a capture through a configuration builds first: tables, configuration, and for each
+//! heading the event model and the filter. One place, so that all commands see the same.
+use std::{path::Path, sync::Arc};
+
+use anyhow::anyhow;
+use chrono_tz::Tz;
+use clap::ValueEnum;
+
+use super::{Failure, input::InputArgs, say};
+use crate::{
+    config::{Config, OutputConfig, Weight},
+    decode::{
+        ebcdic::Charset,
+        journal::{Catalog, Heading},
+    },
+    encode::{Format, Profile, Settings, value::Given},
+    event::{DateFormat, EventModel, model},
+    filter::{Chain, Filter, Selection, types::distance},
+    output::Target,
+};
+
+/// What the entries do not say themselves.
+#[derive(clap::Args, Debug)]
+#[command(next_help_heading = "Facts the entries do not hold")]
+pub struct Facts {
+    /// Time zone of the system, for example Europe/Berlin [default: UTC, with a warning]
+    #[arg(long, value_name = "IANA", value_parser = time_zone)]
+    pub timezone: Option<Tz>,
+    /// System name (*TYPE1 headings hold none)
+    #[arg(long, value_name = "NAME")]
+    pub system: Option<String>,
+    /// Journal receiver (*TYPE1 to *TYPE4 headings hold none)
+    #[arg(long, value_name = "NAME")]
+    pub receiver: Option<String>,
+    /// Library of the receiver
+    #[arg(long, value_name = "NAME")]
+    pub receiver_library: Option<String>,
+    /// Date format of the job that made the capture (*TYPE1 and *TYPE2 headings)
+    #[arg(long, value_enum, value_name = "FORMAT", ignore_case = true)]
+    pub date_format: Option<DateArg>,
+}
+
+/// `--date-format`.
+#[derive(ValueEnum, Clone, Copy, Debug)]
+#[value(rename_all = "UPPER")]
+pub enum DateArg {
+    /// mmddyy
+    Mdy,
+    /// ddmmyy
+    Dmy,
+    /// yymmdd
+    Ymd,
+    /// yyddd
+    Jul,
+}
+
+impl Facts {
+    /// How the older headings write dates.
+    pub fn dates(&self) -> Option<DateFormat> {
+        self.date_format.map(|d| match d {
+            DateArg::Mdy => DateFormat::Mdy,
+            DateArg::Dmy => DateFormat::Dmy,
+            DateArg::Ymd => DateFormat::Ymd,
+            DateArg::Jul => DateFormat::Jul,
+        })
+    }
+
+    /// The time zone; UTC unless one was given.
+    pub fn zone(&self) -> Tz {
+        self.timezone.unwrap_or(Tz::UTC)
+    }
+
+    /// What lines take from here.
+    pub fn given(&self, job: &'static Charset) -> Result<Given, Failure> {
+        let name = |option: &str, value: &Option<String>| -> Result<Vec<u8>, Failure> {
+            let Some(v) = value else { return Ok(Vec::new()) };
+            job.encode(v).filter(|b| !b.is_empty() && b.len() <= 10).ok_or_else(|| {
+                Failure::usage(anyhow!("--{option} {v:?}: expected a name of 1 to 10 characters of the CCSID"))
+            })
+        };
+        Ok(Given {
+            system: name("system", &self.system)?,
+            receiver: name("receiver", &self.receiver)?,
+            receiver_library: name("receiver-library", &self.receiver_library)?,
+        })
+    }
+
+    /// Says what the heading does not hold and no option gives.
+    pub fn needed(&self, heading: &Heading) -> Result<(), String> {
+        let mut missing = Vec::new();
+        if heading.system_name.is_none() && self.system.is_none() {
+            missing.push("--system NAME");
+        }
+        if heading.receiver_name.is_none() && self.receiver.is_none() {
+            missing.push("--receiver NAME");
+        }
+        if heading.timestamp.is_none() && self.date_format.is_none() {
+            missing.push("--date-format MDY|DMY|YMD|JUL");
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(format!(
+            "{} headings do not hold everything that identifies an entry to a SIEM: give {}",
+            heading.kind.ibm_name(),
+            missing.join(" and ")
+        ))
+    }
+}
+
+fn time_zone(text: &str) -> Result<Tz, String> {
+    text.parse().map_err(|_| {
+        let nearest = chrono_tz::TZ_VARIANTS.iter().map(|z| z.name()).min_by_key(|z| distance(z, text));
+        format!("expected an IANA time zone such as Europe/Berlin; did you mean {}?", nearest.unwrap_or("UTC"))
+    })
+}
+
+/// Tables, character set, output profile and configuration of one command.
+pub struct Setup {
+    /// The tables.
+    pub catalog: Arc<Catalog>,
+    /// The character set of the jobs.
+    pub job: &'static Charset,
+    /// Where values stand in lines.
+    pub profile: Profile,
+    /// The configuration, without errors.
+    pub config: Config,
+}
+
+impl Setup {
+    /// Reads tables and configuration. Warnings go to standard error, or are errors with `deny_warnings`.
+    pub fn new(input: &InputArgs, config: Option<&Path>, deny_warnings: bool) -> Result<Setup, Failure> {
+        let catalog = input.catalog()?;
+        let job = input.charset()?;
+        let profile = Profile::native().map_err(|e| Failure::failed(anyhow!(e)))?;
+        let config = match config {
+            Some(path) => load(path, &catalog, deny_warnings)?,
+            None => Config::default(),
+        };
+        Ok(Setup { catalog, job, profile, config })
+    }
+
+    /// The event model of a heading.
+    pub fn model(&self, heading: &Arc<Heading>, include_guesses: bool) -> EventModel {
+        let p = &self.profile;
+        let options = model::Options {
+            include_guesses,
+            severity: self.config.severity.clone(),
+            failures: p.outcome.failure.clone(),
+            omit: p.full.omit.clone(),
+            foreign: model::Foreign {
+                severity: p.foreign.severity,
+                title_unknown: p.foreign.title_unknown.clone(),
+                title_j: p.foreign.title_j.clone(),
+                title_u: p.foreign.title_u.clone(),
+                title_other: p.foreign.title_other.clone(),
+            },
+        };
+        EventModel::new(self.catalog.clone(), heading.clone(), self.job, options)
+    }
+
+    /// The filters of the agent and, where one is named, of an output.
+    pub fn filters(
+        &self,
+        model: &EventModel,
+        selection: Option<&Selection>,
+        output: Option<&OutputConfig>,
+    ) -> Result<Chain, Failure> {
+        let mut stages = vec![Filter::new(model, &self.config.filter, selection).map_err(Failure::usage)?];
+        if let Some(output) = output {
+            stages.push(Filter::new(model, &output.filter, None).map_err(Failure::usage)?);
+        }
+        Ok(Chain::new(stages))
+    }
+
+    /// The output of a name.
+    pub fn output(&self, name: Option<&str>) -> Result<Option<&OutputConfig>, Failure> {
+        let Some(name) = name else { return Ok(None) };
+        self.config.output(name).map(Some).ok_or_else(|| {
+            let known: Vec<&str> = self.config.outputs.iter().map(|o| o.name.as_str()).collect();
+            Failure::usage(anyhow!(
+                "--output {name}: the configuration has no such output{}",
+                if known.is_empty() { String::new() } else { format!("; it has {}", known.join(", ")) }
+            ))
+        })
+    }
+
+    /// The settings of the lines: the profile's, the configuration's, those of an output.
+    pub fn settings(&self, format: Format, given: Given, output: Option<&OutputConfig>) -> Settings {
+        let mut s = Settings::new(format, &self.profile);
+        let l = &self.config.line;
+        s.facility = l.facility.unwrap_or(s.facility);
+        for (to, from) in [
+            (&mut s.vendor, &l.vendor),
+            (&mut s.product, &l.product),
+            (&mut s.version, &l.version),
+            (&mut s.sd_id, &l.sd_id),
+            (&mut s.app_name, &l.app_name),
+        ] {
+            if let Some(value) = from {
+                to.clone_from(value);
+            }
+        }
+        if let Some(o) = output {
+            s.header = o.header.unwrap_or(s.header);
+            s.full = o.full;
+            if matches!(o.address, Target::Udp(_)) {
+                s.max_size = s.max_size.min(UDP_SIZE);
+            }
+            s.max_size = o.max_size.unwrap_or(s.max_size);
+        }
+        s.given = given;
+        s
+    }
+}
+
+/// Longest line in a datagram unless another is given: receivers need not take more (RFC 5426, section 3.2).
+pub const UDP_SIZE: usize = 2_048;
+
+/// Reads a configuration and says what is odd about it.
+pub fn load(path: &Path, catalog: &Catalog, deny_warnings: bool) -> Result<Config, Failure> {
+    let config = Config::load(path, catalog).and_then(|c| c.usable(deny_warnings)).map_err(Failure::usage)?;
+    for problem in config.problems.iter().filter(|p| p.weight == Weight::Warning) {
+        say(format_args!("qaudjrn: {problem}\n"));
+    }
+    Ok(config)
+}

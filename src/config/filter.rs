@@ -1,0 +1,223 @@
+//! `[filter]`: the rules of the configuration and of its presets, each with its place.
+use std::{fs, path::Path, str::FromStr};
+
+use super::{
+    presets,
+    read::{Placed, Reader, Section},
+};
+use crate::filter::{
+    Lists, Rule, RuleBook, RuleId, Ruled, Rules, TypeRule, UserMatch,
+    names::{self, BadName, Name, Qualified},
+};
+
+/// Where rules are read to.
+pub struct RuleReader<'b> {
+    /// The rules of the whole configuration.
+    pub book: &'b mut RuleBook,
+    /// What stands before the keys in the names of rules: `output NAME: `, or nothing.
+    pub prefix: String,
+    /// The folder of the configuration file, for presets of the user.
+    pub folder: &'b Path,
+}
+
+impl RuleReader<'_> {
+    /// Reads `[filter]`. `inherited` gives the settings that an output takes over from the agent.
+    pub fn filter(&mut self, mut s: Section<'_>, inherited: Option<&Rules>, r: &mut Reader<'_>) -> Rules {
+        let mut rules = Rules::default();
+        if let Some(from) = inherited {
+            rules.protect_audit_changes = from.protect_audit_changes;
+            rules.audit_change_severity = from.audit_change_severity;
+            rules.privileged.clone_from(&from.privileged);
+            rules.allow_filtering_privileged.clone_from(&from.allow_filtering_privileged);
+            rules.user_match = from.user_match;
+            rules.match_commands = from.match_commands;
+        }
+        if let Some(protect) = s.boolean("protect_audit_changes", r) {
+            rules.protect_audit_changes = protect;
+        }
+        if let Some(n) = s.integer("audit_change_severity", 0..11, r) {
+            rules.audit_change_severity = u8::try_from(n).unwrap_or(rules.audit_change_severity);
+        }
+        let presets = s.strings("presets", r);
+        self.lists(&mut s, true, &mut rules, r);
+        s.finish(r);
+        for preset in presets.into_iter().flat_map(|p| p.value) {
+            self.preset(&preset, &mut rules, r);
+        }
+        rules
+    }
+
+    /// Reads a shipped preset, or a file of the user.
+    fn preset(&mut self, preset: &Placed<String>, rules: &mut Rules, r: &mut Reader<'_>) {
+        let name = preset.value.as_str();
+        let is_file = name.contains(['/', '\\']) || name.ends_with(".toml");
+        let read;
+        let (file, text) = match presets::shipped(name) {
+            Some(text) => (format!("filters/{name}.toml"), text),
+            None if is_file => {
+                let path = self.folder.join(name);
+                match fs::read_to_string(&path) {
+                    Ok(text) => read = text,
+                    Err(e) => {
+                        return r.error(preset.place.clone(), format!("presets: cannot read {}: {e}", path.display()));
+                    }
+                }
+                (path.display().to_string(), read.as_str())
+            }
+            None => {
+                return r.error(
+                    preset.place.clone(),
+                    format!(
+                        "presets: {name:?} is not shipped; known are {}; your own file is written as a path, such as \"./{name}.toml\"",
+                        presets::names().collect::<Vec<_>>().join(", ")
+                    ),
+                );
+            }
+        };
+        let mut inner = Reader::new(&file, text);
+        let table = inner.parse();
+        let mut s = Section::new(table.get_ref(), "");
+        s.string("about", &mut inner);
+        self.lists(&mut s, false, rules, &mut inner);
+        s.finish(&mut inner);
+        r.problems.append(&mut inner.problems);
+    }
+
+    /// The lists, which presets have too; `settings` reads what only the configuration itself may say.
+    fn lists(&mut self, s: &mut Section<'_>, settings: bool, rules: &mut Rules, r: &mut Reader<'_>) {
+        let mut t = s.table("types", r);
+        self.types(&mut t, rules, r);
+        t.finish(r);
+
+        let mut t = s.table("objects", r);
+        self.both(&mut t, "objects", names::object, &mut rules.objects, r);
+        if settings {
+            rules.match_commands = t.boolean("commands", r).unwrap_or(rules.match_commands);
+        }
+        t.finish(r);
+
+        let mut t = s.table("ifs", r);
+        self.both(&mut t, "ifs", FromStr::from_str, &mut rules.ifs, r);
+        t.finish(r);
+
+        let mut t = s.table("users", r);
+        self.both(&mut t, "users", one, &mut rules.users, r);
+        if settings {
+            let words = [("effective", UserMatch::Effective), ("job", UserMatch::Job), ("either", UserMatch::Either)];
+            rules.user_match = t.choice("match", &words, r).unwrap_or(rules.user_match);
+            let privileged = t.strings("privileged", r);
+            rules.privileged.extend(profiles(privileged, "users.privileged", true, r));
+            let allowed = t.strings("allow_filtering_privileged", r);
+            let key = "users.allow_filtering_privileged";
+            rules.allow_filtering_privileged.extend(profiles(allowed, key, false, r));
+        }
+        t.finish(r);
+
+        let mut t = s.table("system_values", r);
+        self.both(&mut t, "system_values", one, &mut rules.system_values, r);
+        t.finish(r);
+        let mut t = s.table("programs", r);
+        self.both(&mut t, "programs", names::program, &mut rules.programs, r);
+        t.finish(r);
+        let mut t = s.table("jobs", r);
+        self.both(&mut t, "jobs", names::job, &mut rules.jobs, r);
+        t.finish(r);
+        let mut t = s.table("remote", r);
+        self.both(&mut t, "remote", FromStr::from_str, &mut rules.remote, r);
+        t.finish(r);
+    }
+
+    fn types(&mut self, t: &mut Section<'_>, rules: &mut Rules, r: &mut Reader<'_>) {
+        let send = t.strings("send", r);
+        if let Some(list) = send {
+            let key = self.key("types.send");
+            let place = list.place.clone();
+            let mut found: Vec<(TypeRule, Placed<String>)> = Vec::new();
+            for item in list.value {
+                match item.value.parse() {
+                    Ok(rule) => found.push((rule, item)),
+                    Err(e) => r.error(item.place, format!("types.send: {e}")),
+                }
+            }
+            // A list with *ALL narrows nothing: beside it, what a preset narrows to counts.
+            if let Some((_, other)) = found.iter().find(|(t, _)| *t != TypeRule::All)
+                && found.iter().any(|(t, _)| *t == TypeRule::All)
+            {
+                r.warning(other.place.clone(), format!("types.send: {:?} adds nothing beside \"*ALL\"", other.value));
+                found.clear();
+            }
+            found.retain(|(t, _)| *t != TypeRule::All);
+            if !found.is_empty() {
+                let all = Rule { key, written: String::new(), place: Some(place) };
+                rules.types.send_rule.get_or_insert_with(|| self.book.add(all));
+                // Every entry of the list is a rule for warnings; what no entry takes is counted under the list.
+                let send: Vec<_> = found
+                    .into_iter()
+                    .map(|(pattern, item)| Ruled { rule: self.rule("types.send", &item), pattern })
+                    .collect();
+                rules.types.send.extend(send);
+            }
+        }
+        let exclude = t.strings("exclude", r);
+        self.list(exclude, "types.exclude", |s: &str| s.parse::<TypeRule>(), &mut rules.types.exclude, r);
+    }
+
+    fn both<T, E: std::fmt::Display>(
+        &mut self,
+        t: &mut Section<'_>,
+        name: &str,
+        parse: impl Fn(&str) -> Result<T, E>,
+        to: &mut Lists<T>,
+        r: &mut Reader<'_>,
+    ) {
+        let (exclude, include) = (t.strings("exclude", r), t.strings("include", r));
+        self.list(exclude, &format!("{name}.exclude"), &parse, &mut to.exclude, r);
+        self.list(include, &format!("{name}.include"), &parse, &mut to.include, r);
+    }
+
+    fn list<T, E: std::fmt::Display>(
+        &mut self,
+        list: Option<Placed<Vec<Placed<String>>>>,
+        key: &str,
+        parse: impl Fn(&str) -> Result<T, E>,
+        to: &mut Vec<Ruled<T>>,
+        r: &mut Reader<'_>,
+    ) {
+        for item in list.into_iter().flat_map(|l| l.value) {
+            match parse(&item.value) {
+                Ok(pattern) => to.push(Ruled { rule: self.rule(key, &item), pattern }),
+                Err(e) => r.error(item.place, format!("{key}: {e}")),
+            }
+        }
+    }
+
+    fn key(&self, key: &str) -> std::sync::Arc<str> {
+        format!("{}{key}", self.prefix).into()
+    }
+
+    fn rule(&mut self, key: &str, item: &Placed<String>) -> RuleId {
+        self.book.add(Rule { key: self.key(key), written: item.value.clone(), place: Some(item.place.clone()) })
+    }
+}
+
+/// Profile names; generic ones only where that is safe.
+fn profiles(list: Option<Placed<Vec<Placed<String>>>>, key: &str, generic: bool, r: &mut Reader<'_>) -> Vec<Name> {
+    let mut names = Vec::new();
+    for item in list.into_iter().flat_map(|l| l.value) {
+        match item.value.parse() {
+            Ok(Name::Generic(_) | Name::All) if !generic => {
+                r.error(
+                    item.place,
+                    format!("{key}: {:?} would take users that nobody thought of: write each name", item.value),
+                );
+            }
+            Ok(name) => names.push(name),
+            Err(e) => r.error(item.place, format!("{key}: {e}")),
+        }
+    }
+    names
+}
+
+fn one(text: &str) -> Result<Qualified<1>, BadName> {
+    Ok([text.parse()?])
+}

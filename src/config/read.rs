@@ -1,0 +1,231 @@
+//! Reading TOML with its places: every wrong key and value is written down and the reading goes on.
+//!
+//! The known keys of a table are those that were asked for: [`Section::finish`] reports the others with the nearest.
+use std::{ops::Range, sync::Arc};
+
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use super::problem::Problem;
+use crate::filter::{Place, types::distance};
+
+/// A file being read, and what was wrong with it.
+pub struct Reader<'t> {
+    file: Arc<str>,
+    text: &'t str,
+    /// Where lines begin: a file may hold a hundred thousand rules, each with its place.
+    lines: Vec<usize>,
+    /// What was wrong so far.
+    pub problems: Vec<Problem>,
+}
+
+/// A table of the file.
+pub struct Section<'t> {
+    table: Option<&'t DeTable<'t>>,
+    path: String,
+    asked: Vec<&'static str>,
+}
+
+/// A value and where it stands.
+#[derive(Clone, Debug)]
+pub struct Placed<T> {
+    /// The value.
+    pub value: T,
+    /// Where.
+    pub place: Place,
+}
+
+impl<'t> Reader<'t> {
+    /// For a text that came from a file.
+    pub fn new(file: &str, text: &'t str) -> Reader<'t> {
+        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(i, _)| i + 1)).collect();
+        Reader { file: file.into(), text, lines, problems: Vec::new() }
+    }
+
+    /// Parses the text; mistakes of TOML itself are problems too.
+    pub fn parse(&mut self) -> Spanned<DeTable<'t>> {
+        let (table, errors) = DeTable::parse_recoverable(self.text);
+        for e in errors {
+            let place = self.place(e.span().unwrap_or(0..0));
+            self.problems.push(Problem::error(Some(place), format!("this is not TOML: {}", e.message())));
+        }
+        table
+    }
+
+    /// The place of a byte range.
+    pub fn place(&self, span: Range<usize>) -> Place {
+        let line = self.lines.partition_point(|start| *start <= span.start).max(1);
+        let start = self.lines.get(line - 1).copied().unwrap_or(0);
+        let column = self.text.get(start..span.start).map_or(0, |t| t.chars().count()) + 1;
+        Place { file: self.file.clone(), line, column }
+    }
+
+    /// Writes an error down.
+    pub fn error(&mut self, place: Place, text: impl Into<String>) {
+        self.problems.push(Problem::error(Some(place), text));
+    }
+
+    /// Writes a warning down.
+    pub fn warning(&mut self, place: Place, text: impl Into<String>) {
+        self.problems.push(Problem::warning(Some(place), text));
+    }
+}
+
+impl<'t> Section<'t> {
+    /// The table as a section; `path` is how errors name it, empty for the whole file.
+    pub fn new(table: &'t DeTable<'t>, path: &str) -> Section<'t> {
+        Section { table: Some(table), path: path.to_owned(), asked: Vec::new() }
+    }
+
+    /// The full name of a key.
+    pub fn name(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+
+    fn get(&mut self, key: &'static str) -> Option<&'t Spanned<DeValue<'t>>> {
+        self.asked.push(key);
+        self.table?.iter().find(|(k, _)| k.get_ref() == key).map(|(_, v)| v)
+    }
+
+    fn wrong<T>(&self, r: &mut Reader<'_>, key: &str, value: &Spanned<DeValue<'_>>, expected: &str) -> Option<T> {
+        let place = r.place(value.span());
+        r.error(place, format!("{}: expected {expected}, got {}", self.name(key), kind(value.get_ref())));
+        None
+    }
+
+    /// A table within; empty when it is not there.
+    pub fn table(&mut self, key: &'static str, r: &mut Reader<'_>) -> Section<'t> {
+        let path = self.name(key);
+        let table = self.get(key).and_then(|v| match v.get_ref() {
+            DeValue::Table(t) => Some(t),
+            _ => self.wrong(r, key, v, "a table"),
+        });
+        Section { table, path, asked: Vec::new() }
+    }
+
+    /// The tables of an array of tables (`[[output]]`), each with its place.
+    pub fn tables(&mut self, key: &'static str, r: &mut Reader<'_>) -> Vec<Placed<Section<'t>>> {
+        let path = self.name(key);
+        let Some(value) = self.get(key) else { return Vec::new() };
+        let mut found = Vec::new();
+        match value.get_ref() {
+            DeValue::Array(items) => {
+                for item in items.iter() {
+                    match item.get_ref() {
+                        DeValue::Table(t) => found.push(Placed {
+                            value: Section { table: Some(t), path: path.clone(), asked: Vec::new() },
+                            place: r.place(item.span()),
+                        }),
+                        _ => drop(self.wrong::<()>(r, key, item, "a table")),
+                    }
+                }
+            }
+            _ => drop(self.wrong::<()>(r, key, value, &format!("tables written as [[{path}]]"))),
+        }
+        found
+    }
+
+    /// All keys of this table with their values: for tables whose keys are data.
+    pub fn entries(&mut self, r: &Reader<'_>) -> Vec<(Placed<String>, &'t Spanned<DeValue<'t>>)> {
+        let all = self.table.into_iter().flat_map(|t| t.iter());
+        all.map(|(k, v)| (Placed { value: k.get_ref().to_string(), place: r.place(k.span()) }, v)).collect()
+    }
+
+    /// A list of texts, and the place of the list; `None` when the key is not there.
+    pub fn strings(&mut self, key: &'static str, r: &mut Reader<'_>) -> Option<Placed<Vec<Placed<String>>>> {
+        let value = self.get(key)?;
+        let DeValue::Array(items) = value.get_ref() else {
+            return self.wrong(r, key, value, "a list such as [\"A\", \"B\"]");
+        };
+        let mut found = Vec::new();
+        for item in items.iter() {
+            match item.get_ref() {
+                DeValue::String(s) => {
+                    found.push(Placed { value: s.to_string(), place: r.place(item.span()) });
+                }
+                _ => drop(self.wrong::<()>(r, key, item, "a text in quotes")),
+            }
+        }
+        Some(Placed { value: found, place: r.place(value.span()) })
+    }
+
+    /// A text.
+    pub fn string(&mut self, key: &'static str, r: &mut Reader<'_>) -> Option<Placed<String>> {
+        let value = self.get(key)?;
+        match value.get_ref() {
+            DeValue::String(s) => Some(Placed { value: s.to_string(), place: r.place(value.span()) }),
+            _ => self.wrong(r, key, value, "a text in quotes"),
+        }
+    }
+
+    /// true or false.
+    pub fn boolean(&mut self, key: &'static str, r: &mut Reader<'_>) -> Option<bool> {
+        let value = self.get(key)?;
+        match value.get_ref() {
+            DeValue::Boolean(b) => Some(*b),
+            _ => self.wrong(r, key, value, "true or false"),
+        }
+    }
+
+    /// A whole number within a range.
+    pub fn integer(&mut self, key: &'static str, range: Range<i64>, r: &mut Reader<'_>) -> Option<i64> {
+        let value = self.get(key)?;
+        let expected = format!("a number from {} to {}", range.start, range.end - 1);
+        match integer(value.get_ref()).filter(|n| range.contains(n)) {
+            Some(n) => Some(n),
+            None => self.wrong(r, key, value, &expected),
+        }
+    }
+
+    /// One of some words.
+    pub fn choice<T: Copy>(&mut self, key: &'static str, words: &[(&str, T)], r: &mut Reader<'_>) -> Option<T> {
+        let Placed { value, place } = self.string(key, r)?;
+        let found = words.iter().find(|(w, _)| *w == value).map(|(_, t)| *t);
+        if found.is_none() {
+            let known: Vec<String> = words.iter().map(|(w, _)| format!("{w:?}")).collect();
+            r.error(place, format!("{} = {value:?}: expected {}", self.name(key), known.join(", ")));
+        }
+        found
+    }
+
+    /// Reports the keys that nobody asked for.
+    pub fn finish(self, r: &mut Reader<'_>) {
+        for (key, _) in self.table.into_iter().flat_map(|t| t.iter()) {
+            let name = key.get_ref().as_ref();
+            if self.asked.contains(&name) {
+                continue;
+            }
+            let place = r.place(key.span());
+            let nearest = self.asked.iter().min_by_key(|k| distance(name, k)).map_or(String::new(), |k| {
+                if distance(name, k) <= name.len().max(3) / 2 + 1 {
+                    format!("did you mean {k}? ")
+                } else {
+                    String::new()
+                }
+            });
+            let mut known = self.asked.clone();
+            known.sort_unstable();
+            r.error(place, format!("unknown key {}: {nearest}known here are {}", self.name(name), known.join(", ")));
+        }
+    }
+}
+
+/// The whole number in a value.
+pub fn integer(value: &DeValue<'_>) -> Option<i64> {
+    let n = value.as_integer()?;
+    i64::from_str_radix(n.as_str(), n.radix()).ok()
+}
+
+fn kind(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(s) => format!("the text {:?}", s.as_ref()),
+        DeValue::Integer(n) => n.as_str().to_owned(),
+        DeValue::Float(n) => n.as_str().to_owned(),
+        DeValue::Boolean(b) => b.to_string(),
+        DeValue::Datetime(d) => d.to_string(),
+        DeValue::Array(_) => "a list".to_owned(),
+        DeValue::Table(_) => "a table".to_owned(),
+    }
+}

@@ -1,0 +1,187 @@
+use std::path::Path;
+
+use super::*;
+use crate::filter::{Dimension, UserMatch};
+
+fn parse(text: &str) -> Config {
+    Config::parse(text, "agent.toml", Path::new("."), &Catalog::shipped().unwrap())
+}
+
+/// The problems as lines.
+fn problems(text: &str) -> Vec<String> {
+    parse(text).problems.iter().map(Problem::to_string).collect()
+}
+
+#[test]
+fn everything_wrong_is_said_in_one_run_with_place_and_nearest() {
+    let text =
+        "[filter]\ntypes.snd = [\"PW\"]\nusers.exclude = [\"TOOLONGNAMEX\", 7]\nobjects.exlude = []\n\n[lines]\n";
+    let all = problems(text);
+    for expected in [
+        "agent.toml:2:7: error: unknown key filter.types.snd: did you mean send?",
+        "agent.toml:3:18: error: users.exclude: TOOLONGNAMEX: a name has at most 10 characters",
+        "agent.toml:3:34: error: filter.users.exclude: expected a text in quotes, got 7",
+        "agent.toml:4:9: error: unknown key filter.objects.exlude: did you mean exclude?",
+        "agent.toml:6:2: error: unknown key lines: did you mean line?",
+    ] {
+        assert!(all.iter().any(|p| p.starts_with(expected)), "{expected}\n{all:#?}");
+    }
+    assert_eq!(all.len(), 5, "{all:#?}");
+}
+
+#[test]
+fn mistakes_of_toml_itself_have_their_place() {
+    let all = problems("[filter\ntypes.send = [\"PW\"]\n");
+    assert!(all.iter().any(|p| p.starts_with("agent.toml:1:")), "{all:?}");
+}
+
+#[test]
+fn values_out_of_range_are_refused_with_the_range() {
+    for (text, why) in [
+        ("severity.\"PW-P\" = 11", "0 to 10"),
+        ("severity.\"PQ\" = 1", "did you mean"),
+        ("line.facility = 24", "0 to 23"),
+        ("line.sd_id = \"a b\"", "RFC 5424"),
+        ("line.vendor = \"\"", "1 to 40 bytes"),
+        ("line.vendor = \"a|b\"", "1 to 40 bytes"),
+        ("filter.types.send = [\"PWX\"]", "write PW, PW-P or *SECURITY"),
+        ("filter.types.send = [\"*SECURTY\"]", "did you mean *SECURITY"),
+        ("filter.types.exclude = [\"QQ\"]", "did you mean"),
+        ("filter.users.match = \"both\"", "\"effective\", \"job\", \"either\""),
+        ("filter.users.allow_filtering_privileged = [\"Q*\"]", "write each name"),
+        ("filter.audit_change_severity = 11", "0 to 10"),
+        ("filter.presets = [\"secure\"]", "known are security"),
+        ("filter.presets = [\"./nowhere.toml\"]", "cannot read"),
+        ("filter.ifs.exclude = [\"tmp\"]", "absolute path"),
+        ("filter.remote.exclude = [\"10.0.0.1/8\"]", "did you mean 10.0.0.0/8"),
+        ("[[output]]\nname = \"a\"", "output.address is missing"),
+        ("[[output]]\nname = \"a\"\naddress = \"tcp:/x\"", "output.address"),
+        ("output = 7", "[[output]]"),
+        ("[[output]]\nname=\"a\"\naddress=\"null\"\n[[output]]\nname=\"a\"\naddress=\"null\"", "two outputs"),
+    ] {
+        let c = parse(text);
+        assert!(c.clone().usable(false).is_err(), "{text}");
+        let all: Vec<String> = c.problems.iter().map(Problem::to_string).collect();
+        assert!(all.iter().any(|p| p.contains(why)), "{text}: {all:?}");
+    }
+}
+
+#[test]
+fn rules_that_can_never_match_are_warnings() {
+    for (text, why) in [
+        ("objects.exclude = [\"A/B\", \"a/b\"]", "a duplicate of the rule in agent.toml:2:20"),
+        ("objects.include = [\"A/B\"]", "nothing excludes"),
+        ("objects.exclude = [\"A/B\"]\nobjects.include = [\"A/*ALL\"]", "never drops anything: objects.include A/*ALL"),
+        ("objects.exclude = [\"A/B:*STMF\"]", "no library objects"),
+        ("objects.exclude = [\"A/B:*USRPRF\"]", "QSYS only"),
+        ("types.send = [\"SV\"]\nobjects.exclude = [\"A/B\"]", "no entry type that is sent names a library object"),
+        ("types.send = [\"PW\"]\nifs.exclude = [\"/a\"]", "names a path"),
+        ("types.exclude = [\"SV\"]\nsystem_values.exclude = [\"QDATE\"]", "names a system value"),
+        ("types.send = [\"PW\"]\ntypes.exclude = [\"SF\"]", "types.send does not take"),
+        ("types.send = [\"*ALL\", \"PW\"]", "adds nothing"),
+        ("types.send = [\"*AUTFAIL\"]", "of *SECURITY, these are off: AD, "),
+        ("types.exclude = [\"PW-P\", \"AF\"]", "of *AUTFAIL, these are off: AF; details of these: PW"),
+        (
+            "[[output]]\nname = \"a\"\naddress = \"null\"\nfilter.types.send = [\"*SECURITY\"]",
+            "of *AUTFAIL, these are off",
+        ),
+        ("users.exclude = [\"QSECOFR\"]", "privileged"),
+        ("users.exclude = [\"Q*\"]\nusers.include = [\"BILL\"]", "nothing excludes"),
+        ("users.allow_filtering_privileged = [\"QSECOFR\"]", "may drop what these privileged users do: QSECOFR"),
+        ("ifs.exclude = [\"/tmp\", \"/TMP/\"]", "a duplicate"),
+        ("ifs.include = [\"/a/b\"]\nifs.exclude = [\"/c\"]", "nothing excludes"),
+        ("remote.exclude = [\"10.0.0.0/8\"]\nremote.include = [\"192.168.0.0/16\"]", "nothing excludes"),
+        ("protect_audit_changes = false", "changes to auditing"),
+    ] {
+        let c = parse(&format!("[filter]\n{text}\n"));
+        let all: Vec<String> = c.problems.iter().map(Problem::to_string).collect();
+        assert!(all.iter().any(|p| p.contains(why)), "{text}: {all:?}");
+        assert!(c.clone().usable(false).is_ok() && c.usable(true).is_err(), "{text}");
+    }
+    for text in [
+        "types.exclude = [\"SF\"]",
+        "objects.exclude = [\"*ALL/*ALL\"]\nobjects.include = [\"PAYLIB/*ALL\"]",
+        "objects.exclude = [\"QSYS/*ALL:*USRPRF\", \"*ALL/X:*LIB\"]",
+        "users.exclude = [\"Q*\"]\nusers.include = [\"QTCP\"]",
+        "ifs.exclude = [\"/\"]\nifs.include = [\"/home/*\"]",
+    ] {
+        assert_eq!(problems(&format!("[filter]\n{text}\n")), Vec::<String>::new(), "{text}");
+    }
+}
+
+#[test]
+fn every_shipped_preset_is_without_problems() {
+    for name in presets::names() {
+        let all = problems(&format!("filter.presets = [{name:?}]"));
+        assert_eq!(all, Vec::<String>::new(), "{name}");
+    }
+    let all: Vec<String> = presets::names().map(|n| format!("{n:?}")).collect();
+    assert_eq!(problems(&format!("filter.presets = [{}]", all.join(", "))), Vec::<String>::new());
+}
+
+#[test]
+fn a_preset_joins_the_lists_and_all_beside_it_narrows_nothing() {
+    let c = parse("[filter]\npresets = [\"security\"]\ntypes.send = [\"*ALL\"]\n");
+    assert!(!c.filter.types.send.is_empty());
+    let rule = c.book.get(c.filter.types.send_rule.unwrap()).unwrap();
+    assert_eq!(rule.place.as_ref().unwrap().file.as_ref(), "filters/security.toml");
+    let c = parse("[filter]\npresets = [\"temp-paths\"]\nifs.exclude = [\"/x\"]\n");
+    assert!(c.filter.ifs.exclude.len() > 2 && !c.filter.objects.exclude.is_empty());
+}
+
+#[test]
+fn a_file_of_the_user_is_a_preset_too_and_its_mistakes_have_its_name() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("mine.toml"), "[users]\nexclude = [\"A B\"]\nmatch = \"job\"\n").unwrap();
+    let c = Config::parse("filter.presets = [\"./mine.toml\"]", "x", dir.path(), &Catalog::shipped().unwrap());
+    let all: Vec<String> = c.problems.iter().map(Problem::to_string).collect();
+    assert!(all.iter().any(|p| p.contains("mine.toml:2:12: error") && p.contains("cannot stand in a name")), "{all:?}");
+    assert!(all.iter().any(|p| p.contains("mine.toml:3:1: error: unknown key users.match")), "{all:?}");
+}
+
+#[test]
+fn an_output_inherits_what_protects_and_names_its_rules() {
+    let c = parse(
+        "[filter]\nprotect_audit_changes = false\nusers.privileged = [\"BOSS\"]\n[[output]]\nname = \"a\"\naddress = \"null\"\nfilter.types.exclude = [\"SF\"]\n",
+    );
+    let o = c.output("a").unwrap();
+    assert!(!o.filter.protect_audit_changes && o.filter.privileged == c.filter.privileged);
+    assert_eq!(c.book.get(o.filter.types.exclude[0].rule).unwrap().name(), "output a: types.exclude SF");
+}
+
+#[test]
+fn the_example_file_says_every_key_and_its_default() {
+    let text = include_str!("../../agent.toml.example");
+    let shown = parse(text);
+    assert_eq!(shown.problems, vec![]);
+    let contract = crate::encode::Profile::native().unwrap().contract;
+    assert_eq!(shown.line.facility, Some(contract.facility));
+    assert_eq!(shown.line.vendor, Some(contract.vendor));
+    assert_eq!(shown.line.product, Some(contract.product));
+    assert_eq!(shown.line.sd_id, Some(contract.sd_id));
+    assert_eq!(shown.line.app_name, Some(contract.app_name));
+    assert!(shown.severity.is_empty() && shown.outputs.is_empty());
+    assert_eq!(shown.filter, crate::filter::Rules::default());
+    assert_eq!(shown.filter.user_match, UserMatch::Effective);
+    for d in Dimension::ALL {
+        assert!(text.contains(&format!("\n{}.exclude = []", d.key())), "{}", d.key());
+    }
+    // The output is shown as a comment, because there is none by default: what it shows must be right too.
+    let commented = text.replace("\n# [[output]]", "\n[[output]]");
+    let with_output: String = commented
+        .lines()
+        .scan(false, |inside, line| {
+            *inside = line == "[[output]]" || *inside && line.starts_with("# ");
+            Some(if *inside { line.strip_prefix("# ").unwrap_or(line) } else { line }.to_owned() + "\n")
+        })
+        .collect();
+    let shown = parse(&with_output);
+    assert_eq!(shown.problems, vec![], "{with_output}");
+    let o = shown.output("qradar").unwrap();
+    let bare = parse("[[output]]\nname = \"qradar\"\naddress = \"tls://siem.example.com:6514\"\n");
+    let bare = bare.output("qradar").unwrap();
+    assert_eq!((o.format, o.full, o.include_guesses), (bare.format, bare.full, bare.include_guesses));
+    assert_eq!(o.filter, bare.filter);
+    assert_eq!(o.max_size, Some(o.format.default_max_size()));
+    assert_eq!(o.header, Some(o.format.default_header()));
+}

@@ -1,0 +1,286 @@
+//! Rules compiled for the events of one model, and their verdict.
+use std::sync::OnceLock;
+
+use super::{
+    Dimension, FilterError, Lists, Rules, Said, Selection, State, UserMatch, Verdict,
+    addresses::{self, NetworkTable},
+    names::{Key, Name, NameTree, Qualified},
+    paths::PathTree,
+    places::Places,
+    protect::{AuditChanges, Privileged},
+    select, types, users,
+};
+use crate::{
+    decode::{ebcdic::Charset, journal::heading::Span},
+    event::{Event, EventModel},
+};
+
+/// Rules compiled for the events of one model.
+pub struct Filter {
+    job: &'static Charset,
+    selection: Option<select::Compiled>,
+    types: types::Compiled,
+    objects: Pair<3>,
+    match_commands: bool,
+    ifs: PathTree,
+    users: Pair<1>,
+    user_match: UserMatch,
+    privileged: Privileged,
+    system_values: Pair<1>,
+    programs: Pair<2>,
+    jobs: Pair<3>,
+    /// Rules over jobs that name a user: they are rules over users too.
+    jobs_of_users: Pair<3>,
+    remote: (NetworkTable, NetworkTable),
+    audit_changes: Option<(AuditChanges, u8)>,
+    /// The dimensions that have rules, but for types.
+    active: Vec<Dimension>,
+    places: Vec<OnceLock<Places>>,
+    /// Index of the event type of journal code J.
+    journal_code_j: usize,
+}
+
+/// Exclude and include of names in `N` parts.
+struct Pair<const N: usize> {
+    exclude: NameTree<N>,
+    include: NameTree<N>,
+}
+
+impl<const N: usize> Pair<N> {
+    fn new(lists: &Lists<Qualified<N>>, job: &'static Charset) -> Pair<N> {
+        Pair { exclude: NameTree::new(lists.exclude.iter(), job), include: NameTree::new(lists.include.iter(), job) }
+    }
+
+    /// An include of any of these beats an exclude of any of them.
+    #[inline]
+    fn say(&self, several: &[[Option<Key>; N]]) -> Said {
+        let first = |tree: &NameTree<N>| several.iter().filter_map(|names| tree.find(names)).min();
+        match first(&self.exclude) {
+            None => Said::Nothing,
+            Some(exclude) => match first(&self.include) {
+                Some(include) => Said::Keep(include),
+                None => Said::Drop(exclude),
+            },
+        }
+    }
+}
+
+impl Filter {
+    /// Compiles rules for a model. Fails for a type or level that no table knows.
+    pub fn new(model: &EventModel, rules: &Rules, selection: Option<&Selection>) -> Result<Filter, FilterError> {
+        let job = model.job_charset();
+        let split = |with_user: bool| Lists {
+            exclude: rules.jobs.exclude.iter().filter(|r| (r.pattern[1] != Name::All) == with_user).cloned().collect(),
+            include: rules.jobs.include.clone(),
+        };
+        let remote = (NetworkTable::new(rules.remote.exclude.iter()), NetworkTable::new(rules.remote.include.iter()));
+        let active = [
+            (Dimension::Users, rules.users.is_empty()),
+            (Dimension::Objects, rules.objects.is_empty()),
+            (Dimension::Ifs, rules.ifs.is_empty()),
+            (Dimension::SystemValues, rules.system_values.is_empty()),
+            (Dimension::Programs, rules.programs.is_empty()),
+            (Dimension::Jobs, rules.jobs.is_empty()),
+            (Dimension::Remote, rules.remote.is_empty()),
+        ];
+        Ok(Filter {
+            job,
+            selection: selection.map(|s| select::Compiled::new(model, s)).transpose()?,
+            types: types::Compiled::new(model, &rules.types)?,
+            objects: Pair::new(&rules.objects, job),
+            match_commands: rules.match_commands,
+            ifs: PathTree::new(&rules.ifs),
+            users: Pair::new(&rules.users, job),
+            user_match: rules.user_match,
+            privileged: Privileged::new(&rules.privileged, &rules.allow_filtering_privileged, job),
+            system_values: Pair::new(&rules.system_values, job),
+            programs: Pair::new(&rules.programs, job),
+            jobs: Pair::new(&split(false), job),
+            jobs_of_users: Pair::new(&split(true), job),
+            remote,
+            audit_changes: rules.protect_audit_changes.then(|| (AuditChanges::new(job), rules.audit_change_severity)),
+            active: active.into_iter().filter(|(_, empty)| !empty).map(|(d, _)| d).collect(),
+            places: (0..model.len()).map(|_| OnceLock::new()).collect(),
+            journal_code_j: model.journal_code_j(),
+        })
+    }
+
+    /// The verdict. Learns from the event first: a profile that it shows to be privileged is so from this event on.
+    #[inline]
+    pub fn verdict(&self, ev: &Event<'_>, state: &mut State) -> Verdict {
+        let Some(places) = self.places(ev) else { return Verdict::Sent };
+        if let Some(profile) = places.profile.as_ref().and_then(|p| p.privileged(&ev.entry)) {
+            state.learned.add(profile);
+        }
+        if let Some(rule) = self.selection.as_ref().and_then(|s| s.drops(ev)) {
+            return Verdict::Dropped(rule);
+        }
+        let dropped = self.types.drops(ev).or_else(|| {
+            self.active.iter().find_map(|d| match self.say(*d, ev, places, state) {
+                Said::Drop(rule) => Some(rule),
+                _ => None,
+            })
+        });
+        match (&self.audit_changes, dropped) {
+            (Some((changes, severity)), _) if changes.holds(ev, places) => Verdict::AuditChange(*severity, dropped),
+            (_, Some(rule)) => Verdict::Dropped(rule),
+            (_, None) => Verdict::Sent,
+        }
+    }
+
+    /// What every dimension says of an event, for an explanation. `None`: the dimension has no rules.
+    pub fn look(&self, ev: &Event<'_>, state: &mut State) -> Vec<(Dimension, Option<Said>)> {
+        let Some(places) = self.places(ev) else { return Vec::new() };
+        Dimension::ALL
+            .into_iter()
+            .map(|d| (d, (d == Dimension::Types || self.active.contains(&d)).then(|| self.say(d, ev, places, state))))
+            .collect()
+    }
+
+    /// Where the values stand that rules look at.
+    #[inline]
+    pub fn places(&self, ev: &Event<'_>) -> Option<&Places> {
+        let at = ev.kind.index;
+        self.places.get(at).map(|p| p.get_or_init(|| Places::new(ev.kind, at == self.journal_code_j)))
+    }
+
+    /// Whether either user of an event is privileged.
+    pub fn is_privileged(&self, ev: &Event<'_>, state: &State) -> bool {
+        let (effective, job) = users(ev);
+        self.privileged.holds(effective, &state.learned) || self.privileged.holds(job, &state.learned)
+    }
+
+    /// Whether an event is a change to auditing that no rule can drop.
+    pub fn is_protected(&self, ev: &Event<'_>) -> bool {
+        self.audit_changes.as_ref().zip(self.places(ev)).is_some_and(|((changes, _), places)| changes.holds(ev, places))
+    }
+
+    fn say(&self, dimension: Dimension, ev: &Event<'_>, places: &Places, state: &mut State) -> Said {
+        match dimension {
+            Dimension::Types => self.types.drops(ev).map_or(Said::Nothing, Said::Drop),
+            Dimension::Users => self.unless_privileged(self.say_users(ev), ev, state),
+            Dimension::Objects => {
+                if places.objects.is_empty() || places.is_command && !self.match_commands {
+                    return Said::Nothing;
+                }
+                let mut found = [[None; 3]; 2];
+                let mut n = 0;
+                for (to, names) in found.iter_mut().zip(places.objects.iter().filter_map(|o| o.of(&ev.entry))) {
+                    *to = names;
+                    n += 1;
+                }
+                self.objects.say(found.get(..n).unwrap_or(&[]))
+            }
+            Dimension::Ifs => self.say_ifs(ev, places, state),
+            Dimension::SystemValues => match places.system_value.and_then(|s| Key::of(s.of(ev.entry.data))) {
+                Some(name) => self.system_values.say(&[[Some(name)]]),
+                None => Said::Nothing,
+            },
+            Dimension::Programs => {
+                let h = ev.entry.heading;
+                match Key::of(h.program_name.of(ev.entry.record)) {
+                    Some(name) => self.programs.say(&[[Key::of(ev.entry.head(h.program_library)), Some(name)]]),
+                    None => Said::Nothing,
+                }
+            }
+            Dimension::Jobs => {
+                let h = ev.entry.heading;
+                let key = |span: Span| Key::of(span.of(ev.entry.record));
+                let Some(name) = key(h.job_name) else { return Said::Nothing };
+                let names = [[key(h.job_number), key(h.job_user), Some(name)]];
+                match self.jobs.say(&names) {
+                    Said::Nothing => self.unless_privileged(self.jobs_of_users.say(&names), ev, state),
+                    said => said,
+                }
+            }
+            Dimension::Remote => {
+                let head = ev.entry.head(ev.entry.heading.remote_address);
+                let own = places.remote_address.map_or(&[][..], |s| s.of(ev.entry.data));
+                let address = match head.iter().all(|b| *b == 0x40) {
+                    true => addresses::address(own),
+                    false => addresses::address(head),
+                };
+                let Some(address) = address else { return Said::Nothing };
+                match (self.remote.0.find(address), self.remote.1.find(address)) {
+                    (None, _) => Said::Nothing,
+                    (Some(_), Some(include)) => Said::Keep(include),
+                    (Some(exclude), None) => Said::Drop(exclude),
+                }
+            }
+        }
+    }
+
+    fn say_users(&self, ev: &Event<'_>) -> Said {
+        let (effective, job) = users(ev);
+        let (one, other) = match self.user_match {
+            UserMatch::Effective => (effective, None),
+            UserMatch::Job => (job, None),
+            UserMatch::Either => (effective, job),
+        };
+        match (one, other) {
+            (None, None) => Said::Nothing,
+            (Some(_), None) => self.users.say(&[[one]]),
+            (None, Some(_)) => self.users.say(&[[other]]),
+            (Some(_), Some(_)) => self.users.say(&[[one], [other]]),
+        }
+    }
+
+    fn unless_privileged(&self, said: Said, ev: &Event<'_>, state: &State) -> Said {
+        match said {
+            Said::Drop(rule) if self.is_privileged(ev, state) => Said::Privileged(rule),
+            said => said,
+        }
+    }
+
+    fn say_ifs(&self, ev: &Event<'_>, places: &Places, state: &mut State) -> Said {
+        let Some(layout) = ev.kind.layout.as_deref() else { return Said::Nothing };
+        let mut best = None;
+        for place in &places.paths {
+            if let Some((bytes, charset)) = place.of(layout, &ev.entry, self.job)
+                && state.path.decode(bytes, charset)
+            {
+                best = best.max(self.ifs.rank(&state.path, &mut state.room));
+            }
+        }
+        match best.and_then(|rank| self.ifs.ruling(rank)) {
+            None => Said::Nothing,
+            Some((rule, true)) => Said::Keep(rule),
+            Some((rule, false)) => Said::Drop(rule),
+        }
+    }
+}
+
+/// The filters an event passes one after another: the agent's, then that of an output, which can only narrow further.
+#[derive(Default)]
+pub struct Chain {
+    stages: Vec<Filter>,
+}
+
+impl Chain {
+    /// In this order.
+    pub fn new(stages: Vec<Filter>) -> Chain {
+        Chain { stages }
+    }
+
+    /// The filters.
+    pub fn stages(&self) -> &[Filter] {
+        &self.stages
+    }
+
+    /// Sent if every filter sends it. The state serves all of them: what is learned belongs to the system.
+    #[inline]
+    pub fn verdict(&self, ev: &Event<'_>, state: &mut State) -> Verdict {
+        let mut verdict = Verdict::Sent;
+        for stage in &self.stages {
+            match (stage.verdict(ev, state), verdict) {
+                (Verdict::Sent, _) => {}
+                (Verdict::AuditChange(a, _), Verdict::AuditChange(b, rule)) => {
+                    verdict = Verdict::AuditChange(a.max(b), rule);
+                }
+                (dropped @ Verdict::Dropped(_), _) => return dropped,
+                (change, _) => verdict = change,
+            }
+        }
+        verdict
+    }
+}
