@@ -1,5 +1,7 @@
 //! The commands: one file each. Here is what they share: options, exit codes, error text.
+pub mod check;
 pub mod decode;
+pub mod explain;
 pub mod input;
 pub mod pin;
 pub mod pretty;
@@ -7,6 +9,8 @@ pub mod replay;
 pub mod setup;
 pub mod summary;
 pub mod types;
+pub mod walk;
+pub mod what_if;
 
 use std::io::Write as _;
 
@@ -72,6 +76,12 @@ pub enum Command {
     Decode(decode::Args),
     /// Send the entries of a capture as Syslog, CEF, LEEF or JSON lines
     Replay(Box<replay::Args>),
+    /// Show one entry from bytes to lines: its fields, what every rule says, the lines that would be sent
+    Explain(explain::Args),
+    /// Show what a configuration would send of captures, what that saves, and what the SIEM would no longer see
+    WhatIf(Box<what_if::Args>),
+    /// Check a configuration: everything wrong in one run, and what its filter means in words
+    Check(check::Args),
     /// List the entry types, or show the layout of one
     Types(types::Args),
     /// Show a receiver's certificate and the fingerprint to give to --pin
@@ -88,6 +98,9 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
     match cli.command {
         Command::Decode(args) => decode::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::WhatIf(args) => what_if::run(&args),
+        Command::Check(args) => check::run(&args),
         Command::Types(args) => types::run(&args),
         Command::Pin(args) => pin::run(&args),
     }

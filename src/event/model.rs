@@ -181,6 +181,14 @@ impl EventModel {
         self.codes.get(index).map_or("", String::as_str)
     }
 
+    /// The title at an index; compiles nothing.
+    pub fn title(&self, index: usize) -> String {
+        match self.codes.get(index) {
+            Some(code) => self.catalog.levels().type_row(code).map_or(String::new(), |r| r.title.clone()),
+            None => self.kind(index).title.clone(),
+        }
+    }
+
     /// The index of the event type of entries with journal code J.
     pub fn journal_code_j(&self) -> usize {
         self.codes.len() + 1

@@ -1,5 +1,5 @@
 //! Rules compiled for the events of one model, and their verdict.
-use std::sync::OnceLock;
+use std::{net::IpAddr, sync::OnceLock};
 
 use super::{
     Dimension, FilterError, Lists, Rules, Said, Selection, State, UserMatch, Verdict,
@@ -150,6 +150,11 @@ impl Filter {
         self.privileged.holds(effective, &state.learned) || self.privileged.holds(job, &state.learned)
     }
 
+    /// Whether a user is privileged, as far as is known.
+    pub fn is_privileged_user(&self, user: Key, state: &State) -> bool {
+        self.privileged.holds(Some(user), &state.learned)
+    }
+
     /// Whether an event is a change to auditing that no rule can drop.
     pub fn is_protected(&self, ev: &Event<'_>) -> bool {
         self.audit_changes.as_ref().zip(self.places(ev)).is_some_and(|((changes, _), places)| changes.holds(ev, places))
@@ -194,13 +199,7 @@ impl Filter {
                 }
             }
             Dimension::Remote => {
-                let head = ev.entry.head(ev.entry.heading.remote_address);
-                let own = places.remote_address.map_or(&[][..], |s| s.of(ev.entry.data));
-                let address = match head.iter().all(|b| *b == 0x40) {
-                    true => addresses::address(own),
-                    false => addresses::address(head),
-                };
-                let Some(address) = address else { return Said::Nothing };
+                let Some(address) = self.remote_address(ev, places) else { return Said::Nothing };
                 match (self.remote.0.find(address), self.remote.1.find(address)) {
                     (None, _) => Said::Nothing,
                     (Some(_), Some(include)) => Said::Keep(include),
@@ -208,6 +207,23 @@ impl Filter {
                 }
             }
         }
+    }
+
+    /// The remote address: that of the heading or, where blank, of the entry's own field.
+    pub(super) fn remote_address(&self, ev: &Event<'_>, places: &Places) -> Option<IpAddr> {
+        let head = ev.entry.head(ev.entry.heading.remote_address);
+        let own = places.remote_address.map_or(&[][..], |s| s.of(ev.entry.data));
+        addresses::address(if head.iter().all(|b| *b == 0x40) { own } else { head })
+    }
+
+    /// The character set of the jobs.
+    pub(super) fn charset(&self) -> &'static Charset {
+        self.job
+    }
+
+    /// Whether the object of a CD entry is looked at.
+    pub(super) fn matches_commands(&self) -> bool {
+        self.match_commands
     }
 
     fn say_users(&self, ev: &Event<'_>) -> Said {

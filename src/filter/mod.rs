@@ -16,6 +16,7 @@ pub mod paths;
 pub mod places;
 pub mod protect;
 pub mod rule;
+mod seen;
 pub mod select;
 pub mod types;
 

@@ -7,7 +7,7 @@
 //!
 //! A look-up costs some hash table accesses per component, however many rules there are; only globs with neither a
 //! fixed beginning nor a fixed end are tried one by one.
-use std::{cmp::Ordering, str::FromStr};
+use std::str::FromStr;
 
 use rustc_hash::FxHashMap;
 
@@ -20,6 +20,7 @@ use crate::decode::ebcdic::{Charset, Kind, Unit};
 /// A rule over paths, resolved and folded.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PathPattern {
+    /// Without case, but below /QOpenSys.
     components: Vec<String>,
     /// The last component is `*`: the direct children only.
     children_only: bool,
@@ -42,6 +43,12 @@ impl FromStr for PathPattern {
         let components: Vec<String> = path.components().map(|c| String::from_utf8_lossy(c).into_owned()).collect();
         let children_only = components.last().is_some_and(|c| c == "*");
         Ok(PathPattern { components, children_only })
+    }
+}
+
+impl std::fmt::Display for PathPattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "/{}", self.components.join("/"))
     }
 }
 
@@ -381,11 +388,6 @@ impl PathTree {
     pub fn ruling(&self, rank: u32) -> Option<(RuleId, bool)> {
         self.ranked.get(rank as usize).copied()
     }
-}
-
-/// Orders patterns by how specific they are, for explanations.
-pub fn more_specific(a: &PathPattern, b: &PathPattern) -> Ordering {
-    a.specificity().cmp(&b.specificity())
 }
 
 #[cfg(test)]

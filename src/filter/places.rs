@@ -98,7 +98,7 @@ impl ProfilePlace {
             Some(YES) => before != Some(YES),
             Some(NO) => match before {
                 Some(b) => b == YES,
-                None => !self.command.is_some_and(|c| c.of(entry.data) == [0xC3, 0xD9, 0xE3]),
+                None => self.command.is_none_or(|c| c.of(entry.data) != [0xC3, 0xD9, 0xE3]),
             },
             _ => false,
         }

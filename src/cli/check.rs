@@ -1,0 +1,170 @@
+//! `check`: everything wrong with a configuration in one run, and what its filter means in words.
+use std::{fmt::Write as _, io::Write as _, path::PathBuf};
+
+use serde_json::json;
+
+use super::{Exit, Failure, summary::grouped};
+use crate::{
+    config::{Config, Weight},
+    decode::journal::Catalog,
+    filter::{
+        Lists, Rules, UserMatch,
+        names::{Name, Qualified},
+        types::{self, Share},
+    },
+};
+
+/// Options of `check`.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// The configuration
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Folder of layout tables that add to or override the built-in ones (formats/journal)
+    #[arg(long, value_name = "DIR")]
+    layouts: Option<PathBuf>,
+    /// Warnings are errors
+    #[arg(long)]
+    deny_warnings: bool,
+    /// One JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs it.
+pub fn run(args: &Args) -> Result<Exit, Failure> {
+    let catalog = Catalog::with_folder(args.layouts.as_deref()).map_err(Failure::usage)?;
+    let config = Config::load(&args.config, &catalog).map_err(Failure::usage)?;
+    let errors = config.problems.iter().filter(|p| p.weight == Weight::Error).count();
+    let warnings = config.problems.len() - errors;
+    let mut means = vec![("filter".to_owned(), words(&config.filter, &catalog))];
+    for o in &config.outputs {
+        means.push((format!("output {}", o.name), words(&o.filter, &catalog)));
+    }
+    let text = if args.json {
+        let problems: Vec<_> = config
+            .problems
+            .iter()
+            .map(|p| {
+                let place = p.place.as_ref();
+                json!({
+                    "weight": if p.weight == Weight::Error { "error" } else { "warning" },
+                    "file": place.map(|p| p.file.as_ref()),
+                    "line": place.map(|p| p.line),
+                    "column": place.map(|p| p.column),
+                    "text": p.text,
+                })
+            })
+            .collect();
+        let means: Vec<_> = means.iter().map(|(what, words)| json!({"for": what, "means": words})).collect();
+        format!("{}\n", json!({"errors": errors, "warnings": warnings, "problems": problems, "filters": means}))
+    } else {
+        let mut t = String::new();
+        for p in &config.problems {
+            let _ = writeln!(t, "{p}");
+        }
+        if errors == 0 {
+            for (what, words) in &means {
+                let _ = writeln!(t, "{what}: {}", words.join(";\n  "));
+            }
+        }
+        let plural = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
+        let _ = writeln!(
+            t,
+            "{}: {}, {}, {}",
+            args.config.display(),
+            plural(errors, "error"),
+            plural(warnings, "warning"),
+            plural(config.book.len(), "rule")
+        );
+        t
+    };
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => return Err(Failure::failed(e)),
+        _ => {}
+    }
+    Ok(if errors > 0 || args.deny_warnings && warnings > 0 { Exit::Usage } else { Exit::Done })
+}
+
+/// What rules mean, a statement each.
+fn words(rules: &Rules, catalog: &Catalog) -> Vec<String> {
+    let mut all = Vec::new();
+    let shares: Vec<Share> = catalog.codes().map(|c| types::share(catalog, &rules.types, c, None)).collect();
+    let count = |wanted: Share| shares.iter().filter(|s| **s == wanted).count();
+    let (whole, partly, of) = (count(Share::All), count(Share::Some), shares.len());
+    all.push(match (whole, partly) {
+        (w, 0) if w == of => format!("sends all {of} types"),
+        (w, 0) => format!("sends {w} of {of} types"),
+        (w, p) => format!("sends {w} of {of} types, and of {p} more some details"),
+    });
+    add(&mut all, "objects", "in ", &rules.objects, |[library, name, kind]| {
+        let kind = if *kind == Name::All { String::new() } else { format!(" of type {kind}") };
+        match (library, name) {
+            (Name::All, Name::All) => format!("any library{kind}"),
+            (library, Name::All) => format!("{library}{kind}"),
+            (Name::All, name) => format!("any library named {name}{kind}"),
+            (library, name) => format!("{library}/{name}{kind}"),
+        }
+    });
+    add(&mut all, "paths", "", &rules.ifs, |p| p.to_string());
+    add(&mut all, "users", "", &rules.users, one);
+    if !rules.users.is_empty() {
+        all.push(match rules.user_match {
+            UserMatch::Effective => "user rules look at the effective user".to_owned(),
+            UserMatch::Job => "user rules look at the job user".to_owned(),
+            UserMatch::Either => "user rules look at the effective and the job user".to_owned(),
+        });
+    }
+    let names = |list: &[Name]| list.iter().map(Name::to_string).collect::<Vec<_>>().join(", ");
+    let allowed = &rules.allow_filtering_privileged;
+    if allowed.contains(&Name::Exact("QSECOFR".into())) {
+        all.push("user rules may drop QSECOFR".to_owned());
+    } else {
+        let more = if rules.privileged.is_empty() { String::new() } else { format!(", {}", names(&rules.privileged)) };
+        all.push(format!("no user rule drops QSECOFR{more}, nor any profile seen with special authorities"));
+    }
+    if !allowed.is_empty() {
+        all.push(format!("of privileged users, rules may drop {}", names(allowed)));
+    }
+    add(&mut all, "system values", "", &rules.system_values, one);
+    add(&mut all, "programs", "", &rules.programs, |[library, name]| match library {
+        Name::All => name.to_string(),
+        library => format!("{library}/{name}"),
+    });
+    add(&mut all, "jobs", "", &rules.jobs, |[number, user, name]| match (number, user) {
+        (Name::All, Name::All) => name.to_string(),
+        (Name::All, user) => format!("{user}/{name}"),
+        (number, user) => format!("{number}/{user}/{name}"),
+    });
+    add(&mut all, "remote addresses", "", &rules.remote, |n| n.to_string());
+    all.push(match rules.protect_audit_changes {
+        true => format!(
+            "changes to auditing are sent whatever the rules say, with severity {} or more",
+            rules.audit_change_severity
+        ),
+        false => "rules may drop changes to auditing".to_owned(),
+    });
+    all
+}
+
+fn one([name]: &Qualified<1>) -> String {
+    name.to_string()
+}
+
+/// Rules named in full before they are only counted.
+const NAMED: usize = 6;
+
+fn add<T>(all: &mut Vec<String>, what: &str, of: &str, lists: &Lists<T>, show: impl Fn(&T) -> String) {
+    let shown = |list: &[crate::filter::Ruled<T>]| {
+        let mut names: Vec<String> = list.iter().take(NAMED).map(|r| show(&r.pattern)).collect();
+        if list.len() > NAMED {
+            names.push(format!("{} more", grouped((list.len() - NAMED) as u64)));
+        }
+        names.join(", ")
+    };
+    if lists.is_empty() {
+        return;
+    }
+    let but = if lists.include.is_empty() { String::new() } else { format!(" but not {}", shown(&lists.include)) };
+    all.push(format!("drops {what} {of}{}{but}", shown(&lists.exclude)));
+}

@@ -1,0 +1,147 @@
+//! What one configuration would send of the captures: events and bytes by type, rule and user, second by second.
+use std::collections::{BTreeMap, HashMap};
+
+use crate::filter::{RuleId, names::Key};
+
+/// Events and their bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Volume {
+    /// Events.
+    pub events: u64,
+    /// Bytes of their lines, header included, framing not.
+    pub bytes: u64,
+}
+
+impl Volume {
+    /// One more event.
+    pub fn add(&mut self, bytes: u64) {
+        self.events += 1;
+        self.bytes += bytes;
+    }
+}
+
+/// What one side sends and drops.
+#[derive(Debug, Default)]
+pub struct Side {
+    /// Sent.
+    pub sent: Volume,
+    /// Dropped; the bytes are those of the lines that are not sent.
+    pub dropped: Volume,
+    /// Sent, by event type.
+    pub types: BTreeMap<usize, Volume>,
+    /// Sent, by effective user.
+    pub effective_users: HashMap<Option<Key>, Volume>,
+    /// Sent, by job user.
+    pub job_users: HashMap<Option<Key>, Volume>,
+    /// Dropped, by rule.
+    pub rules: BTreeMap<RuleId, Volume>,
+    /// Sent although a rule would have dropped it: changes to auditing.
+    pub kept_audit_changes: u64,
+    /// Sent in each second (UTC) that has any.
+    pub seconds: HashMap<i64, u32>,
+    /// Bytes sent on each day of the system's own time (days since 1970-01-01).
+    pub days: BTreeMap<i64, u64>,
+    /// Sent over time, by event type.
+    pub timeline: Timeline,
+}
+
+/// Events over time in at most [`Timeline::BINS`] steps of one width, which doubles as the time grows.
+#[derive(Clone, Debug)]
+pub struct Timeline {
+    /// Seconds of a step.
+    pub width: i64,
+    /// Step (time divided by width) to events by type.
+    pub bins: BTreeMap<i64, BTreeMap<usize, u64>>,
+}
+
+impl Default for Timeline {
+    fn default() -> Self {
+        Timeline { width: 1, bins: BTreeMap::new() }
+    }
+}
+
+impl Timeline {
+    /// More steps than this are joined in pairs.
+    pub const BINS: i64 = 240;
+
+    /// Counts an event at a second.
+    pub fn add(&mut self, second: i64, kind: usize) {
+        *self.bins.entry(second.div_euclid(self.width)).or_default().entry(kind).or_default() += 1;
+        while let (Some((first, _)), Some((last, _))) = (self.bins.first_key_value(), self.bins.last_key_value())
+            && last - first >= Self::BINS
+        {
+            self.width *= 2;
+            for (bin, kinds) in std::mem::take(&mut self.bins) {
+                let to = self.bins.entry(bin.div_euclid(2)).or_default();
+                for (kind, n) in kinds {
+                    *to.entry(kind).or_default() += n;
+                }
+            }
+        }
+    }
+}
+
+/// Events per second over a span, seconds without events included.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Rates {
+    /// Median.
+    pub p50: u32,
+    /// 95 of 100 seconds have no more.
+    pub p95: u32,
+    /// 99 of 100 seconds have no more.
+    pub p99: u32,
+    /// The busiest second.
+    pub max: u32,
+    /// Mean.
+    pub mean: f64,
+}
+
+/// The rates of a side over a span of seconds.
+pub fn rates(side: &Side, span: i64) -> Rates {
+    let mut counts: Vec<u32> = side.seconds.values().copied().collect();
+    counts.sort_unstable();
+    let total = usize::try_from(span.max(1)).unwrap_or(usize::MAX).max(counts.len());
+    let quiet = total - counts.len();
+    // The nearest-rank percentile: the smallest count that at least this share of the seconds does not exceed.
+    let at = |percent: usize| {
+        let rank = (total as u128 * percent as u128).div_ceil(100).max(1) as usize;
+        rank.checked_sub(quiet + 1).and_then(|i| counts.get(i)).copied().unwrap_or(0)
+    };
+    let sum: u64 = counts.iter().map(|n| u64::from(*n)).sum();
+    Rates {
+        p50: at(50),
+        p95: at(95),
+        p99: at(99),
+        max: counts.last().copied().unwrap_or(0),
+        mean: sum as f64 / total as f64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_count_the_seconds_without_events() {
+        let mut side = Side::default();
+        for (second, n) in [(10, 5), (11, 1), (20, 100)] {
+            side.seconds.insert(second, n);
+        }
+        let r = rates(&side, 100);
+        assert_eq!((r.p50, r.p95, r.p99, r.max), (0, 0, 5, 100));
+        assert!((r.mean - 1.06).abs() < 1e-9);
+        let r = rates(&side, 3);
+        assert_eq!((r.p50, r.p95, r.p99, r.max), (5, 100, 100, 100));
+        assert_eq!(rates(&Side::default(), 0), Rates::default());
+    }
+
+    #[test]
+    fn a_timeline_keeps_every_event_however_long_it_grows() {
+        let mut t = Timeline::default();
+        for second in 0..100_000 {
+            t.add(second * 7 - 5_000, (second % 3) as usize);
+        }
+        assert!(t.bins.len() as i64 <= Timeline::BINS + 1);
+        assert_eq!(t.bins.values().flat_map(BTreeMap::values).sum::<u64>(), 100_000);
+    }
+}

@@ -1,0 +1,228 @@
+//! `what-if`: what a configuration would send of captures, how that differs from another one, and what the SIEM would
+//! no longer see.
+mod blind;
+mod html;
+mod measure;
+mod report;
+
+use std::{
+    fs,
+    io::{self, Write as _},
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+};
+
+use anyhow::anyhow;
+
+use super::{
+    Exit, Failure,
+    input::InputArgs,
+    replay::FormatArg,
+    setup::{Facts, Setup, load},
+    walk::{At, Visitor, walk},
+};
+use crate::{
+    config::{Config, OutputConfig},
+    encode::{Encoder, Format},
+    event::{Event, EventModel},
+    filter::{Chain, State, Verdict, users},
+};
+use blind::Watch;
+use measure::Side;
+use report::Report;
+
+/// Options of `what-if`.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    #[command(flatten)]
+    input: InputArgs,
+    #[command(flatten)]
+    facts: Facts,
+    /// The configuration to try
+    #[arg(long, value_name = "NEW")]
+    config: PathBuf,
+    /// The configuration to compare with [default: everything is sent]
+    #[arg(long, value_name = "OLD")]
+    baseline: Option<PathBuf>,
+    /// The output whose filter and format count [default: the first, or --format]
+    #[arg(long, value_name = "NAME")]
+    output: Option<String>,
+    /// Format of the lines whose bytes are counted [default: that of the output, or cef]
+    #[arg(long, value_enum)]
+    format: Option<FormatArg>,
+    /// Write a page with charts that needs no network
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// One JSON object
+    #[arg(long)]
+    json: bool,
+    /// Warnings about the configuration are errors
+    #[arg(long)]
+    deny_warnings: bool,
+}
+
+/// Runs it.
+pub fn run(args: &Args) -> Result<Exit, Failure> {
+    let new = Setup::new(&args.input, Some(&args.config), args.deny_warnings)?;
+    let old = Setup {
+        catalog: new.catalog.clone(),
+        job: new.job,
+        profile: new.profile.clone(),
+        config: match &args.baseline {
+            Some(path) => load(path, &new.catalog, false)?,
+            None => Config::default(),
+        },
+    };
+    let new_output = chosen(&new, args.output.as_deref())?;
+    let old_output = match &args.output {
+        Some(name) => old.config.output(name),
+        None => old.config.outputs.first(),
+    };
+    // Without a baseline the lines are the same ones, so that the difference is the filter's alone.
+    let format = |own: Option<&OutputConfig>| {
+        args.format.map(FormatArg::format).or(own.or(new_output).map(|o| o.format)).unwrap_or(Format::Cef)
+    };
+    let mut watch = Watching {
+        args,
+        new: &new,
+        old: &old,
+        outputs: (new_output, old_output),
+        formats: (format(new_output), format(old_output)),
+        sides: (Side::default(), Side::default()),
+        states: (State::default(), State::default()),
+        watch: Watch::new(&new.config.filter),
+        span: None,
+        without_time: 0,
+        titles: Vec::new(),
+    };
+    let walked = walk(&new, &args.input, &args.facts, false, &mut watch)?;
+    let report = Report::new(watch, walked);
+    if let Some(path) = &args.html {
+        fs::write(path, html::page(&report))
+            .map_err(|e| Failure::failed(anyhow!("cannot write {}: {e}", path.display())))?;
+    }
+    let text = if args.json { format!("{}\n", report.json()) } else { report.text() };
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(Failure::failed(e)),
+        _ => Ok(Exit::Done),
+    }
+}
+
+fn chosen<'s>(setup: &'s Setup, name: Option<&str>) -> Result<Option<&'s OutputConfig>, Failure> {
+    match name {
+        Some(_) => setup.output(name),
+        None => Ok(setup.config.outputs.first()),
+    }
+}
+
+/// Both configurations, and what they did so far.
+struct Watching<'a> {
+    args: &'a Args,
+    new: &'a Setup,
+    old: &'a Setup,
+    /// New and old.
+    outputs: (Option<&'a OutputConfig>, Option<&'a OutputConfig>),
+    formats: (Format, Format),
+    sides: (Side, Side),
+    states: (State, State),
+    watch: Watch,
+    /// First and last second with an entry, UTC.
+    span: Option<(i64, i64)>,
+    without_time: u64,
+    /// Code (or title, for foreign ones) of each event type, by index.
+    titles: Vec<(String, String)>,
+}
+
+/// For one heading: filters and encoders, new and old.
+struct Lane {
+    filters: (Chain, Chain),
+    encoders: (Encoder, Option<Encoder>),
+    watch: blind::Lane,
+}
+
+impl Visitor for Watching<'_> {
+    type Lane = Lane;
+
+    fn lane(&mut self, model: &EventModel) -> Result<Lane, Failure> {
+        let encoder = |setup: &Setup, format, output| -> Result<Encoder, Failure> {
+            let settings = setup.settings(format, self.args.facts.given(setup.job)?, output);
+            Ok(Encoder::new(model, setup.profile.clone(), settings))
+        };
+        if self.titles.is_empty() {
+            self.titles = (0..model.len()).map(|i| (model.code(i).to_owned(), model.title(i))).collect();
+        }
+        let (new_output, old_output) = self.outputs;
+        let old_encoder = match self.args.baseline {
+            Some(_) => Some(encoder(self.old, self.formats.1, old_output)?),
+            None => None,
+        };
+        Ok(Lane {
+            filters: (self.new.filters(model, None, new_output)?, self.old.filters(model, None, old_output)?),
+            encoders: (encoder(self.new, self.formats.0, new_output)?, old_encoder),
+            watch: self.watch.lane(model)?,
+        })
+    }
+
+    fn event(&mut self, lane: &mut Lane, _: &EventModel, ev: Event<'_>, _: At<'_>) -> Result<ControlFlow<()>, Failure> {
+        let second = ev.time.map(|t| t.utc_micros.div_euclid(1_000_000));
+        match second {
+            Some(s) => {
+                let (first, last) = self.span.unwrap_or((s, s));
+                self.span = Some((first.min(s), last.max(s)));
+            }
+            None => self.without_time += 1,
+        }
+        let new = lane.filters.0.verdict(&ev, &mut self.states.0);
+        let old = lane.filters.1.verdict(&ev, &mut self.states.1);
+        let mut line = Vec::with_capacity(1 << 10);
+        let bytes = bytes(&mut lane.encoders.0, &ev, new, &mut line);
+        let old_bytes = match &mut lane.encoders.1 {
+            Some(encoder) => self::bytes(encoder, &ev, old, &mut line),
+            None => bytes,
+        };
+        count(&mut self.sides.0, &ev, new, bytes, second);
+        count(&mut self.sides.1, &ev, old, old_bytes, second);
+        self.watch.event(&mut lane.watch, &ev, is_sent(old), is_sent(new));
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
+fn is_sent(v: Verdict) -> bool {
+    !matches!(v, Verdict::Dropped(_))
+}
+
+/// The bytes of the line, sent or not: what is dropped is what is saved.
+fn bytes(encoder: &mut Encoder, ev: &Event<'_>, verdict: Verdict, line: &mut Vec<u8>) -> u64 {
+    let mut ev = *ev;
+    if let Verdict::AuditChange(severity, _) = verdict {
+        ev.severity_floor = severity;
+    }
+    line.clear();
+    encoder.encode(&ev, line).total as u64
+}
+
+fn count(side: &mut Side, ev: &Event<'_>, verdict: Verdict, bytes: u64, second: Option<i64>) {
+    match verdict {
+        Verdict::Dropped(rule) => {
+            side.dropped.add(bytes);
+            return side.rules.entry(rule).or_default().add(bytes);
+        }
+        Verdict::AuditChange(_, Some(_)) => side.kept_audit_changes += 1,
+        Verdict::AuditChange(_, None) | Verdict::Sent => {}
+    }
+    side.sent.add(bytes);
+    side.types.entry(ev.kind.index).or_default().add(bytes);
+    let (effective, job) = users(ev);
+    side.effective_users.entry(effective).or_default().add(bytes);
+    side.job_users.entry(job).or_default().add(bytes);
+    if let (Some(s), Some(t)) = (second, ev.time) {
+        *side.seconds.entry(s).or_default() += 1;
+        *side.days.entry((s + i64::from(t.offset)).div_euclid(86_400)).or_default() += bytes;
+        side.timeline.add(s, ev.kind.index);
+    }
+}
+
+/// A path as people gave it.
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
