@@ -8,8 +8,9 @@ use crate::{
     config::{Config, Weight},
     decode::journal::Catalog,
     filter::{
-        Lists, Rules, UserMatch,
+        Lists, RuleBook, Ruled, Rules, UserMatch,
         names::{Name, Qualified},
+        paths::PathPattern,
         types::{self, Share},
     },
 };
@@ -37,9 +38,9 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     let config = Config::load(&args.config, &catalog).map_err(Failure::usage)?;
     let errors = config.problems.iter().filter(|p| p.weight == Weight::Error).count();
     let warnings = config.problems.len() - errors;
-    let mut means = vec![("filter".to_owned(), words(&config.filter, &catalog))];
+    let mut means = vec![("filter".to_owned(), words(&config.filter, &config.book, &catalog))];
     for o in &config.outputs {
-        means.push((format!("output {}", o.name), words(&o.filter, &catalog)));
+        means.push((format!("output {}", o.name), words(&o.filter, &config.book, &catalog)));
     }
     let text = if args.json {
         let problems: Vec<_> = config
@@ -87,7 +88,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
 }
 
 /// What rules mean, a statement each.
-fn words(rules: &Rules, catalog: &Catalog) -> Vec<String> {
+fn words(rules: &Rules, book: &RuleBook, catalog: &Catalog) -> Vec<String> {
     let mut all = Vec::new();
     let shares: Vec<Share> = catalog.codes().map(|c| types::share(catalog, &rules.types, c, None)).collect();
     let count = |wanted: Share| shares.iter().filter(|s| **s == wanted).count();
@@ -106,7 +107,9 @@ fn words(rules: &Rules, catalog: &Catalog) -> Vec<String> {
             (library, name) => format!("{library}/{name}{kind}"),
         }
     });
-    add(&mut all, "paths", "", &rules.ifs, |p| p.to_string());
+    // Paths as they were written: the patterns are folded.
+    let written = |r: &Ruled<PathPattern>| book.get(r.rule).map_or(String::new(), |r| r.written.clone());
+    add_written(&mut all, "paths", "", &rules.ifs, written);
     add(&mut all, "users", "", &rules.users, one);
     if !rules.users.is_empty() {
         all.push(match rules.user_match {
@@ -155,8 +158,12 @@ fn one([name]: &Qualified<1>) -> String {
 const NAMED: usize = 6;
 
 fn add<T>(all: &mut Vec<String>, what: &str, of: &str, lists: &Lists<T>, show: impl Fn(&T) -> String) {
-    let shown = |list: &[crate::filter::Ruled<T>]| {
-        let mut names: Vec<String> = list.iter().take(NAMED).map(|r| show(&r.pattern)).collect();
+    add_written(all, what, of, lists, |r| show(&r.pattern));
+}
+
+fn add_written<T>(all: &mut Vec<String>, what: &str, of: &str, lists: &Lists<T>, show: impl Fn(&Ruled<T>) -> String) {
+    let shown = |list: &[Ruled<T>]| {
+        let mut names: Vec<String> = list.iter().take(NAMED).map(&show).collect();
         if list.len() > NAMED {
             names.push(format!("{} more", grouped((list.len() - NAMED) as u64)));
         }

@@ -1,7 +1,7 @@
 //! Reading TOML with its places: every wrong key and value is written down and the reading goes on.
 //!
 //! The known keys of a table are those that were asked for: [`Section::finish`] reports the others with the nearest.
-use std::{ops::Range, sync::Arc};
+use std::{cell::Cell, ops::Range, sync::Arc};
 
 use toml::{
     Spanned,
@@ -17,6 +17,8 @@ pub struct Reader<'t> {
     text: &'t str,
     /// Where lines begin: a file may hold a hundred thousand rules, each with its place.
     lines: Vec<usize>,
+    /// The last place asked for, as byte and column, and where its line begins: all those rules may be on one line.
+    last: Cell<(usize, usize, usize)>,
     /// What was wrong so far.
     pub problems: Vec<Problem>,
 }
@@ -41,7 +43,7 @@ impl<'t> Reader<'t> {
     /// For a text that came from a file.
     pub fn new(file: &str, text: &'t str) -> Reader<'t> {
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(i, _)| i + 1)).collect();
-        Reader { file: file.into(), text, lines, problems: Vec::new() }
+        Reader { file: file.into(), text, lines, last: Cell::new((0, 0, 0)), problems: Vec::new() }
     }
 
     /// Parses the text; mistakes of TOML itself are problems too.
@@ -58,8 +60,11 @@ impl<'t> Reader<'t> {
     pub fn place(&self, span: Range<usize>) -> Place {
         let line = self.lines.partition_point(|start| *start <= span.start).max(1);
         let start = self.lines.get(line - 1).copied().unwrap_or(0);
-        let column = self.text.get(start..span.start).map_or(0, |t| t.chars().count()) + 1;
-        Place { file: self.file.clone(), line, column }
+        let (byte, column, line_start) = self.last.get();
+        let (from, before) = if line_start == start && byte <= span.start { (byte, column) } else { (start, 0) };
+        let column = before + self.text.get(from..span.start).map_or(0, |t| t.chars().count());
+        self.last.set((span.start, column, start));
+        Place { file: self.file.clone(), line, column: column + 1 }
     }
 
     /// Writes an error down.

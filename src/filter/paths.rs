@@ -46,12 +46,6 @@ impl FromStr for PathPattern {
     }
 }
 
-impl std::fmt::Display for PathPattern {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "/{}", self.components.join("/"))
-    }
-}
-
 impl PathPattern {
     /// How specific it is: depth first, then, from the left, how many characters of a component are fixed.
     fn specificity(&self) -> (usize, Vec<usize>) {

@@ -1,0 +1,363 @@
+//! The commands that look and do not send: `explain`, `what-if` and `check`, through the program.
+mod support;
+
+use std::{collections::BTreeMap, fs, path::Path, process::Command};
+
+use serde_json::Value;
+use support::program::{Made, Run, count, finish, folder, head, make, qaudjrn, replay, sequence};
+use support::record::Record;
+
+/// Rules of every kind that hit something in a capture of the realistic mix.
+const RULES: &str = r#"
+[filter]
+presets = ["temp-paths"]
+types.exclude = ["SF", "JS-S", "ZR"]
+objects.exclude = ["QGPL/*ALL"]
+ifs.exclude = ["/home"]
+ifs.include = ["/home/bill"]
+users.exclude = ["WEB*", "Q*"]
+users.match = "either"
+jobs.exclude = ["QPADEV*"]
+remote.exclude = ["10.0.0.0/8"]
+"#;
+
+fn config(dir: &tempfile::TempDir, text: &str) -> String {
+    let path = dir.path().join(format!("c{}.toml", text.len()));
+    fs::write(&path, text).unwrap();
+    path.display().to_string()
+}
+
+fn capture(dir: &tempfile::TempDir) -> Made {
+    make(dir, "day.type5", "--count 3000 --seed 31 --stories")
+}
+
+fn json(run: &Run) -> Value {
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    serde_json::from_str(&run.stdout).unwrap_or_else(|e| panic!("{e}: {}", run.stdout))
+}
+
+fn what_if(args: &str, capture: &Path) -> Value {
+    json(&qaudjrn(&format!("what-if --json --timezone UTC {args}"), &[capture]))
+}
+
+// -------------------------------------------------------------------------------------------------------- explain
+
+#[test]
+fn n9_an_explained_entry_has_the_verdict_and_the_lines_that_replay_sends() {
+    let dir = folder();
+    let made = capture(&dir);
+    let config = config(&dir, RULES);
+    // Sequence number to line, for each format: what replay sends.
+    let sent = |format: &str| -> BTreeMap<u64, String> {
+        let ids = replay(&format!("--format json --config {config}"), &[&made.path]);
+        let lines = replay(&format!("--format {format} --config {config}"), &[&made.path]);
+        assert_eq!(ids.lines().len(), lines.lines().len());
+        support::program::sequences(&ids).into_iter().zip(lines.lines().iter().map(|l| l.to_string())).collect()
+    };
+    let formats = ["syslog", "cef", "leef", "leef2", "json"].map(|f| (f, sent(f)));
+    let (mut dropped, mut kept) = (0, 0);
+    for truth in made.truth.iter().step_by(97) {
+        let n = sequence(truth);
+        let e =
+            json(&qaudjrn(&format!("explain --json --timezone UTC --config {config} --sequence {n}"), &[&made.path]));
+        assert_eq!(e["entry"]["header"]["sequence_number"], truth["header"]["sequence_number"]);
+        assert_eq!(e["entry"]["fields"], truth["fields"], "{n}");
+        let is_sent = e["filter"]["verdict"] == "sent";
+        *(if is_sent { &mut kept } else { &mut dropped }) += 1;
+        for (format, lines) in &formats {
+            assert_eq!(lines.contains_key(&n), is_sent, "{n}: {e}");
+            let line = e["lines"].as_array().unwrap().iter().find(|l| l["for"] == *format).unwrap();
+            assert_eq!(line["bytes"].as_u64().unwrap() as usize, line["line"].as_str().unwrap().len());
+            if let Some(sent) = lines.get(&n) {
+                assert_eq!(line["line"].as_str().unwrap(), sent, "{format} {n}");
+            }
+        }
+        // The verdict names the first dimension that says drop.
+        if !is_sent {
+            let said = e["dimensions"].as_array().unwrap().iter().find(|d| d["says"] == "drop").unwrap();
+            assert_eq!(said["rule"], e["filter"]["rule"]);
+            assert!(said["rule"]["line"].as_u64().is_some_and(|l| l > 0), "{said}");
+        }
+    }
+    assert!(dropped > 5 && kept > 5, "{dropped} {kept}");
+}
+
+#[test]
+fn n9_an_entry_is_found_by_number_place_and_id_and_shown_with_its_bytes() {
+    let dir = folder();
+    let made = capture(&dir);
+    let truth = &made.truth[41];
+    let n = sequence(truth);
+    let id = format!("{}:{n}", head(truth, "receiver_name"));
+    let shown = |args: &str| {
+        let run = qaudjrn(&format!("explain --timezone UTC {args}"), &[&made.path]);
+        run.says(0, &[]);
+        run.stdout.clone()
+    };
+    let by_sequence = shown(&format!("--sequence {n}"));
+    assert_eq!(by_sequence, shown("--nth 42"));
+    assert_eq!(by_sequence, shown(&format!("--event-id {id}")));
+    for words in [
+        format!("sequence {n}"),
+        format!("at offset {}", 41 * 1500),
+        "  offset length  field".to_owned(),
+        "  filter         looks at".to_owned(),
+        "  verdict: sent".to_owned(),
+        "  cef: ".to_owned(),
+        "profiles with special authorities in the entries so far".to_owned(),
+    ] {
+        assert!(by_sequence.contains(&words), "{words:?} is not in {by_sequence}");
+    }
+    let run = |args: &str| qaudjrn(&format!("explain --timezone UTC {args}"), &[&made.path]);
+    run("--sequence 999999999").says(1, &["no entry has the sequence number 999999999"]);
+    run("--nth 999999").says(1, &["fewer than 999999"]);
+    run("--event-id nonsense").says(2, &["RECEIVER:SEQUENCE"]);
+    run("").says(2, &["--sequence"]);
+}
+
+#[test]
+fn explain_shows_each_output_of_a_configuration_and_what_it_learned() {
+    let dir = folder();
+    let made = capture(&dir);
+    let config = config(
+        &dir,
+        "[[output]]\nname = \"siem\"\naddress = \"null\"\nformat = \"leef\"\nfilter.types.send = [\"PW\"]\n[[output]]\nname = \"all\"\naddress = \"null\"\n",
+    );
+    // The story in which TEMPADM is made with *ALLOBJ, and an entry behind it.
+    let story = made.truth.iter().position(|t| t["fields"]["user_profile"] == "TEMPADM").unwrap();
+    let explain = |nth: usize| {
+        json(&qaudjrn(&format!("explain --json --timezone UTC --config {config} --nth {nth}"), &[&made.path]))
+    };
+    let learned = |e: &Value| e["learned_privileged"].as_array().unwrap().iter().any(|n| n == "TEMPADM");
+    assert!(!learned(&explain(story)) && learned(&explain(story + 1)));
+    let e = explain(story + 1);
+    let of = |name: &str| e["lines"].as_array().unwrap().iter().find(|l| l["for"] == name).unwrap().clone();
+    assert_eq!(of("output siem (leef)")["filter"]["verdict"], "dropped");
+    assert_eq!(of("output siem (leef)")["filter"]["rule"]["rule"], "output siem: types.send");
+    assert_eq!(of("output all (cef)")["filter"]["verdict"], "sent");
+}
+
+// -------------------------------------------------------------------------------------------------------- what-if
+
+#[test]
+fn n10_what_if_counts_what_replay_sends() {
+    let dir = folder();
+    let made = capture(&dir);
+    let path = config(&dir, RULES);
+    for format in ["cef", "leef", "syslog"] {
+        let w = what_if(&format!("--config {path} --format {format}"), &made.path);
+        let s = replay(&format!("--to null --format {format} --config {path}"), &[&made.path]).summary();
+        let all = replay(&format!("--to null --format {format}"), &[&made.path]).summary();
+        let new = &w["new"];
+        assert_eq!(count(&new["sent"], "events"), count(&s, "sent"));
+        assert_eq!(count(&new["sent"], "bytes"), count(&s, "bytes_out"));
+        assert_eq!(count(&new["dropped"], "events"), count(&s, "filtered"));
+        assert_eq!(count(&w["baseline"]["sent"], "events"), count(&all, "sent"));
+        assert_eq!(count(&w["baseline"]["sent"], "bytes"), count(&all, "bytes_out"));
+        assert_eq!(new["kept_audit_changes"], s["kept_audit_changes"]);
+        let by = |list: &Value, n: &str| -> BTreeMap<String, u64> {
+            list.as_array().unwrap().iter().map(|r| (r["rule"].as_str().unwrap().to_owned(), count(r, n))).collect()
+        };
+        assert_eq!(by(&new["dropped_by_rule"], "events"), by(&s["filtered_by_rule"], "dropped"));
+        // Every way of dividing the events gives their sum.
+        for (part, side) in [("types", "new"), ("effective_users", "new"), ("job_users", "baseline")] {
+            for unit in ["events", "bytes"] {
+                let sum: u64 = w[part].as_array().unwrap().iter().map(|r| count(&r[side], unit)).sum();
+                assert_eq!(sum, count(&w[side]["sent"], unit), "{part} {unit}");
+            }
+        }
+        let saved: u64 = new["dropped_by_rule"].as_array().unwrap().iter().map(|r| count(r, "bytes")).sum();
+        assert_eq!(saved, count(&new["dropped"], "bytes"));
+    }
+}
+
+#[test]
+fn n10_rates_and_users_are_those_of_the_truth() {
+    let dir = folder();
+    let made = capture(&dir);
+    let path = config(&dir, "[filter]\ntypes.exclude = [\"ZR\", \"ZC\"]\nprotect_audit_changes = false\n");
+    let w = what_if(&format!("--config {path}"), &made.path);
+    let sent: Vec<&Value> =
+        made.truth.iter().filter(|t| !matches!(head(t, "journal_entry_type"), "ZR" | "ZC")).collect();
+    // 2026-11-20-08.00.01.924078
+    let second = |t: &Value| -> i64 {
+        let p: Vec<i64> = head(t, "entry_timestamp").split(['-', '.']).map(|n| n.parse().unwrap()).collect();
+        p[2] * 86_400 + p[3] * 3_600 + p[4] * 60 + p[5]
+    };
+    let all: Vec<i64> = made.truth.iter().map(second).collect();
+    let (first, last) = (*all.iter().min().unwrap(), *all.iter().max().unwrap());
+    assert_eq!(w["seconds"].as_i64(), Some(last - first + 1));
+    let mut per_second = vec![0u64; usize::try_from(last - first + 1).unwrap()];
+    sent.iter().for_each(|t| per_second[usize::try_from(second(t) - first).unwrap()] += 1);
+    per_second.sort_unstable();
+    let rates = &w["new"]["events_per_second"];
+    for (name, percent) in [("p50", 50), ("p95", 95), ("p99", 99), ("max", 100)] {
+        let rank = (per_second.len() * percent).div_ceil(100);
+        assert_eq!(count(rates, name), per_second[rank - 1], "{name}");
+    }
+    let day = count(&w["new"]["sent"], "bytes") as f64 * 86_400.0 / per_second.len() as f64;
+    assert!((w["new"]["bytes_per_day"].as_f64().unwrap() - day).abs() < 1.0);
+    let mut by_user: BTreeMap<&str, u64> = BTreeMap::new();
+    sent.iter().for_each(|t| *by_user.entry(head(t, "user_name").trim_end()).or_default() += 1);
+    for row in w["effective_users"].as_array().unwrap() {
+        let name = row["name"].as_str().unwrap();
+        assert_eq!(by_user.get(name), Some(&count(&row["new"], "events")), "{name}");
+    }
+}
+
+#[test]
+fn n10_blind_spots_name_types_users_libraries_and_audit_changes() {
+    let dir = folder();
+    let made = capture(&dir);
+    let spots = |text: &str, more: &str| -> Vec<(String, String)> {
+        let w = what_if(&format!("--config {} {more}", config(&dir, text)), &made.path);
+        let text = |s: &Value, key: &str| s[key].as_str().unwrap().to_owned();
+        w["blind_spots"].as_array().unwrap().iter().map(|s| (text(s, "kind"), text(s, "what"))).collect()
+    };
+    let has = |all: &[(String, String)], kind: &str, what: &str| all.iter().any(|(k, w)| k == kind && w == what);
+    assert_eq!(spots("", ""), []);
+    let all = spots("[filter]\ntypes.exclude = [\"PW\", \"SF\"]\n", "");
+    assert!(has(&all, "type", "PW") && !has(&all, "type", "SF"), "{all:?}");
+    let all = spots("[filter]\nobjects.exclude = [\"PAYLIB/*ALL\"]\n", "");
+    let named = made.truth.iter().any(|t| t["fields"]["object_library"] == "PAYLIB");
+    assert!(named && has(&all, "library", "PAYLIB"), "{all:?}");
+    let all = spots(
+        "[filter]\nusers.exclude = [\"QSECOFR\"]\nusers.match = \"either\"\nusers.allow_filtering_privileged = [\"QSECOFR\"]\nprotect_audit_changes = false\n",
+        "",
+    );
+    assert!(has(&all, "privileged user", "QSECOFR"), "{all:?}");
+    let all = spots("[filter]\nprotect_audit_changes = false\ntypes.exclude = [\"SV\"]\n", "");
+    assert!(has(&all, "audit changes", "changes to auditing"), "{all:?}");
+    // What the baseline did not send either is not lost now.
+    let old = config(&dir, "[filter]\ntypes.exclude = [\"PW\"]\n");
+    assert!(!has(&spots("[filter]\ntypes.exclude = [\"SF\", \"PW\"]\n", &format!("--baseline {old}")), "type", "PW"));
+}
+
+#[test]
+fn the_text_of_what_if_says_what_people_ask() {
+    let dir = folder();
+    let made = capture(&dir);
+    let run = qaudjrn(&format!("what-if --timezone UTC --config {}", config(&dir, RULES)), &[&made.path]);
+    run.says(0, &[]);
+    for words in [
+        "events sent",
+        "GB a day",
+        "events per second, 95 %",
+        "carried on for 24 hours",
+        "dropped by rule",
+        "types.exclude ZR (",
+        "by entry type",
+        "by effective user",
+        "by job user",
+        "blind spots: what the SIEM no longer sees",
+    ] {
+        assert!(run.stdout.contains(words), "{words:?} is not in {}", run.stdout);
+    }
+}
+
+/// Runs headless Chromium on a page; no network, no profile of the user.
+fn chromium(dir: &tempfile::TempDir, args: &[&str], page: &Path) -> Run {
+    let mut c = Command::new("timeout");
+    c.args(["--signal=KILL", "120", "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"])
+        .args(["--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"])
+        .args(["--disable-dev-shm-usage", "--hide-scrollbars", "--enable-logging=stderr"])
+        .arg(format!("--user-data-dir={}", dir.path().join("chromium").display()))
+        .args(args)
+        .arg(format!("file://{}", page.display()));
+    finish(c)
+}
+
+#[test]
+fn the_page_of_what_if_shows_its_charts_in_a_browser_and_no_name_becomes_markup() {
+    let dir = folder();
+    let made = capture(&dir);
+    // A user who wrote markup into a name.
+    let mut hostile = Record::new("type5", "PW");
+    hostile.head("user_name", &support::ebcdic::plain("<B>X</B>"));
+    hostile.sequence(900_000);
+    let mut bytes = fs::read(&made.path).unwrap();
+    let mut record = hostile.bytes().to_vec();
+    record.resize(1_500, 0x40);
+    bytes.extend_from_slice(&record);
+    let both = dir.path().join("both.type5");
+    fs::write(&both, bytes).unwrap();
+
+    let page = dir.path().join("page.html");
+    let path = config(&dir, RULES);
+    qaudjrn(&format!("what-if --timezone UTC --config {path} --html {}", page.display()), &[&both]).says(0, &[]);
+    let html = fs::read_to_string(&page).unwrap();
+    for fetched in ["http://", "https://", "src=", "@import", "url(", "<script"] {
+        assert!(!html.contains(fetched), "{fetched}");
+    }
+
+    let dom = chromium(&dir, &["--dump-dom"], &page);
+    assert_eq!(dom.code, 0, "{}", dom.stderr);
+    assert!(!dom.stderr.contains("CONSOLE"), "{}", dom.stderr);
+    let n = |what: &str| dom.stdout.matches(what).count();
+    assert_eq!(n("<svg"), 4, "over time before and now, before and after, rules");
+    assert!(
+        n("<rect") > 200 && n("<h2>") == 4 && n("<details>") == 4,
+        "{} {} {}",
+        n("<rect"),
+        n("<h2>"),
+        n("<details>")
+    );
+    assert!(dom.stdout.contains("&lt;B&gt;X&lt;/B&gt;") && !dom.stdout.contains("<b>X</b>"));
+    for (kind, word) in [("type", "types.exclude ZR"), ("chart", "events over time, now"), ("cards", "GB a day")] {
+        assert!(dom.stdout.contains(word), "{kind}: {word}");
+    }
+
+    let picture = dir.path().join("page.png");
+    let shot = format!("--screenshot={}", picture.display());
+    let run = chromium(&dir, &[&shot, "--window-size=1150,2400"], &page);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let png = fs::read(&picture).unwrap();
+    assert_eq!(&png[..8], b"\x89PNG\r\n\x1a\n");
+    // A page of that size without charts compresses to some ten kilobytes.
+    assert!(png.len() > 60_000, "{} bytes", png.len());
+}
+
+// ---------------------------------------------------------------------------------------------------------- check
+
+#[test]
+fn check_says_everything_wrong_and_what_the_filter_means() {
+    let dir = folder();
+    let check = |text: &str, args: &str| qaudjrn(&format!("check {args} --config {}", config(&dir, text)), &[]);
+    let good = check(RULES, "");
+    good.says(0, &[]);
+    for words in [
+        "filter: sends 83 of 86 types, and of 1 more some details",
+        "drops objects in QGPL, QTEMP",
+        "drops paths /home, /tmp",
+        "but not /home/bill",
+        "no user rule drops QSECOFR",
+        "0 errors, 0 warnings",
+    ] {
+        assert!(good.stdout.contains(words), "{words:?} is not in {}", good.stdout);
+    }
+    let bad = check("[filter]\ntypes.sned = [\"PW\"]\nusers.exclude = [\"A B\"]\nobjects.exclude = [\"X\"]\n", "");
+    bad.says(2, &[]);
+    for words in [":2:7: error", ":3:18: error", ":4:20: error", "did you mean send?", "3 errors, 0 warnings"] {
+        assert!(bad.stdout.contains(words), "{words:?} is not in {}", bad.stdout);
+    }
+    let odd = "[filter]\ntypes.exclude = [\"PW\"]\n";
+    check(odd, "").says(0, &[]);
+    check(odd, "--deny-warnings").says(2, &[]);
+    let all: Value = serde_json::from_str(&check(odd, "--json").stdout).unwrap();
+    assert_eq!((count(&all, "errors"), count(&all, "warnings")), (0, 1));
+    assert_eq!(all["problems"][0]["line"], 2);
+    qaudjrn("check --config /nowhere/agent.toml", &[]).says(2, &["/nowhere/agent.toml", "No such file"]);
+    // The same problems stop what would send.
+    let made = capture(&dir);
+    let denied = qaudjrn(&format!("replay --deny-warnings --config {}", config(&dir, odd)), &[&made.path]);
+    denied.says(2, &["of *AUTFAIL, these are off: PW"]);
+}
+
+#[test]
+fn r35_a_start_says_that_privileged_users_may_be_filtered() {
+    let dir = folder();
+    let made = capture(&dir);
+    let path =
+        config(&dir, "[filter]\nusers.exclude = [\"QSECOFR\"]\nusers.allow_filtering_privileged = [\"QSECOFR\"]\n");
+    replay(&format!("--to null --config {path}"), &[&made.path]).says(0, &["what these privileged users do: QSECOFR"]);
+}
