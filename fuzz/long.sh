@@ -1,6 +1,6 @@
 #!/bin/bash
 # Fuzz one target for long: fuzz/long.sh TARGET [SECONDS], an hour without it. TARGET is records, decode, encode_cef,
-# encode_leef, encode_syslog or encode_json. Uses all processors; what it finds is kept in fuzz/artifacts/TARGET/, the
+# encode_leef, encode_syslog, encode_json, filter or config. Uses all processors; what it finds is kept in fuzz/artifacts/TARGET/, the
 # inputs with new coverage in fuzz/corpus/TARGET/. (With nightly and cargo-fuzz: `cargo +nightly fuzz run TARGET`.)
 set -euo pipefail
 target=${1:?usage: fuzz/long.sh TARGET [SECONDS]}

@@ -54,6 +54,7 @@ for heading, ccsid, entries in captures:
         # All of it, and cut as an outfile of ENTDTALEN(400) cuts it.
         for part in {record, record[:1009]}:
             put("decode", bytes([kind, charset]) + part)
+            put("filter", bytes([kind, charset]) + part)
             for target in TARGETS:
                 put(target, bytes([kind, charset, n % 16, 255 if n % 3 else n % 40]) + part)
     short = [r[:926].ljust(926, b"\x40") for r in entries[:4]]
@@ -64,5 +65,8 @@ for heading, ccsid, entries in captures:
     put("records", bytes([7, 9]) + fixed)
     put("records", bytes([kind | 1 << 3 | 0x20, 100]) + fixed)
     put("records", bytes([kind | 1 << 3 | 0x20, 100]) + fixed[:-300])
+for path in [pathlib.Path("../agent.toml.example"), *sorted(pathlib.Path("../filters").iterdir())]:
+    put("config", path.read_bytes())
+put("config", b'[filter]\ntypes.send = ["*SECURITY", "PW-P"]\nusers = { exclude = ["Q*"] }\n[[output]]\nname = "a"\naddress = "tls://h:1"\n[severity]\nPW = 3\n')
 print(f"seed: {made} inputs in fuzz/{corpus}")
 PYTHON

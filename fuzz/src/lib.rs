@@ -4,11 +4,13 @@
 //! is led by coverage. `seed.sh` fills the corpus, `short.sh` runs every target for some seconds, `long.sh` one for long.
 use std::{
     collections::BTreeMap,
+    path::Path,
     sync::{Arc, Mutex, OnceLock},
 };
 
 use qaudjrn::{
     cli::pretty,
+    config::Config,
     decode::{
         ebcdic::{Ccsid, Charset, SUPPORTED},
         journal::{
@@ -19,6 +21,7 @@ use qaudjrn::{
     },
     encode::{Encoder, Format, Header, Profile, Settings, entry_json},
     event::{Clock, EventModel, Options},
+    filter::{Filter, Said, State, Verdict},
     source::{Capture, Item},
 };
 
@@ -192,4 +195,63 @@ pub fn encode(format: Format, body: parse::Body, input: &[u8]) {
     assert!(line.len() <= encoder.settings().max_size, "{} of {}: {shown}", line.len(), encoder.settings().max_size);
     assert_eq!(parsed.get("truncated").is_some(), written.truncated, "{shown}");
     assert!(parsed.pairs.iter().all(|(_, v)| !v.is_empty()), "an empty value: {shown}");
+}
+
+/// Rules of every kind, exact, generic and for everything, with presets: hardly an entry matches none.
+const RULES: &str = r##"
+[filter]
+presets = ["security", "temp-paths", "ibm-profiles", "low-value-system-values"]
+objects = { exclude = ["PAY*/CUST*", "*ALL/X*:*FILE", "#LIB/@A$"], include = ["PAYLIB/CUSTMAST"], commands = true }
+ifs = { exclude = ["/", "/home/*/x?z", "/QOpenSys/A*b*c", "/*a*"], include = ["/home/bill", "/etc/*"] }
+users = { exclude = ["Q*", "BILL"], include = ["QTCP"], match = "either", privileged = ["SEC*"] }
+system_values = { exclude = ["*ALL"] }
+programs = { exclude = ["QSYS/Q*", "PGM"] }
+jobs = { exclude = ["*ALL/QUSER/QZ*", "4*/*ALL/Q*"] }
+remote = { exclude = ["10.0.0.0/8", "2001:db8::/32", "0.0.0.0/0"], include = ["203.0.113.0/24"] }
+"##;
+
+/// Two bytes of options, then a record: the verdict is the same each time and agrees with what every dimension says.
+pub fn filter(input: &[u8]) {
+    static CONFIG: OnceLock<Config> = OnceLock::new();
+    type Made = BTreeMap<(HeadingKind, Ccsid), &'static Filter>;
+    static FILTERS: Mutex<Made> = Mutex::new(BTreeMap::new());
+    let [heading, ccsid, record @ ..] = input else { return };
+    let (heading, job) = (&headings()[usize::from(*heading) % headings().len()], job(*ccsid));
+    let Ok(entry) = Entry::new(heading, record) else { return };
+    let config = CONFIG.get_or_init(|| {
+        let config = Config::parse(RULES, "fuzz.toml", Path::new("."), catalog());
+        config.usable(false).expect("rules without errors")
+    });
+    let model = model(heading, job, false);
+    let mut filters = FILTERS.lock().expect("one thread");
+    let filter = filters
+        .entry((heading.kind, job.ccsid()))
+        .or_insert_with(|| Box::leak(Box::new(Filter::new(model, &config.filter, None).expect("rules that compile"))));
+    let event = model.event(entry, None);
+    let mut state = State::default();
+    let verdict = filter.verdict(&event, &mut state);
+    assert_eq!(verdict, filter.verdict(&event, &mut state));
+    let said = filter.look(&event, &mut state);
+    let dropped = said.iter().find_map(|(_, said)| match said {
+        Some(Said::Drop(rule)) => Some(*rule),
+        _ => None,
+    });
+    match verdict {
+        Verdict::Sent => assert_eq!(dropped, None),
+        Verdict::AuditChange(_, rule) => assert_eq!(rule, dropped),
+        Verdict::Dropped(rule) => assert_eq!(Some(rule), dropped),
+    }
+    for (dimension, _) in said {
+        filter.seen(dimension, &event);
+    }
+}
+
+/// Any text as a configuration: everything wrong with it has a place that is in it.
+pub fn config(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    let config = Config::parse(text, "fuzz.toml", Path::new("/nowhere"), catalog());
+    let lines = text.matches('\n').count() + 1;
+    for place in config.problems.iter().filter_map(|p| p.place.as_ref()).filter(|p| &*p.file == "fuzz.toml") {
+        assert!((1..=lines).contains(&place.line) && place.column >= 1, "{place}");
+    }
 }
