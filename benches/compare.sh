@@ -7,25 +7,12 @@
 # Each program runs five times in turn; the medians are compared, because machines drift. The reference capture is made
 # once below target/bench (150 MB). Needs python3; taskset pins both to one core where it is there.
 set -euo pipefail
-cd "$(dirname "$0")/.."
-dir=target/bench
-mkdir -p "$dir"
-capture=$dir/reference.type5
-if [ ! -s "$capture" ]; then
-    python3 tests/tools/make_capture.py --layouts formats/journal --count 100000 --seed 380 --stories --out "$capture.part"
-    mv "$capture.part" "$capture"
-fi
-cargo build --release --locked --quiet
-bin=target/release/qaudjrn
-pin=()
-command -v taskset >/dev/null && pin=(taskset -c 0)
-cat "$capture" > /dev/null # into the page cache
+source "$(dirname "$0")/reference.sh"
 
 rate() { # entries a second of one run, from the summary
     "${pin[@]}" "$bin" replay --to null --summary json "$@" "$capture" 2>&1 | python3 -c 'import json,sys; print(int(json.load(sys.stdin)["entries_per_second"]))'
 }
 naive() { "${pin[@]}" python3 tests/tools/naive_forwarder.py "$capture" 2>&1 >/dev/null | sed 's/.*= \([0-9,]*\) entries.*/\1/; s/,//g'; }
-median() { sort -n | sed -n 3p; }
 
 for i in 1 2 3 4 5; do
     naive >> "$dir/naive.$$"

@@ -9,19 +9,7 @@
 # by the hundred thousand; everything dropped by its type. The rules name what the capture does not hold, but for a few:
 # a rule that does not match is the one that costs.
 set -euo pipefail
-cd "$(dirname "$0")/.."
-dir=target/bench
-mkdir -p "$dir"
-capture=$dir/reference.type5
-if [ ! -s "$capture" ]; then
-    python3 tests/tools/make_capture.py --layouts formats/journal --count 100000 --seed 380 --stories --out "$capture.part"
-    mv "$capture.part" "$capture"
-fi
-cargo build --release --locked --quiet
-bin=target/release/qaudjrn
-pin=()
-command -v taskset >/dev/null && pin=(taskset -c 0)
-cat "$capture" > /dev/null # into the page cache
+source "$(dirname "$0")/reference.sh"
 
 rules() { # FILE PRESETS NUMBER-OF-EACH
     python3 - "$2" "$3" > "$1" <<'P'
@@ -46,7 +34,6 @@ printf '[filter]\nprotect_audit_changes = false\ntypes.send = ["C3"]\n' > "$dir/
 rate() { # entries a second of one run, from the summary
     "${pin[@]}" "$bin" replay --to null --timezone UTC --summary json "$@" "$capture" "$capture" "$capture" "$capture" "$capture" 2>&1 | grep '^{' | python3 -c 'import json,sys; print(int(json.load(sys.stdin)["entries_per_second"]))'
 }
-median() { sort -n | sed -n 3p; }
 
 for i in 1 2 3 4 5; do
     rate >> "$dir/none.$$"

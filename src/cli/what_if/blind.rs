@@ -1,10 +1,11 @@
 //! Blind spots: what reached the SIEM under the baseline and does so no longer.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::{Watching, report::name};
 use crate::{
-    cli::Failure,
+    cli::{Failure, summary::grouped},
     event::{Event, EventModel},
-    filter::{Filter, Rules, State, names::Key, users},
+    filter::{Filter, Rules, State, lint, names::Key, users},
 };
 
 /// How many of some events were sent before, and are now.
@@ -82,4 +83,100 @@ impl Watch {
             }
         }
     }
+}
+
+/// A privileged user as the kind of a spot.
+pub const PRIVILEGED: &str = "privileged user";
+
+/// Something that the SIEM no longer sees.
+pub struct Spot {
+    /// `type`, `privileged user`, `audit changes`, `library`.
+    pub kind: &'static str,
+    /// Which.
+    pub what: String,
+    /// In a sentence.
+    pub text: String,
+    /// How many of its events were sent before and are now.
+    pub counts: Before,
+}
+
+/// What reached the SIEM under the baseline and does so no longer; `codes` are the event types by index.
+pub(super) fn spots(w: &Watching<'_>, codes: &[String]) -> Vec<Spot> {
+    let mut spots = Vec::new();
+    let catalog = &w.new.catalog;
+    let counts = |code: &str| {
+        let index = codes.iter().position(|c| c == code);
+        index.and_then(|i| w.watch.types.get(&i)).copied().unwrap_or_default()
+    };
+    let off = |side: usize, level: &str| -> BTreeSet<String> {
+        let (setup, output) = if side == 0 { (w.new, w.outputs.0) } else { (w.old, w.outputs.1) };
+        let mut all: BTreeSet<String> = lint::off(&setup.config.filter.types, level, catalog).0.into_iter().collect();
+        if let Some(o) = output {
+            all.extend(lint::off(&o.filter.types, level, catalog).0);
+        }
+        all
+    };
+    let mut told: BTreeSet<String> = BTreeSet::new();
+    for level in ["*SECURITY", "*AUTFAIL"] {
+        for code in off(0, level).difference(&off(1, level)) {
+            let c = counts(code);
+            told.insert(code.clone());
+            spots.push(Spot {
+                kind: "type",
+                what: code.clone(),
+                text: format!(
+                    "{code} of {level} is off; {} of its entries are in these captures",
+                    if c.old == 0 { "none".to_owned() } else { grouped(c.old) }
+                ),
+                counts: c,
+            });
+        }
+    }
+    let security: BTreeSet<&String> = catalog
+        .levels()
+        .levels
+        .iter()
+        .filter(|l| matches!(l.value.as_str(), "*SECURITY" | "*AUTFAIL"))
+        .flat_map(|l| &l.entry_types)
+        .collect();
+    for code in security.into_iter().filter(|c| !told.contains(*c)) {
+        let c = counts(code);
+        if c.old > 0 && c.new == 0 {
+            spots.push(Spot {
+                kind: "type",
+                what: code.clone(),
+                text: format!("{code} is on, but rules drop all {} of its entries", grouped(c.old)),
+                counts: c,
+            });
+        }
+    }
+    for (user, c) in w.watch.privileged.iter().filter(|(_, c)| c.new < c.old) {
+        let user = name(user, w.new.job);
+        let what = if c.new == 0 { "none" } else { "only a part" };
+        spots.push(Spot {
+            kind: PRIVILEGED,
+            text: format!("of what {user} does, {what} is sent: {} of {} entries", grouped(c.new), grouped(c.old)),
+            what: user,
+            counts: *c,
+        });
+    }
+    let c = w.watch.audit_changes;
+    if c.new < c.old {
+        spots.push(Spot {
+            kind: "audit changes",
+            what: "changes to auditing".to_owned(),
+            text: format!("{} of {} changes to auditing are not sent", grouped(c.old - c.new), grouped(c.old)),
+            counts: c,
+        });
+    }
+    for (library, c) in w.watch.libraries.iter().filter(|(_, c)| c.old > 0 && c.new == 0) {
+        let library = name(library, w.new.job);
+        spots.push(Spot {
+            kind: "library",
+            text: format!("none of the {} entries that name objects in {library} is sent", grouped(c.old)),
+            what: library,
+            counts: *c,
+        });
+    }
+    spots
 }

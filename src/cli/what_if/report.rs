@@ -1,12 +1,12 @@
 //! What was measured, in words and numbers: for the terminal and as JSON; [`super::html`] draws it.
-use std::{collections::BTreeSet, collections::HashMap, fmt::Write as _};
+use std::{collections::HashMap, fmt::Write as _};
 
 use chrono::DateTime;
 use serde_json::{Value, json};
 
 use super::{
     Watching,
-    blind::Before,
+    blind::{self, Spot},
     measure::{Rates, Side, Timeline, Volume, rates},
     shown,
 };
@@ -15,7 +15,7 @@ use crate::{
     config::OutputConfig,
     decode::ebcdic::Charset,
     encode::{Format, escape::printable},
-    filter::{lint, names::Key},
+    filter::names::Key,
 };
 
 /// One configuration's figures.
@@ -52,18 +52,6 @@ pub struct Row {
     pub old: Volume,
     /// Sent under the new configuration.
     pub new: Volume,
-}
-
-/// Something that the SIEM no longer sees.
-pub struct Spot {
-    /// `type`, `privileged user`, `audit changes`, `library`.
-    pub kind: &'static str,
-    /// Which.
-    pub what: String,
-    /// In a sentence.
-    pub text: String,
-    /// How many of its events were sent before and are now.
-    pub counts: Before,
 }
 
 /// All of it.
@@ -116,7 +104,7 @@ impl Report {
         };
         let effective_users = by_user(&w.sides.0.effective_users, &w.sides.1.effective_users);
         let job_users = by_user(&w.sides.0.job_users, &w.sides.1.job_users);
-        let blind = blind(&w, &codes);
+        let blind = blind::spots(&w, &codes);
         let config = Some(shown(&w.args.config));
         let baseline = w.args.baseline.as_deref().map(shown);
         let (new_side, old_side) = w.sides;
@@ -219,7 +207,7 @@ impl Report {
 
     /// The blind spots as sentences; privileged users of whom a part is sent in one.
     pub fn blind_lines(&self) -> Vec<(&'static str, String)> {
-        let is_part = |s: &&Spot| s.kind == PRIVILEGED && s.counts.new > 0;
+        let is_part = |s: &&Spot| s.kind == blind::PRIVILEGED && s.counts.new > 0;
         let mut lines: Vec<_> = self.blind.iter().filter(|s| !is_part(s)).map(|s| (s.kind, s.text.clone())).collect();
         let parts: Vec<String> = self
             .blind
@@ -228,7 +216,7 @@ impl Report {
             .map(|s| format!("{} {} of {}", s.what, grouped(s.counts.new), grouped(s.counts.old)))
             .collect();
         if !parts.is_empty() {
-            lines.push((PRIVILEGED, format!("of what these do, only a part is sent: {}", parts.join(", "))));
+            lines.push((blind::PRIVILEGED, format!("of what these do, only a part is sent: {}", parts.join(", "))));
         }
         lines
     }
@@ -274,8 +262,6 @@ impl Report {
         })
     }
 }
-
-const PRIVILEGED: &str = "privileged user";
 
 /// Rows of a table before the rest is only counted.
 const SHOWN: usize = 15;
@@ -348,7 +334,7 @@ pub fn duration(seconds: i64) -> String {
     }
 }
 
-fn name(bytes: &[u8], job: &'static Charset) -> String {
+pub(super) fn name(bytes: &[u8], job: &'static Charset) -> String {
     printable(&job.decode_string(bytes))
 }
 
@@ -413,84 +399,4 @@ fn figures(
         sent: side.sent,
         dropped: side.dropped,
     }
-}
-
-fn blind(w: &Watching<'_>, codes: &[String]) -> Vec<Spot> {
-    let mut spots = Vec::new();
-    let catalog = &w.new.catalog;
-    let counts = |code: &str| {
-        let index = codes.iter().position(|c| c == code);
-        index.and_then(|i| w.watch.types.get(&i)).copied().unwrap_or_default()
-    };
-    let off = |side: usize, level: &str| -> BTreeSet<String> {
-        let (setup, output) = if side == 0 { (w.new, w.outputs.0) } else { (w.old, w.outputs.1) };
-        let mut all: BTreeSet<String> = lint::off(&setup.config.filter.types, level, catalog).0.into_iter().collect();
-        if let Some(o) = output {
-            all.extend(lint::off(&o.filter.types, level, catalog).0);
-        }
-        all
-    };
-    let mut told: BTreeSet<String> = BTreeSet::new();
-    for level in ["*SECURITY", "*AUTFAIL"] {
-        for code in off(0, level).difference(&off(1, level)) {
-            let c = counts(code);
-            told.insert(code.clone());
-            spots.push(Spot {
-                kind: "type",
-                what: code.clone(),
-                text: format!(
-                    "{code} of {level} is off; {} of its entries are in these captures",
-                    if c.old == 0 { "none".to_owned() } else { grouped(c.old) }
-                ),
-                counts: c,
-            });
-        }
-    }
-    let security: BTreeSet<&String> = catalog
-        .levels()
-        .levels
-        .iter()
-        .filter(|l| matches!(l.value.as_str(), "*SECURITY" | "*AUTFAIL"))
-        .flat_map(|l| &l.entry_types)
-        .collect();
-    for code in security.into_iter().filter(|c| !told.contains(*c)) {
-        let c = counts(code);
-        if c.old > 0 && c.new == 0 {
-            spots.push(Spot {
-                kind: "type",
-                what: code.clone(),
-                text: format!("{code} is on, but rules drop all {} of its entries", grouped(c.old)),
-                counts: c,
-            });
-        }
-    }
-    for (user, c) in w.watch.privileged.iter().filter(|(_, c)| c.new < c.old) {
-        let user = name(user, w.new.job);
-        let what = if c.new == 0 { "none" } else { "only a part" };
-        spots.push(Spot {
-            kind: PRIVILEGED,
-            text: format!("of what {user} does, {what} is sent: {} of {} entries", grouped(c.new), grouped(c.old)),
-            what: user,
-            counts: *c,
-        });
-    }
-    let c = w.watch.audit_changes;
-    if c.new < c.old {
-        spots.push(Spot {
-            kind: "audit changes",
-            what: "changes to auditing".to_owned(),
-            text: format!("{} of {} changes to auditing are not sent", grouped(c.old - c.new), grouped(c.old)),
-            counts: c,
-        });
-    }
-    for (library, c) in w.watch.libraries.iter().filter(|(_, c)| c.old > 0 && c.new == 0) {
-        let library = name(library, w.new.job);
-        spots.push(Spot {
-            kind: "library",
-            text: format!("none of the {} entries that name objects in {library} is sent", grouped(c.old)),
-            what: library,
-            counts: *c,
-        });
-    }
-    spots
 }

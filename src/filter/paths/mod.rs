@@ -7,14 +7,14 @@
 //!
 //! A look-up costs some hash table accesses per component, however many rules there are; only globs with neither a
 //! fixed beginning nor a fixed end are tried one by one.
+mod glob;
+mod tree;
+
 use std::str::FromStr;
 
-use rustc_hash::FxHashMap;
-
-use super::{
-    names::BadName,
-    rule::{Lists, RuleId},
-};
+use self::glob::{Shape, glob_matches, is_glob};
+pub use self::tree::{PathTree, Room};
+use super::names::BadName;
 use crate::decode::ebcdic::{Charset, Kind, Unit};
 
 /// A rule over paths, resolved and folded.
@@ -175,219 +175,13 @@ fn fold(c: char) -> char {
     }
 }
 
-fn is_glob(component: &str) -> bool {
-    component.contains(['*', '?'])
-}
-
-/// Whether `*` (any characters) and `?` (one) of a glob match a component. Linear in their product at worst.
-fn glob_matches(glob: &str, component: &str) -> bool {
-    let (mut g, mut c) = (glob.chars(), component.chars());
-    // Where to go on when a later character does not match: behind the last `*`, one character further.
-    let mut retry: Option<(std::str::Chars<'_>, std::str::Chars<'_>)> = None;
-    loop {
-        let (before_g, before_c) = (g.clone(), c.clone());
-        match (g.next(), c.next()) {
-            (Some('*'), _) => {
-                retry = Some((g.clone(), before_c.clone()));
-                c = before_c;
-            }
-            (Some('?'), Some(_)) => {}
-            (Some(a), Some(b)) if a == b => {}
-            (None, None) => return true,
-            _ => {
-                drop(before_g);
-                let Some((after_star, mut from)) = retry.take() else { return false };
-                if from.next().is_none() {
-                    return false;
-                }
-                (g, c) = (after_star.clone(), from.clone());
-                retry = Some((after_star, from));
-            }
-        }
-    }
-}
-
-/// How a component of a rule is found.
-enum Shape<'a> {
-    Literal,
-    /// `*` alone.
-    Any,
-    /// Begins so; all globs with this beginning are tried.
-    Prefix(&'a str),
-    /// `*` and a fixed end.
-    Suffix(&'a str),
-    /// Neither.
-    Free,
-}
-
-impl Shape<'_> {
-    fn of(component: &str) -> Shape<'_> {
-        let Some(at) = component.find(['*', '?']) else { return Shape::Literal };
-        match component.get(..at) {
-            _ if component == "*" => Shape::Any,
-            Some(prefix) if !prefix.is_empty() => Shape::Prefix(prefix),
-            _ => match component.strip_prefix('*') {
-                Some(end) if !is_glob(end) => Shape::Suffix(end),
-                _ => Shape::Free,
-            },
-        }
-    }
-}
-
-/// Rules over paths, compiled.
-#[derive(Clone, Debug)]
-pub struct PathTree {
-    nodes: Vec<Node>,
-    /// By rank: the rule and whether it includes.
-    ranked: Vec<(RuleId, bool)>,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Node {
-    literal: FxHashMap<Box<[u8]>, u32>,
-    any: Option<u32>,
-    prefix: Globs,
-    suffix: Globs,
-    free: Vec<(String, u32)>,
-    /// Best rank of the rules for this object and all below.
-    subtree: Option<u32>,
-    /// Best rank of the rules for this object only.
-    only: Option<u32>,
-}
-
-/// Globs by their fixed beginning or end.
-#[derive(Clone, Debug, Default)]
-struct Globs {
-    lengths: Vec<usize>,
-    by_text: FxHashMap<Box<[u8]>, Vec<(String, u32)>>,
-}
-
-impl Globs {
-    fn child(&mut self, fixed: &str, glob: &str, next: u32) -> u32 {
-        let found = self.by_text.entry(fixed.as_bytes().into()).or_default();
-        if let Some((_, child)) = found.iter().find(|(g, _)| g == glob) {
-            return *child;
-        }
-        found.push((glob.to_owned(), next));
-        if !self.lengths.contains(&fixed.len()) {
-            self.lengths.push(fixed.len());
-        }
-        next
-    }
-
-    fn each(&self, component: &[u8], at_end: bool, found: &mut Vec<u32>) {
-        for n in &self.lengths {
-            let fixed = match at_end {
-                true => component.len().checked_sub(*n).and_then(|from| component.get(from..)),
-                false => component.get(..*n),
-            };
-            for (glob, child) in fixed.and_then(|f| self.by_text.get(f)).into_iter().flatten() {
-                if std::str::from_utf8(component).is_ok_and(|c| glob_matches(glob, c)) {
-                    found.push(*child);
-                }
-            }
-        }
-    }
-}
-
-/// Room for a look-up; reused from entry to entry.
-#[derive(Clone, Debug, Default)]
-pub struct Room {
-    now: Vec<u32>,
-    next: Vec<u32>,
-}
-
-impl PathTree {
-    /// Compiles rules: of two that are as specific as each other, an include ranks above an exclude, then the first.
-    pub fn new(lists: &Lists<PathPattern>) -> PathTree {
-        let mut rules: Vec<(&PathPattern, bool, RuleId)> = lists
-            .exclude
-            .iter()
-            .map(|r| (&r.pattern, false, r.rule))
-            .chain(lists.include.iter().map(|r| (&r.pattern, true, r.rule)))
-            .collect();
-        rules.sort_by_cached_key(|(p, include, rule)| (p.specificity(), *include, std::cmp::Reverse(*rule)));
-        let mut tree = PathTree { nodes: vec![Node::default()], ranked: Vec::with_capacity(rules.len()) };
-        for ((pattern, include, rule), rank) in rules.into_iter().zip(0..) {
-            tree.ranked.push((rule, include));
-            let at = pattern.components.iter().fold(0, |at, c| tree.step(at, c));
-            let Some(node) = tree.nodes.get_mut(at as usize) else { continue };
-            let place = if pattern.children_only { &mut node.only } else { &mut node.subtree };
-            *place = (*place).max(Some(rank));
-        }
-        tree
-    }
-
-    fn step(&mut self, at: u32, component: &str) -> u32 {
-        let next = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
-        let Some(node) = self.nodes.get_mut(at as usize) else { return at };
-        let child = match Shape::of(component) {
-            Shape::Literal => *node.literal.entry(component.as_bytes().into()).or_insert(next),
-            Shape::Any => *node.any.get_or_insert(next),
-            Shape::Prefix(p) => node.prefix.child(p, component, next),
-            Shape::Suffix(s) => node.suffix.child(s, component, next),
-            Shape::Free => match node.free.iter().find(|(g, _)| g == component) {
-                Some((_, child)) => *child,
-                None => {
-                    node.free.push((component.to_owned(), next));
-                    next
-                }
-            },
-        };
-        if child == next {
-            self.nodes.push(Node::default());
-        }
-        child
-    }
-
-    /// Whether there are no rules.
-    pub fn is_empty(&self) -> bool {
-        self.ranked.is_empty()
-    }
-
-    /// The rank of the most specific rule for a path: ranks of several paths can be compared.
-    pub fn rank(&self, path: &Path, room: &mut Room) -> Option<u32> {
-        let mut best: Option<u32> = None;
-        room.now.clear();
-        room.now.push(0);
-        for component in path.components() {
-            room.next.clear();
-            for at in &room.now {
-                let Some(node) = self.nodes.get(*at as usize) else { continue };
-                best = best.max(node.subtree);
-                if let Some(child) = node.literal.get(component) {
-                    room.next.push(*child);
-                }
-                room.next.extend(node.any);
-                node.prefix.each(component, false, &mut room.next);
-                node.suffix.each(component, true, &mut room.next);
-                for (glob, child) in &node.free {
-                    if std::str::from_utf8(component).is_ok_and(|c| glob_matches(glob, c)) {
-                        room.next.push(*child);
-                    }
-                }
-            }
-            std::mem::swap(&mut room.now, &mut room.next);
-            if room.now.is_empty() {
-                return best;
-            }
-        }
-        for node in room.now.iter().filter_map(|at| self.nodes.get(*at as usize)) {
-            best = best.max(node.subtree).max(node.only);
-        }
-        best
-    }
-
-    /// The rule of a rank, and whether it includes.
-    pub fn ruling(&self, rank: u32) -> Option<(RuleId, bool)> {
-        self.ranked.get(rank as usize).copied()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{decode::ebcdic::Ccsid, filter::rule::Ruled};
+    use crate::{
+        decode::ebcdic::Ccsid,
+        filter::rule::{Lists, RuleId, Ruled},
+    };
 
     fn lists(exclude: &[&str], include: &[&str]) -> Lists<PathPattern> {
         let ruled = |list: &[&str], from: u32| -> Vec<Ruled<PathPattern>> {
@@ -496,34 +290,6 @@ mod tests {
             ("/log/*a*", "/log/bbb", false),
         ] {
             assert_eq!(dropped(&[rule], &[], path), expected, "{rule} {path}");
-        }
-    }
-
-    #[test]
-    fn globs_match_as_a_naive_matcher_says() {
-        fn naive(g: &[char], c: &[char]) -> bool {
-            match (g.split_first(), c.split_first()) {
-                (None, None) => true,
-                (Some(('*', rest)), _) => naive(rest, c) || c.split_first().is_some_and(|(_, c)| naive(g, c)),
-                (Some(('?', g)), Some((_, c))) => naive(g, c),
-                (Some((a, g)), Some((b, c))) => a == b && naive(g, c),
-                _ => false,
-            }
-        }
-        let word = |mut n: usize, letters: &[char]| {
-            let mut w = Vec::new();
-            while n > 0 {
-                w.push(letters[n % letters.len()]);
-                n /= letters.len();
-            }
-            w
-        };
-        for g in 0..1024 {
-            for c in 0..200 {
-                let (glob, name) = (word(g, &['a', '*', 'b', '?']), word(c, &['a', 'b', 'ä']));
-                let text = |w: &[char]| w.iter().collect::<String>();
-                assert_eq!(glob_matches(&text(&glob), &text(&name)), naive(&glob, &name), "{glob:?} {name:?}");
-            }
         }
     }
 

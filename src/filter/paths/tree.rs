@@ -1,0 +1,158 @@
+//! The rules over paths as a tree of components, and the most specific one for a path.
+use rustc_hash::FxHashMap;
+
+use super::{
+    Path, PathPattern,
+    glob::{Shape, glob_matches},
+};
+use crate::filter::rule::{Lists, RuleId};
+
+/// Rules over paths, compiled.
+#[derive(Clone, Debug)]
+pub struct PathTree {
+    nodes: Vec<Node>,
+    /// By rank: the rule and whether it includes.
+    ranked: Vec<(RuleId, bool)>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Node {
+    literal: FxHashMap<Box<[u8]>, u32>,
+    any: Option<u32>,
+    prefix: Globs,
+    suffix: Globs,
+    free: Vec<(String, u32)>,
+    /// Best rank of the rules for this object and all below.
+    subtree: Option<u32>,
+    /// Best rank of the rules for this object only.
+    only: Option<u32>,
+}
+
+/// Globs by their fixed beginning or end.
+#[derive(Clone, Debug, Default)]
+struct Globs {
+    lengths: Vec<usize>,
+    by_text: FxHashMap<Box<[u8]>, Vec<(String, u32)>>,
+}
+
+impl Globs {
+    fn child(&mut self, fixed: &str, glob: &str, next: u32) -> u32 {
+        let found = self.by_text.entry(fixed.as_bytes().into()).or_default();
+        if let Some((_, child)) = found.iter().find(|(g, _)| g == glob) {
+            return *child;
+        }
+        found.push((glob.to_owned(), next));
+        if !self.lengths.contains(&fixed.len()) {
+            self.lengths.push(fixed.len());
+        }
+        next
+    }
+
+    fn each(&self, component: &[u8], at_end: bool, found: &mut Vec<u32>) {
+        for n in &self.lengths {
+            let fixed = match at_end {
+                true => component.len().checked_sub(*n).and_then(|from| component.get(from..)),
+                false => component.get(..*n),
+            };
+            for (glob, child) in fixed.and_then(|f| self.by_text.get(f)).into_iter().flatten() {
+                if std::str::from_utf8(component).is_ok_and(|c| glob_matches(glob, c)) {
+                    found.push(*child);
+                }
+            }
+        }
+    }
+}
+
+/// Room for a look-up; reused from entry to entry.
+#[derive(Clone, Debug, Default)]
+pub struct Room {
+    now: Vec<u32>,
+    next: Vec<u32>,
+}
+
+impl PathTree {
+    /// Compiles rules: of two that are as specific as each other, an include ranks above an exclude, then the first.
+    pub fn new(lists: &Lists<PathPattern>) -> PathTree {
+        let mut rules: Vec<(&PathPattern, bool, RuleId)> = lists
+            .exclude
+            .iter()
+            .map(|r| (&r.pattern, false, r.rule))
+            .chain(lists.include.iter().map(|r| (&r.pattern, true, r.rule)))
+            .collect();
+        rules.sort_by_cached_key(|(p, include, rule)| (p.specificity(), *include, std::cmp::Reverse(*rule)));
+        let mut tree = PathTree { nodes: vec![Node::default()], ranked: Vec::with_capacity(rules.len()) };
+        for ((pattern, include, rule), rank) in rules.into_iter().zip(0..) {
+            tree.ranked.push((rule, include));
+            let at = pattern.components.iter().fold(0, |at, c| tree.step(at, c));
+            let Some(node) = tree.nodes.get_mut(at as usize) else { continue };
+            let place = if pattern.children_only { &mut node.only } else { &mut node.subtree };
+            *place = (*place).max(Some(rank));
+        }
+        tree
+    }
+
+    fn step(&mut self, at: u32, component: &str) -> u32 {
+        let next = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
+        let Some(node) = self.nodes.get_mut(at as usize) else { return at };
+        let child = match Shape::of(component) {
+            Shape::Literal => *node.literal.entry(component.as_bytes().into()).or_insert(next),
+            Shape::Any => *node.any.get_or_insert(next),
+            Shape::Prefix(p) => node.prefix.child(p, component, next),
+            Shape::Suffix(s) => node.suffix.child(s, component, next),
+            Shape::Free => match node.free.iter().find(|(g, _)| g == component) {
+                Some((_, child)) => *child,
+                None => {
+                    node.free.push((component.to_owned(), next));
+                    next
+                }
+            },
+        };
+        if child == next {
+            self.nodes.push(Node::default());
+        }
+        child
+    }
+
+    /// Whether there are no rules.
+    pub fn is_empty(&self) -> bool {
+        self.ranked.is_empty()
+    }
+
+    /// The rank of the most specific rule for a path: ranks of several paths can be compared.
+    pub fn rank(&self, path: &Path, room: &mut Room) -> Option<u32> {
+        let mut best: Option<u32> = None;
+        room.now.clear();
+        room.now.push(0);
+        for component in path.components() {
+            room.next.clear();
+            for at in &room.now {
+                let Some(node) = self.nodes.get(*at as usize) else { continue };
+                best = best.max(node.subtree);
+                if let Some(child) = node.literal.get(component) {
+                    room.next.push(*child);
+                }
+                room.next.extend(node.any);
+                node.prefix.each(component, false, &mut room.next);
+                node.suffix.each(component, true, &mut room.next);
+                for (glob, child) in &node.free {
+                    if std::str::from_utf8(component).is_ok_and(|c| glob_matches(glob, c)) {
+                        room.next.push(*child);
+                    }
+                }
+            }
+            std::mem::swap(&mut room.now, &mut room.next);
+            if room.now.is_empty() {
+                return best;
+            }
+        }
+        for node in room.now.iter().filter_map(|at| self.nodes.get(*at as usize)) {
+            best = best.max(node.subtree).max(node.only);
+        }
+        best
+    }
+
+    /// The rule of a rank, and whether it includes.
+    pub fn ruling(&self, rank: u32) -> Option<(RuleId, bool)> {
+        self.ranked.get(rank as usize).copied()
+    }
+}
