@@ -44,7 +44,13 @@ impl Filter {
                 let Some(layout) = ev.kind.layout.as_deref() else { return Vec::new() };
                 let mut path = Path::default();
                 let paths = places.paths.iter().filter_map(|p| p.of(layout, &ev.entry, job));
-                paths.filter_map(|(bytes, set)| path.decode(bytes, set).then(|| path.text())).collect()
+                let mut found = Vec::new();
+                for (bytes, set) in paths {
+                    if path.decode(bytes, set) {
+                        found.push(path.text());
+                    }
+                }
+                found
             }
             Dimension::SystemValues => {
                 text(places.system_value.and_then(|s| Key::of(s.of(ev.entry.data)))).into_iter().collect()
