@@ -32,8 +32,11 @@ impl RuleReader<'_> {
             rules.user_match = from.user_match;
             rules.match_commands = from.match_commands;
         }
-        if let Some(protect) = s.boolean("protect_audit_changes", r) {
-            rules.protect_audit_changes = protect;
+        if let Some(Placed { value, place }) = s.boolean("protect_audit_changes", r) {
+            rules.protect_audit_changes = value;
+            if !value {
+                r.warning(place, "protect_audit_changes = false: rules may drop changes to auditing itself");
+            }
         }
         if let Some(n) = s.integer("audit_change_severity", 0..11, r) {
             rules.audit_change_severity = u8::try_from(n).unwrap_or(rules.audit_change_severity);
@@ -92,7 +95,7 @@ impl RuleReader<'_> {
         let mut t = s.table("objects", r);
         self.both(&mut t, "objects", names::object, &mut rules.objects, r);
         if settings {
-            rules.match_commands = t.boolean("commands", r).unwrap_or(rules.match_commands);
+            rules.match_commands = t.boolean("commands", r).map_or(rules.match_commands, |b| b.value);
         }
         t.finish(r);
 
@@ -108,8 +111,15 @@ impl RuleReader<'_> {
             let privileged = t.strings("privileged", r);
             rules.privileged.extend(profiles(privileged, "users.privileged", true, r));
             let allowed = t.strings("allow_filtering_privileged", r);
+            let place = allowed.as_ref().map(|l| l.place.clone());
             let key = "users.allow_filtering_privileged";
-            rules.allow_filtering_privileged.extend(profiles(allowed, key, false, r));
+            let names = profiles(allowed, key, false, r);
+            if let Some(place) = place.filter(|_| !names.is_empty()) {
+                let all: Vec<String> = names.iter().map(Name::to_string).collect();
+                let text = format!("{key}: rules may drop what these privileged users do: {}", all.join(", "));
+                r.warning(place, text);
+            }
+            rules.allow_filtering_privileged.extend(names);
         }
         t.finish(r);
 
@@ -132,6 +142,9 @@ impl RuleReader<'_> {
         if let Some(list) = send {
             let key = self.key("types.send");
             let place = list.place.clone();
+            if list.value.is_empty() {
+                r.warning(place.clone(), "types.send: an empty list narrows nothing; write \"*ALL\" for everything");
+            }
             let mut found: Vec<(TypeRule, Placed<String>)> = Vec::new();
             for item in list.value {
                 match item.value.parse() {

@@ -140,22 +140,6 @@ impl Config {
                 let name = self.book.get(rule).map_or(String::new(), |r| format!("{}: ", r.name()));
                 self.problems.push(Problem::warning(place, format!("{name}{text}")));
             }
-            if !rules.allow_filtering_privileged.is_empty() {
-                let names: Vec<String> = rules.allow_filtering_privileged.iter().map(|n| n.to_string()).collect();
-                self.problems.push(Problem::warning(
-                    None,
-                    format!(
-                        "users.allow_filtering_privileged: rules over users may drop what these privileged users do: {}",
-                        names.join(", ")
-                    ),
-                ));
-            }
-            if !rules.protect_audit_changes {
-                self.problems.push(Problem::warning(
-                    None,
-                    "protect_audit_changes = false: rules may drop changes to auditing itself",
-                ));
-            }
         }
     }
 }

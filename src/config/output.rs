@@ -63,7 +63,7 @@ fn output(
     let header = t.choice("header", &[Header::Rfc5424, Header::Rfc3164, Header::None].map(|h| (h.key(), h)), r);
     let framing = t.choice("framing", &[("newline", Framing::Newline), ("octet", Framing::Octet)], r);
     let full = t.choice("detail", &[("compact", false), ("full", true)], r).unwrap_or(false);
-    let include_guesses = t.boolean("include_guesses", r).unwrap_or(false);
+    let include_guesses = t.boolean("include_guesses", r).is_some_and(|b| b.value);
     let max_size = t.integer("max_size", 480..1_000_001, r).and_then(|n| usize::try_from(n).ok());
     rules.prefix = format!("output {}: ", name.as_ref().map_or("", |n| n.value.as_str()));
     let filter = t.table("filter", r);

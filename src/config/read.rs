@@ -166,10 +166,10 @@ impl<'t> Section<'t> {
     }
 
     /// true or false.
-    pub fn boolean(&mut self, key: &'static str, r: &mut Reader<'_>) -> Option<bool> {
+    pub fn boolean(&mut self, key: &'static str, r: &mut Reader<'_>) -> Option<Placed<bool>> {
         let value = self.get(key)?;
         match value.get_ref() {
-            DeValue::Boolean(b) => Some(*b),
+            DeValue::Boolean(b) => Some(Placed { value: *b, place: r.place(value.span()) }),
             _ => self.wrong(r, key, value, "true or false"),
         }
     }

@@ -86,6 +86,8 @@ fn rules_that_can_never_match_are_warnings() {
             "of *AUTFAIL, these are off",
         ),
         ("users.exclude = [\"QSECOFR\"]", "privileged"),
+        ("jobs.exclude = [\"QSECOFR/*ALL\"]", "privileged"),
+        ("types.send = []", "narrows nothing"),
         ("users.exclude = [\"Q*\"]\nusers.include = [\"BILL\"]", "nothing excludes"),
         ("users.allow_filtering_privileged = [\"QSECOFR\"]", "may drop what these privileged users do: QSECOFR"),
         ("ifs.exclude = [\"/tmp\", \"/TMP/\"]", "a duplicate"),

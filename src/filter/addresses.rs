@@ -37,7 +37,8 @@ fn mask(bits: u128, length: u8) -> u128 {
 impl Network {
     /// Whether every address of `other` is in this one.
     pub fn covers(&self, other: &Network) -> bool {
-        self.length <= other.length && mask(other.bits, self.length) == self.bits
+        let kind = |n: &Network| n.length >= 96 && mask(n.bits, 96) == V4_MAPPED;
+        kind(self) == kind(other) && self.length <= other.length && mask(other.bits, self.length) == self.bits
     }
 }
 
@@ -111,7 +112,10 @@ impl NetworkTable {
     /// The first rule whose network holds this address.
     pub fn find(&self, address: IpAddr) -> Option<RuleId> {
         let bits = wide(address);
-        self.lengths.iter().filter_map(|l| self.rules.get(&Network { bits: mask(bits, *l), length: *l })).min().copied()
+        // An IPv6 network that happens to hold the mapped addresses, such as ::/0, does not mean IPv4.
+        let is_v4 = mask(bits, 96) == V4_MAPPED;
+        let lengths = self.lengths.iter().filter(|l| !is_v4 || **l >= 96);
+        lengths.filter_map(|l| self.rules.get(&Network { bits: mask(bits, *l), length: *l })).min().copied()
     }
 }
 
@@ -156,7 +160,12 @@ mod tests {
             assert_eq!(t.find(address.parse().unwrap()), Some(RuleId(expected)), "{address}");
         }
         assert_eq!(t.find("2001:db9::1".parse().unwrap()), None);
-        assert_eq!(table(&["::/0"]).find("10.1.1.1".parse().unwrap()), Some(RuleId(0)));
+        assert_eq!(table(&["::/0"]).find("10.1.1.1".parse().unwrap()), None);
+        assert_eq!(table(&["::/0"]).find("::1".parse().unwrap()), Some(RuleId(0)));
+        let network = |s: &str| s.parse::<Network>().unwrap();
+        assert!(
+            network("10.0.0.0/8").covers(&network("10.1.0.0/16")) && !network("::/0").covers(&network("0.0.0.0/0"))
+        );
     }
 
     #[test]

@@ -290,8 +290,8 @@ impl Chain {
         for stage in &self.stages {
             match (stage.verdict(ev, state), verdict) {
                 (Verdict::Sent, _) => {}
-                (Verdict::AuditChange(a, _), Verdict::AuditChange(b, rule)) => {
-                    verdict = Verdict::AuditChange(a.max(b), rule);
+                (Verdict::AuditChange(a, later), Verdict::AuditChange(b, earlier)) => {
+                    verdict = Verdict::AuditChange(a.max(b), earlier.or(later));
                 }
                 (dropped @ Verdict::Dropped(_), _) => return dropped,
                 (change, _) => verdict = change,

@@ -117,15 +117,14 @@ fn object_types(objects: &Lists<Qualified<3>>, found: &mut Vec<(RuleId, String)>
 
 fn privileged(rules: &Rules, found: &mut Vec<(RuleId, String)>) {
     let is = |n: &Name| *n == Name::Exact("QSECOFR".into()) || rules.privileged.iter().any(|p| p.covers(n));
-    for r in &rules.users.exclude {
-        let [name] = &r.pattern;
+    let users = rules.users.exclude.iter().map(|r| (r.rule, &r.pattern[0]));
+    let of_jobs = rules.jobs.exclude.iter().map(|r| (r.rule, &r.pattern[1]));
+    for (rule, name) in users.chain(of_jobs) {
         if matches!(name, Name::Exact(_)) && is(name) && !rules.allow_filtering_privileged.contains(name) {
-            found.push((
-                r.rule,
-                format!(
-                    "it never drops anything: {name} is privileged; what it does is always sent, unless users.allow_filtering_privileged names it"
-                ),
-            ));
+            let text = format!(
+                "it never drops anything: {name} is privileged; what it does is always sent, unless users.allow_filtering_privileged names it"
+            );
+            found.push((rule, text));
         }
     }
 }

@@ -24,8 +24,8 @@ impl Key {
     /// Of the bytes of a field. `None` for a field that holds nothing, `*N` (IBM's "not applicable") or more than a name.
     #[inline]
     pub fn of(field: &[u8]) -> Option<Key> {
-        // Blank, NUL or a control character: no name begins so.
-        if *field.first()? <= 0x40 {
+        // Blank, NUL or a control character: no name begins so. In a mixed CCSID it may begin with shift-out.
+        if matches!(*field.first()?, 0..=0x0D | 0x0F..=0x40) {
             return None;
         }
         Key::any(field).filter(|key| *key != Key::NOT_APPLICABLE)

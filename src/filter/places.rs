@@ -31,6 +31,12 @@ impl ObjectPlace {
         let (library, name) = (key(self.library)?, key(self.name)?);
         Some([Some(library), Some(name), self.object_type.and_then(key)])
     }
+
+    /// Name and type, whatever stands for the library.
+    pub fn name_and_type(&self, entry: &Entry<'_>) -> [Option<Key>; 2] {
+        let key = |span: Span| Key::of(span.of(entry.data));
+        [key(self.name), self.object_type.and_then(key)]
+    }
 }
 
 /// A path that an entry names.
@@ -88,7 +94,8 @@ impl ProfilePlace {
         if self.flags.iter().any(holds) { Key::of(self.profile.of(entry.data)) } else { None }
     }
 
-    /// Whether the entry grants or removes *AUDIT. Where the entry does not say what was before (older headings and
+    /// Whether the entry grants or removes *AUDIT. A blank behind a Y counts as removed: IBM's page says that blank is "not
+    /// changed", but no entry was seen, and a removal must not be missed. Where the entry does not say what was before (older headings and
     /// releases), every *AUDIT counts as granted, and its absence as removed unless the profile is new.
     pub fn changes_audit(&self, entry: &Entry<'_>) -> bool {
         let Some((now, before)) = self.audit else { return false };
@@ -96,8 +103,9 @@ impl ProfilePlace {
         let before = before.and_then(at).filter(|b| matches!(*b, YES | NO));
         match at(now) {
             Some(YES) => before != Some(YES),
+            _ if before == Some(YES) => true,
             Some(NO) => match before {
-                Some(b) => b == YES,
+                Some(_) => false,
                 None => self.command.is_none_or(|c| c.of(entry.data) != [0xC3, 0xD9, 0xE3]),
             },
             _ => false,

@@ -44,8 +44,8 @@ impl AuditChanges {
             }
             AuditPlace::Details(codes) => matches!(ev.detail_code(), [b] if codes.contains(b)),
             AuditPlace::Profile => places.profile.as_ref().is_some_and(|p| p.changes_audit(&ev.entry)),
-            AuditPlace::Object => places.objects.iter().filter_map(|o| o.of(&ev.entry)).any(|[_, name, kind]| {
-                self.journal.find(&[name]).is_some() || (kind.is_some() && kind == self.receiver)
+            AuditPlace::Object => places.objects.iter().map(|o| o.name_and_type(&ev.entry)).any(|[name, kind]| {
+                name.is_some() && self.journal.find(&[name]).is_some() || kind.is_some() && kind == self.receiver
             }),
         }
     }

@@ -197,9 +197,10 @@ fn takes(catalog: &Catalog, rule: &TypeRule, code: &str, detail: Option<&str>) -
 
 /// The rule that drops a detail of a type; `None` asks for codes that no level lists.
 pub fn drops(catalog: &Catalog, rules: &TypeRules, code: &str, detail: Option<&str>) -> Option<RuleId> {
-    let excluded = rules.exclude.iter().find(|r| takes(catalog, &r.pattern, code, detail)).map(|r| r.rule);
-    let unsent = !rules.sends_all() && !rules.send.iter().any(|r| takes(catalog, &r.pattern, code, detail));
-    excluded.or(if unsent { rules.send_rule } else { None })
+    if !rules.sends_all() && !rules.send.iter().any(|r| takes(catalog, &r.pattern, code, detail)) {
+        return rules.send_rule;
+    }
+    rules.exclude.iter().find(|r| takes(catalog, &r.pattern, code, detail)).map(|r| r.rule)
 }
 
 fn verdicts(model: &EventModel, index: usize, rules: &TypeRules) -> Verdicts {

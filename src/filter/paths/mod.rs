@@ -24,6 +24,8 @@ pub struct PathPattern {
     components: Vec<String>,
     /// The last component is `*`: the direct children only.
     children_only: bool,
+    /// Where the first component is a glob that takes /QOpenSys too: what stands behind it, with its case.
+    below_qopensys: Option<Vec<String>>,
 }
 
 impl FromStr for PathPattern {
@@ -38,11 +40,17 @@ impl FromStr for PathPattern {
         if let Some(c) = text.chars().find(|c| c.is_control()) {
             return Err(BadName(format!("{text:?}: {c:?} cannot stand in a path")));
         }
-        let mut path = Path::default();
-        path.read(text.chars().map(Unit::Char));
-        let components: Vec<String> = path.components().map(|c| String::from_utf8_lossy(c).into_owned()).collect();
+        let read = |keep_case: bool| -> Vec<String> {
+            let mut path = Path { keep_case, ..Path::default() };
+            text.chars().for_each(|c| path.push(Unit::Char(c)));
+            path.end();
+            path.components().map(|c| String::from_utf8_lossy(c).into_owned()).collect()
+        };
+        let components = read(false);
         let children_only = components.last().is_some_and(|c| c == "*");
-        Ok(PathPattern { components, children_only })
+        let takes_qopensys = |c: &String| is_glob(c) && glob_matches(c, "qopensys");
+        let below_qopensys = components.first().filter(|c| takes_qopensys(c)).map(|_| read(true).split_off(1));
+        Ok(PathPattern { components, children_only, below_qopensys })
     }
 }
 
@@ -75,12 +83,17 @@ impl PathPattern {
     }
 }
 
+/// The directory below which case counts.
+const QOPENSYS: &[u8] = b"qopensys";
+
 /// The components of a path, resolved and folded; reused from entry to entry.
 #[derive(Clone, Debug, Default)]
 pub struct Path {
     bytes: Vec<u8>,
     /// Ends of the components in `bytes`.
     ends: Vec<usize>,
+    /// Letters stay as they are.
+    keep_case: bool,
 }
 
 impl Path {
@@ -120,11 +133,6 @@ impl Path {
         absolute
     }
 
-    fn read(&mut self, units: impl Iterator<Item = Unit>) {
-        units.for_each(|u| self.push(u));
-        self.end();
-    }
-
     #[inline]
     fn push(&mut self, unit: Unit) {
         let c = match unit {
@@ -143,7 +151,7 @@ impl Path {
     /// Below /QOpenSys.
     #[inline]
     fn is_case_sensitive(&self) -> bool {
-        self.ends.first() == Some(&8) && self.bytes.starts_with(b"qopensys")
+        self.keep_case || self.ends.first() == Some(&8) && self.bytes.starts_with(QOPENSYS)
     }
 
     /// Ends a component and resolves it.
@@ -250,6 +258,12 @@ mod tests {
             ("/qopensys/a", "/QOPENSYS/a", true),
             ("/qopensys/a", "/QOPENSYS/A", false),
             ("/QOpenSysX/A", "/qopensysx/a", true),
+            ("/*/Tmp", "/QOpenSys/Tmp/x", true),
+            ("/*/Tmp", "/QOpenSys/tmp", false),
+            ("/Q*/T*", "/qopensys/tmp", false),
+            ("/Q*/T*", "/qopensys/Tmp", true),
+            ("/Q*/T*", "/QIBM/tmp", true),
+            ("/q*", "/QOpenSys/x", true),
             ("/QOpenSys/../Home/A", "/home/a", true),
             ("/home/ÄRGER", "/HOME/ärger/x", true),
         ] {

@@ -2,7 +2,7 @@
 use rustc_hash::FxHashMap;
 
 use super::{
-    Path, PathPattern,
+    Path, PathPattern, QOPENSYS,
     glob::{Shape, glob_matches},
 };
 use crate::filter::rule::{Lists, RuleId};
@@ -83,10 +83,16 @@ impl PathTree {
         let mut tree = PathTree { nodes: vec![Node::default()], ranked: Vec::with_capacity(rules.len()) };
         for ((pattern, include, rule), rank) in rules.into_iter().zip(0..) {
             tree.ranked.push((rule, include));
-            let at = pattern.components.iter().fold(0, |at, c| tree.step(at, c));
-            let Some(node) = tree.nodes.get_mut(at as usize) else { continue };
-            let place = if pattern.children_only { &mut node.only } else { &mut node.subtree };
-            *place = (*place).max(Some(rank));
+            let mut ends = vec![pattern.components.iter().fold(0, |at, c| tree.step(at, c))];
+            if let Some(rest) = &pattern.below_qopensys {
+                let at = tree.step(0, &String::from_utf8_lossy(QOPENSYS));
+                ends.push(rest.iter().fold(at, |at, c| tree.step(at, c)));
+            }
+            for at in ends {
+                let Some(node) = tree.nodes.get_mut(at as usize) else { continue };
+                let place = if pattern.children_only { &mut node.only } else { &mut node.subtree };
+                *place = (*place).max(Some(rank));
+            }
         }
         tree
     }
@@ -130,6 +136,10 @@ impl PathTree {
                 best = best.max(node.subtree);
                 if let Some(child) = node.literal.get(component) {
                     room.next.push(*child);
+                }
+                // Behind a glob stands what was folded; below /QOpenSys the literal has the rules with their case.
+                if *at == 0 && component == QOPENSYS {
+                    continue;
                 }
                 room.next.extend(node.any);
                 node.prefix.each(component, false, &mut room.next);
