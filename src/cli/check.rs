@@ -40,7 +40,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     let warnings = config.problems.len() - errors;
     let mut means = vec![("filter".to_owned(), words(&config.filter, &config.book, &catalog))];
     for o in &config.outputs {
-        means.push((format!("output {}", o.name), words(&o.filter, &config.book, &catalog)));
+        means.push((format!("output {}, of what the filter sends", o.name), words(&o.filter, &config.book, &catalog)));
     }
     let text = if args.json {
         let problems: Vec<_> = config
@@ -95,15 +95,20 @@ fn words(rules: &Rules, book: &RuleBook, catalog: &Catalog) -> Vec<String> {
     let (whole, partly, of) = (count(Share::All), count(Share::Some), shares.len());
     all.push(match (whole, partly) {
         (w, 0) if w == of => format!("sends all {of} types"),
+        (w, 0) if of - w <= NAMED => {
+            let off: Vec<&str> =
+                catalog.codes().zip(&shares).filter(|(_, s)| **s == Share::None).map(|(c, _)| c).collect();
+            format!("sends {w} of {of} types: all but {}", off.join(", "))
+        }
         (w, 0) => format!("sends {w} of {of} types"),
         (w, p) => format!("sends {w} of {of} types, and of {p} more some details"),
     });
-    add(&mut all, "objects", "in ", &rules.objects, |[library, name, kind]| {
+    add(&mut all, "objects", "", &rules.objects, |[library, name, kind]| {
         let kind = if *kind == Name::All { String::new() } else { format!(" of type {kind}") };
         match (library, name) {
-            (Name::All, Name::All) => format!("any library{kind}"),
-            (library, Name::All) => format!("{library}{kind}"),
-            (Name::All, name) => format!("any library named {name}{kind}"),
+            (Name::All, Name::All) => format!("in every library{kind}"),
+            (library, Name::All) => format!("in {library}{kind}"),
+            (Name::All, name) => format!("named {name}{kind}"),
             (library, name) => format!("{library}/{name}{kind}"),
         }
     });

@@ -44,7 +44,13 @@ impl RuleReader<'_> {
         let presets = s.strings("presets", r);
         self.lists(&mut s, true, &mut rules, r);
         s.finish(r);
+        let mut seen: Vec<String> = Vec::new();
         for preset in presets.into_iter().flat_map(|p| p.value) {
+            if seen.contains(&preset.value) {
+                r.warning(preset.place, format!("presets: {:?} is listed twice", preset.value));
+                continue;
+            }
+            seen.push(preset.value.clone());
             self.preset(&preset, &mut rules, r);
         }
         rules
@@ -58,7 +64,12 @@ impl RuleReader<'_> {
         let (file, text) = match presets::shipped(name) {
             Some(text) => (format!("filters/{name}.toml"), text),
             None if is_file => {
+                let stem = name.trim_end_matches(".toml");
                 let path = self.folder.join(name);
+                if presets::shipped(stem).is_some() && !path.exists() {
+                    let text = format!("presets: {name:?}: the shipped preset is written {stem:?}");
+                    return r.error(preset.place.clone(), text);
+                }
                 match fs::read_to_string(&path) {
                     Ok(text) => read = text,
                     Err(e) => {

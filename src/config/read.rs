@@ -195,6 +195,41 @@ impl<'t> Section<'t> {
         found
     }
 
+    /// Where the value of a key stands.
+    pub fn place_of(&self, key: &str, r: &Reader<'_>) -> Option<Place> {
+        self.table?.iter().find(|(k, _)| k.get_ref() == key).map(|(_, v)| r.place(v.span()))
+    }
+
+    /// A number of any kind, above 0.
+    pub fn positive(&mut self, key: &'static str, r: &mut Reader<'_>) -> Option<f64> {
+        let value = self.get(key)?;
+        let number = match value.get_ref() {
+            DeValue::Float(f) => f.as_str().replace('_', "").parse().ok(),
+            other => integer(other).map(|n| n as f64),
+        };
+        match number.filter(|n: &f64| n.is_finite() && *n > 0.0) {
+            Some(n) => Some(n),
+            None => self.wrong(r, key, value, "a number above 0"),
+        }
+    }
+
+    /// A size in bytes: a number, or a text such as "10GB" or "16MiB".
+    pub fn size(&mut self, key: &'static str, r: &mut Reader<'_>) -> Option<u64> {
+        let value = self.get(key)?;
+        let text = match value.get_ref() {
+            DeValue::String(s) => s.to_string(),
+            other => integer(other).map(|n| n.to_string()).unwrap_or_default(),
+        };
+        match crate::output::meter::parse_size(&text) {
+            Ok(n) => Some(n),
+            Err(e) => {
+                let place = r.place(value.span());
+                r.error(place, format!("{}: {e}", self.name(key)));
+                None
+            }
+        }
+    }
+
     /// Reports the keys that nobody asked for.
     pub fn finish(self, r: &mut Reader<'_>) {
         for (key, _) in self.table.into_iter().flat_map(|t| t.iter()) {
@@ -203,8 +238,9 @@ impl<'t> Section<'t> {
                 continue;
             }
             let place = r.place(key.span());
-            let nearest = self.asked.iter().min_by_key(|k| distance(name, k)).map_or(String::new(), |k| {
-                if distance(name, k) <= name.len().max(3) / 2 + 1 {
+            let lower = name.to_lowercase();
+            let nearest = self.asked.iter().min_by_key(|k| distance(&lower, k)).map_or(String::new(), |k| {
+                if distance(&lower, k) <= name.len().max(3) / 2 + 1 {
                     format!("did you mean {k}? ")
                 } else {
                     String::new()

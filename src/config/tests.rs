@@ -88,6 +88,15 @@ fn rules_that_can_never_match_are_warnings() {
         ("users.exclude = [\"QSECOFR\"]", "privileged"),
         ("jobs.exclude = [\"QSECOFR/*ALL\"]", "privileged"),
         ("types.send = []", "narrows nothing"),
+        ("types.exclude = [\"PW-PPP\"]", "at most 1 characters"),
+        ("types.exclude = [\"CP-9\"]", "no table lists"),
+        ("objects.exclude = [\"A/B:*FILES\"]", "did you mean *FILE?"),
+        ("ifs.exclude = [\"/tmp\"]\nifs.include = [\"/tmp\"]", "never drops anything"),
+        ("presets = [\"temp-paths\", \"temp-paths\"]", "listed twice"),
+        (
+            "presets = [\"temp-paths\"]\nifs.exclude = [\"/tmp\"]",
+            "a preset has this rule already: filters/temp-paths.toml:",
+        ),
         ("users.exclude = [\"Q*\"]\nusers.include = [\"BILL\"]", "nothing excludes"),
         ("users.allow_filtering_privileged = [\"QSECOFR\"]", "may drop what these privileged users do: QSECOFR"),
         ("ifs.exclude = [\"/tmp\", \"/TMP/\"]", "a duplicate"),
@@ -106,9 +115,32 @@ fn rules_that_can_never_match_are_warnings() {
         "objects.exclude = [\"QSYS/*ALL:*USRPRF\", \"*ALL/X:*LIB\"]",
         "users.exclude = [\"Q*\"]\nusers.include = [\"QTCP\"]",
         "ifs.exclude = [\"/\"]\nifs.include = [\"/home/*\"]",
+        "ifs.exclude = [\"/*/TMP\"]\nifs.include = [\"/QOpenSys/TMP/keep\"]",
     ] {
         assert_eq!(problems(&format!("[filter]\n{text}\n")), Vec::<String>::new(), "{text}");
     }
+}
+
+#[test]
+fn names_that_the_ccsid_cannot_write_are_warnings() {
+    let mut c = parse("[filter]\nusers.exclude = [\"ЖУК\", \"#A\"]\nobjects.exclude = [\"LIB/Ж*\"]\n");
+    let job = |n| Charset::of(crate::decode::ebcdic::Ccsid(n)).unwrap();
+    c.examine_names(job(1025));
+    assert_eq!(c.problems, vec![]);
+    c.examine_names(job(37));
+    let all: Vec<String> = c.problems.iter().map(Problem::to_string).collect();
+    assert_eq!(all.len(), 2, "{all:?}");
+    let expected = "agent.toml:2:18: warning: users.exclude ЖУК: it can never match: CCSID 37";
+    assert!(all.iter().any(|p| p.starts_with(expected)), "{all:?}");
+}
+
+#[test]
+fn a_file_that_is_no_utf8_is_said_with_the_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("latin.toml");
+    fs::write(&path, b"[filter]\nusers.exclude = [\"\xC5SE\"]\n").unwrap();
+    let e = Config::load(&path, &Catalog::shipped().unwrap()).unwrap_err().to_string();
+    assert!(e.contains("latin.toml:2:19: error: this byte is no UTF-8"), "{e}");
 }
 
 #[test]
@@ -170,10 +202,13 @@ fn the_example_file_says_every_key_and_its_default() {
     }
     // The output is shown as a comment, because there is none by default: what it shows must be right too.
     let commented = text.replace("\n# [[output]]", "\n[[output]]");
+    let commented = commented
+        .replace("\n# [[source]]", "\n[[source]]")
+        .replace("sha256:...", &format!("sha256:{}", "ab".repeat(32)));
     let with_output: String = commented
         .lines()
         .scan(false, |inside, line| {
-            *inside = line == "[[output]]" || *inside && line.starts_with("# ");
+            *inside = line.starts_with("[[") || *inside && line.starts_with("# ");
             Some(if *inside { line.strip_prefix("# ").unwrap_or(line) } else { line }.to_owned() + "\n")
         })
         .collect();
@@ -186,4 +221,13 @@ fn the_example_file_says_every_key_and_its_default() {
     assert_eq!(o.filter, bare.filter);
     assert_eq!(o.max_size, Some(o.format.default_max_size()));
     assert_eq!(o.header, Some(o.format.default_header()));
+    assert_eq!((o.resend_window, o.stall_timeout), (bare.resend_window, bare.stall_timeout));
+    assert_eq!((&o.priority_types, o.limits.burst), (&bare.priority_types, Some(1)));
+    let Config { spool_max_size, stop_timeout, state_dir, sources, .. } = parse(text);
+    let options = crate::spool::SpoolOptions::new("x".into());
+    assert_eq!((spool_max_size, stop_timeout), (Some(options.max_size), parse("").stop_timeout));
+    assert!(state_dir.is_none() && sources.is_empty() && shown.sources.len() == 1);
+    let bare = parse("[[source]]\nname = \"prod01\"\npath = \"day.type5\"\n");
+    let (bare, s) = (&bare.sources[0], &shown.sources[0]);
+    assert_eq!((s.follow, s.zone, s.charset.ccsid()), (bare.follow, bare.zone, bare.charset.ccsid()));
 }

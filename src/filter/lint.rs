@@ -9,8 +9,23 @@ use super::{
     names::{self, Name, Qualified},
     types::{self, Share},
 };
-use crate::decode::journal::{Catalog, layout::Confidence};
+use crate::decode::{
+    ebcdic::Charset,
+    journal::{Catalog, layout::Confidence},
+};
 
+/// Object types of libraries (CL topic "Object types").
+const OBJECT_TYPES: [&str; 98] = [
+    "*ALRTBL", "*AUTHLR", "*AUTL", "*BNDDIR", "*CFGL", "*CHTFMT", "*CLD", "*CLS", "*CMD", "*CNNL", "*COSD", "*CRG",
+    "*CRQD", "*CSI", "*CSPMAP", "*CSPTBL", "*CTLD", "*DEVD", "*DOC", "*DTAARA", "*DTADCT", "*DTAQ", "*EDTD", "*EXITRG",
+    "*FCT", "*FILE", "*FLR", "*FNTRSC", "*FNTTBL", "*FORMDF", "*FTR", "*GSS", "*IGCDCT", "*IGCSRT", "*IGCTBL",
+    "*IMGCLG", "*IPXD", "*JOBD", "*JOBQ", "*JOBSCD", "*JRN", "*JRNRCV", "*LIB", "*LIND", "*LOCALE", "*MEDDFN", "*MENU",
+    "*MGTCOL", "*MODD", "*MODULE", "*MSGF", "*MSGQ", "*M36", "*M36CFG", "*NODGRP", "*NODL", "*NTBD", "*NWID",
+    "*NWSCFG", "*NWSD", "*OUTQ", "*OVL", "*PAGDFN", "*PAGSEG", "*PDFMAP", "*PDG", "*PGM", "*PNLGRP", "*PRDAVL",
+    "*PRDDFN", "*PRDLOD", "*PSFCFG", "*QMFORM", "*QMQRY", "*QRYDFN", "*RCT", "*SBSD", "*SCHIDX", "*SPADCT", "*SPLF",
+    "*SQLPKG", "*SQLUDT", "*SQLXSR", "*SRVPGM", "*SSND", "*SVRSTG", "*S36", "*TBL", "*TIMZON", "*USRIDX", "*USRPRF",
+    "*USRQ", "*USRSPC", "*VLDL", "*WSCST", "*DDIR", "*DSTMF", "*JOB",
+];
 /// Object types that exist in QSYS only.
 const QSYS_ONLY: [&str; 16] = [
     "*LIB", "*USRPRF", "*AUTL", "*DEVD", "*CTLD", "*LIND", "*NWID", "*NWSD", "*CNNL", "*COSD", "*MODD", "*NTBD",
@@ -29,7 +44,8 @@ pub fn never(rules: &Rules, book: &RuleBook, catalog: &Catalog) -> Vec<(RuleId, 
     duplicates(&rules.types.send, book, &mut found);
     duplicates(&rules.types.exclude, book, &mut found);
     lists(&rules.objects, book, names::overlap, names::covers, &mut found);
-    lists(&rules.ifs, book, |a, b| a.overlaps(b), |_, _| false, &mut found);
+    // An exclude that is deeper than an include decides; the same path is a tie.
+    lists(&rules.ifs, book, |a, b| a.overlaps(b), |a, b| a == b, &mut found);
     lists(&rules.users, book, names::overlap, names::covers, &mut found);
     lists(&rules.system_values, book, names::overlap, names::covers, &mut found);
     lists(&rules.programs, book, names::overlap, names::covers, &mut found);
@@ -37,6 +53,7 @@ pub fn never(rules: &Rules, book: &RuleBook, catalog: &Catalog) -> Vec<(RuleId, 
     lists(&rules.remote, book, |a, b| a.covers(b) || b.covers(a), |a, b| a.covers(b), &mut found);
     object_types(&rules.objects, &mut found);
     privileged(rules, &mut found);
+    details(rules, catalog, &mut found);
     fields(rules, catalog, &mut found);
     let free = rules.ifs.exclude.iter().chain(&rules.ifs.include).filter(|r| r.pattern.is_slow());
     if let Some(rule) = free.clone().nth(SLOW_GLOBS) {
@@ -64,14 +81,39 @@ pub fn off(rules: &TypeRules, level: &str, catalog: &Catalog) -> (Vec<String>, V
     (with(Share::None), with(Share::Some))
 }
 
+/// Rules with names that the CCSID of the jobs cannot write: no entry can hold them.
+pub fn unwritable(rules: &Rules, job: &'static Charset) -> Vec<(RuleId, String)> {
+    fn each<const N: usize>(lists: &Lists<Qualified<N>>) -> impl Iterator<Item = (RuleId, &[Name])> {
+        lists.exclude.iter().chain(&lists.include).map(|r| (r.rule, r.pattern.as_slice()))
+    }
+    let all = each(&rules.objects)
+        .chain(each(&rules.users))
+        .chain(each(&rules.system_values))
+        .chain(each(&rules.programs))
+        .chain(each(&rules.jobs));
+    let text = format!("it can never match: CCSID {} cannot write this name", job.ccsid());
+    all.filter(|(_, names)| !names.iter().all(|n| n.fits(job))).map(|(rule, _)| (rule, text.clone())).collect()
+}
+
 fn duplicates<T: Hash + Eq>(list: &[Ruled<T>], book: &RuleBook, found: &mut Vec<(RuleId, String)>) {
     let mut first: HashMap<&T, RuleId> = HashMap::new();
     for r in list {
         if let Some(earlier) = first.insert(&r.pattern, r.rule) {
             first.insert(&r.pattern, earlier);
-            let place = book.get(earlier).and_then(|r| r.place.as_ref());
-            let place = place.map_or(String::new(), |p| format!(" in {p}"));
-            found.push((r.rule, format!("a duplicate of the rule{place}")));
+            let place = |rule| book.get(rule).and_then(|r| r.place.as_ref());
+            let shipped = |rule| place(rule).is_some_and(|p| p.file.starts_with("filters/"));
+            // What a preset repeats is for the user to take out of the file; two presets may agree.
+            match (shipped(earlier), shipped(r.rule)) {
+                (true, true) => {}
+                (false, true) => {
+                    let file = place(r.rule).map_or(String::new(), |p| p.to_string());
+                    found.push((earlier, format!("a preset has this rule already: {file}")));
+                }
+                _ => {
+                    let place = place(earlier).map_or(String::new(), |p| format!(" in {p}"));
+                    found.push((r.rule, format!("a duplicate of the rule{place}")));
+                }
+            }
         }
     }
 }
@@ -104,6 +146,10 @@ fn lists<T: Hash + Eq>(
 fn object_types(objects: &Lists<Qualified<3>>, found: &mut Vec<(RuleId, String)>) {
     for r in objects.exclude.iter().chain(&objects.include) {
         let [library, _, Name::Exact(kind)] = &r.pattern else { continue };
+        if !IFS_ONLY.contains(&kind.as_str()) && !OBJECT_TYPES.contains(&kind.as_str()) {
+            let nearest = OBJECT_TYPES.iter().min_by_key(|t| types::distance(t, kind)).unwrap_or(&"*FILE");
+            found.push((r.rule, format!("no object type {kind} is known: did you mean {nearest}?")));
+        }
         if IFS_ONLY.contains(&kind.as_str()) {
             found.push((
                 r.rule,
@@ -125,6 +171,29 @@ fn privileged(rules: &Rules, found: &mut Vec<(RuleId, String)>) {
                 "it never drops anything: {name} is privileged; what it does is always sent, unless users.allow_filtering_privileged names it"
             );
             found.push((rule, text));
+        }
+    }
+}
+
+/// Details that no entry can have, or that no table lists.
+fn details(rules: &Rules, catalog: &Catalog, found: &mut Vec<(RuleId, String)>) {
+    for r in rules.types.send.iter().chain(&rules.types.exclude) {
+        let TypeRule::Detail(code, detail) = &r.pattern else { continue };
+        let Some(layout) = catalog.layout(code) else { continue };
+        let Some(field) = layout.role("detail").and_then(|i| layout.fields.get(i)) else {
+            found.push((r.rule, format!("it can never match: {code} has no details")));
+            continue;
+        };
+        if detail.chars().count() > field.length {
+            let text = format!("it can never match: a detail of {code} has at most {} characters", field.length);
+            found.push((r.rule, text));
+            continue;
+        }
+        let levels = catalog.levels();
+        let listed = levels.levels.iter().filter_map(|l| l.details.get(code)).flatten().any(|d| d == detail);
+        if !listed && !field.values.contains_key(detail) && levels.detail_row(code, detail).is_none() {
+            let text = format!("no table lists the detail {detail} of {code}: only a newer release could write it");
+            found.push((r.rule, text));
         }
     }
 }

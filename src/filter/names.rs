@@ -97,7 +97,7 @@ impl Name {
     pub fn fits(&self, job: &'static Charset) -> bool {
         match self {
             Name::All => true,
-            Name::Exact(n) | Name::Generic(n) => job.encode(n).is_some_and(|b| b.len() <= 10),
+            Name::Exact(n) | Name::Generic(n) => !Name::keys(n, job).is_empty(),
         }
     }
 
@@ -129,9 +129,10 @@ impl FromStr for Name {
 
     fn from_str(text: &str) -> Result<Name, BadName> {
         let bad = |why: String| Err(BadName(why));
+        let text = text.trim();
         let name = if text.starts_with('"') { text.trim().to_owned() } else { text.trim().to_uppercase() };
         match name.as_str() {
-            "" => return bad("a name is missing".into()),
+            "" => return bad("a name is missing: it is empty".into()),
             "*ALL" => return Ok(Name::All),
             "*" => return bad("* alone is no name: write *ALL".into()),
             special if special.starts_with('*') => {
@@ -184,15 +185,15 @@ pub fn covers<const N: usize>(a: &Qualified<N>, b: &Qualified<N>) -> bool {
 
 /// A library object: library, name, type.
 pub fn object(text: &str) -> Result<Qualified<3>, BadName> {
+    if text.starts_with('/') {
+        return Err(BadName(format!("{text}: this is a path: it belongs in ifs.exclude or ifs.include")));
+    }
     let (qualified, object_type) = match text.split_once(':') {
         Some((q, t)) => (q, object_type(t)?),
         None => (text, Name::All),
     };
     match qualified.split_once('/') {
         Some((library, name)) if !name.contains('/') => Ok([library.parse()?, name.parse()?, object_type]),
-        _ if qualified.starts_with('/') => {
-            Err(BadName(format!("{text}: this is a path: it belongs in ifs.exclude or ifs.include")))
-        }
         _ => Err(BadName(format!(
             "{text}: expected LIBRARY/OBJECT, such as PAYLIB/*ALL, PAY*/CUST* or QTEMP/*ALL:*FILE; *ALL/{qualified} for every library"
         ))),
@@ -403,6 +404,7 @@ mod tests {
         for (text, why) in [
             ("PAYLIB", "LIBRARY/OBJECT"),
             ("/tmp/x", "path"),
+            ("/tmp", "path"),
             ("A/B/C", "LIBRARY/OBJECT"),
             ("TOOLONGNAME1/X", "at most 10"),
             ("A*B/X", "last character"),

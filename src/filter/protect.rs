@@ -72,6 +72,13 @@ impl Learned {
         self.profiles.insert(profile)
     }
 
+    /// The names as bytes, in order: to be kept with the position.
+    pub fn bytes(&self) -> Vec<Vec<u8>> {
+        let mut all: Vec<Vec<u8>> = self.profiles.iter().map(|k| k.bytes()).collect();
+        all.sort();
+        all
+    }
+
     /// The names, in order.
     pub fn names(&self, job: &'static Charset) -> Vec<String> {
         let mut names: Vec<String> = self.profiles.iter().map(|k| job.decode_string(&k.bytes())).collect();

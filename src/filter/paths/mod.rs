@@ -67,14 +67,30 @@ impl PathPattern {
     /// Whether some path matches both. Two globs at the same place count as overlapping: this is for warnings only.
     pub fn overlaps(&self, other: &PathPattern) -> bool {
         let (short, long) = if self.components.len() <= other.components.len() { (self, other) } else { (other, self) };
-        let same_depth = short.components.len() == long.components.len();
-        (same_depth || !short.children_only)
-            && short.components.iter().zip(&long.components).all(|(a, b)| match (is_glob(a), is_glob(b)) {
+        if short.children_only && short.components.len() < long.components.len() {
+            return false;
+        }
+        let same = |short: &[String], long: &[String]| {
+            short.iter().zip(long).all(|(a, b)| match (is_glob(a), is_glob(b)) {
                 (false, false) => a == b,
                 (true, false) => glob_matches(a, b),
                 (false, true) => glob_matches(b, a),
                 (true, true) => true,
             })
+        };
+        let literal = |p: &PathPattern| p.components.first().is_some_and(|c| c.as_bytes() == QOPENSYS);
+        !literal(short) && !literal(long) && same(&short.components, &long.components)
+            || short.components.is_empty()
+            || short.under_qopensys().zip(long.under_qopensys()).is_some_and(|(short, long)| same(short, long))
+    }
+
+    /// What stands behind /QOpenSys, with its case, where it takes that directory.
+    fn under_qopensys(&self) -> Option<&[String]> {
+        match (&self.below_qopensys, self.components.split_first()) {
+            (Some(rest), _) => Some(rest),
+            (None, Some((first, rest))) if first.as_bytes() == QOPENSYS => Some(rest),
+            _ => None,
+        }
     }
 
     /// Whether it is tried one by one: a glob without a fixed beginning or end.
@@ -302,6 +318,9 @@ mod tests {
             ("/log/a*b*c", "/log/aXbXbYc", true),
             ("/log/*a*", "/log/bab", true),
             ("/log/*a*", "/log/bbb", false),
+            ("/log/a*", "/log/a", true),
+            ("/log/ab*ba", "/log/aba", false),
+            ("/log/ab*ba", "/log/abba", true),
         ] {
             assert_eq!(dropped(&[rule], &[], path), expected, "{rule} {path}");
         }
@@ -313,6 +332,7 @@ mod tests {
         assert!(p("/a").overlaps(&p("/a/b")) && p("/a/b").overlaps(&p("/a")));
         assert!(!p("/a/*").overlaps(&p("/a/b/c")) && p("/a/*").overlaps(&p("/a/b")));
         assert!(!p("/a").overlaps(&p("/b")));
+        assert!(p("/*/TMP").overlaps(&p("/QOpenSys/TMP/keep")) && !p("/*/TMP").overlaps(&p("/QOpenSys/tmp/keep")));
         assert!("tmp".parse::<PathPattern>().is_err() && "/a\u{7}".parse::<PathPattern>().is_err());
     }
 }

@@ -32,29 +32,45 @@ struct Node {
 #[derive(Clone, Debug, Default)]
 struct Globs {
     lengths: Vec<usize>,
+    by_text: FxHashMap<Box<[u8]>, Ends>,
+}
+
+/// Globs with one beginning, by their fixed end; the end may be nothing.
+#[derive(Clone, Debug, Default)]
+struct Ends {
+    lengths: Vec<usize>,
     by_text: FxHashMap<Box<[u8]>, Vec<(String, u32)>>,
+}
+
+/// What stands behind the last wildcard of a glob.
+fn fixed_end(glob: &str) -> &str {
+    glob.rfind(['*', '?']).and_then(|i| glob.get(i + 1..)).unwrap_or("")
 }
 
 impl Globs {
     fn child(&mut self, fixed: &str, glob: &str, next: u32) -> u32 {
-        let found = self.by_text.entry(fixed.as_bytes().into()).or_default();
+        let ends = self.by_text.entry(fixed.as_bytes().into()).or_default();
+        let end = fixed_end(glob);
+        let found = ends.by_text.entry(end.as_bytes().into()).or_default();
         if let Some((_, child)) = found.iter().find(|(g, _)| g == glob) {
             return *child;
         }
         found.push((glob.to_owned(), next));
-        if !self.lengths.contains(&fixed.len()) {
-            self.lengths.push(fixed.len());
+        for (lengths, n) in [(&mut self.lengths, fixed.len()), (&mut ends.lengths, end.len())] {
+            if !lengths.contains(&n) {
+                lengths.push(n);
+            }
         }
         next
     }
 
     fn each(&self, component: &[u8], at_end: bool, found: &mut Vec<u32>) {
+        let end = |n: usize| component.len().checked_sub(n).and_then(|from| component.get(from..));
         for n in &self.lengths {
-            let fixed = match at_end {
-                true => component.len().checked_sub(*n).and_then(|from| component.get(from..)),
-                false => component.get(..*n),
-            };
-            for (glob, child) in fixed.and_then(|f| self.by_text.get(f)).into_iter().flatten() {
+            let fixed = if at_end { end(*n) } else { component.get(..*n) };
+            let Some(ends) = fixed.and_then(|f| self.by_text.get(f)) else { continue };
+            let globs = ends.lengths.iter().filter_map(|n| ends.by_text.get(end(*n)?)).flatten();
+            for (glob, child) in globs {
                 if std::str::from_utf8(component).is_ok_and(|c| glob_matches(glob, c)) {
                     found.push(*child);
                 }
