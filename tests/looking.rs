@@ -137,7 +137,198 @@ fn explain_shows_each_output_of_a_configuration_and_what_it_learned() {
     assert_eq!(of("output all (cef)")["filter"]["verdict"], "sent");
 }
 
+/// Outputs that differ in everything that shapes a line; the second leaves out what the first sends.
+const OUTPUTS: &str = r#"
+[filter]
+types.exclude = ["ZR"]
+[[output]]
+name = "guessing"
+address = "null"
+format = "json"
+detail = "full"
+include_guesses = true
+[[output]]
+name = "full"
+address = "null"
+format = "json"
+detail = "full"
+filter.users.exclude = ["BILL"]
+[[output]]
+name = "datagrams"
+address = "udp://127.0.0.1:9"
+format = "cef"
+detail = "full"
+"#;
+
+/// Sequence number to line: what replay sends to an output.
+fn sent_to(made: &Made, config: &str, output: &str) -> BTreeMap<u64, String> {
+    let args = |format: &str| format!("--to stdout --config {config} --output {output} {format}");
+    let ids = replay(&args("--format json"), &[&made.path]);
+    let lines = replay(&args(""), &[&made.path]);
+    assert_eq!(ids.lines().len(), lines.lines().len());
+    support::program::sequences(&ids).into_iter().zip(lines.lines().iter().map(|l| l.to_string())).collect()
+}
+
+#[test]
+fn n9_each_output_shows_the_line_that_replay_sends_to_it_guesses_included() {
+    let dir = folder();
+    let made = make(&dir, "all.type5", "--count 430 --seed 5 --mix all --entdtalen 8000");
+    let config = config(&dir, OUTPUTS);
+    let names = [("guessing", "json"), ("full", "json"), ("datagrams", "cef")];
+    let sent = names.map(|(o, f)| (o, format!("output {o} ({f})"), sent_to(&made, &config, o)));
+    let (mut differ, mut own) = (0, 0);
+    for truth in made.truth.iter().skip(86).take(86) {
+        let n = sequence(truth);
+        let e =
+            json(&qaudjrn(&format!("explain --json --timezone UTC --config {config} --sequence {n}"), &[&made.path]));
+        let lines = e["lines"].as_array().unwrap();
+        differ += usize::from(lines[0]["line"] != lines[1]["line"]);
+        for (line, (output, name, sent)) in lines.iter().zip(&sent) {
+            assert_eq!(line["for"], **name);
+            assert_eq!(line["filter"]["verdict"] == "sent", sent.contains_key(&n), "{output} {n}: {line}");
+            if let Some(sent) = sent.get(&n) {
+                assert_eq!(line["line"].as_str().unwrap(), sent, "{output} {n}");
+            }
+            // The table of its own filter, where it has one.
+            let says = line["dimensions"].as_array().unwrap();
+            assert_eq!(says.is_empty(), *output != "full");
+            own += says.iter().filter(|d| d["dimension"] == "users" && d["says"] == "drop").count();
+        }
+    }
+    assert!(differ > 5 && own > 0, "{differ} {own}");
+    let text = qaudjrn(&format!("explain --timezone UTC --config {config} --nth 1"), &[&made.path]).stdout;
+    assert_eq!(text.matches("  filter         looks at").count(), 2, "the agent's and one output's: {text}");
+}
+
+#[test]
+fn explain_says_which_paths_are_not_looked_at_and_counts_entries_alone() {
+    let dir = folder();
+    let mut relative = Record::new("type5", "CO");
+    relative.sequence(1);
+    let fields = &support::record::tables().types["CO"];
+    let field = fields.iter().find(|f| f.role.as_deref() == Some("path_indicator")).unwrap();
+    relative.data(&field.name, &support::ebcdic::plain("N"));
+    let path = fields.iter().find(|f| f.role.as_deref() == Some("object_path")).unwrap();
+    let mut cut = Record::new("type5", "CO");
+    cut.sequence(2);
+    cut.data(&field.name, &support::ebcdic::plain("Y"));
+    cut.data(&path.name, &[0, 40]);
+    cut.cut(path.at + 10);
+    let mut bytes = Vec::new();
+    for (i, record) in [&relative, &cut, &relative].into_iter().enumerate() {
+        let mut record = record.bytes().to_vec();
+        if i == 0 {
+            // No entry: its sequence number is no number.
+            record.iter_mut().take(30).for_each(|b| *b = 0xC1);
+        }
+        bytes.extend_from_slice(&u32::try_from(record.len()).unwrap().to_be_bytes());
+        bytes.extend_from_slice(&record);
+    }
+    let capture = dir.path().join("paths.stream");
+    fs::write(&capture, bytes).unwrap();
+    let config = config(&dir, "[filter]\nifs.exclude = [\"/tmp\"]\n");
+    let input = format!("--timezone UTC --config {config} --input type5 --input-framing stream");
+    for (nth, number, why) in [(1, 2, "cut off: not looked at"), (2, 1, "relative to a directory: not looked at")] {
+        let e = json(&qaudjrn(&format!("explain --json {input} --nth {nth}"), &[&capture]));
+        assert_eq!((count(&e, "nth"), sequence(&e["entry"])), (nth, number), "{e}");
+        let ifs = e["dimensions"].as_array().unwrap().iter().find(|d| d["dimension"] == "ifs").unwrap();
+        assert_eq!((&ifs["not_looked_at"][0], &ifs["looks_at"][0]), (&Value::from(why), &Value::Null));
+        let text = qaudjrn(&format!("explain {input} --nth {nth}"), &[&capture]).stdout;
+        assert!(text.contains(&format!("ifs            {why}")), "{text}");
+    }
+    qaudjrn(&format!("explain {input} --nth 3"), &[&capture]).says(1, &["fewer than 3"]);
+    // The record that is no entry is said.
+    let w = what_if(&format!("--config {config} --input type5 --input-framing stream"), &capture);
+    assert_eq!((count(&w, "parked"), count(&w, "incomplete")), (1, 1));
+    let text = qaudjrn(&format!("what-if {input}"), &[&capture]).stdout;
+    for words in ["1 records are no entries", "1 entries whose end the captures do not hold", "path rules cannot see"] {
+        assert!(text.contains(words), "{words:?} is not in {text}");
+    }
+}
+
+#[test]
+fn what_looks_says_that_no_time_zone_was_given() {
+    let dir = folder();
+    let made = make(&dir, "few.type5", "--count 20 --seed 2");
+    let config = config(&dir, "");
+    let word = "no --timezone was given: entry times were taken as UTC";
+    for command in ["explain --nth 1".to_owned(), format!("what-if --config {config}")] {
+        qaudjrn(&command, &[&made.path]).says(0, &[word]);
+        assert_eq!(qaudjrn(&format!("{command} --timezone UTC"), &[&made.path]).stderr, "");
+        let run = qaudjrn(&format!("{command} --json"), &[&made.path]);
+        assert_eq!((&json(&run)["warnings"][0], run.stderr.as_str()), (&Value::from(word), ""));
+    }
+    let page = dir.path().join("page.html");
+    qaudjrn(&format!("what-if --config {config} --html {}", page.display()), &[&made.path]).says(0, &[word]);
+    assert!(fs::read_to_string(&page).unwrap().contains(word));
+}
+
 // -------------------------------------------------------------------------------------------------------- what-if
+
+#[test]
+fn n10_each_side_counts_the_bytes_of_its_own_output() {
+    let dir = folder();
+    let made = make(&dir, "all.type5", "--count 860 --seed 6 --mix all");
+    let new = config(&dir, OUTPUTS);
+    let old = config(&dir, &OUTPUTS.replace("include_guesses = true", "").replace("\"ZR\"", "\"ZR\", \"ZC\""));
+    let bytes = |config: &str, output: &str| {
+        let run = replay(&format!("--to null --config {config} --output {output}"), &[&made.path]);
+        (count(&run.summary(), "sent"), count(&run.summary(), "bytes_out"))
+    };
+    let sent = |w: &Value, side: &str| (count(&w[side]["sent"], "events"), count(&w[side]["sent"], "bytes"));
+    for output in ["guessing", "full", "datagrams"] {
+        let w = what_if(&format!("--config {new} --baseline {old} --output {output}"), &made.path);
+        assert_eq!((sent(&w, "new"), sent(&w, "baseline")), (bytes(&new, output), bytes(&old, output)), "{output}");
+    }
+    assert_ne!(bytes(&new, "guessing").1, what_if(&format!("--config {old}"), &made.path)["new"]["sent"]["bytes"]);
+}
+
+#[test]
+fn n10_neither_a_gap_nor_a_wrong_clock_thins_the_rates_out() {
+    let dir = folder();
+    let one = make(&dir, "one.type5", "--count 4000 --seed 8");
+    let two = make(&dir, "two.type5", "--count 4000 --seed 9 --start 2026-12-20T08:00:00");
+    let mut wrong = Record::new("type5", "PW");
+    wrong.head("entry_timestamp", &support::ebcdic::plain("2099-01-01-00.00.05.000000"));
+    let mut bytes = [fs::read(&one.path).unwrap(), fs::read(&two.path).unwrap()].concat();
+    let mut record = wrong.bytes().to_vec();
+    record.resize(1_500, 0x40);
+    bytes.extend_from_slice(&record);
+    let all = dir.path().join("all.type5");
+    fs::write(&all, bytes).unwrap();
+
+    let config = config(&dir, "");
+    let alone = what_if(&format!("--config {config}"), &one.path);
+    assert_eq!(alone["seconds"], alone["active_seconds"]);
+    let w = what_if(&format!("--config {config}"), &all);
+    // Hours of the truth, each clipped at the first and last entry of all.
+    let seconds = |made: &Made| -> (i64, i64) {
+        let s = |t: &Value| -> i64 {
+            let p: Vec<i64> = head(t, "entry_timestamp").split(['-', '.']).map(|n| n.parse().unwrap()).collect();
+            p[3] * 3_600 + p[4] * 60 + p[5]
+        };
+        (s(&made.truth[0]), s(&made.truth[made.truth.len() - 1]))
+    };
+    let ((first, last), (_, last_two)) = (seconds(&one), seconds(&two));
+    assert!(first < last && last < 86_400 && last_two < 86_400, "{first} {last} {last_two}");
+    let up = |s: i64| (s / 3_600 + 1) * 3_600;
+    let active = (up(last) - first) + (up(last_two) - 8 * 3_600) + 6;
+    assert_eq!(w["active_seconds"].as_i64(), Some(active));
+    assert!(w["seconds"].as_i64().unwrap() > 70 * 365 * 86_400);
+    let day = count(&w["new"]["sent"], "bytes") as f64 * 86_400.0 / active as f64;
+    assert!((w["new"]["bytes_per_day"].as_f64().unwrap() - day).abs() < 1.0);
+    assert_eq!(w["new"]["events_per_second"]["p95"], alone["new"]["events_per_second"]["p95"]);
+    let page = dir.path().join("page.html");
+    let run = qaudjrn(&format!("what-if --timezone UTC --config {config} --html {}", page.display()), &[&all]);
+    let hours = up(last) / 3_600 - 8 + up(last_two) / 3_600 - 8 + 1;
+    let html = fs::read_to_string(&page).unwrap();
+    for text in [&run.stdout, &html] {
+        assert!(text.contains(&format!("entries in {hours} of 63")), "{}", run.stdout);
+        assert!(text.contains("hours: rates are over those hours"));
+    }
+    // The day of each side.
+    assert!(run.stdout.contains("GB on the busiest day ") && run.stdout.contains("\nbusiest day "), "{}", run.stdout);
+}
 
 #[test]
 fn n10_what_if_counts_what_replay_sends() {
@@ -234,6 +425,131 @@ fn n10_blind_spots_name_types_users_libraries_and_audit_changes() {
 }
 
 #[test]
+fn n10_blind_spots_tell_what_is_off_in_part_and_what_is_off_in_both() {
+    let dir = folder();
+    let made = make(&dir, "all.type5", "--count 1720 --seed 4 --mix all");
+    let run = |text: &str, more: &str| {
+        let args = format!("--timezone UTC --config {} {more}", config(&dir, text));
+        let told = qaudjrn(&format!("what-if {args}"), &[&made.path]);
+        let (_, spots) = told.stdout.split_once("the SIEM no longer sees\n").unwrap();
+        (spots.to_owned(), json(&qaudjrn(&format!("what-if --json {args}"), &[&made.path])))
+    };
+    let of = |w: &Value, what: &str| -> Vec<Value> {
+        w["blind_spots"].as_array().unwrap().iter().filter(|s| s["what"] == what).cloned().collect()
+    };
+    // A type of both levels is told once; one that is off may be sent as a change to auditing.
+    let off = "[filter]\ntypes.exclude = [\"DI\", \"AD\", \"AF-A\"]\nusers.exclude = [\"BILL\"]\n";
+    let (text, w) = run(off, "");
+    let di = of(&w, "DI");
+    assert_eq!((di.len(), &di[0]["levels"]), (1, &serde_json::json!(["*SECURITY", "*AUTFAIL"])), "{text}");
+    assert_eq!(text.matches("off: DI (*SECURITY, *AUTFAIL)").count(), 1, "{text}");
+    let ad = &of(&w, "AD")[0];
+    let still = count(ad, "new");
+    assert!(still > 0 && still < count(ad, "baseline"), "{ad}");
+    assert!(text.contains(&format!("{still} of them still sent as changes to auditing")), "{text}");
+    let af = &of(&w, "AF")[0];
+    assert!(count(af, "new") > 0 && count(af, "new") < count(af, "baseline"), "{af}");
+    let words = format!("some details are off: AF (*AUTFAIL); {} of {} entries sent", af["new"], af["baseline"]);
+    assert!(text.contains(&words), "{words} is not in {text}");
+    // Types of which rules over something else drop a part: one line, a spot each.
+    let vc = &of(&w, "VC")[0];
+    assert_eq!((&vc["kind"], vc["text"].as_str().unwrap().contains("only a part is sent")), (&"type".into(), true));
+    let line = text.lines().find(|l| l.contains("of these types only a part is sent: ")).unwrap();
+    assert!(line.contains(&format!("VC {} of {}", vc["new"], vc["baseline"])), "{line}");
+    assert!(line.contains(", ") && !line.contains("AD ") && !line.contains("AF "), "{line}");
+    // Of a type that is off under one value and on under another, what is sent is no change to auditing.
+    let (text, w) = run("[filter]\ntypes.send = [\"*AUTFAIL\"]\n", "");
+    let kf = &of(&w, "KF")[0];
+    assert!(count(kf, "new") > 0 && kf["text"].as_str().unwrap().ends_with("of them still sent"), "{kf} {text}");
+    // Both sides alike: nothing is worse, and what is off is said.
+    let old = config(&dir, off);
+    let (text, w) = run(off, &format!("--baseline {old}"));
+    assert_eq!(w["blind_spots"], serde_json::json!([]));
+    assert_eq!(w["off_in_both"], serde_json::json!(["AD", "DI"]));
+    assert_eq!(text, format!("  none more than under {old}\n  off in both, of *SECURITY and *AUTFAIL: AD, DI\n"));
+    // Types without entries are one line, and a spot each.
+    let few = make(&dir, "few.type5", "--count 40 --mix PW");
+    let args = format!("what-if --timezone UTC --config {}", config(&dir, "[filter]\ntypes.send = [\"PW\"]\n"));
+    let text = qaudjrn(&args, &[&few.path]).stdout;
+    assert!(text.contains("  type: off, without entries in these captures: AD, AF, AU, AX, "), "{text}");
+    let w = json(&qaudjrn(&format!("{args} --json"), &[&few.path]));
+    assert!(w["blind_spots"].as_array().unwrap().len() > 20, "{w}");
+    let page = dir.path().join("page.html");
+    qaudjrn(&format!("{args} --html {}", page.display()), &[&few.path]).says(0, &[]);
+    let html = fs::read_to_string(&page).unwrap();
+    assert!(html.contains("<li><b>type</b>: off, without entries in these captures: AD, AF, AU, AX, "));
+}
+
+#[test]
+fn a_library_is_lost_although_a_change_to_auditing_in_it_is_sent() {
+    let dir = folder();
+    let record = |code: &str, n: u64, fields: &[(&str, &str)]| {
+        let mut r = Record::new("type5", code);
+        r.sequence(n);
+        fields.iter().for_each(|(name, value)| r.data(name, &support::ebcdic::plain(value)));
+        let mut bytes = r.bytes().to_vec();
+        bytes.resize(8_000, 0x40);
+        bytes
+    };
+    let field = |role: &str| {
+        let f = support::record::tables().types["DO"].iter().find(|f| f.role.as_deref() == Some(role)).unwrap();
+        f.name.as_str()
+    };
+    let (library, name, kind) = (field("object_library"), field("object_name"), field("object_type"));
+    let of = |n, object, kind_of| record("DO", n, &[(library, "AUDLIB"), (name, object), (kind, kind_of)]);
+    let bytes = [of(1, "CUSTMAST", "*FILE"), of(2, "AUDRCV0001", "*JRNRCV")].concat();
+    let capture = dir.path().join("do.type5");
+    fs::write(&capture, bytes).unwrap();
+    let path = config(&dir, "[filter]\nobjects.exclude = [\"AUDLIB/*ALL\"]\n");
+    let w = what_if(&format!("--config {path} --input type5 --record-length 8000"), &capture);
+    let spots = w["blind_spots"].as_array().unwrap();
+    let lost = spots.iter().find(|s| s["kind"] == "library").unwrap_or_else(|| panic!("{w}"));
+    assert_eq!((lost["what"].as_str(), count(lost, "baseline"), count(lost, "new")), (Some("AUDLIB"), 1, 0));
+    assert_eq!(w["new"]["kept_audit_changes"], 1);
+}
+
+#[test]
+fn the_page_is_opened_first_and_written_last() {
+    let dir = folder();
+    let made = make(&dir, "few.type5", "--count 20 --seed 2");
+    let what_if = |html: &str, capture: &Path| {
+        qaudjrn(&format!("what-if --timezone UTC --config {} --html {html}", config(&dir, "")), &[capture])
+    };
+    // Before anything is read: the capture does not even exist.
+    let nowhere = dir.path().join("nowhere");
+    let run = what_if(&format!("{}/page.html", nowhere.display()), &nowhere);
+    run.says(1, &["cannot write", "page.html", "No such file"]);
+    // A page that cannot be written costs the report nothing.
+    let run = what_if("/dev/full", &made.path);
+    run.says(1, &["cannot write /dev/full"]);
+    assert!(run.stdout.contains("events sent") && run.stdout.contains("blind spots"), "{}", run.stdout);
+    // A run that fails leaves no new page, and an older one as it was.
+    let page = dir.path().join("page.html");
+    what_if(&page.display().to_string(), &nowhere).says(1, &["nowhere"]);
+    assert!(!page.exists());
+    fs::write(&page, "x".repeat(1_000_000)).unwrap();
+    what_if(&page.display().to_string(), &nowhere).says(1, &["nowhere"]);
+    assert_eq!(fs::metadata(&page).unwrap().len(), 1_000_000);
+    what_if(&page.display().to_string(), &made.path).says(0, &[]);
+    assert!(fs::read_to_string(&page).unwrap().ends_with("</html>\n"));
+    // Never over a capture.
+    what_if(&made.path.display().to_string(), &made.path).says(2, &["this is one of the captures"]);
+}
+
+#[test]
+fn a_file_name_cannot_steer_the_terminal() {
+    let dir = folder();
+    let made = make(&dir, "few.type5", "--count 20 --seed 2");
+    let [odd, config] = ["a\u{1b}[31m.type5", "c\u{1b}[31m.toml"].map(|n| dir.path().join(n));
+    fs::copy(&made.path, &odd).unwrap();
+    fs::write(&config, "[filter]\ntypes.exclude = [\"SV\", \"ZR\"]\n").unwrap();
+    for command in ["what-if --timezone UTC", "explain --timezone UTC --nth 1"] {
+        let run = qaudjrn(&format!("{command} --config {}", config.display()), &[&odd]);
+        assert!(run.code == 0 && run.stdout.contains("\\x1b[31m") && !run.stdout.contains('\u{1b}'), "{}", run.stdout);
+    }
+}
+
+#[test]
 fn the_text_of_what_if_says_what_people_ask() {
     let dir = folder();
     let made = capture(&dir);
@@ -286,6 +602,9 @@ fn the_page_of_what_if_shows_its_charts_in_a_browser_and_no_name_becomes_markup(
     let path = config(&dir, RULES);
     qaudjrn(&format!("what-if --timezone UTC --config {path} --html {}", page.display()), &[&both]).says(0, &[]);
     let html = fs::read_to_string(&page).unwrap();
+    for words in ["events dropped</span>", "95&nbsp;%</span>", "minmax(9.5rem, 1fr)", "a rule would drop them"] {
+        assert!(html.contains(words), "{words}");
+    }
     for fetched in ["http://", "https://", "src=", "@import", "url(", "<script"] {
         assert!(!html.contains(fetched), "{fetched}");
     }
@@ -327,7 +646,7 @@ fn check_says_everything_wrong_and_what_the_filter_means() {
     good.says(0, &[]);
     for words in [
         "filter: sends 83 of 86 types, and of 1 more some details",
-        "drops objects in QGPL, QTEMP",
+        "drops objects in QGPL, in QTEMP",
         "drops paths /home, /tmp",
         "but not /home/bill",
         "no user rule drops QSECOFR",

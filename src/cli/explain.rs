@@ -4,6 +4,7 @@ use std::{
     io::{self, Write as _},
     ops::ControlFlow,
     path::PathBuf,
+    sync::Arc,
 };
 
 use anyhow::anyhow;
@@ -18,9 +19,17 @@ use super::{
 };
 use crate::{
     config::OutputConfig,
+    decode::{
+        ebcdic::Charset,
+        journal::{
+            Entry, Heading,
+            layout::Confidence,
+            text::{self, Presence},
+        },
+    },
     encode::{Encoder, Format, Settings, Written, entry_json, escape::printable},
-    event::{Event, EventModel},
-    filter::{Chain, Dimension, RuleId, Said, State, Verdict},
+    event::{EntryTime, Event, EventModel},
+    filter::{Chain, Dimension, Filter, RuleId, Rules, Said, State, Verdict},
 };
 
 /// Options of `explain`.
@@ -63,16 +72,24 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     {
         return Err(Failure::usage(anyhow!("--event-id {id:?}: expected RECEIVER:SEQUENCE, as lines have it")));
     }
-    let mut explainer = Explainer { args, setup: &setup, state: State::default(), out: Vec::new(), found: 0 };
-    walk(&setup, &args.input, &args.facts, false, &mut explainer)?;
+    let mut explainer =
+        Explainer { args, setup: &setup, state: State::default(), out: Vec::new(), objects: Vec::new(), found: 0 };
+    let walked = walk(&setup.catalog, &args.input, &args.facts, &mut explainer)?;
+    if !args.json {
+        walked.warn();
+    }
     if explainer.found == 0 {
         let w = &args.which;
         let what = match (w.sequence, w.nth, &w.event_id) {
             (Some(n), _, _) => format!("no entry has the sequence number {n}"),
             (_, Some(n), _) => format!("the captures hold fewer than {n} entries"),
-            (_, _, id) => format!("no entry has the id {}", id.as_deref().unwrap_or("")),
+            (_, _, id) => format!("no entry has the id {}", printable(id.as_deref().unwrap_or(""))),
         };
         return Err(Failure::failed(anyhow!(what)));
+    }
+    for object in &mut explainer.objects {
+        object["warnings"] = json!(walked.warnings);
+        let _ = writeln!(explainer.out, "{object}");
     }
     match io::stdout().write_all(&explainer.out) {
         Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(Failure::failed(e)),
@@ -85,52 +102,77 @@ struct Explainer<'a> {
     setup: &'a Setup,
     state: State,
     out: Vec<u8>,
+    /// With `--json`, one for each entry.
+    objects: Vec<Value>,
     found: u64,
 }
 
-/// The agent's filter and, for every line to show, its name, the filter of its output and its encoder.
+/// The agent's model and filter, and what makes the lines.
 struct Lane {
+    model: EventModel,
     agent: Chain,
-    lines: Vec<(String, Option<Chain>, Encoder)>,
+    makers: Vec<Maker>,
+}
+
+/// Makes one line of each event: for an output, or for a format where the configuration has no outputs.
+struct Maker {
+    name: String,
+    model: EventModel,
+    /// The agent's filter and the output's.
+    filters: Option<Chain>,
+    /// The rules of the output, if it has any of its own.
+    rules: Option<Rules>,
+    encoder: Encoder,
 }
 
 impl Visitor for Explainer<'_> {
     type Lane = Lane;
 
-    fn lane(&mut self, model: &EventModel) -> Result<Lane, Failure> {
-        let given = || self.args.facts.given(self.setup.job);
-        let encoder = |settings: Settings| Encoder::new(model, self.setup.profile.clone(), settings);
-        let mut lines = Vec::new();
-        for o in &self.setup.config.outputs {
-            let settings = self.setup.settings(o.format, given()?, Some(o));
-            let filters = self.setup.filters(model, None, Some(o))?;
-            lines.push((output_name(o), Some(filters), encoder(settings)));
+    fn lane(&mut self, heading: &Arc<Heading>) -> Result<Lane, Failure> {
+        let setup = self.setup;
+        let given = || self.args.facts.given(setup.job);
+        let maker = |name: String, settings: Settings, output: Option<&OutputConfig>| -> Result<Maker, Failure> {
+            // A model of its own: outputs differ in whether they carry guesses.
+            let model = setup.model(heading, output.is_some_and(|o| o.include_guesses));
+            Ok(Maker {
+                filters: output.map(|o| setup.filters(&model, None, Some(o))).transpose()?,
+                rules: output.map(|o| o.filter.clone()).filter(has_rules),
+                encoder: Encoder::new(&model, setup.profile.clone(), settings),
+                name,
+                model,
+            })
+        };
+        let mut makers = Vec::new();
+        for o in &setup.config.outputs {
+            makers.push(maker(output_name(o), setup.settings(o.format, given()?, Some(o)), Some(o))?);
         }
-        if lines.is_empty() {
+        if makers.is_empty() {
             for format in Format::ALL {
-                lines.push((format.key().to_owned(), None, encoder(self.setup.settings(format, given()?, None))));
+                makers.push(maker(format.key().to_owned(), setup.settings(format, given()?, None), None)?);
             }
         }
-        Ok(Lane { agent: self.setup.filters(model, None, None)?, lines })
+        let model = setup.model(heading, false);
+        Ok(Lane { agent: setup.filters(&model, None, None)?, model, makers })
     }
 
-    fn event(
+    fn entry(
         &mut self,
         lane: &mut Lane,
-        model: &EventModel,
-        ev: Event<'_>,
+        entry: Entry<'_>,
+        time: Option<EntryTime>,
         at: At<'_>,
     ) -> Result<ControlFlow<()>, Failure> {
+        let Lane { model, agent, makers } = lane;
+        let ev = model.event(entry, time);
         // Every entry goes through the filter: it learns from those before.
-        let verdict = lane.agent.verdict(&ev, &mut self.state);
+        let verdict = agent.verdict(&ev, &mut self.state);
         if !self.is_wanted(&ev, at) {
             return Ok(ControlFlow::Continue(()));
         }
         self.found += 1;
-        let explained = self.explain(lane, &ev, verdict);
+        let explained = self.explain(agent, makers, &ev, verdict);
         if self.args.json {
-            let value = explained.json(self.setup, &ev, at);
-            let _ = writeln!(self.out, "{value}");
+            self.objects.push(explained.json(self.setup, &ev, at));
         } else {
             let layout = ev.kind.layout.as_deref();
             pretty::put_entry(&ev.entry, layout, model.catalog().levels(), self.setup.job, at.offset, &mut self.out);
@@ -141,6 +183,21 @@ impl Visitor for Explainer<'_> {
     }
 }
 
+/// Whether a filter has rules of its own.
+fn has_rules(r: &Rules) -> bool {
+    !r.types.is_all()
+        || [
+            r.users.is_empty(),
+            r.objects.is_empty(),
+            r.ifs.is_empty(),
+            r.system_values.is_empty(),
+            r.programs.is_empty(),
+            r.jobs.is_empty(),
+            r.remote.is_empty(),
+        ]
+        .contains(&false)
+}
+
 fn output_name(o: &OutputConfig) -> String {
     format!("output {} ({})", o.name, o.format.key())
 }
@@ -148,10 +205,58 @@ fn output_name(o: &OutputConfig) -> String {
 /// What there is to say of one event.
 struct Explained {
     verdict: Verdict,
-    dimensions: Vec<(Dimension, Vec<String>, Option<Said>)>,
+    looks: Vec<Look>,
     privileged: bool,
     learned: Vec<String>,
-    lines: Vec<(String, Option<Verdict>, Written, String)>,
+    lines: Vec<Line>,
+}
+
+/// What one dimension of a filter sees and says; `None`: it has no rules.
+struct Look {
+    dimension: Dimension,
+    seen: Vec<String>,
+    /// What stands there and is not looked at, and why.
+    unseen: Vec<&'static str>,
+    said: Option<Said>,
+}
+
+/// One line, whether it is sent or not.
+struct Line {
+    name: String,
+    verdict: Option<Verdict>,
+    looks: Vec<Look>,
+    written: Written,
+    text: String,
+}
+
+fn looks(filter: &Filter, rules: &Rules, ev: &Event<'_>, job: &'static Charset, state: &mut State) -> Vec<Look> {
+    let look = |(dimension, said): (Dimension, Option<Said>)| Look {
+        dimension,
+        seen: filter.seen(dimension, ev),
+        unseen: unseen(dimension, ev, job),
+        said: said.filter(|_| dimension != Dimension::Types || !rules.types.is_all()),
+    };
+    filter.look(ev, state).into_iter().map(look).collect()
+}
+
+/// Why paths of an event are not looked at, though they stand there.
+fn unseen(dimension: Dimension, ev: &Event<'_>, job: &'static Charset) -> Vec<&'static str> {
+    let Some(layout) = ev.kind.layout.as_deref().filter(|_| dimension == Dimension::Ifs) else { return Vec::new() };
+    let field = |role: &str| layout.role(role).and_then(|i| layout.fields.get(i));
+    let why = |(path, indicator): (&str, &str)| {
+        let path = field(path).filter(|f| !f.reserved && f.confidence != Confidence::Guess)?;
+        // N: the path is relative to the directory whose file ID the entry holds.
+        if field(indicator).is_some_and(|f| ev.entry.data.get(f.offset) == Some(&0xD5)) {
+            return Some("relative to a directory: not looked at");
+        }
+        let is_whole = matches!(text::text_of(layout, path, ev.entry.data, job), Presence::Whole(_));
+        let is_cut = !ev.entry.complete() && path.offset < ev.entry.stated;
+        (is_cut && !is_whole).then_some("cut off: not looked at")
+    };
+    let paths = [("object_path", "path_indicator"), ("old_object_path", "old_path_indicator")];
+    let mut all: Vec<_> = paths.into_iter().filter_map(why).collect();
+    all.dedup();
+    all
 }
 
 impl Explainer<'_> {
@@ -169,67 +274,100 @@ impl Explainer<'_> {
         n.parse() == Ok(ev.entry.sequence) && own.trim() == receiver
     }
 
-    fn explain(&mut self, lane: &mut Lane, ev: &Event<'_>, verdict: Verdict) -> Explained {
-        let mut dimensions = Vec::new();
-        let mut privileged = false;
-        if let Some(filter) = lane.agent.stages().first() {
-            privileged = filter.is_privileged(ev, &self.state);
-            for (d, said) in filter.look(ev, &mut self.state) {
-                dimensions.push((d, filter.seen(d, ev), said));
-            }
-        }
+    fn explain(&mut self, agent: &Chain, makers: &mut [Maker], ev: &Event<'_>, verdict: Verdict) -> Explained {
+        let (job, state) = (self.setup.job, &mut self.state);
+        let agent = agent.stages().first();
+        let privileged = agent.is_some_and(|f| f.is_privileged(ev, state));
+        let agent_looks = agent.map(|f| looks(f, &self.setup.config.filter, ev, job, state)).unwrap_or_default();
         let mut lines = Vec::new();
-        for (name, filters, encoder) in &mut lane.lines {
-            let own = filters.as_ref().map(|f| f.verdict(ev, &mut self.state));
-            let mut raised = *ev;
-            if let Verdict::AuditChange(severity, _) = own.unwrap_or(verdict) {
-                raised.severity_floor = severity;
+        for maker in makers {
+            let mut own = maker.model.event(ev.entry, ev.time);
+            let own_verdict = maker.filters.as_ref().map(|f| f.verdict(&own, state));
+            let filter = maker.filters.as_ref().and_then(|f| f.stages().get(1));
+            let looks = match filter.zip(maker.rules.as_ref()) {
+                Some((filter, rules)) => looks(filter, rules, &own, job, state),
+                None => Vec::new(),
+            };
+            if let Verdict::AuditChange(severity, _) = own_verdict.unwrap_or(verdict) {
+                own.severity_floor = severity;
             }
             let mut line = Vec::new();
-            let written = encoder.encode(&raised, &mut line);
-            lines.push((name.clone(), own, written, String::from_utf8_lossy(&line).into_owned()));
+            let written = maker.encoder.encode(&own, &mut line);
+            let text = String::from_utf8_lossy(&line).into_owned();
+            lines.push(Line { name: maker.name.clone(), verdict: own_verdict, looks, written, text });
         }
-        Explained { verdict, dimensions, privileged, learned: self.state.learned.names(self.setup.job), lines }
+        Explained { verdict, looks: agent_looks, privileged, learned: self.state.learned.names(job), lines }
     }
 }
+
+impl Look {
+    fn text(&self, rule: &dyn Fn(RuleId) -> String) -> String {
+        let mut seen: Vec<&str> = self.seen.iter().map(String::as_str).collect();
+        seen.extend(&self.unseen);
+        let seen = if seen.is_empty() { "-".to_owned() } else { printable(&seen.join(", ")) };
+        let says = match self.said {
+            None => "no rules".to_owned(),
+            Some(Said::Nothing) if !self.unseen.is_empty() && self.seen.is_empty() => "nothing to look at".to_owned(),
+            Some(Said::Nothing) if self.seen.is_empty() => "names none".to_owned(),
+            Some(Said::Nothing) => "no rule matches".to_owned(),
+            Some(Said::Drop(id)) => format!("drop: {}", rule(id)),
+            Some(Said::Keep(id)) => format!("keep: {}", rule(id)),
+            Some(Said::Privileged(id)) => format!("keep: a privileged user, whatever {} says", rule(id)),
+        };
+        format!("  {:<14} {seen:<49} {says}\n", self.dimension.key())
+    }
+
+    fn json(&self, setup: &Setup) -> Value {
+        let (word, id) = match self.said {
+            None => ("no rules", None),
+            Some(Said::Nothing) => ("no match", None),
+            Some(Said::Drop(id)) => ("drop", Some(id)),
+            Some(Said::Keep(id)) => ("keep", Some(id)),
+            Some(Said::Privileged(id)) => ("privileged", Some(id)),
+        };
+        let rule = id.map(|id| rule_json(setup, id));
+        json!({
+            "dimension": self.dimension.key(), "looks_at": self.seen, "not_looked_at": self.unseen,
+            "says": word, "rule": rule,
+        })
+    }
+}
+
+/// The head of a table of looks.
+const LOOKS: &str = "  filter         looks at                                          says\n";
 
 impl Explained {
     fn text(&self, setup: &Setup) -> String {
         let mut t = String::new();
-        let rule = |id: RuleId| setup.config.book.get(id).map_or(String::new(), |r| r.to_string());
-        let _ = writeln!(t, "\n  filter         looks at                                          says");
-        for (d, seen, said) in &self.dimensions {
-            let nothing = seen.is_empty();
-            let seen = if nothing { "-".to_owned() } else { printable(&seen.join(", ")) };
-            let says = match said {
-                None => "no rules".to_owned(),
-                Some(Said::Nothing) if nothing => "names none".to_owned(),
-                Some(Said::Nothing) => "no rule matches".to_owned(),
-                Some(Said::Drop(id)) => format!("drop: {}", rule(*id)),
-                Some(Said::Keep(id)) => format!("keep: {}", rule(*id)),
-                Some(Said::Privileged(id)) => format!("keep: a privileged user, whatever {} says", rule(*id)),
-            };
-            let _ = writeln!(t, "  {:<14} {seen:<49} {says}", d.key());
-        }
+        let rule = |id: RuleId| setup.config.book.get(id).map_or(String::new(), |r| printable(&r.to_string()));
+        let _ = write!(t, "\n{LOOKS}");
+        t.extend(self.looks.iter().map(|l| l.text(&rule)));
         let _ = writeln!(t, "  verdict: {}", describe(self.verdict, &rule));
         if self.privileged {
             let _ = writeln!(t, "  its user is privileged: no rule over users drops it");
         }
         let learned = if self.learned.is_empty() { "none".to_owned() } else { printable(&self.learned.join(" ")) };
         let _ = writeln!(t, "  profiles with special authorities in the entries so far: {learned}");
-        for (name, own, w, line) in &self.lines {
+        for line in &self.lines {
+            let w = &line.written;
             let _ = write!(
                 t,
-                "\n  {name}: {} bytes, {} of them header; severity {}{}",
+                "\n  {}: {} bytes, {} of them header; severity {}{}",
+                printable(&line.name),
                 w.total,
                 w.header,
                 w.severity,
                 if w.truncated { "; cut to the size limit" } else { "" }
             );
-            if let Some(own) = own {
-                let _ = write!(t, "; {}", describe(*own, &rule));
+            if let Some(own) = line.verdict {
+                let _ = write!(t, "; {}", describe(own, &rule));
             }
-            let _ = writeln!(t, "\n{line}");
+            t.push('\n');
+            if !line.looks.is_empty() {
+                t.push_str(LOOKS);
+                t.extend(line.looks.iter().map(|l| l.text(&rule)));
+            }
+            let _ = writeln!(t, "{}", line.text);
         }
         t.push('\n');
         t
@@ -246,27 +384,15 @@ impl Explained {
             }
             Verdict::Dropped(id) => json!({"verdict": "dropped", "rule": rule(id)}),
         };
-        let dimensions: Vec<Value> = self
-            .dimensions
-            .iter()
-            .map(|(d, seen, said)| {
-                let (word, id) = match said {
-                    None => ("no rules", None),
-                    Some(Said::Nothing) => ("no match", None),
-                    Some(Said::Drop(id)) => ("drop", Some(*id)),
-                    Some(Said::Keep(id)) => ("keep", Some(*id)),
-                    Some(Said::Privileged(id)) => ("privileged", Some(*id)),
-                };
-                json!({"dimension": d.key(), "looks_at": seen, "says": word, "rule": id.map(rule)})
-            })
-            .collect();
+        let looks = |looks: &[Look]| -> Vec<Value> { looks.iter().map(|l| l.json(setup)).collect() };
         let lines: Vec<Value> = self
             .lines
             .iter()
-            .map(|(name, own, w, line)| {
+            .map(|l| {
+                let w = &l.written;
                 json!({
-                    "for": name, "line": line, "bytes": w.total, "header_bytes": w.header, "severity": w.severity,
-                    "truncated": w.truncated, "filter": own.map(verdict),
+                    "for": l.name, "line": l.text, "bytes": w.total, "header_bytes": w.header, "severity": w.severity,
+                    "truncated": w.truncated, "filter": l.verdict.map(verdict), "dimensions": looks(&l.looks),
                 })
             })
             .collect();
@@ -277,7 +403,7 @@ impl Explained {
             "record_bytes": ev.entry.record.len(),
             "entry": serde_json::from_slice::<Value>(&entry).unwrap_or(Value::Null),
             "filter": verdict(self.verdict),
-            "dimensions": dimensions,
+            "dimensions": looks(&self.looks),
             "privileged_user": self.privileged,
             "learned_privileged": self.learned,
             "lines": lines,

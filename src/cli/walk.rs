@@ -6,11 +6,13 @@ use anyhow::anyhow;
 use super::{
     Failure,
     input::{InputArgs, capture_failure},
-    setup::{Facts, Setup},
+    say,
+    setup::Facts,
 };
 use crate::{
-    decode::journal::{Entry, Heading},
-    event::{Clock, Event, EventModel},
+    decode::journal::{Catalog, Entry, Heading},
+    encode::escape::printable,
+    event::{Clock, EntryTime},
     source::{Item, capture},
 };
 
@@ -21,7 +23,7 @@ pub struct At<'a> {
     pub capture: &'a str,
     /// Bytes before its record.
     pub offset: u64,
-    /// How many entries came before it, in all captures.
+    /// How many entries came before it, in all captures; parked records do not count.
     pub nth: u64,
 }
 
@@ -32,63 +34,89 @@ pub struct Walked {
     pub read: u64,
     /// Records that are no entries.
     pub parked: u64,
+    /// Entries whose end the capture does not hold.
+    pub incomplete: u64,
     /// What each capture was found to be.
     pub captures: Vec<String>,
+    /// What people should know.
+    pub warnings: Vec<String>,
 }
 
-/// Looks at every event.
+impl Walked {
+    /// Says the warnings on standard error.
+    pub fn warn(&self) {
+        for w in &self.warnings {
+            say(format_args!("qaudjrn: warning: {}\n", printable(w)));
+        }
+    }
+}
+
+/// Looks at every entry.
 pub trait Visitor {
-    /// What it needs for each heading.
+    /// What it needs for each heading: models, filters, encoders.
     type Lane;
 
     /// Made when the first capture with this heading is opened.
-    fn lane(&mut self, model: &EventModel) -> Result<Self::Lane, Failure>;
+    fn lane(&mut self, heading: &Arc<Heading>) -> Result<Self::Lane, Failure>;
 
-    /// One event; `Break` ends the walk.
-    fn event(
+    /// One entry and its time; `Break` ends the walk.
+    fn entry(
         &mut self,
         lane: &mut Self::Lane,
-        model: &EventModel,
-        ev: Event<'_>,
+        entry: Entry<'_>,
+        time: Option<EntryTime>,
         at: At<'_>,
     ) -> Result<ControlFlow<()>, Failure>;
 }
 
-/// Visits every event of the captures, in order.
+/// Visits every entry of the captures, in order.
 pub fn walk<V: Visitor>(
-    setup: &Setup,
+    catalog: &Catalog,
     input: &InputArgs,
     facts: &Facts,
-    include_guesses: bool,
     visitor: &mut V,
 ) -> Result<Walked, Failure> {
     capture::check_paths(&input.captures).map_err(capture_failure)?;
     let mut walked = Walked::default();
-    let mut lanes: Vec<(Arc<Heading>, EventModel, V::Lane)> = Vec::new();
+    if facts.timezone.is_none() {
+        walked.warnings.push("no --timezone was given: entry times were taken as UTC".to_owned());
+    }
+    let mut lanes: Vec<(Arc<Heading>, V::Lane)> = Vec::new();
     for path in &input.captures {
-        let mut source = input.open(&setup.catalog, path)?;
+        let mut source = input.open(catalog, path)?;
         let heading = source.found().heading.clone();
         let name = source.name().to_owned();
         walked.captures.push(format!("{name}: {}", source.found()));
-        facts.needed(&heading).map_err(|e| Failure::usage(anyhow!("{name}: {e}")))?;
-        if !lanes.iter().any(|(h, ..)| Arc::ptr_eq(h, &heading)) {
-            let model = setup.model(&heading, include_guesses);
-            let lane = visitor.lane(&model)?;
-            lanes.push((heading.clone(), model, lane));
+        facts.needed(&heading).map_err(|e| Failure::usage(anyhow!("{}: {e}", printable(&name))))?;
+        if !lanes.iter().any(|(h, _)| Arc::ptr_eq(h, &heading)) {
+            if heading.user_name.is_none() {
+                let kind = heading.kind.ibm_name();
+                walked.warnings.push(format!("{kind} headings hold no effective user: lines carry the job user only"));
+            }
+            lanes.push((heading.clone(), visitor.lane(&heading)?));
         }
-        let Some((_, model, lane)) = lanes.iter_mut().find(|(h, ..)| Arc::ptr_eq(h, &heading)) else { continue };
+        let Some((_, lane)) = lanes.iter_mut().find(|(h, _)| Arc::ptr_eq(h, &heading)) else { continue };
         let mut clock = Clock::new(facts.zone(), facts.dates());
-        while let Some(Item::Record(record, offset) | Item::Cut(record, offset)) =
-            source.next().map_err(capture_failure)?
-        {
+        while let Some(item) = source.next().map_err(capture_failure)? {
+            let (record, offset) = match item {
+                Item::Record(record, offset) => (record, offset),
+                Item::Cut(record, offset) => {
+                    walked.warnings.push(format!(
+                        "{name}: offset {offset}: the capture ends within a record ({} bytes of it are there)",
+                        record.len()
+                    ));
+                    (record, offset)
+                }
+            };
             walked.read += 1;
             let Ok(entry) = Entry::new(&heading, record) else {
                 walked.parked += 1;
                 continue;
             };
+            walked.incomplete += u64::from(!entry.complete());
             let time = clock.read(&entry);
-            let at = At { capture: &name, offset, nth: walked.read - 1 };
-            if visitor.event(lane, model, model.event(entry, time), at)?.is_break() {
+            let at = At { capture: &name, offset, nth: walked.read - walked.parked - 1 };
+            if visitor.entry(lane, entry, time, at)?.is_break() {
                 return Ok(walked);
             }
         }

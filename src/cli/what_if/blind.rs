@@ -3,7 +3,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Watching, report::name};
 use crate::{
-    cli::{Failure, summary::grouped},
+    cli::{Failure, setup::Setup, summary::grouped},
+    config::OutputConfig,
     event::{Event, EventModel},
     filter::{Filter, Rules, State, lint, names::Key, users},
 };
@@ -11,14 +12,20 @@ use crate::{
 /// How many of some events were sent before, and are now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Before {
+    /// In the captures.
+    pub seen: u64,
     /// Under the baseline.
     pub old: u64,
     /// Under the new configuration.
     pub new: u64,
+    /// Of these, changes to auditing.
+    pub protected: u64,
 }
 
 impl Before {
-    fn count(&mut self, old: bool, new: bool) {
+    fn count(&mut self, old: bool, new: bool, is_protected: bool) {
+        self.seen += 1;
+        self.protected += u64::from(new && is_protected);
         self.old += u64::from(old);
         self.new += u64::from(new);
     }
@@ -64,119 +71,226 @@ impl Watch {
     pub fn event(&mut self, Lane(filter): &mut Lane, ev: &Event<'_>, old: bool, new: bool) {
         // For what it learns.
         filter.verdict(ev, &mut self.state);
-        self.types.entry(ev.kind.index).or_default().count(old, new);
-        if filter.is_protected(ev) {
-            self.audit_changes.count(old, new);
+        let is_protected = filter.is_protected(ev);
+        self.types.entry(ev.kind.index).or_default().count(old, new, is_protected);
+        if is_protected {
+            self.audit_changes.count(old, new, true);
         }
         let (effective, job) = users(ev);
         let both = [effective, job.filter(|j| Some(*j) != effective)];
         for user in both.into_iter().flatten().filter(|u| filter.is_privileged_user(*u, &self.state)) {
-            self.privileged.entry(user.bytes()).or_default().count(old, new);
+            self.privileged.entry(user.bytes()).or_default().count(old, new, is_protected);
         }
-        // The object of a CD entry is the command.
-        let objects = filter.places(ev).filter(|p| !p.is_command).map_or(&[][..], |p| p.objects.as_slice());
+        // The object of a CD entry is the command; a change to auditing is sent whatever becomes of the library.
+        let places = filter.places(ev).filter(|p| !p.is_command && !is_protected);
+        let objects = places.map_or(&[][..], |p| p.objects.as_slice());
         let mut last: Option<Key> = None;
         for [library, ..] in objects.iter().filter_map(|o| o.of(&ev.entry)) {
             if let Some(library) = library.filter(|l| last != Some(*l)) {
                 last = Some(library);
-                self.libraries.entry(library.bytes()).or_default().count(old, new);
+                self.libraries.entry(library.bytes()).or_default().count(old, new, false);
             }
         }
     }
 }
 
-/// A privileged user as the kind of a spot.
-pub const PRIVILEGED: &str = "privileged user";
-
 /// Something that the SIEM no longer sees.
 pub struct Spot {
-    /// `type`, `privileged user`, `audit changes`, `library`.
-    pub kind: &'static str,
+    /// What it is.
+    pub kind: Kind,
     /// Which.
     pub what: String,
     /// In a sentence.
     pub text: String,
+    /// The auditing values that lose it; for types that are off.
+    pub levels: Vec<&'static str>,
     /// How many of its events were sent before and are now.
     pub counts: Before,
 }
 
-/// What reached the SIEM under the baseline and does so no longer; `codes` are the event types by index.
-pub(super) fn spots(w: &Watching<'_>, codes: &[String]) -> Vec<Spot> {
-    let mut spots = Vec::new();
-    let catalog = &w.new.catalog;
-    let counts = |code: &str| {
-        let index = codes.iter().position(|c| c == code);
-        index.and_then(|i| w.watch.types.get(&i)).copied().unwrap_or_default()
-    };
-    let off = |side: usize, level: &str| -> BTreeSet<String> {
-        let (setup, output) = if side == 0 { (w.new, w.outputs.0) } else { (w.old, w.outputs.1) };
-        let mut all: BTreeSet<String> = lint::off(&setup.config.filter.types, level, catalog).0.into_iter().collect();
-        if let Some(o) = output {
-            all.extend(lint::off(&o.filter.types, level, catalog).0);
-        }
-        all
-    };
-    let mut told: BTreeSet<String> = BTreeSet::new();
-    for level in ["*SECURITY", "*AUTFAIL"] {
-        for code in off(0, level).difference(&off(1, level)) {
-            let c = counts(code);
-            told.insert(code.clone());
-            spots.push(Spot {
-                kind: "type",
-                what: code.clone(),
-                text: format!(
-                    "{code} of {level} is off; {} of its entries are in these captures",
-                    if c.old == 0 { "none".to_owned() } else { grouped(c.old) }
-                ),
-                counts: c,
-            });
+/// What the SIEM no longer sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A type that is off.
+    Off,
+    /// A type of which details are off.
+    DetailsOff,
+    /// A type that is on, and of which rules drop every entry.
+    Dropped,
+    /// A type that is on, and of which rules drop entries.
+    Part,
+    /// A privileged user.
+    Privileged,
+    /// Changes to auditing.
+    AuditChanges,
+    /// A library.
+    Library,
+}
+
+impl Kind {
+    /// In reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Off | Kind::DetailsOff | Kind::Dropped | Kind::Part => "type",
+            Kind::Privileged => "privileged user",
+            Kind::AuditChanges => "audit changes",
+            Kind::Library => "library",
         }
     }
-    let security: BTreeSet<&String> = catalog
-        .levels()
-        .levels
-        .iter()
-        .filter(|l| matches!(l.value.as_str(), "*SECURITY" | "*AUTFAIL"))
-        .flat_map(|l| &l.entry_types)
-        .collect();
-    for code in security.into_iter().filter(|c| !told.contains(*c)) {
-        let c = counts(code);
-        if c.old > 0 && c.new == 0 {
-            spots.push(Spot {
-                kind: "type",
-                what: code.clone(),
-                text: format!("{code} is on, but rules drop all {} of its entries", grouped(c.old)),
-                counts: c,
-            });
+}
+
+/// The auditing values whose types are watched.
+pub const LEVELS: [&str; 2] = ["*SECURITY", "*AUTFAIL"];
+
+/// Types that a side's configuration switches off, whole or in part, with the auditing values that lose them.
+#[derive(Default)]
+struct Off {
+    whole: BTreeMap<String, Vec<&'static str>>,
+    details: BTreeMap<String, Vec<&'static str>>,
+}
+
+impl Off {
+    fn new(setup: &Setup, output: Option<&OutputConfig>) -> Off {
+        let mut off = Off::default();
+        let rules = [Some(&setup.config.filter), output.map(|o| &o.filter)];
+        for level in LEVELS {
+            let all: Vec<_> = rules.iter().flatten().map(|r| lint::off(&r.types, level, &setup.catalog)).collect();
+            let whole: BTreeSet<&String> = all.iter().flat_map(|(whole, _)| whole).collect();
+            let details: BTreeSet<&String> = all.iter().flat_map(|(_, details)| details).collect();
+            details.difference(&whole).for_each(|c| off.details.entry((*c).clone()).or_default().push(level));
+            whole.into_iter().for_each(|c| off.whole.entry(c.clone()).or_default().push(level));
         }
+        off
     }
+
+    fn has(&self, code: &str, level: &str) -> (bool, bool) {
+        let holds = |m: &BTreeMap<String, Vec<&str>>| m.get(code).is_some_and(|l| l.contains(&level));
+        (holds(&self.whole), holds(&self.details))
+    }
+}
+
+/// What reached the SIEM under the baseline and does so no longer, and the types that are off under both; `codes` are
+/// the event types by index.
+pub(super) fn spots(w: &Watching<'_>, codes: &[String]) -> (Vec<Spot>, Vec<String>) {
+    let (new, old) = (Off::new(w.new, w.outputs.0), Off::new(w.old, w.outputs.1));
+    let mut spots = types(w, codes, &new, &old);
     for (user, c) in w.watch.privileged.iter().filter(|(_, c)| c.new < c.old) {
         let user = name(user, w.new.job);
         let what = if c.new == 0 { "none" } else { "only a part" };
-        spots.push(Spot {
-            kind: PRIVILEGED,
-            text: format!("of what {user} does, {what} is sent: {} of {} entries", grouped(c.new), grouped(c.old)),
-            what: user,
-            counts: *c,
-        });
+        let text = format!("of what {user} does, {what} is sent: {}", of_entries(c));
+        spots.push(Spot { kind: Kind::Privileged, text, what: user, levels: Vec::new(), counts: *c });
     }
     let c = w.watch.audit_changes;
     if c.new < c.old {
         spots.push(Spot {
-            kind: "audit changes",
+            kind: Kind::AuditChanges,
             what: "changes to auditing".to_owned(),
             text: format!("{} of {} changes to auditing are not sent", grouped(c.old - c.new), grouped(c.old)),
+            levels: Vec::new(),
             counts: c,
         });
     }
     for (library, c) in w.watch.libraries.iter().filter(|(_, c)| c.old > 0 && c.new == 0) {
         let library = name(library, w.new.job);
-        spots.push(Spot {
-            kind: "library",
-            text: format!("none of the {} entries that name objects in {library} is sent", grouped(c.old)),
-            what: library,
-            counts: *c,
-        });
+        let text = format!("none of the {} entries that name objects in {library} is sent", grouped(c.old));
+        spots.push(Spot { kind: Kind::Library, text, what: library, levels: Vec::new(), counts: *c });
+    }
+    let both = |code: &&String| old.whole.contains_key(*code);
+    (spots, new.whole.keys().filter(both).cloned().collect())
+}
+
+fn types(w: &Watching<'_>, codes: &[String], new: &Off, old: &Off) -> Vec<Spot> {
+    let counts = |code: &str| {
+        let index = codes.iter().position(|c| c == code);
+        index.and_then(|i| w.watch.types.get(&i)).copied().unwrap_or_default()
+    };
+    let mut spots: Vec<Spot> = Vec::new();
+    for (code, levels) in &new.whole {
+        let levels: Vec<_> = levels.iter().copied().filter(|l| !old.has(code, l).0).collect();
+        if levels.is_empty() {
+            continue;
+        }
+        let c = counts(code);
+        let text = match (c.seen, c.old, c.new) {
+            (0, ..) => "without entries in these captures".to_owned(),
+            (seen, 0, _) => format!("none of its {} entries was sent before", grouped(seen)),
+            (_, old, 0) => format!("its {} entries are no longer sent", grouped(old)),
+            (_, old, new) => {
+                // What another auditing value lists may be on.
+                let why = if new == c.protected { " as changes to auditing" } else { "" };
+                format!("{} entries, {} of them still sent{why}", grouped(old), grouped(new))
+            }
+        };
+        let text = format!("off: {code} ({}); {text}", levels.join(", "));
+        spots.push(Spot { kind: Kind::Off, what: code.clone(), text, levels, counts: c });
+    }
+    for (code, levels) in &new.details {
+        let is_new = |l: &&str| old.has(code, l) == (false, false);
+        let levels: Vec<_> = levels.iter().copied().filter(is_new).collect();
+        if levels.is_empty() || spots.iter().any(|s| s.what == *code) {
+            continue;
+        }
+        let c = counts(code);
+        let sent = if c.seen == 0 { "without entries in these captures".to_owned() } else { sent(&c) };
+        let text = format!("some details are off: {code} ({}); {sent}", levels.join(", "));
+        spots.push(Spot { kind: Kind::DetailsOff, what: code.clone(), text, levels, counts: c });
+    }
+    let of_levels = w.new.catalog.levels().levels.iter().filter(|l| LEVELS.contains(&l.value.as_str()));
+    let watched: BTreeSet<&String> = of_levels.flat_map(|l| &l.entry_types).collect();
+    for code in watched {
+        let c = counts(code);
+        if c.new >= c.old || spots.iter().any(|s| s.what == *code) {
+            continue;
+        }
+        let (kind, text) = match c.new {
+            0 => (Kind::Dropped, format!("{code} is on, but rules drop all {} of its entries", grouped(c.old))),
+            _ => (Kind::Part, format!("of {code} only a part is sent: {}", of_entries(&c))),
+        };
+        spots.push(Spot { kind, what: code.clone(), text, levels: Vec::new(), counts: c });
     }
     spots
+}
+
+fn of_entries(c: &Before) -> String {
+    format!("{} of {} entries", grouped(c.new), grouped(c.old))
+}
+
+fn sent(c: &Before) -> String {
+    format!("{} sent", of_entries(c))
+}
+
+/// The blind spots as sentences, each with its kind; what has nothing more to say than a name in one.
+pub fn lines(spots: &[Spot]) -> Vec<(&'static str, String)> {
+    // Kind of line that a spot is a part of, if any.
+    let joined = |s: &Spot| -> Option<&'static str> {
+        match s.kind {
+            Kind::Off if s.counts.seen == 0 => Some("off, without entries in these captures"),
+            Kind::DetailsOff if s.counts.seen == 0 => Some("some details are off, without entries in these captures"),
+            Kind::Part => Some("of these types only a part is sent"),
+            Kind::Privileged if s.counts.new > 0 => Some("of what these do, only a part is sent"),
+            _ => None,
+        }
+    };
+    let mut lines: Vec<(&'static str, String)> = Vec::new();
+    for spot in spots {
+        let Some(head) = joined(spot) else {
+            lines.push((spot.kind.name(), spot.text.clone()));
+            continue;
+        };
+        let own = match spot.counts.seen {
+            0 => spot.what.clone(),
+            _ => format!("{} {} of {}", spot.what, grouped(spot.counts.new), grouped(spot.counts.old)),
+        };
+        match lines
+            .iter_mut()
+            .find(|(_, text)| text.starts_with(head) && text.get(head.len()..).is_some_and(|t| t.starts_with(": ")))
+        {
+            Some((_, text)) => {
+                text.push_str(", ");
+                text.push_str(&own);
+            }
+            None => lines.push((spot.kind.name(), format!("{head}: {own}"))),
+        }
+    }
+    lines
 }

@@ -1,5 +1,5 @@
 //! What one configuration would send of the captures: events and bytes by type, rule and user, second by second.
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::filter::{RuleId, names::Key};
 
@@ -81,6 +81,41 @@ impl Timeline {
     }
 }
 
+/// The clock hours (UTC) in which entries were written. Rates are over these hours alone: neither the time between two
+/// captures nor that before an entry of a wrong clock thins them out.
+#[derive(Clone, Debug, Default)]
+pub struct Hours {
+    /// First and last second with an entry.
+    pub edges: Option<(i64, i64)>,
+    hours: BTreeSet<i64>,
+}
+
+impl Hours {
+    /// An entry, sent or not.
+    pub fn add(&mut self, second: i64) {
+        let (first, last) = self.edges.unwrap_or((second, second));
+        self.edges = Some((first.min(second), last.max(second)));
+        self.hours.insert(second.div_euclid(3_600));
+    }
+
+    /// Seconds from the first to the last entry, the last one included.
+    pub fn span(&self) -> i64 {
+        self.edges.map_or(0, |(first, last)| last - first + 1)
+    }
+
+    /// Seconds of the hours with entries, from the first to the last entry.
+    pub fn active(&self) -> i64 {
+        let Some((first, last)) = self.edges else { return 0 };
+        self.hours.iter().map(|h| last.min(h * 3_600 + 3_599) - first.max(h * 3_600) + 1).sum()
+    }
+
+    /// Hours with entries, and clock hours from the first to the last.
+    pub fn counts(&self) -> (u64, u64) {
+        let all = self.edges.map_or(0, |(first, last)| last.div_euclid(3_600) - first.div_euclid(3_600) + 1);
+        (self.hours.len() as u64, all.unsigned_abs())
+    }
+}
+
 /// Events per second over a span, seconds without events included.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Rates {
@@ -96,7 +131,7 @@ pub struct Rates {
     pub mean: f64,
 }
 
-/// The rates of a side over a span of seconds.
+/// The rates of a side over so many seconds.
 pub fn rates(side: &Side, span: i64) -> Rates {
     let mut counts: Vec<u32> = side.seconds.values().copied().collect();
     counts.sort_unstable();
@@ -133,6 +168,20 @@ mod tests {
         let r = rates(&side, 3);
         assert_eq!((r.p50, r.p95, r.p99, r.max), (5, 100, 100, 100));
         assert_eq!(rates(&Side::default(), 0), Rates::default());
+    }
+
+    #[test]
+    fn hours_without_entries_do_not_count() {
+        let mut h = Hours::default();
+        assert_eq!((h.span(), h.active(), h.counts()), (0, 0, (0, 0)));
+        h.add(7_300);
+        assert_eq!((h.span(), h.active(), h.counts()), (1, 1, (1, 1)));
+        h.add(7_100);
+        assert_eq!((h.span(), h.active(), h.counts()), (201, 201, (2, 2)), "over the hour without a gap");
+        h.add(90_000 + 99);
+        assert_eq!((h.active(), h.counts()), (100 + 3_600 + 100, (3, 25)));
+        h.add(-1);
+        assert_eq!(h.active(), 1 + 3_600 + 3_600 + 100);
     }
 
     #[test]

@@ -1,18 +1,27 @@
 //! `what-if`: what a configuration would send of captures, how that differs from another one, and what the SIEM would
 //! no longer see.
 mod blind;
+mod charts;
 mod html;
+mod json;
 mod measure;
+mod page;
 mod report;
+mod text;
 
 use std::{
-    fs,
     io::{self, Write as _},
     ops::ControlFlow,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use anyhow::anyhow;
+use self::{
+    blind::Watch,
+    measure::{Hours, Side},
+    page::Page,
+    report::Report,
+};
 
 use super::{
     Exit, Failure,
@@ -23,13 +32,11 @@ use super::{
 };
 use crate::{
     config::{Config, OutputConfig},
+    decode::journal::{Entry, Heading},
     encode::{Encoder, Format},
-    event::{Event, EventModel},
+    event::{EntryTime, Event, EventModel},
     filter::{Chain, State, Verdict, users},
 };
-use blind::Watch;
-use measure::Side;
-use report::Report;
 
 /// Options of `what-if`.
 #[derive(clap::Args, Debug)]
@@ -69,10 +76,11 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
         job: new.job,
         profile: new.profile.clone(),
         config: match &args.baseline {
-            Some(path) => load(path, &new.catalog, false)?,
+            Some(path) => load(path, &new.catalog, None, false)?,
             None => Config::default(),
         },
     };
+    let page = args.html.as_deref().map(|path| Page::open(path, &args.input.captures)).transpose()?;
     let new_output = chosen(&new, args.output.as_deref())?;
     let old_output = match &args.output {
         Some(name) => old.config.output(name),
@@ -91,18 +99,22 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
         sides: (Side::default(), Side::default()),
         states: (State::default(), State::default()),
         watch: Watch::new(&new.config.filter),
-        span: None,
+        hours: Hours::default(),
         without_time: 0,
         titles: Vec::new(),
     };
-    let walked = walk(&new, &args.input, &args.facts, false, &mut watch)?;
-    let report = Report::new(watch, walked);
-    if let Some(path) = &args.html {
-        fs::write(path, html::page(&report))
-            .map_err(|e| Failure::failed(anyhow!("cannot write {}: {e}", path.display())))?;
+    let walked = walk(&new.catalog, &args.input, &args.facts, &mut watch)?;
+    if !args.json {
+        walked.warn();
     }
+    let report = Report::new(watch, walked);
     let text = if args.json { format!("{}\n", report.json()) } else { report.text() };
-    match io::stdout().write_all(text.as_bytes()) {
+    // The report goes out whatever becomes of the page.
+    let said = io::stdout().write_all(text.as_bytes());
+    if let Some(page) = page {
+        page.write(&html::page(&report))?;
+    }
+    match said {
         Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(Failure::failed(e)),
         _ => Ok(Exit::Done),
     }
@@ -126,63 +138,81 @@ struct Watching<'a> {
     sides: (Side, Side),
     states: (State, State),
     watch: Watch,
-    /// First and last second with an entry, UTC.
-    span: Option<(i64, i64)>,
+    /// When entries were written.
+    hours: Hours,
     without_time: u64,
     /// Code (or title, for foreign ones) of each event type, by index.
     titles: Vec<(String, String)>,
 }
 
-/// For one heading: filters and encoders, new and old.
+/// For one heading: what each side makes of events.
 struct Lane {
-    filters: (Chain, Chain),
-    encoders: (Encoder, Option<Encoder>),
+    new: Maker,
+    old: Chain,
+    /// Without a baseline the lines of the old side are those of the new one.
+    old_lines: Option<(EventModel, Encoder)>,
     watch: blind::Lane,
+}
+
+/// Model, filters and encoder of a side.
+struct Maker {
+    model: EventModel,
+    filters: Chain,
+    encoder: Encoder,
 }
 
 impl Visitor for Watching<'_> {
     type Lane = Lane;
 
-    fn lane(&mut self, model: &EventModel) -> Result<Lane, Failure> {
-        let encoder = |setup: &Setup, format, output| -> Result<Encoder, Failure> {
+    fn lane(&mut self, heading: &Arc<Heading>) -> Result<Lane, Failure> {
+        let maker = |setup: &Setup, format, output: Option<&OutputConfig>| -> Result<Maker, Failure> {
+            let model = setup.model(heading, output.is_some_and(|o| o.include_guesses));
             let settings = setup.settings(format, self.args.facts.given(setup.job)?, output);
-            Ok(Encoder::new(model, setup.profile.clone(), settings))
+            let encoder = Encoder::new(&model, setup.profile.clone(), settings);
+            Ok(Maker { filters: setup.filters(&model, None, output)?, model, encoder })
         };
+        let new = maker(self.new, self.formats.0, self.outputs.0)?;
         if self.titles.is_empty() {
-            self.titles = (0..model.len()).map(|i| (model.code(i).to_owned(), model.title(i))).collect();
+            self.titles = (0..new.model.len()).map(|i| (new.model.code(i).to_owned(), new.model.title(i))).collect();
         }
-        let (new_output, old_output) = self.outputs;
-        let old_encoder = match self.args.baseline {
-            Some(_) => Some(encoder(self.old, self.formats.1, old_output)?),
-            None => None,
+        let (old, old_lines) = match self.args.baseline {
+            Some(_) => {
+                let old = maker(self.old, self.formats.1, self.outputs.1)?;
+                (old.filters, Some((old.model, old.encoder)))
+            }
+            None => (self.old.filters(&new.model, None, self.outputs.1)?, None),
         };
-        Ok(Lane {
-            filters: (self.new.filters(model, None, new_output)?, self.old.filters(model, None, old_output)?),
-            encoders: (encoder(self.new, self.formats.0, new_output)?, old_encoder),
-            watch: self.watch.lane(model)?,
-        })
+        Ok(Lane { watch: self.watch.lane(&new.model)?, new, old, old_lines })
     }
 
-    fn event(&mut self, lane: &mut Lane, _: &EventModel, ev: Event<'_>, _: At<'_>) -> Result<ControlFlow<()>, Failure> {
-        let second = ev.time.map(|t| t.utc_micros.div_euclid(1_000_000));
+    fn entry(
+        &mut self,
+        lane: &mut Lane,
+        entry: Entry<'_>,
+        time: Option<EntryTime>,
+        _: At<'_>,
+    ) -> Result<ControlFlow<()>, Failure> {
+        let Lane { new: maker, old, old_lines, watch } = lane;
+        let second = time.map(|t| t.utc_micros.div_euclid(1_000_000));
         match second {
-            Some(s) => {
-                let (first, last) = self.span.unwrap_or((s, s));
-                self.span = Some((first.min(s), last.max(s)));
-            }
+            Some(s) => self.hours.add(s),
             None => self.without_time += 1,
         }
-        let new = lane.filters.0.verdict(&ev, &mut self.states.0);
-        let old = lane.filters.1.verdict(&ev, &mut self.states.1);
+        let ev = maker.model.event(entry, time);
         let mut line = Vec::with_capacity(1 << 10);
-        let bytes = bytes(&mut lane.encoders.0, &ev, new, &mut line);
-        let old_bytes = match &mut lane.encoders.1 {
-            Some(encoder) => self::bytes(encoder, &ev, old, &mut line),
-            None => bytes,
+        let new = maker.filters.verdict(&ev, &mut self.states.0);
+        let new_bytes = bytes(&mut maker.encoder, &ev, new, &mut line);
+        let (old, old_bytes) = match old_lines {
+            Some((model, encoder)) => {
+                let ev = model.event(entry, time);
+                let old = old.verdict(&ev, &mut self.states.1);
+                (old, bytes(encoder, &ev, old, &mut line))
+            }
+            None => (old.verdict(&ev, &mut self.states.1), new_bytes),
         };
-        count(&mut self.sides.0, &ev, new, bytes, second);
+        count(&mut self.sides.0, &ev, new, new_bytes, second);
         count(&mut self.sides.1, &ev, old, old_bytes, second);
-        self.watch.event(&mut lane.watch, &ev, is_sent(old), is_sent(new));
+        self.watch.event(watch, &ev, is_sent(old), is_sent(new));
         Ok(ControlFlow::Continue(()))
     }
 }
