@@ -5,6 +5,7 @@
 //! it takes as one line of JSON; [`lines`] takes CEF and LEEF lines apart; [`truth`] knows what a capture really holds;
 //! [`client`] sends hand-made lines, to prove the harness before it judges anybody. Everything panics with a message: these
 //! are tests.
+#![allow(dead_code, unused_imports)] // each test file uses a part of it
 
 pub mod certificates;
 pub mod client;

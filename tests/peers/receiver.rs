@@ -25,6 +25,9 @@ pub enum Kind {
     RsyslogTls,
     /// TLS, and the client must show a certificate of the test's authority.
     RsyslogMutualTls,
+    RsyslogRelp,
+    /// RELP under TLS, and the client must show a certificate of the test's authority.
+    RsyslogRelpTls,
     SyslogNgUdp,
     SyslogNgNewline,
     SyslogNgOctet,
@@ -35,6 +38,7 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All that take framed lines or datagrams.
     pub const ALL: [Kind; 9] = [
         Kind::RsyslogUdp,
         Kind::RsyslogTcp,
@@ -49,6 +53,11 @@ impl Kind {
 
     pub fn is_rsyslog(self) -> bool {
         matches!(self, Kind::RsyslogUdp | Kind::RsyslogTcp | Kind::RsyslogTls | Kind::RsyslogMutualTls)
+            || self.is_relp()
+    }
+
+    pub fn is_relp(self) -> bool {
+        matches!(self, Kind::RsyslogRelp | Kind::RsyslogRelpTls)
     }
 
     pub fn is_udp(self) -> bool {
@@ -56,7 +65,14 @@ impl Kind {
     }
 
     pub fn is_tls(self) -> bool {
-        matches!(self, Kind::RsyslogTls | Kind::RsyslogMutualTls | Kind::SyslogNgTls | Kind::SyslogNgMutualTls)
+        matches!(
+            self,
+            Kind::RsyslogTls
+                | Kind::RsyslogMutualTls
+                | Kind::RsyslogRelpTls
+                | Kind::SyslogNgTls
+                | Kind::SyslogNgMutualTls
+        )
     }
 
     /// The template of the input, and what it puts for `@AUTH@`.
@@ -66,6 +82,8 @@ impl Kind {
             Kind::RsyslogTcp => ("rsyslog-tcp.conf", ""),
             Kind::RsyslogTls => ("rsyslog-tls.conf", "anon"),
             Kind::RsyslogMutualTls => ("rsyslog-tls.conf", "x509/certvalid"),
+            Kind::RsyslogRelp => ("rsyslog-relp.conf", ""),
+            Kind::RsyslogRelpTls => ("rsyslog-relp-tls.conf", ""),
             Kind::SyslogNgUdp => ("syslog-ng-udp.conf", ""),
             Kind::SyslogNgNewline => ("syslog-ng-newline.conf", ""),
             Kind::SyslogNgOctet => ("syslog-ng-octet.conf", ""),
@@ -158,59 +176,51 @@ impl Receiver {
 
     /// Starts a receiver on `port`, to take the place of one that is gone; 0 is a free port.
     pub fn start_on(kind: Kind, port: u16) -> Self {
-        let root = peers();
         let folder = TempDir::with_prefix("qaudjrn-peer-").expect("temporary folder");
         let certificates = Certificates::make(folder.path());
-        let at = |name: &str| folder.path().join(name);
-        fs::write(at("records"), "").expect("records");
-        let config = at("receiver.conf");
-        fs::write(&config, configuration(kind, folder.path(), port)).expect("configuration");
-
-        let mut command = if kind.is_rsyslog() {
-            let mut c = peer_command("usr/sbin/rsyslogd");
-            c.arg("-n").arg("-f").arg(&config).arg("-i").arg(at("pid"));
-            c
-        } else {
-            let mut c = peer_command("usr/sbin/syslog-ng");
-            c.args(["--foreground", "--stderr", "--no-caps"]).arg("--cfgfile").arg(&config);
-            c.arg("--persist-file")
-                .arg(at("persist"))
-                .arg("--pidfile")
-                .arg(at("pid"))
-                .arg("--control")
-                .arg(at("control"));
-            c.arg("--module-path").arg(root.join("usr/lib/syslog-ng/3.38"));
-            c
-        };
-        let output = File::create(at("output")).expect("output file");
-        let child = command
-            .current_dir(folder.path())
-            .stdin(Stdio::null())
-            .stdout(output.try_clone().expect("output file"))
-            .stderr(output)
-            .spawn()
-            .expect("setpriv (util-linux) starts the receiver");
-
+        fs::write(folder.path().join("records"), "").expect("records");
+        let child = spawn(kind, folder.path(), port);
         // From here on dropping `receiver` ends the process.
-        let mut receiver = Self { kind, port: 0, certificates, folder, child, counted: (0, 0) };
+        let mut receiver = Self { kind, port, certificates, folder, child, counted: (0, 0) };
+        receiver.listen();
+        receiver
+    }
+
+    /// Waits until it listens, and sets its port.
+    fn listen(&mut self) {
         let deadline = Instant::now() + START_TIMEOUT;
+        let kind = self.kind;
         loop {
-            if let Some(bound) = bound_port(receiver.child.id(), kind.is_udp()) {
-                receiver.port = bound;
-                return receiver;
+            if let Some(bound) = bound_port(self.child.id(), kind.is_udp()) {
+                self.port = bound;
+                return;
             }
-            if let Some(status) = receiver.child.try_wait().expect("child state") {
-                panic!("{kind:?} ended at its start with {status}: {}", receiver.log());
+            if let Some(status) = self.child.try_wait().expect("child state") {
+                panic!("{kind:?} ended at its start with {status}: {}", self.log());
             }
-            assert!(Instant::now() < deadline, "{kind:?} does not listen after {START_TIMEOUT:?}: {}", receiver.log());
+            assert!(Instant::now() < deadline, "{kind:?} does not listen after {START_TIMEOUT:?}: {}", self.log());
             sleep(Duration::from_millis(10));
         }
+    }
+
+    /// Ends it with no warning, as a crash does. What it wrote stays.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("kill");
+        self.child.wait().expect("child state");
+    }
+
+    /// Starts it again after [`Receiver::kill`] or [`Receiver::terminate`], on the same port and with its records.
+    pub fn restart(&mut self) {
+        self.child = spawn(self.kind, self.folder.path(), self.port);
+        self.listen();
     }
 
     /// The `--to` address of the product for this receiver.
     pub fn address(&self) -> String {
         match self.kind {
             k if k.is_udp() => format!("udp://127.0.0.1:{}", self.port),
+            k if k.is_relp() && k.is_tls() => format!("relp+tls://localhost:{}", self.port),
+            k if k.is_relp() => format!("relp://127.0.0.1:{}", self.port),
             k if k.is_tls() => format!("tls://localhost:{}", self.port),
             _ => format!("tcp://127.0.0.1:{}", self.port),
         }
@@ -263,13 +273,18 @@ impl Receiver {
 
     /// Ends the receiver in good order and gives everything it received.
     pub fn stop(mut self) -> Vec<Record> {
+        self.terminate();
+        self.records()
+    }
+
+    /// Ends the receiver in good order.
+    pub fn terminate(&mut self) {
         self.signal("TERM");
         let deadline = Instant::now() + STOP_TIMEOUT;
         while self.child.try_wait().expect("child state").is_none() {
             assert!(Instant::now() < deadline, "{:?} does not end within {STOP_TIMEOUT:?}: {}", self.kind, self.log());
             sleep(Duration::from_millis(10));
         }
-        self.records()
     }
 
     /// Stops reading, as a receiver that hangs does, until [`Receiver::resume`].
@@ -316,6 +331,34 @@ impl Drop for Receiver {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Starts the program in `folder`, to listen on `port`.
+fn spawn(kind: Kind, folder: &Path, port: u16) -> Child {
+    let at = |name: &str| folder.join(name);
+    let config = at("receiver.conf");
+    fs::write(&config, configuration(kind, folder, port)).expect("configuration");
+    // A process that was killed left its own.
+    let _ = fs::remove_file(at("pid"));
+    let mut command = if kind.is_rsyslog() {
+        let mut c = peer_command("usr/sbin/rsyslogd");
+        c.arg("-n").arg("-f").arg(&config).arg("-i").arg(at("pid"));
+        c
+    } else {
+        let mut c = peer_command("usr/sbin/syslog-ng");
+        c.args(["--foreground", "--stderr", "--no-caps"]).arg("--cfgfile").arg(&config);
+        c.arg("--persist-file").arg(at("persist")).arg("--pidfile").arg(at("pid")).arg("--control").arg(at("control"));
+        c.arg("--module-path").arg(peers().join("usr/lib/syslog-ng/3.38"));
+        c
+    };
+    let output = File::options().create(true).append(true).open(at("output")).expect("output file");
+    command
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(output.try_clone().expect("output file"))
+        .stderr(output)
+        .spawn()
+        .expect("setpriv (util-linux) starts the receiver")
 }
 
 fn configuration(kind: Kind, folder: &Path, port: u16) -> String {

@@ -1,0 +1,210 @@
+//! RELP sessions with a real rsyslog (imrelp): nothing that is acknowledged is lost, whatever happens to the receiver.
+//!
+//! rsyslog writes without a queue: otherwise it acknowledges what it has in memory only, and a kill loses that.
+
+mod peers;
+
+use std::{
+    collections::BTreeMap,
+    io::{Read, Write},
+    net::TcpStream,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use peers::{Kind, Receiver};
+use qaudjrn::output::{
+    Address, TlsOptions,
+    relp::{DEFAULT_WINDOW, RelpError, Session},
+    tls::{self, TlsStream},
+};
+
+const TIMEOUT: Duration = Duration::from_secs(30);
+const LINES: u64 = 20_000;
+
+fn line(id: u64) -> String {
+    let fill = "x".repeat(usize::try_from(id % 300).unwrap());
+    format!("<110>1 2026-11-17T10:00:01.000000Z PROD1 qaudjrn - AF-A - line {id} {fill}")
+}
+
+fn connect(port: u16) -> TcpStream {
+    let stream = TcpStream::connect(("127.0.0.1", port)).expect("connection");
+    stream.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+    stream.set_write_timeout(Some(TIMEOUT)).unwrap();
+    stream.set_nodelay(true).unwrap();
+    stream
+}
+
+fn open(port: u16, window: usize) -> Session<TcpStream> {
+    Session::open(connect(port), TIMEOUT, window).unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// Sends the lines from `first` to `last` and closes. Gives how long it took.
+fn send<S: Read + Write>(session: &mut Session<S>, first: u64, last: u64) -> Duration {
+    let start = Instant::now();
+    for id in first..=last {
+        session.send(line(id).as_bytes(), id).unwrap_or_else(|e| panic!("{e}"));
+    }
+    session.close(TIMEOUT).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!((session.acknowledged(), session.unanswered()), (Some(last), 0));
+    start.elapsed()
+}
+
+/// Every line once, in order.
+fn assert_exact(receiver: Receiver, last: u64) {
+    let raw: Vec<String> = receiver.stop().into_iter().map(|record| record.raw).collect();
+    assert_eq!(raw.len() as u64, last);
+    assert!(raw.into_iter().eq((1..=last).map(line)));
+}
+
+#[test]
+fn every_line_arrives_once_and_in_order() {
+    let receiver = Receiver::start(Kind::RsyslogRelp);
+    let mut session = open(receiver.port, DEFAULT_WINDOW);
+    let took = send(&mut session, 1, LINES);
+    println!("{LINES} lines in {took:?}");
+    // Everything that is acknowledged is on file: nobody waits for rsyslog here.
+    assert_exact(receiver, LINES);
+}
+
+#[test]
+fn every_window_works() {
+    let receiver = Receiver::start(Kind::RsyslogRelp);
+    let mut first = 1;
+    for window in [1, 2, 3, 1000] {
+        send(&mut open(receiver.port, window), first, first + 1499);
+        first += 1500;
+    }
+    assert_exact(receiver, first - 1);
+}
+
+#[test]
+fn every_line_arrives_under_tls() {
+    let receiver = Receiver::start(Kind::RsyslogRelpTls);
+    let options = TlsOptions {
+        ca: Some(receiver.certificates.ca.clone()),
+        cert: Some(receiver.certificates.client_cert.clone()),
+        key: Some(receiver.certificates.client_key.clone()),
+        ..TlsOptions::default()
+    };
+    let address = Address { host: "localhost".into(), port: receiver.port };
+    let stream: TlsStream = tls::connect(&address, &options, connect(receiver.port)).unwrap_or_else(|e| panic!("{e}"));
+    stream.sock.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+    let mut session = Session::open(stream, TIMEOUT, DEFAULT_WINDOW).unwrap_or_else(|e| panic!("{e}"));
+    let took = send(&mut session, 1, LINES);
+    println!("{LINES} lines in {took:?}");
+    assert_exact(receiver, LINES);
+}
+
+/// Sends all lines over as many sessions as it takes, the way an agent does: after an error, everything that is not
+/// acknowledged once more. Gives how many sessions broke.
+fn send_through(port: u16) -> u64 {
+    let (mut done, mut breaks) = (0, 0);
+    while done < LINES {
+        let Some(mut session) = try_open(port) else {
+            sleep(Duration::from_millis(20));
+            continue;
+        };
+        let sent = (done + 1..=LINES).try_for_each(|id| session.send(line(id).as_bytes(), id));
+        let ended = sent.and_then(|()| session.close(TIMEOUT));
+        done = session.acknowledged().unwrap_or(done);
+        if let Err(error) = ended {
+            println!("{error}; {done} are acknowledged");
+            assert!(error.is_retryable() && session.unanswered() <= DEFAULT_WINDOW, "{error}");
+            breaks += 1;
+        }
+    }
+    assert_eq!(done, LINES);
+    breaks
+}
+
+/// A session, unless the receiver is away.
+fn try_open(port: u16) -> Option<Session<TcpStream>> {
+    let stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    stream.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+    Session::open(stream, TIMEOUT, DEFAULT_WINDOW).ok()
+}
+
+/// Sends all lines to a receiver that `end` ends and that is started again, each time it has got `every` more: every
+/// line arrives, and after each break at most a window of them comes twice.
+fn nothing_is_lost(every: usize, end: fn(&mut Receiver)) {
+    let mut receiver = Receiver::start(Kind::RsyslogRelp);
+    let port = receiver.port;
+    let breaks = std::thread::scope(|scope| {
+        let sender = scope.spawn(move || send_through(port));
+        for next in (every..LINES as usize).step_by(every) {
+            while receiver.count() < next {
+                assert!(!sender.is_finished(), "the sender is done with {} lines", receiver.count());
+                sleep(Duration::from_millis(1));
+            }
+            end(&mut receiver);
+            receiver.restart();
+        }
+        sender.join().expect("sender")
+    });
+    let mut times: BTreeMap<String, u64> = BTreeMap::new();
+    for record in receiver.stop() {
+        *times.entry(record.raw).or_default() += 1;
+    }
+    if let Some(id) = (1..=LINES).find(|id| !times.contains_key(&line(*id))) {
+        panic!("line {id} is lost");
+    }
+    assert_eq!(times.len() as u64, LINES);
+    let twice: u64 = times.values().map(|n| n - 1).sum();
+    println!("{twice} lines came twice over {breaks} breaks");
+    assert!(breaks > 0 && twice <= breaks * DEFAULT_WINDOW as u64, "{twice} lines came twice over {breaks} breaks");
+}
+
+#[test]
+fn a_receiver_that_is_killed_loses_nothing_and_gets_at_most_a_window_twice() {
+    nothing_is_lost(2_900, Receiver::kill);
+}
+
+#[test]
+fn a_receiver_that_is_stopped_loses_nothing_and_gets_at_most_a_window_twice() {
+    nothing_is_lost(2_900, Receiver::terminate);
+}
+
+#[test]
+fn a_receiver_that_is_stopped_says_so_to_an_idle_session() {
+    let mut receiver = Receiver::start(Kind::RsyslogRelp);
+    let mut session = open(receiver.port, DEFAULT_WINDOW);
+    session.send(line(1).as_bytes(), 1).unwrap();
+    while session.unanswered() > 0 {
+        session.poll(TIMEOUT).unwrap();
+    }
+    assert_eq!(session.poll(Duration::ZERO).unwrap(), 0);
+    receiver.terminate();
+    let error = session.poll(TIMEOUT).unwrap_err();
+    assert!(matches!(error, RelpError::ClosedByServer { unanswered: 0 }), "{error}");
+}
+
+#[test]
+fn a_receiver_that_hangs_is_noticed_and_nothing_is_lost_when_it_goes_on() {
+    let receiver = Receiver::start(Kind::RsyslogRelp);
+    let mut session = Session::open(connect(receiver.port), Duration::from_millis(300), DEFAULT_WINDOW).unwrap();
+    receiver.pause();
+    let error = (1..=LINES).find_map(|id| session.send(line(id).as_bytes(), id).err()).unwrap();
+    assert!(matches!(error, RelpError::Silent { unanswered: DEFAULT_WINDOW, .. }), "{error}");
+    // It may have gone on for some lines after the signal.
+    let done = session.acknowledged().unwrap_or(0);
+    receiver.resume();
+    send(&mut open(receiver.port, DEFAULT_WINDOW), done + 1, done + 500);
+    let mut raw: Vec<String> = receiver.finish(done as usize + 500, TIMEOUT).into_iter().map(|r| r.raw).collect();
+    // What the first session had sent arrives too.
+    assert!(raw.len() <= done as usize + 500 + DEFAULT_WINDOW, "{}", raw.len());
+    raw.sort();
+    raw.dedup();
+    assert_eq!(raw.len() as u64, done + 500);
+}
+
+#[test]
+fn a_port_without_relp_is_told_from_one_with() {
+    for kind in [Kind::RsyslogTcp, Kind::RsyslogTls, Kind::RsyslogRelpTls] {
+        let receiver = Receiver::start(kind);
+        let opened = Session::open(connect(receiver.port), Duration::from_millis(500), 1);
+        let error = opened.map(|_| ()).unwrap_err();
+        assert!(matches!(error, RelpError::NotOpened(_)), "{kind:?}: {error}");
+        println!("{kind:?}: {error}");
+    }
+}
