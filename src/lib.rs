@@ -4,6 +4,7 @@
 //! [`event`] gives its values names that do not depend on the entry type, [`filter`] says whether it is sent,
 //! [`encode`] writes the line and [`output`] sends it. [`cli`] puts them together.
 #![forbid(unsafe_code)]
+pub mod agent;
 pub mod cli;
 pub mod config;
 pub mod decode;
@@ -12,3 +13,4 @@ pub mod event;
 pub mod filter;
 pub mod output;
 pub mod source;
+pub mod spool;

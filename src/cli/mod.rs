@@ -6,6 +6,7 @@ pub mod input;
 pub mod pin;
 pub mod pretty;
 pub mod replay;
+pub mod run;
 pub mod setup;
 pub mod summary;
 pub mod types;
@@ -82,6 +83,8 @@ pub enum Command {
     WhatIf(Box<what_if::Args>),
     /// Check a configuration: everything wrong in one run, and what its filter means in words
     Check(check::Args),
+    /// Run the agent: sources in, filter, durable spool, outputs out
+    Run(run::Args),
     /// List the entry types, or show the layout of one
     Types(types::Args),
     /// Show a receiver's certificate and the fingerprint to give to --pin
@@ -101,6 +104,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Explain(args) => explain::run(&args),
         Command::WhatIf(args) => what_if::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Run(args) => run::run(&args),
         Command::Types(args) => types::run(&args),
         Command::Pin(args) => pin::run(&args),
     }

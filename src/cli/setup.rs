@@ -16,7 +16,6 @@ use crate::{
     encode::{Format, Profile, Settings, value::Given},
     event::{DateFormat, EventModel, model},
     filter::{Chain, Filter, Selection, types::distance},
-    output::Target,
 };
 
 /// What the entries do not say themselves.
@@ -134,7 +133,7 @@ impl Setup {
         let job = input.charset()?;
         let profile = Profile::native().map_err(|e| Failure::failed(anyhow!(e)))?;
         let config = match config {
-            Some(path) => load(path, &catalog, deny_warnings)?,
+            Some(path) => load(path, &catalog, Some(job), deny_warnings)?,
             None => Config::default(),
         };
         Ok(Setup { catalog, job, profile, config })
@@ -142,20 +141,7 @@ impl Setup {
 
     /// The event model of a heading.
     pub fn model(&self, heading: &Arc<Heading>, include_guesses: bool) -> EventModel {
-        let p = &self.profile;
-        let options = model::Options {
-            include_guesses,
-            severity: self.config.severity.clone(),
-            failures: p.outcome.failure.clone(),
-            omit: p.full.omit.clone(),
-            foreign: model::Foreign {
-                severity: p.foreign.severity,
-                title_unknown: p.foreign.title_unknown.clone(),
-                title_j: p.foreign.title_j.clone(),
-                title_u: p.foreign.title_u.clone(),
-                title_other: p.foreign.title_other.clone(),
-            },
-        };
+        let options = model_options(&self.profile, &self.config, include_guesses);
         EventModel::new(self.catalog.clone(), heading.clone(), self.job, options)
     }
 
@@ -187,41 +173,46 @@ impl Setup {
 
     /// The settings of the lines: the profile's, the configuration's, those of an output.
     pub fn settings(&self, format: Format, given: Given, output: Option<&OutputConfig>) -> Settings {
-        let mut s = Settings::new(format, &self.profile);
-        let l = &self.config.line;
-        s.facility = l.facility.unwrap_or(s.facility);
-        for (to, from) in [
-            (&mut s.vendor, &l.vendor),
-            (&mut s.product, &l.product),
-            (&mut s.version, &l.version),
-            (&mut s.sd_id, &l.sd_id),
-            (&mut s.app_name, &l.app_name),
-        ] {
-            if let Some(value) = from {
-                to.clone_from(value);
-            }
+        let line = &self.config.line;
+        match output {
+            Some(o) => o.settings(format, line, &self.profile, given),
+            None => line.settings(format, &self.profile, given),
         }
-        if let Some(o) = output {
-            s.header = o.header.unwrap_or(s.header);
-            s.full = o.full;
-            if matches!(o.address, Target::Udp(_)) {
-                s.max_size = s.max_size.min(UDP_SIZE);
-            }
-            s.max_size = o.max_size.unwrap_or(s.max_size);
-        }
-        s.given = given;
-        s
     }
 }
 
-/// Longest line in a datagram unless another is given: receivers need not take more (RFC 5426, section 3.2).
-pub const UDP_SIZE: usize = 2_048;
-
 /// Reads a configuration and says what is odd about it.
-pub fn load(path: &Path, catalog: &Catalog, deny_warnings: bool) -> Result<Config, Failure> {
-    let config = Config::load(path, catalog).and_then(|c| c.usable(deny_warnings)).map_err(Failure::usage)?;
+pub fn load(
+    path: &Path,
+    catalog: &Catalog,
+    job: Option<&'static Charset>,
+    deny_warnings: bool,
+) -> Result<Config, Failure> {
+    let mut config = Config::load(path, catalog).map_err(Failure::usage)?;
+    if let Some(job) = job {
+        config.examine_names(job);
+    }
+    let config = config.usable(deny_warnings).map_err(Failure::usage)?;
     for problem in config.problems.iter().filter(|p| p.weight == Weight::Warning) {
         say(format_args!("qaudjrn: {problem}\n"));
     }
     Ok(config)
+}
+
+/// What shapes events, by profile and configuration.
+pub fn model_options(profile: &Profile, config: &Config, include_guesses: bool) -> model::Options {
+    let p = profile;
+    model::Options {
+        include_guesses,
+        severity: config.severity.clone(),
+        failures: p.outcome.failure.clone(),
+        omit: p.full.omit.clone(),
+        foreign: model::Foreign {
+            severity: p.foreign.severity,
+            title_unknown: p.foreign.title_unknown.clone(),
+            title_j: p.foreign.title_j.clone(),
+            title_u: p.foreign.title_u.clone(),
+            title_other: p.foreign.title_other.clone(),
+        },
+    }
 }

@@ -7,11 +7,14 @@ pub mod output;
 pub mod presets;
 pub mod problem;
 pub mod read;
+pub mod source;
 
 use std::{
     collections::BTreeMap,
     fs,
+    io::{self, Read as _},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use self::{
@@ -21,9 +24,11 @@ use self::{
 pub use self::{
     output::OutputConfig,
     problem::{ConfigError, Problem, Weight},
+    source::SourceConfig,
 };
 use crate::{
-    decode::journal::Catalog,
+    decode::{ebcdic::Charset, journal::Catalog},
+    encode::{Format, Profile, Settings, value::Given},
     filter::{RuleBook, Rules, lint, types},
 };
 
@@ -34,6 +39,14 @@ pub struct Config {
     pub filter: Rules,
     /// All rules of the file and its presets, by number.
     pub book: RuleBook,
+    /// Where entries come from.
+    pub sources: Vec<SourceConfig>,
+    /// The folder of the agent's state.
+    pub state_dir: Option<PathBuf>,
+    /// Bytes that the spool may have; `None` for the default.
+    pub spool_max_size: Option<u64>,
+    /// How long an agent may take to end.
+    pub stop_timeout: Duration,
     /// Where it is sent.
     pub outputs: Vec<OutputConfig>,
     /// How lines name us.
@@ -61,13 +74,31 @@ pub struct LineConfig {
     pub app_name: Option<String>,
 }
 
+impl LineConfig {
+    /// The settings of lines: the profile's, and what this says otherwise.
+    pub fn settings(&self, format: Format, profile: &Profile, given: Given) -> Settings {
+        let mut s = Settings::new(format, profile);
+        s.facility = self.facility.unwrap_or(s.facility);
+        for (to, from) in [
+            (&mut s.vendor, &self.vendor),
+            (&mut s.product, &self.product),
+            (&mut s.version, &self.version),
+            (&mut s.sd_id, &self.sd_id),
+            (&mut s.app_name, &self.app_name),
+        ] {
+            if let Some(value) = from {
+                to.clone_from(value);
+            }
+        }
+        s.given = given;
+        s
+    }
+}
+
 impl Config {
     /// Reads a file and checks it against the tables. Fails only when the file cannot be read: see [`Config::usable`].
     pub fn load(path: &Path, catalog: &Catalog) -> Result<Config, ConfigError> {
-        let text = fs::read_to_string(path).map_err(|e| {
-            let text = format!("cannot read the configuration {}: {e}", path.display());
-            ConfigError(vec![Problem::error(None, text)])
-        })?;
+        let text = text_of(path)?;
         let folder = path.parent().map(PathBuf::from).unwrap_or_default();
         Ok(Config::parse(&text, &path.display().to_string(), &folder, catalog))
     }
@@ -77,7 +108,15 @@ impl Config {
         let mut r = Reader::new(file, text);
         let table = r.parse();
         let mut s = Section::new(table.get_ref(), "");
-        let mut config = Config::default();
+        let mut config = Config {
+            state_dir: s.string("state_dir", &mut r).map(|d| folder.join(d.value)),
+            stop_timeout: s.positive("stop_timeout", &mut r).map_or(Duration::from_secs(30), Duration::from_secs_f64),
+            sources: source::sources(&mut s, folder, &mut r),
+            ..Config::default()
+        };
+        let mut spool = s.table("spool", &mut r);
+        config.spool_max_size = spool.size("max_size", &mut r);
+        spool.finish(&mut r);
         let mut book = RuleBook::default();
         let mut rules = RuleReader { book: &mut book, prefix: String::new(), folder };
         let filter = s.table("filter", &mut r);
@@ -105,6 +144,17 @@ impl Config {
         if stopping.is_empty() { Ok(self) } else { Err(ConfigError(stopping)) }
     }
 
+    /// Adds warnings for names that the CCSID of the jobs cannot write.
+    pub fn examine_names(&mut self, job: &'static Charset) {
+        let all = std::iter::once(&self.filter).chain(self.outputs.iter().map(|o| &o.filter));
+        for (rule, text) in all.flat_map(|rules| lint::unwritable(rules, job)) {
+            let rule = self.book.get(rule);
+            let name = rule.map_or(String::new(), |r| r.name());
+            let place = rule.and_then(|r| r.place.clone());
+            self.problems.push(Problem::warning(place, format!("{name}: {text}")));
+        }
+    }
+
     /// The output of a name.
     pub fn output(&self, name: &str) -> Option<&OutputConfig> {
         self.outputs.iter().find(|o| o.name == name)
@@ -112,16 +162,16 @@ impl Config {
 
     /// What needs the tables and all rules: unknown types, rules that can never match.
     fn examine(&mut self, catalog: &Catalog) {
-        let all = std::iter::once(&self.filter).chain(self.outputs.iter().map(|o| &o.filter));
-        for rules in all {
+        let outputs = self.outputs.iter().map(|o| (format!("output {}: ", o.name), &o.filter));
+        for (whose, rules) in std::iter::once((String::new(), &self.filter)).chain(outputs) {
             for level in ["*SECURITY", "*AUTFAIL"] {
                 let (off, partly) = lint::off(&rules.types, level, catalog);
                 if off.is_empty() && partly.is_empty() {
                     continue;
                 }
-                let mut text = format!("types: of {level}, these are off: {}", off.join(", "));
+                let mut text = format!("{whose}types: of {level}, these are off: {}", off.join(", "));
                 if off.is_empty() {
-                    text = format!("types: of {level}, details of these are off: {}", partly.join(", "));
+                    text = format!("{whose}types: of {level}, details of these are off: {}", partly.join(", "));
                 } else if !partly.is_empty() {
                     text.push_str(&format!("; details of these: {}", partly.join(", ")));
                 }
@@ -142,6 +192,29 @@ impl Config {
             }
         }
     }
+}
+
+/// The longest configuration: some million rules.
+const LONGEST: u64 = 256 << 20;
+
+/// The text of a file; says where it is no UTF-8.
+fn text_of(path: &Path) -> Result<String, ConfigError> {
+    let wrong = |place, text: String| ConfigError(vec![Problem::error(place, text)]);
+    let cannot = |e: io::Error| wrong(None, format!("cannot read the configuration {}: {e}", path.display()));
+    let mut bytes = Vec::new();
+    fs::File::open(path).map_err(cannot)?.take(LONGEST + 1).read_to_end(&mut bytes).map_err(cannot)?;
+    if bytes.len() as u64 > LONGEST {
+        return Err(wrong(
+            None,
+            format!("{}: longer than {} MiB: this is no configuration", path.display(), LONGEST >> 20),
+        ));
+    }
+    String::from_utf8(bytes).map_err(|e| {
+        let valid = e.utf8_error().valid_up_to();
+        let before = String::from_utf8_lossy(e.as_bytes().get(..valid).unwrap_or(&[])).into_owned();
+        let place = Reader::new(&path.display().to_string(), &before).place(valid..valid);
+        wrong(Some(place), "this byte is no UTF-8: save the file as UTF-8".to_owned())
+    })
 }
 
 fn line(s: &mut Section<'_>, r: &mut Reader<'_>) -> LineConfig {
@@ -178,7 +251,8 @@ fn severity(s: &mut Section<'_>, catalog: &Catalog, r: &mut Reader<'_>) -> BTree
     for (key, value) in s.table("severity", r).entries(r) {
         let code = key.value.split('-').next().unwrap_or("");
         if !catalog.has(code) {
-            let nearest = catalog.codes().min_by_key(|c| types::distance(c, code)).unwrap_or("PW");
+            let code = code.to_uppercase();
+            let nearest = catalog.codes().min_by_key(|c| types::distance(c, &code)).unwrap_or("PW");
             r.error(key.place, format!("severity.{:?}: no such entry type; did you mean {nearest}?", key.value));
             continue;
         }

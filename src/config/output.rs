@@ -1,12 +1,16 @@
 //! `[[output]]`: where lines go, what they look like, and what of the agent's events this one takes.
+use std::{path::PathBuf, time::Duration};
+
 use super::{
+    LineConfig,
     filter::RuleReader,
     read::{Placed, Reader, Section},
 };
 use crate::{
-    encode::{Format, Header},
-    filter::Rules,
-    output::{Target, sink::Framing},
+    agent::window,
+    encode::{Format, Header, Profile, Settings, value::Given},
+    filter::{Place, Rules},
+    output::{Target, TlsOptions, meter::Limits, sink::Framing},
 };
 
 /// One output.
@@ -30,7 +34,45 @@ pub struct OutputConfig {
     pub max_size: Option<usize>,
     /// What it leaves out of what the agent sends.
     pub filter: Rules,
+    /// Whom to trust.
+    pub tls: TlsOptions,
+    /// What it may take.
+    pub limits: Limits,
+    /// When events of a connection without acknowledgement count as arrived.
+    pub resend_window: window::Rules,
+    /// How long a receiver may take nothing before it counts as gone.
+    pub stall_timeout: Duration,
+    /// Entry types that go first when the output is behind.
+    pub priority_types: Vec<String>,
 }
+
+/// Entry types that go first unless others are given.
+pub const PRIORITY_TYPES: [&str; 10] = ["PW", "AF", "CP", "SV", "AD", "DS", "IM", "PS", "CA", "OW"];
+
+impl OutputConfig {
+    /// How lines follow one another on a stream.
+    pub fn framing(&self) -> Framing {
+        self.framing.unwrap_or(match self.address {
+            Target::Tls(_) => Framing::Octet,
+            _ => Framing::Newline,
+        })
+    }
+
+    /// The settings of its lines.
+    pub fn settings(&self, format: Format, line: &LineConfig, profile: &Profile, given: Given) -> Settings {
+        let mut s = line.settings(format, profile, given);
+        s.header = self.header.unwrap_or(s.header);
+        s.full = self.full;
+        if matches!(self.address, Target::Udp(_)) {
+            s.max_size = s.max_size.min(UDP_SIZE);
+        }
+        s.max_size = self.max_size.unwrap_or(s.max_size);
+        s
+    }
+}
+
+/// Longest line in a datagram unless another is given: receivers need not take more (RFC 5426, section 3.2).
+pub const UDP_SIZE: usize = 2_048;
 
 /// Reads all outputs. `agent` are the rules of `[filter]`.
 pub fn outputs(
@@ -40,23 +82,27 @@ pub fn outputs(
     r: &mut Reader<'_>,
 ) -> Vec<OutputConfig> {
     let mut found: Vec<OutputConfig> = Vec::new();
+    let mut names: Vec<String> = Vec::new();
     for Placed { value: table, place } in s.tables("output", r) {
-        let Some((output, name)) = output(table, &place, agent, rules, r) else { continue };
-        if found.iter().any(|o| o.name == output.name) {
-            r.error(name, format!("output.name: there are two outputs named {:?}", output.name));
+        let (name, output) = output(table, &place, agent, rules, r);
+        if let Some(name) = name {
+            if names.contains(&name.value) {
+                r.error(name.place, format!("output.name: there are two outputs named {:?}", name.value));
+            }
+            names.push(name.value);
         }
-        found.push(output);
+        found.extend(output);
     }
     found
 }
 
 fn output(
     mut t: Section<'_>,
-    at: &crate::filter::Place,
+    at: &Place,
     agent: &Rules,
     rules: &mut RuleReader<'_>,
     r: &mut Reader<'_>,
-) -> Option<(OutputConfig, crate::filter::Place)> {
+) -> (Option<Placed<String>>, Option<OutputConfig>) {
     let name = t.string("name", r);
     let address = t.string("address", r);
     let format = t.choice("format", &Format::ALL.map(|f| (f.key(), f)), r).unwrap_or(Format::Cef);
@@ -64,39 +110,90 @@ fn output(
     let framing = t.choice("framing", &[("newline", Framing::Newline), ("octet", Framing::Octet)], r);
     let full = t.choice("detail", &[("compact", false), ("full", true)], r).unwrap_or(false);
     let include_guesses = t.boolean("include_guesses", r).is_some_and(|b| b.value);
+    let tls = tls(&mut t, r);
+    let limits = limits(&mut t, r);
+    let resend_window = {
+        let mut w = t.table("resend_window", r);
+        let default = window::Rules::default();
+        let bytes = w.size("bytes", r).unwrap_or(default.bytes);
+        let age = w.positive("seconds", r).map_or(default.age, Duration::from_secs_f64);
+        w.finish(r);
+        window::Rules { bytes, age }
+    };
+    let stall_timeout = t.positive("stall_timeout", r).map_or(Duration::from_secs(600), Duration::from_secs_f64);
+    let priority_types = match t.strings("priority_types", r) {
+        Some(list) => list.value.into_iter().map(|p| p.value).collect(),
+        None => PRIORITY_TYPES.map(str::to_owned).to_vec(),
+    };
     let max_size = t.integer("max_size", 480..1_000_001, r).and_then(|n| usize::try_from(n).ok());
     rules.prefix = format!("output {}: ", name.as_ref().map_or("", |n| n.value.as_str()));
     let filter = t.table("filter", r);
     let filter = rules.filter(filter, Some(agent), r);
     rules.prefix.clear();
     t.finish(r);
-    let missing = |key: &str, r: &mut Reader<'_>| r.error(at.clone(), format!("output.{key} is missing"));
-    let Some(name) = name else {
-        missing("name", r);
-        return None;
-    };
+    if name.is_none() {
+        r.error(at.clone(), "output.name is missing");
+    }
     let Some(address) = address else {
-        missing("address", r);
-        return None;
+        r.error(at.clone(), "output.address is missing");
+        return (name, None);
     };
-    match address.value.parse() {
-        Ok(target) => Some((
-            OutputConfig {
-                name: name.value,
-                address: target,
-                format,
-                header,
-                framing,
-                full,
-                include_guesses,
-                max_size,
-                filter,
-            },
-            name.place,
-        )),
+    let target: Result<Target, _> = address.value.parse();
+    if let Err(e) = &target {
+        r.error(address.place, format!("output.address: {e}"));
+    }
+    let output = target.ok().zip(name.as_ref()).map(|(target, name)| OutputConfig {
+        name: name.value.clone(),
+        address: target,
+        format,
+        header,
+        framing,
+        full,
+        include_guesses,
+        max_size,
+        filter,
+        tls,
+        limits,
+        resend_window,
+        stall_timeout,
+        priority_types,
+    });
+    (name, output)
+}
+
+fn tls(t: &mut Section<'_>, r: &mut Reader<'_>) -> TlsOptions {
+    let mut path = |key: &'static str, r: &mut Reader<'_>| t.string(key, r).map(|p| PathBuf::from(p.value));
+    let (ca, cert, key) = (path("ca", r), path("cert", r), path("key", r));
+    let server_name = t.string("server_name", r).map(|n| n.value);
+    let pin = t.string("pin", r).and_then(|Placed { value, place }| match value.parse() {
+        Ok(pin) => Some(pin),
         Err(e) => {
-            r.error(address.place, format!("output.address: {e}"));
+            r.error(place, format!("output.pin: {e}"));
             None
         }
-    }
+    });
+    let insecure = t.boolean("insecure_skip_verify", r).is_some_and(|b| {
+        if b.value {
+            r.warning(
+                b.place,
+                "insecure_skip_verify: the receiver is not verified; anyone on the way can read and change the lines",
+            );
+        }
+        b.value
+    });
+    TlsOptions { ca, cert, key, server_name, pin, insecure }
+}
+
+fn limits(t: &mut Section<'_>, r: &mut Reader<'_>) -> Limits {
+    let mut m = t.table("meter", r);
+    let limits = Limits {
+        events_per_second: m.positive("events_per_second", r),
+        burst: m.integer("burst", 1..i64::MAX, r).and_then(|n| u64::try_from(n).ok()),
+        bytes_per_second: m.size("bytes_per_second", r),
+        byte_burst: m.size("byte_burst", r),
+        bytes_per_day: m.size("bytes_per_day", r),
+        zone: super::source::zone(&mut m, r),
+    };
+    m.finish(r);
+    limits
 }

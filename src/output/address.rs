@@ -56,6 +56,10 @@ pub enum Target {
     Tcp(Address),
     /// A stream under TLS.
     Tls(Address),
+    /// RELP: the receiver acknowledges each line. For the agent.
+    Relp(Address),
+    /// RELP under TLS.
+    RelpTls(Address),
 }
 
 impl FromStr for Target {
@@ -77,6 +81,8 @@ impl FromStr for Target {
                     "udp" => Ok(Target::Udp(address)),
                     "tcp" => Ok(Target::Tcp(address)),
                     "tls" => Ok(Target::Tls(address)),
+                    "relp" => Ok(Target::Relp(address)),
+                    "relp+tls" => Ok(Target::RelpTls(address)),
                     _ => Err(wrong()),
                 }
             }
@@ -97,6 +103,7 @@ mod tests {
             Target::Tls(address("siem.example.com", 6514))
         );
         assert_eq!("udp://[2001:db8::1]:514".parse::<Target>().unwrap(), Target::Udp(address("2001:db8::1", 514)));
+        assert_eq!("relp+tls://h:1".parse::<Target>().unwrap(), Target::RelpTls(address("h", 1)));
         assert_eq!("file:/var/log/x.cef".parse::<Target>().unwrap(), Target::File("/var/log/x.cef".into()));
         for wrong in [
             "tcp://host",

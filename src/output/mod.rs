@@ -5,9 +5,12 @@
 //! Not for: what a line says, and durable delivery with reconnects (the agent's spool does that). A replay that loses
 //! its receiver stops and says where it stood: the capture is still there.
 pub mod address;
+pub mod meter;
 pub mod pace;
 pub mod pin;
+pub mod relp;
 pub mod sink;
+pub mod stream;
 pub mod tls;
 
 pub use address::{Address, Target};
@@ -21,8 +24,21 @@ pub enum OutputError {
     #[error("{0:?}: expected HOST:PORT, IPv6 addresses in brackets")]
     HostPort(String),
     /// The target does not say where.
-    #[error("{0:?}: expected stdout, null, file:PATH, udp://HOST:PORT, tcp://HOST:PORT or tls://HOST:PORT")]
+    #[error(
+        "{0:?}: expected stdout, null, file:PATH, or HOST:PORT behind udp://, tcp://, tls://, relp:// or relp+tls://"
+    )]
     Address(String),
+    /// RELP for a command that sends once.
+    #[error("{0}: RELP is for the outputs of `qaudjrn run`; use tcp:// or tls:// here")]
+    RelpForRun(String),
+    /// A RELP session.
+    #[error("{to}: {source}")]
+    Relp {
+        /// The address.
+        to: String,
+        /// Why.
+        source: Box<relp::RelpError>,
+    },
     /// The file cannot be opened.
     #[error("cannot open {path}: {source}")]
     File {
@@ -80,7 +96,9 @@ impl OutputError {
     pub fn is_retryable(&self) -> bool {
         match self {
             OutputError::Connect { .. } | OutputError::Write { .. } | OutputError::Unconfirmed { .. } => true,
+            OutputError::Relp { source, .. } => source.is_retryable(),
             OutputError::Address(_)
+            | OutputError::RelpForRun(_)
             | OutputError::HostPort(_)
             | OutputError::File { .. }
             | OutputError::TlsOptions(_)

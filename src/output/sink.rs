@@ -68,6 +68,7 @@ impl Sink {
             Target::Udp(a) => (Kind::Udp(udp(a)?), format!("udp://{a}")),
             Target::Tcp(a) => (Kind::Tcp(connect(a)?), format!("tcp://{a}")),
             Target::Tls(a) => (Kind::Tls(Box::new(tls::connect(a, tls, connect(a)?)?)), format!("tls://{a}")),
+            Target::Relp(a) | Target::RelpTls(a) => return Err(OutputError::RelpForRun(a.to_string())),
         };
         Ok(Sink { kind, name, framing, batch: Vec::with_capacity(BATCH + (16 << 10)), waiting: 0, refused: 0 })
     }

@@ -4,7 +4,7 @@
 //! only read; it is not mapped, because a file that shrinks while it is mapped kills the process.
 use std::{
     fs::File,
-    io::{self, Read},
+    io::{self, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -82,6 +82,8 @@ pub struct Capture {
     offset: u64,
     ended: bool,
     size: Option<u64>,
+    /// The same file, to move in it; `None` for a pipe.
+    file: Option<File>,
 }
 
 impl Capture {
@@ -89,17 +91,32 @@ impl Capture {
     pub fn open(path: &Path, headings: &[Arc<Heading>], wanted: Wanted) -> Result<Capture, CaptureError> {
         let name = if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() };
         let io = |source| CaptureError::Io { name: name.clone(), offset: 0, source };
-        let (input, size): (Box<dyn Read>, Option<u64>) = if path == Path::new("-") {
-            (Box::new(io::stdin().lock()), None)
+        let (input, size, moves): (Box<dyn Read>, Option<u64>, Option<File>) = if path == Path::new("-") {
+            (Box::new(io::stdin().lock()), None, None)
         } else {
             let file = File::open(path).map_err(io)?;
             let meta = file.metadata().map_err(io)?;
             if meta.is_dir() {
                 return Err(CaptureError::Directory { name });
             }
-            (Box::new(file), meta.is_file().then_some(meta.len()))
+            let moves = if meta.is_file() { file.try_clone().ok() } else { None };
+            (Box::new(file), meta.is_file().then_some(meta.len()), moves)
         };
-        Capture::new(name, input, size, headings, wanted)
+        let capture = Capture::new(name, input, size, headings, wanted)?;
+        Ok(Capture { file: moves, ..capture })
+    }
+
+    /// Goes on at an offset that [`Capture::offset`] returned before, in this run or another, and looks again whether there
+    /// is more. Only for files.
+    pub fn skip_to(&mut self, offset: u64) -> Result<(), CaptureError> {
+        let io = |source| CaptureError::Io { name: self.name.clone(), offset, source };
+        let Some(file) = &mut self.file else {
+            return Err(io(io::Error::new(io::ErrorKind::Unsupported, "only a file can be gone on with")));
+        };
+        file.seek(SeekFrom::Start(offset)).map_err(io)?;
+        self.size = file.metadata().ok().map(|m| m.len());
+        (self.start, self.end, self.offset, self.ended) = (0, 0, offset, false);
+        Ok(())
     }
 
     /// Reads from anything that reads.
@@ -136,7 +153,18 @@ impl Capture {
                 _ => {}
             }
         };
-        Ok(Capture { name, input, found, start: 0, end: buffer.len(), buffer, offset: 0, ended: whole, size })
+        Ok(Capture {
+            name,
+            input,
+            found,
+            start: 0,
+            end: buffer.len(),
+            buffer,
+            offset: 0,
+            ended: whole,
+            size,
+            file: None,
+        })
     }
 
     /// Its name for messages.

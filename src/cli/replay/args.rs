@@ -9,10 +9,10 @@ use clap::ValueEnum;
 use super::super::{
     Failure,
     input::InputArgs,
-    setup::{Facts, Setup, UDP_SIZE},
+    setup::{Facts, Setup},
 };
 use crate::{
-    config::OutputConfig,
+    config::{OutputConfig, output::UDP_SIZE},
     encode::{Format, Header, Settings},
     filter::{RuleBook, Selection, TypeRule},
     output::{Target, TlsOptions, pace, pin::Pin, sink::Framing},

@@ -398,7 +398,7 @@ fn hides_more(entry: &Entry<'_>) -> bool {
 
 fn output_failure(e: OutputError) -> Stop {
     Stop::Failure(match e {
-        OutputError::Address(_) | OutputError::TlsOptions(_) => Failure::usage(e),
+        OutputError::Address(_) | OutputError::RelpForRun(_) | OutputError::TlsOptions(_) => Failure::usage(e),
         _ => Failure::failed(e),
     })
 }

@@ -1,0 +1,204 @@
+//! A batch: some hundred entries that the filter let through, in one blob, and what proves their continuity.
+//!
+//! The blob holds, entry after entry: length of the record (u32), length of what is stored of it (u32), offset of local
+//! time from UTC in seconds (i32; [`NO_TIME`] where the entry has no valid time), severity floor (u8), the record without
+//! its trailing blanks. Numbers are big-endian. Nothing in it is ever rewritten.
+use std::collections::BTreeMap;
+
+use ring::digest::{Context, SHA256, digest};
+use serde::{Deserialize, Serialize};
+
+use crate::{decode::journal::text::trim_blanks, event::Event};
+
+/// The version of the blob.
+pub const FORMAT: i64 = 1;
+/// Stands for the offset of an entry without a valid time.
+const NO_TIME: i32 = i32::MIN;
+const HEAD: usize = 13;
+
+/// SHA-256.
+pub type Hash = [u8; 32];
+
+/// What a batch says of the entries it was made from, those too that are not in it.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Continuity {
+    /// The source by its name in the configuration.
+    pub source: String,
+    /// Heading: `type5`.
+    pub heading: String,
+    /// CCSID of the jobs.
+    pub ccsid: u16,
+    /// IANA zone of the system.
+    pub zone: String,
+    /// System of the last entry.
+    pub system: String,
+    /// Receiver of the last entry, with its library: LIBRARY/RECEIVER.
+    pub receiver: String,
+    /// Sequence number of the first entry read.
+    pub first_sequence: u64,
+    /// Sequence number of the last entry read.
+    pub last_sequence: u64,
+    /// Records read.
+    pub read: u64,
+    /// Records that are no entries.
+    pub parked: u64,
+    /// Entries dropped, by rule.
+    pub filtered: BTreeMap<String, u64>,
+}
+
+/// A batch in the making.
+pub struct Builder {
+    /// Its continuity so far.
+    pub about: Continuity,
+    blob: Vec<u8>,
+    events: u32,
+    raw: Context,
+}
+
+impl Builder {
+    /// An empty batch; `before` is the hash of the batch of this source before it.
+    pub fn new(about: Continuity, before: &Hash) -> Builder {
+        let mut raw = Context::new(&SHA256);
+        raw.update(before);
+        Builder { about, blob: Vec::new(), events: 0, raw }
+    }
+
+    /// Takes a record as it was read, whatever becomes of it.
+    pub fn read(&mut self, record: &[u8]) {
+        self.about.read += 1;
+        self.raw.update(&u32::try_from(record.len()).unwrap_or(u32::MAX).to_be_bytes());
+        self.raw.update(record);
+    }
+
+    /// Takes an event that is sent.
+    pub fn push(&mut self, ev: &Event<'_>) {
+        let record = ev.entry.record;
+        let stored = trim_blanks(record);
+        let n = |n: usize| u32::try_from(n).unwrap_or(u32::MAX).to_be_bytes();
+        self.blob.extend_from_slice(&n(record.len()));
+        self.blob.extend_from_slice(&n(stored.len()));
+        self.blob.extend_from_slice(&ev.time.map_or(NO_TIME, |t| t.offset).to_be_bytes());
+        self.blob.push(ev.severity_floor);
+        self.blob.extend_from_slice(stored);
+        self.events += 1;
+    }
+
+    /// Events in it.
+    pub fn events(&self) -> u32 {
+        self.events
+    }
+
+    /// Bytes of its events.
+    pub fn size(&self) -> usize {
+        self.blob.len()
+    }
+
+    /// The batch, ready to store; the hash is over all records as read, and those of the batches before it.
+    pub fn finish(self) -> NewBatch {
+        let mut raw_sha256 = [0; 32];
+        raw_sha256.copy_from_slice(self.raw.finish().as_ref());
+        NewBatch { about: self.about, events: self.events, blob: self.blob, raw_sha256 }
+    }
+}
+
+/// A batch that is not stored yet.
+#[derive(Clone, Debug)]
+pub struct NewBatch {
+    /// Its continuity.
+    pub about: Continuity,
+    /// Events in it.
+    pub events: u32,
+    /// The blob.
+    pub blob: Vec<u8>,
+    /// Over the records as read, chained.
+    pub raw_sha256: Hash,
+}
+
+/// SHA-256 of a blob.
+pub fn checksum(blob: &[u8]) -> Hash {
+    let mut sum = [0; 32];
+    sum.copy_from_slice(digest(&SHA256, blob).as_ref());
+    sum
+}
+
+/// A stored batch, opened.
+#[derive(Debug)]
+pub struct Batch {
+    /// Its number: later batches have higher ones.
+    pub id: i64,
+    /// Its continuity.
+    pub about: Continuity,
+    blob: Vec<u8>,
+    starts: Vec<u32>,
+}
+
+/// One event of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stored<'a> {
+    /// Bytes of the record with its blanks.
+    pub length: usize,
+    /// The record without them.
+    pub bytes: &'a [u8],
+    /// Offset of local time from UTC in seconds; `None` where the entry has no valid time.
+    pub offset: Option<i32>,
+    /// Severity is at least this.
+    pub severity_floor: u8,
+}
+
+impl Batch {
+    /// Opens a blob whose checksum was compared. `None` when its lengths do not add up.
+    pub fn open(id: i64, about: Continuity, blob: Vec<u8>) -> Option<Batch> {
+        let mut starts = Vec::new();
+        let mut at = 0;
+        while at < blob.len() {
+            let stored = u32::from_be_bytes(blob.get(at + 4..at + 8)?.try_into().ok()?);
+            let next = at + HEAD + usize::try_from(stored).ok()?;
+            if next > blob.len() {
+                return None;
+            }
+            starts.push(u32::try_from(at).ok()?);
+            at = next;
+        }
+        Some(Batch { id, about, blob, starts })
+    }
+
+    /// Events in it.
+    pub fn len(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// Whether it has none: then it only says what was read and dropped.
+    pub fn is_empty(&self) -> bool {
+        self.starts.is_empty()
+    }
+
+    /// Bytes in memory.
+    pub fn size(&self) -> usize {
+        self.blob.len() + self.starts.len() * 4
+    }
+
+    /// The n-th event.
+    pub fn event(&self, n: usize) -> Option<Stored<'_>> {
+        let at = usize::try_from(*self.starts.get(n)?).ok()?;
+        let (head, rest) = self.blob.get(at..)?.split_first_chunk::<HEAD>()?;
+        let [l1, l2, l3, l4, s1, s2, s3, s4, o1, o2, o3, o4, severity_floor] = *head;
+        let stored = usize::try_from(u32::from_be_bytes([s1, s2, s3, s4])).ok()?;
+        let offset = i32::from_be_bytes([o1, o2, o3, o4]);
+        Some(Stored {
+            length: usize::try_from(u32::from_be_bytes([l1, l2, l3, l4])).ok()?,
+            bytes: rest.get(..stored)?,
+            offset: (offset != NO_TIME).then_some(offset),
+            severity_floor,
+        })
+    }
+}
+
+impl Stored<'_> {
+    /// The record as it was read, into a buffer.
+    pub fn record(&self, to: &mut Vec<u8>) {
+        to.clear();
+        to.extend_from_slice(self.bytes);
+        // A length beyond what a record may have is no length: the checksum makes this impossible.
+        to.resize(self.length.clamp(self.bytes.len(), crate::decode::journal::record::MAX_RECORD), 0x40);
+    }
+}

@@ -1,0 +1,122 @@
+//! The position file: per source, the position that every output has passed. It is read only when the database cannot
+//! be used, so that nothing is lost with it. Two generations, each with a checksum; the newer valid one counts.
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::batch::checksum;
+
+/// Positions by source, as the sources wrote them.
+pub type Positions = BTreeMap<String, String>;
+
+#[derive(Serialize, Deserialize)]
+struct Generation {
+    generation: u64,
+    positions: Positions,
+}
+
+/// The two files.
+#[derive(Debug)]
+pub struct PositionFile {
+    folder: PathBuf,
+    generation: u64,
+    last: Positions,
+}
+
+impl PositionFile {
+    /// Reads what is there; a generation that is torn, empty or foreign does not count.
+    pub fn open(folder: &Path) -> PositionFile {
+        let newest = (0..2).filter_map(|n| read(&path(folder, n))).max_by_key(|g| g.generation);
+        let (generation, last) = newest.map_or((0, Positions::new()), |g| (g.generation, g.positions));
+        PositionFile { folder: folder.to_owned(), generation, last }
+    }
+
+    /// The positions.
+    pub fn positions(&self) -> &Positions {
+        &self.last
+    }
+
+    /// Writes new positions over the older generation, and waits until they are on the disk.
+    pub fn write(&mut self, positions: &Positions) -> io::Result<()> {
+        if *positions == self.last {
+            return Ok(());
+        }
+        let next = Generation { generation: self.generation + 1, positions: positions.clone() };
+        let body = serde_json::to_string(&next).map_err(io::Error::other)?;
+        let mut text = hex(&checksum(body.as_bytes()));
+        text.push('\n');
+        text.push_str(&body);
+        text.push('\n');
+        let to = path(&self.folder, next.generation % 2);
+        let mut file = File::create(&to)?;
+        super::store::private(&to, 0o600)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        File::open(&self.folder)?.sync_all()?;
+        self.generation = next.generation;
+        self.last = next.positions;
+        Ok(())
+    }
+}
+
+fn path(folder: &Path, n: u64) -> PathBuf {
+    folder.join(format!("position.{n}"))
+}
+
+fn read(path: &Path) -> Option<Generation> {
+    let text = fs::read_to_string(path).ok()?;
+    let (sum, body) = text.trim_end().split_once('\n')?;
+    (sum == hex(&checksum(body.as_bytes()))).then(|| serde_json::from_str(body).ok()).flatten()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn positions(n: u64) -> Positions {
+        [("prod01".to_owned(), format!("{{\"offset\":{n}}}"))].into()
+    }
+
+    #[test]
+    fn the_newer_of_two_generations_counts_and_a_torn_one_does_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut file = PositionFile::open(dir.path());
+        assert!(file.positions().is_empty());
+        for n in 1..=5 {
+            file.write(&positions(n)).unwrap();
+            assert_eq!(*PositionFile::open(dir.path()).positions(), positions(n));
+        }
+        // The fifth is in position.1: damaged in any way, the fourth counts.
+        let newest = dir.path().join("position.1");
+        let good = fs::read(&newest).unwrap();
+        for at in 0..good.len() {
+            let mut bad = good.clone();
+            bad[at] ^= 0x20;
+            fs::write(&newest, &bad).unwrap();
+            let found = PositionFile::open(dir.path());
+            assert!([positions(4), positions(5)].contains(found.positions()), "byte {at}");
+            fs::write(&newest, &good[..at]).unwrap();
+            let found = PositionFile::open(dir.path());
+            assert!([positions(4), positions(5)].contains(found.positions()), "cut at {at}");
+        }
+        for nothing in [&b""[..], &[0; 300]] {
+            fs::write(&newest, nothing).unwrap();
+            assert_eq!(*PositionFile::open(dir.path()).positions(), positions(4));
+        }
+        fs::remove_file(&newest).unwrap();
+        assert_eq!(*PositionFile::open(dir.path()).positions(), positions(4));
+        // Written again, it is the newest again.
+        let mut file = PositionFile::open(dir.path());
+        file.write(&positions(6)).unwrap();
+        assert_eq!(*PositionFile::open(dir.path()).positions(), positions(6));
+    }
+}

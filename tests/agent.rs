@@ -1,0 +1,455 @@
+//! The agent: what its sources hold reaches every output at least once, whatever ends in between.
+mod peers;
+mod support;
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use peers::{Kind, Receiver as Peer};
+use serde_json::Value;
+use support::program::{Made, PROGRAM, folder, make, sequence};
+use tempfile::TempDir;
+
+/// An agent under test and where its files are.
+struct Agent {
+    dir: TempDir,
+    config: PathBuf,
+}
+
+impl Agent {
+    /// With a configuration; `STATE` and `DIR` in it stand for folders of this test.
+    fn new(dir: TempDir, text: &str) -> Agent {
+        let config = dir.path().join("agent.toml");
+        let text = format!("state_dir = \"state\"\nstop_timeout = 5\n{text}");
+        fs::write(&config, text.replace("DIR", &dir.path().display().to_string())).unwrap();
+        Agent { dir, config }
+    }
+
+    fn start(&self) -> Child {
+        let log = fs::OpenOptions::new().create(true).append(true).open(self.dir.path().join("log")).unwrap();
+        Command::new(PROGRAM)
+            .args(["run", "--config"])
+            .arg(&self.config)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap()
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
+    }
+
+    /// Waits for the end; kills what does not end within the time.
+    #[track_caller]
+    fn ends(&self, mut child: Child, code: i32, within: Duration) {
+        let end = Instant::now() + within;
+        while Instant::now() < end {
+            if let Some(status) = child.try_wait().unwrap() {
+                assert_eq!(status.code(), Some(code), "{}", self.log());
+                return;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        child.kill().unwrap();
+        panic!("it does not end: {}", self.log());
+    }
+}
+
+fn signal(child: &Child, name: &str) {
+    let status = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().unwrap();
+    assert!(status.success());
+}
+
+/// Sequence numbers in JSON lines, with how often each came.
+fn ids(text: &str) -> BTreeMap<u64, u32> {
+    let mut found = BTreeMap::new();
+    for line in text.lines().filter(|l| l.ends_with('}')) {
+        if let Ok(line) = serde_json::from_str::<Value>(line) {
+            let n = line["sequence"].as_str().and_then(|s| s.parse().ok()).expect("a sequence number");
+            *found.entry(n).or_default() += 1;
+        }
+    }
+    found
+}
+
+/// Every entry of the truth at least once; returns how many came more than once.
+#[track_caller]
+fn nothing_lost(made: &Made, got: &BTreeMap<u64, u32>) -> u64 {
+    let missing: Vec<u64> = made.truth.iter().map(sequence).filter(|n| !got.contains_key(n)).collect();
+    assert!(missing.is_empty(), "{} of {} are missing, first {:?}", missing.len(), made.truth.len(), missing.first());
+    assert_eq!(got.len(), made.truth.len(), "what came was sent");
+    got.values().map(|n| u64::from(n - 1)).sum()
+}
+
+/// A receiver that keeps what it reads, connection after connection.
+struct Receiver {
+    port: u16,
+    text: Arc<Mutex<Vec<u8>>>,
+    connections: Arc<AtomicU64>,
+    /// Reads nothing while set.
+    deaf: Arc<AtomicBool>,
+    /// Closes with what is unread, once.
+    die: Arc<AtomicBool>,
+}
+
+impl Receiver {
+    fn start() -> Receiver {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let r = Receiver {
+            port: listener.local_addr().unwrap().port(),
+            text: Arc::default(),
+            connections: Arc::default(),
+            deaf: Arc::default(),
+            die: Arc::default(),
+        };
+        let (text, connections, deaf, die) = (r.text.clone(), r.connections.clone(), r.deaf.clone(), r.die.clone());
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                connections.fetch_add(1, Ordering::SeqCst);
+                serve(stream, &text, &deaf, &die);
+            }
+        });
+        r
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.text.lock().unwrap()).into_owned()
+    }
+}
+
+fn serve(mut stream: TcpStream, text: &Mutex<Vec<u8>>, deaf: &AtomicBool, die: &AtomicBool) {
+    let mut got = Vec::new();
+    let mut bytes = [0; 65_536];
+    stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+    loop {
+        if die.swap(false, Ordering::SeqCst) {
+            // Unread bytes make this a reset.
+            break;
+        }
+        if deaf.load(Ordering::SeqCst) {
+            thread::sleep(Duration::from_millis(5));
+            continue;
+        }
+        match stream.read(&mut bytes) {
+            Ok(0) => break,
+            Ok(n) => got.extend_from_slice(&bytes[..n]),
+            Err(e) if matches!(e.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {}
+            Err(_) => break,
+        }
+        // Whole lines only: half of one at the end of a connection is no event.
+        if let Some(end) = got.iter().rposition(|b| *b == b'\n') {
+            let rest = got.split_off(end + 1);
+            text.lock().unwrap().extend_from_slice(&got);
+            got = rest;
+        }
+    }
+}
+
+fn capture(dir: &TempDir, count: u32) -> Made {
+    make(dir, "day.type5", &format!("--count {count} --seed 17"))
+}
+
+const SOURCE: &str = "[[source]]\nname = \"prod01\"\npath = \"day.type5\"\n";
+
+#[test]
+fn n2_a_capture_reaches_a_file_whole_and_a_second_start_sends_nothing_again() {
+    let dir = folder();
+    let made = capture(&dir, 3_000);
+    let text = format!("{SOURCE}[[output]]\nname = \"a\"\naddress = \"file:DIR/out\"\nformat = \"json\"\n");
+    let agent = Agent::new(dir, &text);
+    agent.ends(agent.start(), 0, Duration::from_secs(30));
+    let out = agent.dir.path().join("out");
+    let first = fs::read_to_string(&out).unwrap();
+    assert_eq!(nothing_lost(&made, &ids(&first)), 0);
+    // The lines are those of replay; events that go first when an output is behind may stand before others.
+    let replayed = support::program::replay("--format json", &[&agent.dir.path().join("day.type5")]);
+    let sorted = |text: &str| -> Vec<String> {
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    assert!(sorted(&first) == sorted(&replayed.stdout), "the lines of run are not those of replay");
+    agent.ends(agent.start(), 0, Duration::from_secs(30));
+    assert!(fs::read_to_string(&out).unwrap() == first, "something was sent again");
+    // A capture that has grown goes on where it was.
+    let more = make(&agent.dir, "more.type5", "--count 500 --seed 18 --first-sequence 3001");
+    let day = agent.dir.path().join("day.type5");
+    let mut grown = fs::OpenOptions::new().append(true).open(&day).unwrap();
+    grown.write_all(&fs::read(&more.path).unwrap()).unwrap();
+    agent.ends(agent.start(), 0, Duration::from_secs(30));
+    let all = fs::read_to_string(&out).unwrap();
+    assert_eq!(ids(&all).len(), 3_500);
+    assert_eq!(all.lines().count(), 3_500);
+}
+
+#[test]
+fn a_second_agent_on_the_same_state_is_refused() {
+    let dir = folder();
+    capture(&dir, 10);
+    let agent = Agent::new(
+        dir,
+        "[[source]]\nname = \"prod01\"\npath = \"day.type5\"\nfollow = true\n[[output]]\nname = \"a\"\naddress = \"null\"\n",
+    );
+    let first = agent.start();
+    thread::sleep(Duration::from_millis(500));
+    agent.ends(agent.start(), 2, Duration::from_secs(10));
+    assert!(agent.log().contains("another agent uses this state"), "{}", agent.log());
+    signal(&first, "TERM");
+    agent.ends(first, 0, Duration::from_secs(10));
+}
+
+#[test]
+fn n4_each_output_takes_what_its_filter_lets_through_and_one_that_is_down_holds_up_nobody() {
+    let dir = folder();
+    let made = capture(&dir, 2_000);
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let agent = Agent::new(
+        dir,
+        &format!(
+            "{SOURCE}[[output]]\nname = \"all\"\naddress = \"file:DIR/all\"\nformat = \"json\"\n[[output]]\nname = \"pw\"\naddress = \"file:DIR/pw\"\nformat = \"json\"\nfilter.types.send = [\"PW\"]\nfilter.protect_audit_changes = false\n[[output]]\nname = \"down\"\naddress = \"tcp://127.0.0.1:{nobody}\"\nformat = \"json\"\n"
+        ),
+    );
+    let child = agent.start();
+    let read = |name: &str| fs::read_to_string(agent.dir.path().join(name)).unwrap_or_default();
+    let end = Instant::now() + Duration::from_secs(20);
+    while ids(&read("all")).len() < 2_000 && Instant::now() < end {
+        thread::sleep(Duration::from_millis(50));
+    }
+    nothing_lost(&made, &ids(&read("all")));
+    let pw = made.truth.iter().filter(|t| t["header"]["journal_entry_type"] == "PW").count();
+    while ids(&read("pw")).len() < pw && Instant::now() < end {
+        thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(ids(&read("pw")).len(), pw);
+    signal(&child, "TERM");
+    agent.ends(child, 0, Duration::from_secs(10));
+    // It comes back and gets everything; the others get nothing twice.
+    let listener = TcpListener::bind(("127.0.0.1", nobody)).unwrap();
+    let text: Arc<Mutex<Vec<u8>>> = Arc::default();
+    let kept = text.clone();
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            serve(stream, &kept, &AtomicBool::new(false), &AtomicBool::new(false));
+        }
+    });
+    agent.ends(agent.start(), 0, Duration::from_secs(30));
+    nothing_lost(&made, &ids(&String::from_utf8_lossy(&text.lock().unwrap())));
+    assert_eq!(ids(&read("all")).values().sum::<u32>(), 2_000);
+}
+
+#[test]
+fn n2_kill_9_of_the_agent_at_random_moments_loses_nothing() {
+    let dir = folder();
+    let made = capture(&dir, 20_000);
+    let receiver = Receiver::start();
+    let agent = Agent::new(
+        dir,
+        &format!(
+            "{SOURCE}[[output]]\nname = \"a\"\naddress = \"tcp://127.0.0.1:{}\"\nformat = \"json\"\nmeter = {{ events_per_second = 8000, burst = 100 }}\n",
+            receiver.port
+        ),
+    );
+    let rounds: u64 = std::env::var("QAUDJRN_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(5);
+    for round in 0..rounds {
+        let mut child = agent.start();
+        thread::sleep(Duration::from_millis(40 + round * 7_919 % 400));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    agent.ends(agent.start(), 0, Duration::from_secs(60));
+    // The receiver may still be reading what the last connection left it.
+    thread::sleep(Duration::from_millis(300));
+    let twice = nothing_lost(&made, &ids(&receiver.text()));
+    assert!(twice <= rounds * 20_000, "{twice}");
+}
+
+#[test]
+fn n2_a_receiver_that_stalls_and_dies_with_unread_lines_loses_nothing() {
+    let dir = folder();
+    let made = capture(&dir, 40_000);
+    let receiver = Receiver::start();
+    let agent = Agent::new(
+        dir,
+        &format!(
+            "{SOURCE}[[output]]\nname = \"a\"\naddress = \"tcp://127.0.0.1:{}\"\nformat = \"json\"\n",
+            receiver.port
+        ),
+    );
+    receiver.deaf.store(true, Ordering::SeqCst);
+    let child = agent.start();
+    thread::sleep(Duration::from_secs(1));
+    receiver.die.store(true, Ordering::SeqCst);
+    receiver.deaf.store(false, Ordering::SeqCst);
+    agent.ends(child, 0, Duration::from_secs(60));
+    thread::sleep(Duration::from_millis(300));
+    nothing_lost(&made, &ids(&receiver.text()));
+    assert!(receiver.connections.load(Ordering::SeqCst) >= 2);
+    assert!(agent.log().contains("events will be sent again"), "{}", agent.log());
+}
+
+#[test]
+fn n2_a_spool_that_cannot_be_used_is_set_aside_and_the_source_is_read_again() {
+    let dir = folder();
+    let made = capture(&dir, 2_000);
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let down = format!("{SOURCE}[[output]]\nname = \"a\"\naddress = \"tcp://127.0.0.1:{nobody}\"\nformat = \"json\"\n");
+    let agent = Agent::new(dir, &down);
+    let state = agent.dir.path().join("state");
+    let spooled = || {
+        let child = agent.start();
+        thread::sleep(Duration::from_secs(1));
+        signal(&child, "TERM");
+        agent.ends(child, 0, Duration::from_secs(10));
+    };
+    spooled();
+    let damage: [(&str, &dyn Fn(&Path)); 4] = [
+        ("no spool of qaudjrn", &|p| {
+            fs::write(p, b"").unwrap();
+        }),
+        ("file is not a database", &|p| fs::write(p, vec![7; 5_000]).unwrap()),
+        ("", &|p| {
+            // One byte of a batch.
+            let mut bytes = fs::read(p).unwrap();
+            let at = bytes.len() / 2;
+            bytes[at] ^= 1;
+            fs::write(p, bytes).unwrap();
+        }),
+        ("", &|p| {
+            let bytes = fs::read(p).unwrap();
+            fs::write(p, &bytes[..bytes.len() / 2]).unwrap();
+        }),
+    ];
+    for (n, (why, damage)) in damage.iter().enumerate() {
+        for suffix in ["-wal", "-shm"] {
+            let _ = fs::remove_file(state.join(format!("spool.db{suffix}")));
+        }
+        damage(&state.join("spool.db"));
+        spooled();
+        let log = agent.log();
+        assert!(log.contains("it was set aside as") && log.contains(why), "{why}: {log}");
+        assert!(state.join(format!("spool.db.set-aside-{}", n + 1)).exists(), "{n}");
+    }
+    let up = down.replace(&format!("tcp://127.0.0.1:{nobody}"), &format!("file:{}/out", agent.dir.path().display()));
+    fs::write(&agent.config, format!("state_dir = \"state\"\n{up}")).unwrap();
+    agent.ends(agent.start(), 0, Duration::from_secs(30));
+    nothing_lost(&made, &ids(&fs::read_to_string(agent.dir.path().join("out")).unwrap()));
+}
+
+#[test]
+fn r29_no_second_holds_more_than_the_limit() {
+    let dir = folder();
+    let made = capture(&dir, 1_500);
+    let receiver = Receiver::start();
+    let agent = Agent::new(
+        dir,
+        &format!(
+            "{SOURCE}[[output]]\nname = \"a\"\naddress = \"tcp://127.0.0.1:{}\"\nformat = \"json\"\nmeter = {{ events_per_second = 500, burst = 1 }}\n",
+            receiver.port
+        ),
+    );
+    let began = Instant::now();
+    agent.ends(agent.start(), 0, Duration::from_secs(30));
+    thread::sleep(Duration::from_millis(300));
+    nothing_lost(&made, &ids(&receiver.text()));
+    // 1,500 events at 500 a second take at least the two seconds between the first and the last five hundred.
+    assert!(began.elapsed() >= Duration::from_secs(2), "{:?}", began.elapsed());
+}
+
+#[test]
+fn r40_nothing_is_written_but_below_the_state_and_its_files_are_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = folder();
+    capture(&dir, 100);
+    let agent = Agent::new(dir, &format!("{SOURCE}[[output]]\nname = \"a\"\naddress = \"null\"\n"));
+    let before = fs::read(agent.dir.path().join("day.type5")).unwrap();
+    agent.ends(agent.start(), 0, Duration::from_secs(10));
+    assert_eq!(fs::read(agent.dir.path().join("day.type5")).unwrap(), before);
+    let mut names: Vec<String> =
+        fs::read_dir(agent.dir.path()).unwrap().map(|f| f.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names, ["agent.toml", "day.type5", "day.type5.truth", "log", "state"]);
+    let state = agent.dir.path().join("state");
+    assert_eq!(fs::metadata(&state).unwrap().permissions().mode() & 0o777, 0o700);
+    for file in fs::read_dir(&state).unwrap() {
+        let file = file.unwrap();
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o077, 0, "{:?}", file.file_name());
+    }
+}
+
+#[test]
+fn n5_relp_to_rsyslog_loses_nothing_when_the_receiver_is_killed() {
+    let dir = folder();
+    let made = capture(&dir, 20_000);
+    let mut peer = Peer::start(Kind::RsyslogRelp);
+    let agent = Agent::new(
+        dir,
+        &format!(
+            "{SOURCE}[[output]]\nname = \"a\"\naddress = \"{}\"\nformat = \"cef\"\nmeter = {{ events_per_second = 10000, burst = 200 }}\n",
+            peer.address()
+        ),
+    );
+    let child = agent.start();
+    for _ in 0..2 {
+        thread::sleep(Duration::from_millis(400));
+        peer.kill();
+        peer.restart();
+    }
+    agent.ends(child, 0, Duration::from_secs(60));
+    let mut got: BTreeMap<u64, u32> = BTreeMap::new();
+    for record in peer.stop() {
+        let id = record.raw.split("externalId=AUDRCV0042:").nth(1).and_then(|r| r.split(' ').next()?.parse().ok());
+        *got.entry(id.unwrap_or_else(|| panic!("no id in {}", record.raw))).or_default() += 1;
+    }
+    let twice = nothing_lost(&made, &got);
+    // What was on the way when it died: a window each time.
+    assert!(twice <= 2 * 128, "{twice}");
+}
+
+#[test]
+fn n2_a_full_spool_stops_the_source_and_drops_nothing() {
+    let dir = folder();
+    let made = capture(&dir, 30_000);
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let agent = Agent::new(
+        dir,
+        &format!(
+            "{SOURCE}[spool]\nmax_size = \"20MiB\"\n[[output]]\nname = \"a\"\naddress = \"tcp://127.0.0.1:{port}\"\nformat = \"json\"\n"
+        ),
+    );
+    let child = agent.start();
+    let end = Instant::now() + Duration::from_secs(20);
+    while !agent.log().contains("not read until there is room: the spool is full") && Instant::now() < end {
+        thread::sleep(Duration::from_millis(50));
+    }
+    let size = || -> u64 {
+        fs::read_dir(agent.dir.path().join("state")).unwrap().map(|f| f.unwrap().metadata().unwrap().len()).sum()
+    };
+    // One batch may pass the limit, and the write-ahead log be as long as a checkpoint lets it.
+    assert!(size() < 26 << 20, "{} bytes", size());
+    let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let text: Arc<Mutex<Vec<u8>>> = Arc::default();
+    let kept = text.clone();
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            serve(stream, &kept, &AtomicBool::new(false), &AtomicBool::new(false));
+        }
+    });
+    agent.ends(child, 0, Duration::from_secs(90));
+    thread::sleep(Duration::from_millis(300));
+    nothing_lost(&made, &ids(&String::from_utf8_lossy(&text.lock().unwrap())));
+    assert!(agent.log().contains("reading goes on"), "{}", agent.log());
+}
