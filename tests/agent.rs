@@ -316,7 +316,9 @@ fn n2_a_spool_that_cannot_be_used_is_set_aside_and_the_source_is_read_again() {
         agent.ends(child, 0, Duration::from_secs(10));
     };
     spooled();
-    let damage: [(&str, &dyn Fn(&Path)); 4] = [
+    // What the log must say, and the damage.
+    type Damage<'a> = (&'a str, &'a dyn Fn(&Path));
+    let damage: [Damage<'_>; 4] = [
         ("no spool of qaudjrn", &|p| {
             fs::write(p, b"").unwrap();
         }),
