@@ -1,7 +1,7 @@
 //! A batch: some hundred entries that the filter let through, in one blob, and what proves their continuity.
 //!
 //! The blob holds, entry after entry: length of the record (u32), length of what is stored of it (u32), offset of local
-//! time from UTC in seconds (i32; [`NO_TIME`] where the entry has no valid time), severity floor (u8), the record without
+//! time from UTC in seconds (i32; -2147483648 where the entry has no valid time), severity floor (u8), the record without
 //! its trailing blanks. Numbers are big-endian. Nothing in it is ever rewritten.
 use std::collections::BTreeMap;
 
