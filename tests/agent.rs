@@ -411,11 +411,7 @@ fn n5_relp_to_rsyslog_loses_nothing_when_the_receiver_is_killed() {
         peer.restart();
     }
     agent.ends(child, 0, Duration::from_secs(60));
-    let mut got: BTreeMap<u64, u32> = BTreeMap::new();
-    for record in peer.stop() {
-        let id = record.raw.split("externalId=AUDRCV0042:").nth(1).and_then(|r| r.split(' ').next()?.parse().ok());
-        *got.entry(id.unwrap_or_else(|| panic!("no id in {}", record.raw))).or_default() += 1;
-    }
+    let got = cef_ids(peer.stop());
     let twice = nothing_lost(&made, &got);
     // What was on the way when it died: a window each time.
     assert!(twice <= 2 * 128, "{twice}");
@@ -454,4 +450,57 @@ fn n2_a_full_spool_stops_the_source_and_drops_nothing() {
     thread::sleep(Duration::from_millis(300));
     nothing_lost(&made, &ids(&String::from_utf8_lossy(&text.lock().unwrap())));
     assert!(agent.log().contains("reading goes on"), "{}", agent.log());
+}
+
+/// The entry ids in CEF lines that a real receiver wrote, with how often each came.
+fn cef_ids(records: Vec<peers::Record>) -> BTreeMap<u64, u32> {
+    let mut got: BTreeMap<u64, u32> = BTreeMap::new();
+    for record in records {
+        let id = record.raw.split("externalId=AUDRCV0042:").nth(1).and_then(|r| r.split(' ').next()?.parse().ok());
+        *got.entry(id.unwrap_or_else(|| panic!("no id in {}", record.raw))).or_default() += 1;
+    }
+    got
+}
+
+#[test]
+fn n5_every_line_arrives_once_over_tls_mutual_tls_and_relp_under_tls() {
+    for kind in [Kind::RsyslogTls, Kind::RsyslogMutualTls, Kind::SyslogNgTls, Kind::RsyslogRelpTls] {
+        let dir = folder();
+        let made = capture(&dir, 5_000);
+        let peer = Peer::start(kind);
+        let c = &peer.certificates;
+        let agent = Agent::new(
+            dir,
+            &format!(
+                "{SOURCE}[[output]]\nname = \"a\"\naddress = \"{}\"\nformat = \"cef\"\nca = \"{}\"\ncert = \"{}\"\nkey = \"{}\"\n",
+                peer.address(),
+                c.ca.display(),
+                c.client_cert.display(),
+                c.client_key.display()
+            ),
+        );
+        agent.ends(agent.start(), 0, Duration::from_secs(60));
+        assert_eq!(nothing_lost(&made, &cef_ids(peer.stop())), 0, "{kind:?}");
+    }
+}
+
+#[test]
+fn a_receiver_that_is_not_trusted_gets_nothing_and_the_reason_is_told() {
+    let dir = folder();
+    let made = capture(&dir, 100);
+    let (peer, stranger) = (Peer::start(Kind::RsyslogTls), Peer::start(Kind::RsyslogTls));
+    let text = |ca: &Path| {
+        let ca = ca.display();
+        format!("{SOURCE}[[output]]\nname = \"a\"\naddress = \"{}\"\nformat = \"cef\"\nca = \"{ca}\"\n", peer.address())
+    };
+    let agent = Agent::new(dir, &text(&stranger.certificates.ca));
+    let child = agent.start();
+    thread::sleep(Duration::from_secs(2));
+    signal(&child, "TERM");
+    agent.ends(child, 0, Duration::from_secs(10));
+    assert!(agent.log().contains("TLS handshake with"), "{}", agent.log());
+    // The events waited; with the right CA they arrive.
+    fs::write(&agent.config, format!("state_dir = \"state\"\n{}", text(&peer.certificates.ca))).unwrap();
+    agent.ends(agent.start(), 0, Duration::from_secs(30));
+    assert_eq!(nothing_lost(&made, &cef_ids(peer.stop())), 0);
 }
