@@ -25,7 +25,7 @@ pub enum OutputError {
     HostPort(String),
     /// The target does not say where.
     #[error(
-        "{0:?}: expected stdout, null, file:PATH, or HOST:PORT behind udp://, tcp://, tls://, relp:// or relp+tls://"
+        "{0:?}: expected stdout, null, file:PATH, udp://HOST:PORT, tcp://HOST:PORT or tls://HOST:PORT; for `run` also relp:// and relp+tls://"
     )]
     Address(String),
     /// RELP for a command that sends once.
