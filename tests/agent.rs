@@ -504,3 +504,21 @@ fn a_receiver_that_is_not_trusted_gets_nothing_and_the_reason_is_told() {
     agent.ends(agent.start(), 0, Duration::from_secs(30));
     assert_eq!(nothing_lost(&made, &cef_ids(peer.stop())), 0);
 }
+
+#[test]
+fn replay_to_an_output_trusts_and_shows_the_certificates_of_that_output() {
+    let dir = folder();
+    let made = capture(&dir, 500);
+    let peer = Peer::start(Kind::RsyslogMutualTls);
+    let c = &peer.certificates;
+    let config = dir.path().join("agent.toml");
+    let (address, ca) = (peer.address(), c.ca.display());
+    let own = format!("cert = \"{}\"\nkey = \"{}\"\n", c.client_cert.display(), c.client_key.display());
+    let text = |own: &str| format!("[[output]]\nname = \"a\"\naddress = \"{address}\"\nca = \"{ca}\"\n{own}");
+    let replay = || support::program::replay(&format!("--config {} --output a", config.display()), &[&made.path]);
+    fs::write(&config, text("")).unwrap();
+    replay().says(1, &["CertificateRequired"]);
+    fs::write(&config, text(&own)).unwrap();
+    replay().says(0, &[]);
+    assert_eq!(nothing_lost(&made, &cef_ids(peer.stop())), 0);
+}

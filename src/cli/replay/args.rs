@@ -176,16 +176,20 @@ impl ToArgs {
         })
     }
 
-    /// Whom to trust.
-    pub(super) fn tls(&self) -> TlsOptions {
-        TlsOptions {
-            ca: self.ca.clone(),
-            cert: self.cert.clone(),
-            key: self.key.clone(),
-            server_name: self.server_name.clone(),
-            pin: self.pin.clone(),
-            insecure: self.insecure_skip_verify,
-        }
+    /// Whom to trust: what the options say, else what the output says. Its certificates are never given to another
+    /// receiver: with `--to` only the options count.
+    pub(super) fn tls(&self, output: Option<&OutputConfig>) -> TlsOptions {
+        let own = output.filter(|_| self.to.is_none()).map(|o| o.tls.clone()).unwrap_or_default();
+        let trust_is_given = self.ca.is_some() || self.pin.is_some() || self.insecure_skip_verify;
+        let (ca, pin, insecure) = match trust_is_given {
+            true => (self.ca.clone(), self.pin.clone(), self.insecure_skip_verify),
+            false => (own.ca, own.pin, own.insecure),
+        };
+        let (cert, key) = match self.cert {
+            Some(_) => (self.cert.clone(), self.key.clone()),
+            None => (own.cert, own.key),
+        };
+        TlsOptions { ca, cert, key, server_name: self.server_name.clone().or(own.server_name), pin, insecure }
     }
 
     /// TLS options without TLS would be a false comfort.

@@ -156,7 +156,7 @@ impl Run {
         }
         let output = self.setup.output(args.select.output.as_deref())?;
         let framing = args.to.framing(&self.target, output);
-        let mut sink = Sink::open(&self.target, framing, &args.to.tls()).map_err(output_failure)?;
+        let mut sink = Sink::open(&self.target, framing, &args.to.tls(output)).map_err(output_failure)?;
         let result = self.captures(args, captures, next, &mut sink, stop);
         // Whatever ended the reading, what was encoded before it goes out; the first failure is the one to report.
         let finished = if matches!(result, Err(Stop::Output(_))) { Ok(()) } else { sink.finish() };
