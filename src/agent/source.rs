@@ -25,7 +25,7 @@ use crate::{
     source::{Capture, Item},
     spool::{
         Builder, Continuity,
-        batch::{Hash, checksum},
+        batch::{Hash, checksum, hex},
     },
 };
 
@@ -84,7 +84,7 @@ const FRONT: u64 = 4_096;
 fn front(path: &Path, length: u64) -> anyhow::Result<String> {
     let mut bytes = Vec::new();
     File::open(path)?.take(length).read_to_end(&mut bytes)?;
-    Ok(checksum(&bytes).iter().map(|b| format!("{b:02x}")).collect())
+    Ok(hex(&checksum(&bytes)))
 }
 
 fn read(config: &SourceConfig, shared: &Shared, counters: &Counters) -> anyhow::Result<()> {
@@ -154,11 +154,10 @@ fn read(config: &SourceConfig, shared: &Shared, counters: &Counters) -> anyhow::
                         position.sequence = entry.sequence;
                         match filter.verdict(&event, &mut state) {
                             Verdict::Dropped(rule) => *dropped.entry(rule).or_default() += 1,
-                            Verdict::AuditChange(severity, _) => {
-                                event.severity_floor = severity;
+                            sent => {
+                                sent.raise(&mut event);
                                 builder.push(&event);
                             }
-                            Verdict::Sent => builder.push(&event),
                         }
                         if builder.events() == 1 || builder.about.receiver.is_empty() {
                             let text = |bytes: &[u8]| printable(config.charset.decode_string(bytes).trim_end());
@@ -251,10 +250,6 @@ fn by_name(book: &RuleBook, dropped: &BTreeMap<RuleId, u64>) -> BTreeMap<String,
         *named.entry(book.get(*id).map_or(String::new(), |r| r.to_string())).or_default() += n;
     }
     named
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 fn key(hex: &str) -> Option<Key> {

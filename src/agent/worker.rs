@@ -18,7 +18,7 @@ use crate::{
     decode::journal::Entry,
     encode::{Encoder, Settings, value::Given},
     event::{Clock, EventModel},
-    filter::{Filter, State, Verdict},
+    filter::{Filter, State},
     output::{
         meter::{Answer, Meter},
         stream::Flushed,
@@ -378,11 +378,11 @@ impl Worker<'_> {
         });
         let mut event = reader.model.event(entry, time);
         event.severity_floor = stored.severity_floor;
-        match reader.filter.verdict(&event, &mut reader.state) {
-            Verdict::Dropped(_) => return Ok(Encoded::Filtered),
-            Verdict::AuditChange(severity, _) => event.severity_floor = event.severity_floor.max(severity),
-            Verdict::Sent => {}
+        let verdict = reader.filter.verdict(&event, &mut reader.state);
+        if !verdict.is_sent() {
+            return Ok(Encoded::Filtered);
         }
+        verdict.raise(&mut event);
         self.line.clear();
         reader.encoder.encode(&event, &mut self.line);
         Ok(Encoded::Line)

@@ -19,14 +19,7 @@ use super::{
 };
 use crate::{
     config::OutputConfig,
-    decode::{
-        ebcdic::Charset,
-        journal::{
-            Entry, Heading,
-            layout::Confidence,
-            text::{self, Presence},
-        },
-    },
+    decode::journal::{Entry, Heading},
     encode::{Encoder, Format, Settings, Written, entry_json, escape::printable},
     event::{EntryTime, Event, EventModel},
     filter::{Chain, Dimension, Filter, RuleId, Rules, Said, State, Verdict},
@@ -136,7 +129,7 @@ impl Visitor for Explainer<'_> {
             let model = setup.model(heading, output.is_some_and(|o| o.include_guesses));
             Ok(Maker {
                 filters: output.map(|o| setup.filters(&model, None, Some(o))).transpose()?,
-                rules: output.map(|o| o.filter.clone()).filter(has_rules),
+                rules: output.map(|o| o.filter.clone()).filter(|rules| !rules.is_empty()),
                 encoder: Encoder::new(&model, setup.profile.clone(), settings),
                 name,
                 model,
@@ -183,21 +176,6 @@ impl Visitor for Explainer<'_> {
     }
 }
 
-/// Whether a filter has rules of its own.
-fn has_rules(r: &Rules) -> bool {
-    !r.types.is_all()
-        || [
-            r.users.is_empty(),
-            r.objects.is_empty(),
-            r.ifs.is_empty(),
-            r.system_values.is_empty(),
-            r.programs.is_empty(),
-            r.jobs.is_empty(),
-            r.remote.is_empty(),
-        ]
-        .contains(&false)
-}
-
 fn output_name(o: &OutputConfig) -> String {
     format!("output {} ({})", o.name, o.format.key())
 }
@@ -229,34 +207,14 @@ struct Line {
     text: String,
 }
 
-fn looks(filter: &Filter, rules: &Rules, ev: &Event<'_>, job: &'static Charset, state: &mut State) -> Vec<Look> {
+fn looks(filter: &Filter, rules: &Rules, ev: &Event<'_>, state: &mut State) -> Vec<Look> {
     let look = |(dimension, said): (Dimension, Option<Said>)| Look {
         dimension,
         seen: filter.seen(dimension, ev),
-        unseen: unseen(dimension, ev, job),
+        unseen: filter.unseen(dimension, ev),
         said: said.filter(|_| dimension != Dimension::Types || !rules.types.is_all()),
     };
     filter.look(ev, state).into_iter().map(look).collect()
-}
-
-/// Why paths of an event are not looked at, though they stand there.
-fn unseen(dimension: Dimension, ev: &Event<'_>, job: &'static Charset) -> Vec<&'static str> {
-    let Some(layout) = ev.kind.layout.as_deref().filter(|_| dimension == Dimension::Ifs) else { return Vec::new() };
-    let field = |role: &str| layout.role(role).and_then(|i| layout.fields.get(i));
-    let why = |(path, indicator): (&str, &str)| {
-        let path = field(path).filter(|f| !f.reserved && f.confidence != Confidence::Guess)?;
-        // N: the path is relative to the directory whose file ID the entry holds.
-        if field(indicator).is_some_and(|f| ev.entry.data.get(f.offset) == Some(&0xD5)) {
-            return Some("relative to a directory: not looked at");
-        }
-        let is_whole = matches!(text::text_of(layout, path, ev.entry.data, job), Presence::Whole(_));
-        let is_cut = !ev.entry.complete() && path.offset < ev.entry.stated;
-        (is_cut && !is_whole).then_some("cut off: not looked at")
-    };
-    let paths = [("object_path", "path_indicator"), ("old_object_path", "old_path_indicator")];
-    let mut all: Vec<_> = paths.into_iter().filter_map(why).collect();
-    all.dedup();
-    all
 }
 
 impl Explainer<'_> {
@@ -278,19 +236,17 @@ impl Explainer<'_> {
         let (job, state) = (self.setup.job, &mut self.state);
         let agent = agent.stages().first();
         let privileged = agent.is_some_and(|f| f.is_privileged(ev, state));
-        let agent_looks = agent.map(|f| looks(f, &self.setup.config.filter, ev, job, state)).unwrap_or_default();
+        let agent_looks = agent.map(|f| looks(f, &self.setup.config.filter, ev, state)).unwrap_or_default();
         let mut lines = Vec::new();
         for maker in makers {
             let mut own = maker.model.event(ev.entry, ev.time);
             let own_verdict = maker.filters.as_ref().map(|f| f.verdict(&own, state));
             let filter = maker.filters.as_ref().and_then(|f| f.stages().get(1));
             let looks = match filter.zip(maker.rules.as_ref()) {
-                Some((filter, rules)) => looks(filter, rules, &own, job, state),
+                Some((filter, rules)) => looks(filter, rules, &own, state),
                 None => Vec::new(),
             };
-            if let Verdict::AuditChange(severity, _) = own_verdict.unwrap_or(verdict) {
-                own.severity_floor = severity;
-            }
+            own_verdict.unwrap_or(verdict).raise(&mut own);
             let mut line = Vec::new();
             let written = maker.encoder.encode(&own, &mut line);
             let text = String::from_utf8_lossy(&line).into_owned();

@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use super::Failure;
 use crate::{
     decode::{
-        ebcdic::{Ccsid, Charset, SUPPORTED},
+        ebcdic::Charset,
         journal::{Catalog, Heading, HeadingKind, detect::Wanted, record::MAX_RECORD},
     },
     source::{Capture, CaptureError},
@@ -75,15 +75,7 @@ impl InputArgs {
 
     /// The job's character set.
     pub fn charset(&self) -> Result<&'static Charset, Failure> {
-        let charset = Charset::of(Ccsid(self.ccsid)).filter(|_| SUPPORTED.contains(&self.ccsid));
-        charset.ok_or_else(|| {
-            let known: Vec<String> = SUPPORTED.iter().map(u16::to_string).collect();
-            Failure::usage(anyhow::anyhow!(
-                "--ccsid {}: not an EBCDIC CCSID that is supported; known are {}",
-                self.ccsid,
-                known.join(", ")
-            ))
-        })
+        Charset::ebcdic(self.ccsid).map_err(|e| Failure::usage(anyhow::anyhow!("--ccsid {}: {e}", self.ccsid)))
     }
 
     fn wanted(&self) -> Wanted {

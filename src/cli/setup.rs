@@ -8,14 +8,14 @@ use clap::ValueEnum;
 
 use super::{Failure, input::InputArgs, say};
 use crate::{
-    config::{Config, OutputConfig, Weight},
+    config::{Config, OutputConfig, Weight, source::time_zone},
     decode::{
         ebcdic::Charset,
         journal::{Catalog, Heading},
     },
     encode::{Format, Profile, Settings, value::Given},
     event::{DateFormat, EventModel, model},
-    filter::{Chain, Filter, Selection, types::distance},
+    filter::{Chain, Filter, Selection},
 };
 
 /// What the entries do not say themselves.
@@ -73,9 +73,7 @@ impl Facts {
     pub fn given(&self, job: &'static Charset) -> Result<Given, Failure> {
         let name = |option: &str, value: &Option<String>| -> Result<Vec<u8>, Failure> {
             let Some(v) = value else { return Ok(Vec::new()) };
-            job.encode(v).filter(|b| !b.is_empty() && b.len() <= 10).ok_or_else(|| {
-                Failure::usage(anyhow!("--{option} {v:?}: expected a name of 1 to 10 characters of the CCSID"))
-            })
+            job.name(v).map_err(|e| Failure::usage(anyhow!("--{option} {v:?}: {e}")))
         };
         Ok(Given {
             system: name("system", &self.system)?,
@@ -105,13 +103,6 @@ impl Facts {
             missing.join(" and ")
         ))
     }
-}
-
-fn time_zone(text: &str) -> Result<Tz, String> {
-    text.parse().map_err(|_| {
-        let nearest = chrono_tz::TZ_VARIANTS.iter().map(|z| z.name()).min_by_key(|z| distance(z, text));
-        format!("expected an IANA time zone such as Europe/Berlin; did you mean {}?", nearest.unwrap_or("UTC"))
-    })
 }
 
 /// Tables, character set, output profile and configuration of one command.

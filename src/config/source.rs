@@ -6,7 +6,7 @@ use chrono_tz::Tz;
 use super::read::{Placed, Reader, Section};
 use crate::{
     decode::{
-        ebcdic::{Ccsid, Charset, SUPPORTED},
+        ebcdic::Charset,
         journal::{HeadingKind, record::MAX_RECORD},
     },
     encode::value::Given,
@@ -65,9 +65,9 @@ pub fn sources(s: &mut Section<'_>, folder: &Path, r: &mut Reader<'_>) -> Vec<So
             [("MDY", DateFormat::Mdy), ("DMY", DateFormat::Dmy), ("YMD", DateFormat::Ymd), ("JUL", DateFormat::Jul)];
         let dates = t.choice("date_format", &formats, r);
         let mut text = |key: &'static str, r: &mut Reader<'_>| -> Vec<u8> {
-            let Some(Placed { value, place }) = t.string(key, r) else { return Vec::new() };
-            charset.encode(&value).filter(|b| !b.is_empty() && b.len() <= 10).unwrap_or_else(|| {
-                r.error(place, format!("source.{key}: expected a name of 1 to 10 characters of the CCSID"));
+            let (Some(Placed { value, place }), Some(charset)) = (t.string(key, r), charset) else { return Vec::new() };
+            charset.name(&value).unwrap_or_else(|e| {
+                r.error(place, format!("source.{key}: {e}"));
                 Vec::new()
             })
         };
@@ -81,6 +81,7 @@ pub fn sources(s: &mut Section<'_>, folder: &Path, r: &mut Reader<'_>) -> Vec<So
             r.error(place, "source: name and path are needed");
             continue;
         };
+        let Some(charset) = charset else { continue };
         if found.iter().any(|s| s.name == name.value) {
             r.error(name.place, format!("source.name: there are two sources named {:?}", name.value));
         }
@@ -100,34 +101,29 @@ pub fn sources(s: &mut Section<'_>, folder: &Path, r: &mut Reader<'_>) -> Vec<So
     found
 }
 
-fn charset(t: &mut Section<'_>, r: &mut Reader<'_>) -> &'static Charset {
+/// `ccsid`; 37 unless one is given.
+fn charset(t: &mut Section<'_>, r: &mut Reader<'_>) -> Option<&'static Charset> {
     let ccsid = t.integer("ccsid", 0..65_536, r).and_then(|n| u16::try_from(n).ok()).unwrap_or(37);
-    let found = Charset::of(Ccsid(ccsid)).filter(|_| SUPPORTED.contains(&ccsid));
-    if found.is_none()
-        && let Some(place) = t.place_of("ccsid", r)
-    {
-        let known: Vec<String> = SUPPORTED.iter().map(u16::to_string).collect();
-        r.error(
-            place,
-            format!("source.ccsid = {ccsid}: not an EBCDIC CCSID that is supported; known are {}", known.join(", ")),
-        );
+    let found = Charset::ebcdic(ccsid);
+    if let (Err(e), Some(place)) = (&found, t.place_of("ccsid", r)) {
+        r.error(place, format!("source.ccsid = {ccsid}: {e}"));
     }
-    found.or_else(|| Charset::of(Ccsid(37))).expect("CCSID 37 is built in")
+    found.ok()
 }
 
 /// `timezone`; UTC unless one is given.
 pub fn zone(t: &mut Section<'_>, r: &mut Reader<'_>) -> Tz {
     let Some(Placed { value, place }) = t.string("timezone", r) else { return Tz::UTC };
-    value.parse().unwrap_or_else(|_| {
-        let nearest = chrono_tz::TZ_VARIANTS.iter().map(|z| z.name()).min_by_key(|z| distance(z, &value));
-        r.error(
-            place,
-            format!(
-                "{} = {value:?}: expected an IANA time zone such as Europe/Berlin; did you mean {}?",
-                t.name("timezone"),
-                nearest.unwrap_or("UTC")
-            ),
-        );
+    time_zone(&value).unwrap_or_else(|e| {
+        r.error(place, format!("{} = {value:?}: {e}", t.name("timezone")));
         Tz::UTC
+    })
+}
+
+/// A time zone by its IANA name; the nearest one where there is none.
+pub fn time_zone(text: &str) -> Result<Tz, String> {
+    text.parse().map_err(|_| {
+        let nearest = chrono_tz::TZ_VARIANTS.iter().map(|z| z.name()).min_by_key(|z| distance(z, text));
+        format!("expected an IANA time zone such as Europe/Berlin; did you mean {}?", nearest.unwrap_or("UTC"))
     })
 }

@@ -174,6 +174,35 @@ pub enum Verdict {
     Dropped(RuleId),
 }
 
+impl Verdict {
+    /// Whether the event is sent.
+    pub fn is_sent(self) -> bool {
+        !matches!(self, Verdict::Dropped(_))
+    }
+
+    /// Raises the severity of an event that is a change to auditing.
+    #[inline]
+    pub fn raise(self, ev: &mut Event<'_>) {
+        if let Verdict::AuditChange(severity, _) = self {
+            ev.severity_floor = ev.severity_floor.max(severity);
+        }
+    }
+}
+
+impl Rules {
+    /// Whether they leave nothing out.
+    pub fn is_empty(&self) -> bool {
+        self.types.is_all()
+            && self.users.is_empty()
+            && self.objects.is_empty()
+            && self.ifs.is_empty()
+            && self.system_values.is_empty()
+            && self.programs.is_empty()
+            && self.jobs.is_empty()
+            && self.remote.is_empty()
+    }
+}
+
 /// What a filter needs from entry to entry.
 #[derive(Clone, Debug, Default)]
 pub struct State {

@@ -57,13 +57,38 @@ impl PathPlace {
         entry: &Entry<'a>,
         job: &'static Charset,
     ) -> Option<(&'a [u8], &'static Charset)> {
-        if self.indicator.is_some_and(|at| entry.data.get(at) == Some(&0xD5)) {
+        if self.is_relative(entry) {
             return None;
         }
         match text::text_of(layout, layout.fields.get(self.field)?, entry.data, job) {
             Presence::Whole(t) if !t.bytes.is_empty() => Some((t.bytes, t.charset?)),
             _ => None,
         }
+    }
+}
+
+/// Why a path that an entry holds is not looked at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LostPath {
+    /// It is relative to the directory whose file ID the entry holds.
+    Relative,
+    /// The capture cut it off.
+    Cut,
+}
+
+impl PathPlace {
+    fn is_relative(&self, entry: &Entry<'_>) -> bool {
+        self.indicator.is_some_and(|at| entry.data.get(at) == Some(&NO))
+    }
+
+    /// Why the path is not looked at; `None` where it is, or where there is none.
+    pub fn lost(&self, layout: &Layout, entry: &Entry<'_>, job: &'static Charset) -> Option<LostPath> {
+        if self.is_relative(entry) {
+            return Some(LostPath::Relative);
+        }
+        let field = layout.fields.get(self.field)?;
+        let is_whole = matches!(text::text_of(layout, field, entry.data, job), Presence::Whole(_));
+        (!is_whole && !entry.complete() && field.offset < entry.stated).then_some(LostPath::Cut)
     }
 }
 

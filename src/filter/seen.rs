@@ -1,7 +1,13 @@
 //! What rules look at in an event, in words: for explanations.
 use std::net::IpAddr;
 
-use super::{Dimension, Filter, names::Key, paths::Path, users};
+use super::{
+    Dimension, Filter,
+    names::Key,
+    paths::Path,
+    places::{LostPath, PathPlace},
+    users,
+};
 use crate::{decode::journal::heading::Span, event::Event};
 
 impl Filter {
@@ -66,5 +72,20 @@ impl Filter {
             }
             Dimension::Remote => self.remote_address(ev, places).map(|a: IpAddr| a.to_string()).into_iter().collect(),
         }
+    }
+
+    /// Why paths are not looked at, though they stand there; empty for the other dimensions.
+    pub fn unseen(&self, dimension: Dimension, ev: &Event<'_>) -> Vec<&'static str> {
+        let (Dimension::Ifs, Some(places), Some(layout)) = (dimension, self.places(ev), ev.kind.layout.as_deref())
+        else {
+            return Vec::new();
+        };
+        let why = |p: &PathPlace| match p.lost(layout, &ev.entry, self.charset())? {
+            LostPath::Relative => Some("relative to a directory: not looked at"),
+            LostPath::Cut => Some("cut off: not looked at"),
+        };
+        let mut all: Vec<_> = places.paths.iter().filter_map(why).collect();
+        all.dedup();
+        all
     }
 }

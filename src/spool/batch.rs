@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use ring::digest::{Context, SHA256, digest};
 use serde::{Deserialize, Serialize};
 
-use crate::{decode::journal::text::trim_blanks, event::Event};
+use crate::{decode::journal::text::trim_blanks, encode::transcode::put_hex, event::Event};
 
 /// The version of the blob.
 pub const FORMAT: i64 = 1;
@@ -119,6 +119,13 @@ pub fn checksum(blob: &[u8]) -> Hash {
     let mut sum = [0; 32];
     sum.copy_from_slice(digest(&SHA256, blob).as_ref());
     sum
+}
+
+/// Bytes as hexadecimal text.
+pub fn hex(bytes: &[u8]) -> String {
+    let mut text = Vec::with_capacity(bytes.len() * 2);
+    put_hex(bytes, &mut text);
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 /// A stored batch, opened.

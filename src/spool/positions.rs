@@ -9,7 +9,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::batch::checksum;
+use super::batch::{checksum, hex};
 
 /// Positions by source, as the sources wrote them.
 pub type Positions = BTreeMap<String, String>;
@@ -72,10 +72,6 @@ fn read(path: &Path) -> Option<Generation> {
     let text = fs::read_to_string(path).ok()?;
     let (sum, body) = text.trim_end().split_once('\n')?;
     (sum == hex(&checksum(body.as_bytes()))).then(|| serde_json::from_str(body).ok()).flatten()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 #[cfg(test)]

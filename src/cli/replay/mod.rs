@@ -311,12 +311,11 @@ impl Run {
             if let Some(count) = summary.types.get_mut(event.kind.index) {
                 *count += 1;
             }
-            match filters.verdict(&event, &mut self.state) {
+            let verdict = filters.verdict(&event, &mut self.state);
+            verdict.raise(&mut event);
+            match verdict {
                 Verdict::Sent => {}
-                Verdict::AuditChange(severity, rule) => {
-                    event.severity_floor = severity;
-                    summary.kept_audit_changes += u64::from(rule.is_some());
-                }
+                Verdict::AuditChange(_, rule) => summary.kept_audit_changes += u64::from(rule.is_some()),
                 Verdict::Dropped(rule) => {
                     summary.dropped(rule);
                     continue;

@@ -212,21 +212,15 @@ impl Visitor for Watching<'_> {
         };
         count(&mut self.sides.0, &ev, new, new_bytes, second);
         count(&mut self.sides.1, &ev, old, old_bytes, second);
-        self.watch.event(watch, &ev, is_sent(old), is_sent(new));
+        self.watch.event(watch, &ev, old.is_sent(), new.is_sent());
         Ok(ControlFlow::Continue(()))
     }
-}
-
-fn is_sent(v: Verdict) -> bool {
-    !matches!(v, Verdict::Dropped(_))
 }
 
 /// The bytes of the line, sent or not: what is dropped is what is saved.
 fn bytes(encoder: &mut Encoder, ev: &Event<'_>, verdict: Verdict, line: &mut Vec<u8>) -> u64 {
     let mut ev = *ev;
-    if let Verdict::AuditChange(severity, _) = verdict {
-        ev.severity_floor = severity;
-    }
+    verdict.raise(&mut ev);
     line.clear();
     encoder.encode(&ev, line).total as u64
 }

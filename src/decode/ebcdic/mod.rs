@@ -104,6 +104,21 @@ impl Charset {
         self.ccsid
     }
 
+    /// The EBCDIC character set of a CCSID, or a sentence that says which there are.
+    pub fn ebcdic(ccsid: u16) -> Result<&'static Self, String> {
+        Charset::of(Ccsid(ccsid)).filter(|_| SUPPORTED.contains(&ccsid)).ok_or_else(|| {
+            let known: Vec<String> = SUPPORTED.iter().map(u16::to_string).collect();
+            format!("not an EBCDIC CCSID that is supported; known are {}", known.join(", "))
+        })
+    }
+
+    /// The bytes of a system, receiver or profile name: 1 to 10 of them.
+    pub fn name(&self, text: &str) -> Result<Vec<u8>, &'static str> {
+        self.encode(text)
+            .filter(|b| !b.is_empty() && b.len() <= 10)
+            .ok_or("expected a name of 1 to 10 characters of the CCSID")
+    }
+
     /// How it writes its characters.
     #[must_use]
     pub fn kind(&self) -> Kind {
