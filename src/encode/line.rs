@@ -247,7 +247,7 @@ fn is_port(text: &[u8]) -> bool {
     !text.is_empty() && number.is_some_and(|n| n <= 65_535)
 }
 
-fn put_rfc3339(time: Option<EntryTime>, out: &mut Vec<u8>) -> bool {
+pub(super) fn put_rfc3339(time: Option<EntryTime>, out: &mut Vec<u8>) -> bool {
     let Some(t) = time else { return false };
     out.extend_from_slice(&t.local);
     put_offset(t.offset, out);
@@ -313,7 +313,7 @@ fn put_header(
 }
 
 /// `Mmm dd hh:mm:ss`, the day padded with a blank (RFC 3164, section 4.1.2).
-fn put_bsd_time(time: Option<EntryTime>, out: &mut Vec<u8>) {
+pub(super) fn put_bsd_time(time: Option<EntryTime>, out: &mut Vec<u8>) {
     const MONTHS: [&[u8; 3]; 12] =
         [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
     let local = time.map_or(*b"1970-01-01T00:00:00.000000", |t| t.local);

@@ -11,6 +11,7 @@ pub mod address;
 pub mod entry_json;
 pub mod escape;
 pub mod line;
+pub mod notice;
 pub mod plan;
 pub mod profile;
 mod shrink;

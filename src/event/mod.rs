@@ -4,10 +4,12 @@
 //! borrowed bytes, and the [`EventType`] compiled once for its entry type and heading, which says where each
 //! [`Slot`] of the event stands. Nothing is transcoded here, and a guess never becomes a slot unless asked for.
 pub mod model;
+pub mod notice;
 pub mod slot;
 pub mod time;
 
 pub use model::{Detail, EventModel, EventType, Options};
+pub use notice::Notice;
 pub use slot::{Slot, SlotDetail, Source};
 pub use time::{Clock, DateFormat, EntryTime};
 
@@ -31,5 +33,12 @@ impl<'a> Event<'a> {
     #[inline]
     pub fn detail_code(&self) -> &'a [u8] {
         self.kind.detail_code(&self.entry)
+    }
+
+    /// Severity, 0 to 10: that of the detail, of the type where no table has the detail, or the floor.
+    pub fn severity(&self) -> u8 {
+        let code = self.detail_code();
+        let detail = self.kind.details().iter().find(|(c, _)| c == code);
+        detail.map_or(self.kind.severity, |(_, d)| d.severity).max(self.severity_floor).min(10)
     }
 }
