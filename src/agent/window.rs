@@ -22,9 +22,8 @@ impl Default for Rules {
 
 #[derive(Clone, Copy, Debug)]
 struct Sent {
-    lane: Lane,
-    /// The cursor of its lane behind it.
-    next: Cursor,
+    /// Its lane, and the cursor of that behind it; `None` for a heartbeat, which nobody needs again.
+    place: Option<(Lane, Cursor)>,
     bytes: u64,
     at: Duration,
 }
@@ -37,23 +36,25 @@ pub struct Window {
     /// Events that left it on this connection.
     left: u64,
     /// Events in it, by lane.
-    lanes: [usize; 2],
+    lanes: [usize; Lane::COUNT],
 }
 
 /// How far each lane may move.
-pub type Moved = [Option<Cursor>; 2];
+pub type Moved = [Option<Cursor>; Lane::COUNT];
 
 impl Window {
-    /// An event was handed to the connection.
-    pub fn push(&mut self, lane: Lane, next: Cursor, bytes: u64, now: Duration) {
-        self.sent.push_back(Sent { lane, next, bytes, at: now });
+    /// A line was handed to the connection: an event, with its lane and the cursor behind it, or a heartbeat.
+    pub fn push(&mut self, place: Option<(Lane, Cursor)>, bytes: u64, now: Duration) {
+        self.sent.push_back(Sent { place, bytes, at: now });
         self.bytes += bytes;
-        self.lanes[lane.index()] += 1;
+        if let Some((lane, _)) = place {
+            self.lanes[lane.index()] += 1;
+        }
     }
 
-    /// Events in it.
-    pub fn len(&self) -> usize {
-        self.sent.len()
+    /// Events in it, heartbeats not counted.
+    pub fn events(&self) -> usize {
+        self.lanes.iter().sum()
     }
 
     /// Whether a lane has nothing in it.
@@ -68,7 +69,7 @@ impl Window {
 
     /// Lets the events go that count as arrived, of those among the first `written` of this connection.
     pub fn pass(&mut self, rules: Rules, written: u64, now: Duration) -> Moved {
-        let mut moved = [None; 2];
+        let mut moved = [None; Lane::COUNT];
         while let Some(first) = self.sent.front() {
             let after = self.bytes - first.bytes;
             let arrived = after >= rules.bytes || now.saturating_sub(first.at) >= rules.age;
@@ -82,7 +83,7 @@ impl Window {
 
     /// Lets the first events of this connection go, up to `count` since it was opened: they are acknowledged.
     pub fn acknowledge(&mut self, count: u64) -> Moved {
-        let mut moved = [None; 2];
+        let mut moved = [None; Lane::COUNT];
         while self.left < count && !self.sent.is_empty() {
             self.pop(&mut moved);
         }
@@ -93,16 +94,16 @@ impl Window {
         if let Some(s) = self.sent.pop_front() {
             self.bytes -= s.bytes;
             self.left += 1;
-            self.lanes[s.lane.index()] -= 1;
-            if let Some(m) = moved.get_mut(s.lane.index()) {
-                *m = Some(s.next);
+            if let Some((lane, next)) = s.place {
+                self.lanes[lane.index()] -= 1;
+                moved[lane.index()] = Some(next);
             }
         }
     }
 
     /// The connection is gone; what was in the window will be sent again. Returns how many events that are.
     pub fn fail(&mut self) -> usize {
-        let n = self.sent.len();
+        let n = self.events();
         *self = Window::default();
         n
     }
@@ -116,18 +117,22 @@ mod tests {
         Cursor { batch: 1, event }
     }
 
+    fn normal(cursor: Option<Cursor>) -> Moved {
+        [None, None, cursor, None]
+    }
+
     #[test]
     fn an_event_leaves_by_bytes_after_it_or_by_age_and_never_unwritten() {
         let rules = Rules { bytes: 100, age: Duration::from_secs(60) };
         let mut w = Window::default();
         for n in 0..10 {
-            w.push(Lane::Normal, at(n + 1), 30, Duration::from_secs(n as u64));
+            w.push(Some((Lane::Normal, at(n + 1))), 30, Duration::from_secs(n as u64));
         }
         // 270 bytes follow the first, 120 the sixth, 90 the seventh: six may go, but only two are written.
-        assert_eq!(w.pass(rules, 2, Duration::from_secs(10)), [None, Some(at(2))]);
-        assert_eq!(w.pass(rules, 10, Duration::from_secs(10)), [None, Some(at(6))]);
-        assert_eq!(w.pass(rules, 10, Duration::from_secs(65)), [None, None]);
-        assert_eq!(w.pass(rules, 10, Duration::from_secs(68)), [None, Some(at(9))]);
+        assert_eq!(w.pass(rules, 2, Duration::from_secs(10)), normal(Some(at(2))));
+        assert_eq!(w.pass(rules, 10, Duration::from_secs(10)), normal(Some(at(6))));
+        assert_eq!(w.pass(rules, 10, Duration::from_secs(65)), normal(None));
+        assert_eq!(w.pass(rules, 10, Duration::from_secs(68)), normal(Some(at(9))));
         assert_eq!(w.fail(), 1);
         assert!(w.is_empty());
     }
@@ -136,11 +141,17 @@ mod tests {
     fn lanes_move_on_their_own_and_acknowledgements_let_events_go_in_order() {
         let mut w = Window::default();
         for n in 0..6 {
-            w.push(if n % 2 == 0 { Lane::Priority } else { Lane::Normal }, at(n + 1), 1, Duration::ZERO);
+            let lane = if n % 2 == 0 { Lane::Priority } else { Lane::Normal };
+            w.push(Some((lane, at(n + 1))), 1, Duration::ZERO);
         }
-        assert_eq!(w.acknowledge(3), [Some(at(3)), Some(at(2))]);
-        assert_eq!(w.acknowledge(3), [None, None]);
-        assert_eq!(w.acknowledge(99), [Some(at(5)), Some(at(6))]);
-        assert_eq!(w.len(), 0);
+        // A heartbeat is acknowledged as any line, and moves nothing.
+        w.push(None, 1, Duration::ZERO);
+        assert_eq!(w.events(), 6);
+        assert_eq!(w.acknowledge(3), [Some(at(3)), None, Some(at(2)), None]);
+        assert_eq!(w.acknowledge(3), [None; 4]);
+        assert_eq!(w.acknowledge(6), [Some(at(5)), None, Some(at(6)), None]);
+        assert!(!w.is_empty());
+        assert_eq!(w.acknowledge(7), [None; 4]);
+        assert!(w.is_empty());
     }
 }

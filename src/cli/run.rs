@@ -1,6 +1,6 @@
 //! `run`: the agent as a service.
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::anyhow;
 use signal_hook::{
-    consts::{SIGINT, SIGTERM},
+    consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::Signals,
 };
 
@@ -19,7 +19,8 @@ use super::{
     setup::{load, model_options},
 };
 use crate::{
-    agent::{self, Shared, link},
+    agent::{self, Setup, Shared, Totals, Wish, link},
+    config::Config,
     decode::journal::Catalog,
     encode::Profile,
     spool::{Spool, SpoolError, SpoolOptions},
@@ -37,14 +38,66 @@ pub struct Args {
     /// Warnings about the configuration are errors
     #[arg(long)]
     deny_warnings: bool,
+    /// End with 3 when a gap was seen: entries may be missing
+    #[arg(long)]
+    strict: bool,
 }
 
 /// Runs it.
 pub fn run(args: &Args) -> Result<Exit, Failure> {
     let catalog = Arc::new(Catalog::with_folder(args.layouts.as_deref()).map_err(Failure::usage)?);
     let profile = Profile::native().map_err(|e| Failure::failed(anyhow!(e)))?;
-    let config = load(&args.config, &catalog, None, args.deny_warnings)?;
-    let missing = |what: &str| Failure::usage(anyhow!("{}: {what}", args.config.display()));
+    let read = || configuration(&args.config, &catalog, args.deny_warnings);
+    let (config, state_dir) = read()?;
+    let mut options = SpoolOptions::new(state_dir.clone());
+    options.max_size = config.spool_max_size.unwrap_or(SpoolOptions::MAX_SIZE);
+    let (spool, notes) = Spool::open(options).map_err(spool_failure)?;
+    for note in notes {
+        say(format_args!("qaudjrn: {note}\n"));
+    }
+    let setup = |config: Config| Setup { model_options: model_options(&profile, &config, false), config };
+    let shared = Shared::new(catalog.clone(), profile.clone(), spool);
+    let flags = flags()?;
+    let mut wish = || {
+        if flags.stop.load(Ordering::Relaxed) {
+            return Wish::Stop;
+        }
+        if !flags.reload.swap(false, Ordering::Relaxed) {
+            return Wish::GoOn;
+        }
+        match read() {
+            Ok((_, other)) if other != state_dir => {
+                say(format_args!(
+                    "qaudjrn: the new configuration is refused, the old one stays: another state_dir needs a new start\n"
+                ));
+                Wish::GoOn
+            }
+            Ok((config, _)) => {
+                say(format_args!("qaudjrn: the configuration was read again: {}\n", config.hash));
+                Wish::Reload(Box::new(setup(config)))
+            }
+            Err(e) => {
+                say(format_args!("qaudjrn: the new configuration is refused, the old one stays: {:#}\n", e.error));
+                Wish::GoOn
+            }
+        }
+    };
+    let totals = agent::run(shared, setup(config), &mut wish).map_err(spool_failure)?;
+    tell(&totals);
+    let not_well = totals.sources.iter().any(|(_, s)| s.parked > 0 || args.strict && s.gaps > 0);
+    Ok(if totals.failed {
+        Exit::Failed
+    } else if not_well {
+        Exit::Finished
+    } else {
+        Exit::Done
+    })
+}
+
+/// Reads a configuration and looks whether an agent can run with it. Its `state_dir` comes with it.
+fn configuration(path: &Path, catalog: &Catalog, deny_warnings: bool) -> Result<(Config, PathBuf), Failure> {
+    let config = load(path, catalog, None, deny_warnings)?;
+    let missing = |what: &str| Failure::usage(anyhow!("{}: {what}", path.display()));
     let state_dir =
         config.state_dir.clone().ok_or_else(|| missing("state_dir is missing: where the agent keeps its spool"))?;
     if config.sources.is_empty() {
@@ -56,32 +109,26 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     for o in config.outputs.iter().filter(|o| link::is_unreliable(&o.address)) {
         say(format_args!("qaudjrn: warning: output {}: UDP loses lines without a sign\n", o.name));
     }
-    let mut options = SpoolOptions::new(state_dir);
-    options.max_size = config.spool_max_size.unwrap_or(options.max_size);
-    let (spool, notes) = Spool::open(options).map_err(spool_failure)?;
-    for note in notes {
-        say(format_args!("qaudjrn: {note}\n"));
-    }
-    let model_options = model_options(&profile, &config, false);
-    let shared = Shared::new(config, catalog, profile, model_options, spool);
-    let stop = stop_flag()?;
-    let (totals, failed) = agent::run(shared, &|| stop.load(Ordering::Relaxed)).map_err(spool_failure)?;
-    for (name, [read, spooled, filtered, parked]) in &totals.sources {
+    Ok((config, state_dir))
+}
+
+/// The sums: what was read became something, and what was spooled too.
+fn tell(totals: &Totals) {
+    for (name, s) in &totals.sources {
+        let refused = if s.refused > 0 { format!(" + refused {}", s.refused) } else { String::new() };
+        let gaps = if s.gaps > 0 { format!("; gaps {}", s.gaps) } else { String::new() };
         say(format_args!(
-            "qaudjrn: source {name}: read {read} = filtered {filtered} + parked {parked} + spooled {spooled}\n"
+            "qaudjrn: source {name}: read {} = filtered {} + parked {}{refused} + spooled {}{gaps}\n",
+            s.read, s.filtered, s.parked, s.spooled
         ));
     }
-    for (name, [sent, filtered, resent]) in &totals.outputs {
-        say(format_args!("qaudjrn: output {name}: sent {sent}, filtered {filtered}, resent {resent}\n"));
+    for (name, o) in &totals.outputs {
+        let waiting = if o.waiting > 0 { format!(", waiting {}", o.waiting) } else { String::new() };
+        say(format_args!(
+            "qaudjrn: output {name}: sent {}, filtered {}, resent {}{waiting}\n",
+            o.sent, o.filtered, o.resent
+        ));
     }
-    let parked = totals.sources.iter().any(|(_, [.., parked])| *parked > 0);
-    Ok(if failed {
-        Exit::Failed
-    } else if parked {
-        Exit::Finished
-    } else {
-        Exit::Done
-    })
 }
 
 fn spool_failure(e: SpoolError) -> Failure {
@@ -91,17 +138,26 @@ fn spool_failure(e: SpoolError) -> Failure {
     }
 }
 
-/// Set by SIGTERM and Ctrl-C. A second one ends the program at once: what was read is on the disk.
-fn stop_flag() -> Result<Arc<AtomicBool>, Failure> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(Failure::failed)?;
-    let flag = stop.clone();
+/// What signals ask for.
+struct Flags {
+    stop: Arc<AtomicBool>,
+    reload: Arc<AtomicBool>,
+}
+
+/// SIGTERM and Ctrl-C stop; a second one ends the program at once: what was read is on the disk. SIGHUP reads the
+/// configuration again.
+fn flags() -> Result<Flags, Failure> {
+    let flags = Flags { stop: Arc::default(), reload: Arc::default() };
+    let (stop, reload) = (flags.stop.clone(), flags.reload.clone());
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(Failure::failed)?;
     thread::spawn(move || {
-        for _ in signals.forever() {
-            if flag.swap(true, Ordering::Relaxed) {
+        for signal in signals.forever() {
+            if signal == SIGHUP {
+                reload.store(true, Ordering::Relaxed);
+            } else if stop.swap(true, Ordering::Relaxed) {
                 std::process::exit(Exit::Interrupted as i32);
             }
         }
     });
-    Ok(stop)
+    Ok(flags)
 }

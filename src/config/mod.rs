@@ -30,6 +30,7 @@ use crate::{
     decode::{ebcdic::Charset, journal::Catalog},
     encode::{Format, Profile, Settings, value::Given},
     filter::{RuleBook, Rules, lint, types},
+    spool::batch::{checksum, hex},
 };
 
 /// The whole file.
@@ -45,6 +46,12 @@ pub struct Config {
     pub state_dir: Option<PathBuf>,
     /// Bytes that the spool may have; `None` for the default.
     pub spool_max_size: Option<u64>,
+    /// What happens when it has them.
+    pub when_full: WhenFull,
+    /// How often each output is told that the agent lives, unless it says otherwise; zero for never.
+    pub heartbeat: Duration,
+    /// SHA-256 over what the file says, its comments and blanks aside: the same hash, the same configuration.
+    pub hash: String,
     /// How long an agent may take to end.
     pub stop_timeout: Duration,
     /// Where it is sent.
@@ -55,6 +62,17 @@ pub struct Config {
     pub severity: BTreeMap<String, u8>,
     /// What is odd about it, errors first.
     pub problems: Vec<Problem>,
+}
+
+/// `spool.when_full`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WhenFull {
+    /// The sources are not read until there is room: nothing is dropped.
+    #[default]
+    Wait,
+    /// Near the end of the room, entries of the lowest severities are refused first; never those of `*SECURITY` and
+    /// `*AUTFAIL`.
+    DropLowestSeverity,
 }
 
 /// `[line]`: the public contract of the lines. What is not given is the profile's.
@@ -111,21 +129,32 @@ impl Config {
         let mut config = Config {
             state_dir: s.string("state_dir", &mut r).map(|d| folder.join(d.value)),
             stop_timeout: s.positive("stop_timeout", &mut r).map_or(Duration::from_secs(30), Duration::from_secs_f64),
-            sources: source::sources(&mut s, folder, &mut r),
+            heartbeat: seconds(&mut s, "heartbeat", &mut r).unwrap_or(HEARTBEAT),
+            hash: hash(text),
             ..Config::default()
         };
         let mut spool = s.table("spool", &mut r);
         config.spool_max_size = spool.size("max_size", &mut r);
+        let ways = [("wait", WhenFull::Wait), ("drop_lowest_severity", WhenFull::DropLowestSeverity)];
+        config.when_full = spool.choice("when_full", &ways, &mut r).unwrap_or_default();
+        if config.when_full == WhenFull::DropLowestSeverity {
+            let place = spool.place_of("when_full", &r);
+            config.problems.push(Problem::warning(
+                place,
+                "spool.when_full: when the spool is nearly full, entries of low severity are lost, counted but lost",
+            ));
+        }
         spool.finish(&mut r);
         let mut book = RuleBook::default();
         let mut rules = RuleReader { book: &mut book, prefix: String::new(), folder };
         let filter = s.table("filter", &mut r);
         config.filter = rules.filter(filter, None, &mut r);
+        config.sources = source::sources(&mut s, &config.filter, &mut rules, &mut r);
         config.outputs = output::outputs(&mut s, &config.filter, &mut rules, &mut r);
         config.line = line(&mut s, &mut r);
         config.severity = severity(&mut s, catalog, &mut r);
         s.finish(&mut r);
-        config.problems = r.problems;
+        config.problems.append(&mut r.problems);
         config.book = book;
         config.examine(catalog);
         // Errors first, then by place; what has none is about the file as a whole.
@@ -146,7 +175,8 @@ impl Config {
 
     /// Adds warnings for names that the CCSID of the jobs cannot write.
     pub fn examine_names(&mut self, job: &'static Charset) {
-        let all = std::iter::once(&self.filter).chain(self.outputs.iter().map(|o| &o.filter));
+        let sources = self.sources.iter().map(|s| &s.filter);
+        let all = std::iter::once(&self.filter).chain(sources).chain(self.outputs.iter().map(|o| &o.filter));
         for (rule, text) in all.flat_map(|rules| lint::unwritable(rules, job)) {
             let rule = self.book.get(rule);
             let name = rule.map_or(String::new(), |r| r.name());
@@ -162,8 +192,14 @@ impl Config {
 
     /// What needs the tables and all rules: unknown types, rules that can never match.
     fn examine(&mut self, catalog: &Catalog) {
+        for (named, place) in self.outputs.iter().flat_map(|o| &o.named_types) {
+            if let Err(e) = types::check(catalog, named) {
+                self.problems.push(Problem::error(Some(place.clone()), e.to_string()));
+            }
+        }
+        let sources = self.sources.iter().map(|s| (format!("source {}: ", s.name), &s.filter));
         let outputs = self.outputs.iter().map(|o| (format!("output {}: ", o.name), &o.filter));
-        for (whose, rules) in std::iter::once((String::new(), &self.filter)).chain(outputs) {
+        for (whose, rules) in std::iter::once((String::new(), &self.filter)).chain(sources).chain(outputs) {
             for level in ["*SECURITY", "*AUTFAIL"] {
                 let (off, partly) = lint::off(&rules.types, level, catalog);
                 if off.is_empty() && partly.is_empty() {
@@ -192,6 +228,20 @@ impl Config {
             }
         }
     }
+}
+
+/// How often an output hears that the agent lives, unless the configuration says otherwise.
+const HEARTBEAT: Duration = Duration::from_secs(60);
+
+/// A number of seconds; 0 is allowed, and means never.
+fn seconds(s: &mut Section<'_>, key: &'static str, r: &mut Reader<'_>) -> Option<Duration> {
+    s.integer(key, 0..86_401, r).and_then(|n| u64::try_from(n).ok()).map(Duration::from_secs)
+}
+
+/// See [`Config::hash`]. Files that it names count by their names only, so that no secret can be in it.
+fn hash(text: &str) -> String {
+    let canonical = text.parse::<toml::Table>().map_or_else(|_| text.to_owned(), |t| t.to_string());
+    hex(&checksum(canonical.as_bytes()))
 }
 
 /// The longest configuration: some million rules.

@@ -9,8 +9,9 @@ use super::{
 use crate::{
     agent::window,
     encode::{Format, Header, Profile, Settings, value::Given},
-    filter::{Place, Rules},
+    filter::{Place, RuleId, Ruled, Rules, TypeRule, TypeRules},
     output::{Target, TlsOptions, meter::Limits, sink::Framing},
+    spool::Start,
 };
 
 /// One output.
@@ -43,7 +44,31 @@ pub struct OutputConfig {
     /// How long a receiver may take nothing before it counts as gone.
     pub stall_timeout: Duration,
     /// Entry types that go first when the output is behind.
-    pub priority_types: Vec<String>,
+    pub priority_types: TypeRules,
+    /// What passes a spent daily budget.
+    pub pass: Pass,
+    /// Where it begins when it is new.
+    pub from: Start,
+    /// How often it is told that the agent lives; zero for never, `None` for what the agent does.
+    pub heartbeat: Option<Duration>,
+    /// The types that `priority_types` and `pass` name, with their places.
+    pub named_types: Vec<(TypeRule, Place)>,
+}
+
+/// What passes a spent daily budget. Without any, everything waits for the next day.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Pass {
+    /// Entry types.
+    pub types: TypeRules,
+    /// Severity from which an event passes, whatever its type.
+    pub severity: Option<u8>,
+}
+
+impl Pass {
+    /// Whether nothing passes.
+    pub fn is_empty(&self) -> bool {
+        self.types.send.is_empty() && self.severity.is_none()
+    }
 }
 
 /// Entry types that go first unless others are given.
@@ -111,7 +136,13 @@ fn output(
     let full = t.choice("detail", &[("compact", false), ("full", true)], r).unwrap_or(false);
     let include_guesses = t.boolean("include_guesses", r).is_some_and(|b| b.value);
     let tls = tls(&mut t, r);
-    let limits = limits(&mut t, r);
+    let (limits, pass_types, pass_severity) = limits(&mut t, r);
+    let mut named_types = Vec::new();
+    let pass = Pass { types: types("meter.pass_types", pass_types, &mut named_types, r), severity: pass_severity };
+    let priority = t.strings("priority_types", r);
+    let usual = || PRIORITY_TYPES.map(|t| Placed { value: t.to_owned(), place: at.clone() }).to_vec();
+    let priority = priority.or_else(|| Some(Placed { value: usual(), place: at.clone() }));
+    let priority_types = types("priority_types", priority, &mut named_types, r);
     let resend_window = {
         let mut w = t.table("resend_window", r);
         let default = window::Rules::default();
@@ -121,10 +152,8 @@ fn output(
         window::Rules { bytes, age }
     };
     let stall_timeout = t.positive("stall_timeout", r).map_or(Duration::from_secs(600), Duration::from_secs_f64);
-    let priority_types = match t.strings("priority_types", r) {
-        Some(list) => list.value.into_iter().map(|p| p.value).collect(),
-        None => PRIORITY_TYPES.map(str::to_owned).to_vec(),
-    };
+    let from = t.choice("from", &[("oldest", Start::Oldest), ("now", Start::Now)], r).unwrap_or_default();
+    let heartbeat = super::seconds(&mut t, "heartbeat", r);
     let max_size = t.integer("max_size", 480..1_000_001, r).and_then(|n| usize::try_from(n).ok());
     rules.prefix = format!("output {}: ", name.as_ref().map_or("", |n| n.value.as_str()));
     let filter = t.table("filter", r);
@@ -157,6 +186,10 @@ fn output(
         resend_window,
         stall_timeout,
         priority_types,
+        pass,
+        from,
+        heartbeat,
+        named_types,
     });
     (name, output)
 }
@@ -184,7 +217,24 @@ fn tls(t: &mut Section<'_>, r: &mut Reader<'_>) -> TlsOptions {
     TlsOptions { ca, cert, key, server_name, pin, insecure }
 }
 
-fn limits(t: &mut Section<'_>, r: &mut Reader<'_>) -> Limits {
+/// A list of entry types. It drops nothing, so its entries are no rules of the book; their places are for errors.
+fn types(key: &str, list: Listed, named: &mut Vec<(TypeRule, Place)>, r: &mut Reader<'_>) -> TypeRules {
+    let mut found = TypeRules { send_rule: Some(RuleId(0)), ..TypeRules::default() };
+    for item in list.into_iter().flat_map(|l| l.value) {
+        match item.value.parse::<TypeRule>() {
+            Ok(pattern) => {
+                named.push((pattern.clone(), item.place));
+                found.send.push(Ruled { rule: RuleId(0), pattern });
+            }
+            Err(e) => r.error(item.place, format!("output.{key}: {e}")),
+        }
+    }
+    found
+}
+
+type Listed = Option<Placed<Vec<Placed<String>>>>;
+
+fn limits(t: &mut Section<'_>, r: &mut Reader<'_>) -> (Limits, Listed, Option<u8>) {
     let mut m = t.table("meter", r);
     let limits = Limits {
         events_per_second: m.positive("events_per_second", r),
@@ -194,6 +244,12 @@ fn limits(t: &mut Section<'_>, r: &mut Reader<'_>) -> Limits {
         bytes_per_day: m.size("bytes_per_day", r),
         zone: super::source::zone(&mut m, r),
     };
+    let pass_types = m.strings("pass_types", r);
+    let pass_severity = m.integer("pass_severity", 0..11, r).and_then(|n| u8::try_from(n).ok());
+    if (pass_types.is_some() || pass_severity.is_some()) && limits.bytes_per_day.is_none() {
+        let place = m.place_of("pass_types", r).or_else(|| m.place_of("pass_severity", r));
+        r.problems.push(super::Problem::error(place, "output.meter: pass_types and pass_severity need bytes_per_day"));
+    }
     m.finish(r);
-    limits
+    (limits, pass_types, pass_severity)
 }

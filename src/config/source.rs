@@ -1,9 +1,15 @@
 //! `[[source]]`: where entries come from, and what they do not say themselves.
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use chrono_tz::Tz;
 
-use super::read::{Placed, Reader, Section};
+use super::{
+    filter::RuleReader,
+    read::{Placed, Reader, Section},
+};
 use crate::{
     decode::{
         ebcdic::Charset,
@@ -11,18 +17,33 @@ use crate::{
     },
     encode::value::Given,
     event::DateFormat,
-    filter::types::distance,
+    filter::{Place, Rules, types::distance},
+    source::{
+        directory::{After, Complete, DirectoryOptions, Order},
+        stream::{Listen, StreamOptions},
+    },
 };
+
+/// What a source is.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A capture file; followed as it grows, or read once.
+    Capture(PathBuf, bool),
+    /// A folder that captures arrive in.
+    Directory(DirectoryOptions),
+    /// A socket that a program on the IBM i writes to.
+    Stream(StreamOptions),
+}
 
 /// One source.
 #[derive(Clone, Debug)]
 pub struct SourceConfig {
     /// Its name in reports, and under which its position is kept.
     pub name: String,
-    /// The capture.
-    pub path: PathBuf,
-    /// Wait for more at its end.
-    pub follow: bool,
+    /// What it is.
+    pub input: Input,
+    /// What of its entries it leaves out, beside what the agent does.
+    pub filter: Rules,
     /// Heading, where it is not to be found out.
     pub kind: Option<HeadingKind>,
     /// Each record after its length, where it is not to be found out.
@@ -46,14 +67,34 @@ impl SourceConfig {
     }
 }
 
-/// Reads all sources; `folder` is that of the configuration.
-pub fn sources(s: &mut Section<'_>, folder: &Path, r: &mut Reader<'_>) -> Vec<SourceConfig> {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Capture,
+    Directory,
+    Stream,
+}
+
+/// Reads all sources. `agent` are the rules of `[filter]`.
+pub fn sources(
+    s: &mut Section<'_>,
+    agent: &Rules,
+    rules: &mut RuleReader<'_>,
+    r: &mut Reader<'_>,
+) -> Vec<SourceConfig> {
     let mut found: Vec<SourceConfig> = Vec::new();
+    let folder = rules.folder;
     for Placed { value: mut t, place } in s.tables("source", r) {
         let name = t.string("name", r);
-        let path = t.string("path", r);
-        t.choice("kind", &[("capture", ())], r);
-        let follow = t.boolean("follow", r).is_some_and(|b| b.value);
+        let kinds = [("capture", Kind::Capture), ("directory", Kind::Directory), ("stream", Kind::Stream)];
+        let input = match t.choice("kind", &kinds, r).unwrap_or(Kind::Capture) {
+            Kind::Capture => capture(&mut t, &place, folder, r),
+            Kind::Directory => directory(&mut t, &place, folder, r),
+            Kind::Stream => stream(&mut t, &place, folder, r),
+        };
+        rules.prefix = format!("source {}: ", name.as_ref().map_or("", |n| n.value.as_str()));
+        let filter = t.table("filter", r);
+        let filter = rules.filter(filter, Some(agent), r);
+        rules.prefix.clear();
         let kinds = HeadingKind::ALL.map(|k| (k.key(), k));
         let kind = t.choice("input", &kinds, r);
         let stream = t.choice("input_framing", &[("fixed", false), ("stream", true)], r);
@@ -77,18 +118,17 @@ pub fn sources(s: &mut Section<'_>, folder: &Path, r: &mut Reader<'_>) -> Vec<So
             receiver_library: text("receiver_library", r),
         };
         t.finish(r);
-        let (Some(name), Some(path)) = (name, path) else {
-            r.error(place, "source: name and path are needed");
-            continue;
-        };
-        let Some(charset) = charset else { continue };
+        if name.is_none() {
+            r.error(place, "source.name is missing");
+        }
+        let (Some(name), Some(input), Some(charset)) = (name, input, charset) else { continue };
         if found.iter().any(|s| s.name == name.value) {
             r.error(name.place, format!("source.name: there are two sources named {:?}", name.value));
         }
         found.push(SourceConfig {
             name: name.value,
-            path: folder.join(path.value),
-            follow,
+            input,
+            filter,
             kind,
             stream,
             record_length,
@@ -99,6 +139,78 @@ pub fn sources(s: &mut Section<'_>, folder: &Path, r: &mut Reader<'_>) -> Vec<So
         });
     }
     found
+}
+
+/// `path`, which is needed.
+fn path(t: &mut Section<'_>, at: &Place, folder: &Path, r: &mut Reader<'_>) -> Option<PathBuf> {
+    let path = t.string("path", r).map(|p| folder.join(p.value));
+    if path.is_none() {
+        r.error(at.clone(), "source.path is missing");
+    }
+    path
+}
+
+fn capture(t: &mut Section<'_>, at: &Place, folder: &Path, r: &mut Reader<'_>) -> Option<Input> {
+    let follow = t.boolean("follow", r).is_some_and(|b| b.value);
+    Some(Input::Capture(path(t, at, folder, r)?, follow))
+}
+
+fn directory(t: &mut Section<'_>, at: &Place, folder: &Path, r: &mut Reader<'_>) -> Option<Input> {
+    let follow = t.boolean("follow", r).is_none_or(|b| b.value);
+    let pattern = t.string("pattern", r).map_or("*".to_owned(), |p| p.value);
+    let quiet = t.positive("stable_seconds", r).map_or(Duration::from_secs(10), Duration::from_secs_f64);
+    let ways = [("stable", Complete::Stable(quiet)), ("rename", Complete::Rename), ("done", Complete::Done)];
+    let complete = t.choice("complete", &ways, r).unwrap_or(Complete::Stable(quiet));
+    let order = t.choice("order", &[("name", Order::Name), ("time", Order::Time)], r).unwrap_or(Order::Name);
+    let after = t.choice("after", &[("keep", 0), ("move", 1), ("delete", 2)], r).unwrap_or(0);
+    let move_to = t.string("move_to", r);
+    let path = path(t, at, folder, r)?;
+    let after = match (after, move_to) {
+        (1, to) => After::Move(path.join(to.map_or("done".to_owned(), |t| t.value))),
+        (after, Some(to)) => {
+            r.error(to.place, "source.move_to: only with after = \"move\"");
+            if after == 2 { After::Delete } else { After::Keep }
+        }
+        (2, None) => After::Delete,
+        _ => After::Keep,
+    };
+    Some(Input::Directory(DirectoryOptions { path, pattern, complete, order, after, follow }))
+}
+
+fn stream(t: &mut Section<'_>, at: &Place, folder: &Path, r: &mut Reader<'_>) -> Option<Input> {
+    let mut file = |key: &'static str, r: &mut Reader<'_>| t.string(key, r).map(|p| folder.join(p.value));
+    let (cert, key, client_ca) = (file("cert", r), file("key", r), file("client_ca", r));
+    let Some(Placed { value, place }) = t.string("listen", r) else {
+        r.error(at.clone(), "source.listen is missing");
+        return None;
+    };
+    let wrong = format!(
+        "source.listen = {value:?}: expected tcp://HOST:PORT, tls://HOST:PORT or unix:PATH, where the program on the IBM i connects to"
+    );
+    let listen = match value.split_once(':') {
+        Some(("unix", path)) if !path.is_empty() => Some(Listen::Unix(folder.join(path))),
+        Some(("tcp", rest)) => rest.strip_prefix("//").and_then(|a| a.parse().ok()).map(Listen::Tcp),
+        Some(("tls", rest)) => rest.strip_prefix("//").and_then(|a| a.parse().ok()).map(Listen::Tls),
+        _ => None,
+    };
+    let Some(listen) = listen else {
+        r.error(place, wrong);
+        return None;
+    };
+    let is_tls = matches!(listen, Listen::Tls(_));
+    if is_tls && (cert.is_none() || key.is_none()) {
+        r.error(place, "source.listen: tls:// needs cert and key: the certificate that the sender is shown");
+        return None;
+    }
+    if !is_tls && (cert.is_some() || key.is_some() || client_ca.is_some()) {
+        r.error(place.clone(), "source.listen: cert, key and client_ca are for tls://");
+    }
+    if let Listen::Tcp(a) = &listen
+        && !matches!(a.host.as_str(), "127.0.0.1" | "::1" | "localhost")
+    {
+        r.warning(place, "source.listen: tcp:// on an address that others reach: anyone there can write entries and read ours on the way; use tls:// with client_ca");
+    }
+    Some(Input::Stream(StreamOptions { listen, cert, key, client_ca }))
 }
 
 /// `ccsid`; 37 unless one is given.

@@ -65,6 +65,16 @@ impl Clock {
         }
     }
 
+    /// Within the hour that comes twice: whether it is the second time. To be kept over a restart.
+    pub fn second_pass(&self) -> bool {
+        self.second_pass
+    }
+
+    /// Goes on from what [`Clock::second_pass`] said.
+    pub fn set_second_pass(&mut self, second: bool) {
+        self.second_pass = second;
+    }
+
     /// The time of an entry; `None` when its bytes are no date and time.
     #[inline]
     pub fn read(&mut self, entry: &Entry<'_>) -> Option<EntryTime> {

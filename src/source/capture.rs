@@ -5,6 +5,7 @@
 use std::{
     fs::File,
     io::{self, Read, Seek, SeekFrom},
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -61,6 +62,17 @@ pub enum CaptureError {
     },
 }
 
+/// What stands at the front of what is not handed out yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Front {
+    /// A whole record.
+    Record,
+    /// The beginning of a record; the rest is not there.
+    Cut,
+    /// Nothing.
+    End,
+}
+
 /// One record, or what is left of one.
 #[derive(Clone, Copy, Debug)]
 pub enum Item<'a> {
@@ -82,6 +94,8 @@ pub struct Capture {
     offset: u64,
     ended: bool,
     size: Option<u64>,
+    /// What was seen leaves no doubt about what it is, whatever comes behind it.
+    certain: bool,
     /// The same file, to move in it; `None` for a pipe.
     file: Option<File>,
 }
@@ -109,14 +123,35 @@ impl Capture {
     /// Goes on at an offset that [`Capture::offset`] returned before, in this run or another, and looks again whether there
     /// is more. Only for files.
     pub fn skip_to(&mut self, offset: u64) -> Result<(), CaptureError> {
-        let io = |source| CaptureError::Io { name: self.name.clone(), offset, source };
-        let Some(file) = &mut self.file else {
-            return Err(io(io::Error::new(io::ErrorKind::Unsupported, "only a file can be gone on with")));
-        };
-        file.seek(SeekFrom::Start(offset)).map_err(io)?;
-        self.size = file.metadata().ok().map(|m| m.len());
+        let mut file = self.file()?;
+        let sought = file.seek(SeekFrom::Start(offset));
+        let size = file.metadata().ok().map(|m| m.len());
+        sought.map_err(|e| self.failed(offset, e))?;
+        self.size = size;
         (self.start, self.end, self.offset, self.ended) = (0, 0, offset, false);
         Ok(())
+    }
+
+    /// Bytes that the file has now.
+    pub fn file_size(&self) -> Result<u64, CaptureError> {
+        let file = self.file()?;
+        file.metadata().map(|m| m.len()).map_err(|e| self.failed(0, e))
+    }
+
+    /// Some bytes of the file, all of them; reading goes on where it was.
+    pub fn bytes_at(&self, from: u64, length: u64) -> Result<Vec<u8>, CaptureError> {
+        let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
+        self.file()?.read_exact_at(&mut bytes, from).map_err(|e| self.failed(from, e))?;
+        Ok(bytes)
+    }
+
+    fn file(&self) -> Result<&File, CaptureError> {
+        let no_file = || io::Error::new(io::ErrorKind::Unsupported, "only a file can be gone on with");
+        self.file.as_ref().ok_or_else(|| self.failed(self.offset, no_file()))
+    }
+
+    fn failed(&self, offset: u64, source: io::Error) -> CaptureError {
+        CaptureError::Io { name: self.name.clone(), offset, source }
     }
 
     /// Reads from anything that reads.
@@ -153,10 +188,12 @@ impl Capture {
                 _ => {}
             }
         };
+        let certain = detect::is_certain(&found, wanted, buffer.len());
         Ok(Capture {
             name,
             input,
             found,
+            certain,
             start: 0,
             end: buffer.len(),
             buffer,
@@ -177,6 +214,11 @@ impl Capture {
         &self.found
     }
 
+    /// Whether what was seen at its front leaves no doubt about what it is, whatever comes behind it.
+    pub fn is_certain(&self) -> bool {
+        self.certain
+    }
+
     /// Its size in bytes, where known.
     pub fn size(&self) -> Option<u64> {
         self.size
@@ -191,6 +233,22 @@ impl Capture {
     pub fn is_ready(&self) -> bool {
         let bytes = self.buffer.get(self.start..self.end).unwrap_or(&[]);
         !matches!(split(self.found.framing, bytes, self.ended), Split::Need(_))
+    }
+
+    /// What [`Capture::next`] would hand out.
+    pub fn front(&mut self) -> Result<Front, CaptureError> {
+        loop {
+            let bytes = self.buffer.get(self.start..self.end).unwrap_or(&[]);
+            match split(self.found.framing, bytes, self.ended) {
+                Split::Need(n) => self.refill(n)?,
+                Split::End => return Ok(Front::End),
+                Split::BadLength(got) => {
+                    return Err(CaptureError::BadLength { name: self.name.clone(), offset: self.offset, got });
+                }
+                Split::Record { .. } => return Ok(Front::Record),
+                Split::Cut(_) => return Ok(Front::Cut),
+            }
+        }
     }
 
     /// The next record; `None` at the end.

@@ -1,4 +1,107 @@
-//! Where entries come from. In this version: capture files and standard input ([`capture`]).
+//! Where entries come from: capture files ([`capture`], [`file`]), a folder that captures arrive in ([`directory`]), a
+//! socket that a program on the IBM i writes to ([`stream`]).
+//!
+//! For: handing out records one by one together with the place to go on behind them ([`Feed`]), and telling from the
+//! journal's own numbers whether something is missing ([`chain`]). Not for: decoding, filtering, storing: the agent does
+//! that with what a feed hands out.
+//!
+//! Invariants: a feed reads ahead by one buffer, whatever the size of its source; it never waits longer than [`WAIT`] in
+//! one call; a place that was returned by [`Feed::place`] and stored is where it goes on in this run or another, and if
+//! what was there is there no more, it says so ([`Step::Lost`]) and never guesses.
 pub mod capture;
+pub mod chain;
+pub mod directory;
+pub mod file;
+pub mod stream;
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::Value;
 
 pub use capture::{Capture, CaptureError, Item};
+pub use file::CaptureFeed;
+
+use crate::decode::journal::Heading;
+
+/// The longest that [`Feed::next`] waits for something to come.
+pub const WAIT: Duration = Duration::from_millis(200);
+
+/// One record as its source holds it.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'a> {
+    /// Its bytes, heading included.
+    pub bytes: &'a [u8],
+    /// The heading they have.
+    pub heading: &'a Arc<Heading>,
+    /// Where it stands, for messages: byte offset in a file, number in a stream.
+    pub offset: u64,
+}
+
+/// What a feed has next.
+#[derive(Debug)]
+pub enum Step<'a> {
+    /// A record.
+    Record(Record<'a>),
+    /// A part of the source is read to its end, and another begins: what was handed out is stored before the next call.
+    /// The same holds for [`Step::Say`] and [`Step::Lost`]: only behind one of them may the heading change.
+    Boundary,
+    /// Something for the log.
+    Say(String),
+    /// What stood behind the last place is there no more, or cannot be read: entries may be missing.
+    Lost(String),
+    /// Nothing at present.
+    Idle,
+    /// Nothing will come any more.
+    End,
+}
+
+/// Where a feed goes on.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Place {
+    /// Of the source as a whole.
+    pub whole: Value,
+    /// Of the part that is being read, where a source has parts with places of their own (the files of a folder): its
+    /// name, which is what is in it and not what it is called, and its place.
+    pub part: Option<(String, Value)>,
+}
+
+/// Why a feed cannot go on: the source ends with this.
+#[derive(Debug, thiserror::Error)]
+pub enum FeedError {
+    /// A capture.
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
+    /// A file, a folder or a socket of the source.
+    #[error("{what}: {source}")]
+    Io {
+        /// Which, and what was tried.
+        what: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The configuration of the source does not go with what is there.
+    #[error("{0}")]
+    Config(String),
+}
+
+/// A source of records.
+pub trait Feed {
+    /// What comes next; waits for it, but not longer than [`WAIT`].
+    fn next(&mut self) -> Result<Step<'_>, FeedError>;
+
+    /// Whether the next call returns a record without a wait: what was read before a wait is stored first.
+    fn is_ready(&self) -> bool;
+
+    /// Where to go on behind the last record handed out.
+    fn place(&mut self) -> Result<Place, FeedError>;
+
+    /// Everything handed out so far is on the disk, with its place, in batches up to this one.
+    fn stored(&mut self, batch: i64) -> Result<(), FeedError>;
+
+    /// Every output has passed the batches before this one: what they came from is needed no more. Returns sentences for
+    /// the log.
+    fn passed(&mut self, before: i64) -> Vec<String>;
+
+    /// Whether nothing is left to be done when outputs pass batches.
+    fn is_settled(&self) -> bool;
+}

@@ -1,20 +1,28 @@
 //! A batch: some hundred entries that the filter let through, in one blob, and what proves their continuity.
 //!
-//! The blob holds, entry after entry: length of the record (u32), length of what is stored of it (u32), offset of local
-//! time from UTC in seconds (i32; -2147483648 where the entry has no valid time), severity floor (u8), the record without
-//! its trailing blanks. Numbers are big-endian. Nothing in it is ever rewritten.
+//! The blob holds, event after event: what it is (u8: 0 an entry, 1 a notice of the agent), length of the record (u32),
+//! length of what is stored of it (u32), offset of local time from UTC in seconds (i32; -2147483648 where the entry has no
+//! valid time), severity floor (u8), the record without its trailing blanks; of a notice the JSON. Numbers are big-endian.
+//! Nothing in it is ever rewritten.
 use std::collections::BTreeMap;
 
 use ring::digest::{Context, SHA256, digest};
 use serde::{Deserialize, Serialize};
 
-use crate::{decode::journal::text::trim_blanks, encode::transcode::put_hex, event::Event};
+use crate::{
+    decode::journal::text::trim_blanks,
+    encode::transcode::put_hex,
+    event::{Event, Notice},
+};
 
 /// The version of the blob.
-pub const FORMAT: i64 = 1;
+pub const FORMAT: i64 = 2;
 /// Stands for the offset of an entry without a valid time.
 const NO_TIME: i32 = i32::MIN;
-const HEAD: usize = 13;
+const HEAD: usize = 14;
+/// What an event is.
+const ENTRY: u8 = 0;
+const NOTICE: u8 = 1;
 
 /// SHA-256.
 pub type Hash = [u8; 32];
@@ -44,6 +52,12 @@ pub struct Continuity {
     pub parked: u64,
     /// Entries dropped, by rule.
     pub filtered: BTreeMap<String, u64>,
+    /// Entries refused because the spool was full, by severity; only where that was asked for.
+    #[serde(default)]
+    pub refused: BTreeMap<u8, u64>,
+    /// When the batch was made, UTC microseconds.
+    #[serde(default)]
+    pub made: i64,
 }
 
 /// A batch in the making.
@@ -73,12 +87,23 @@ impl Builder {
     /// Takes an event that is sent.
     pub fn push(&mut self, ev: &Event<'_>) {
         let record = ev.entry.record;
-        let stored = trim_blanks(record);
+        let offset = ev.time.map_or(NO_TIME, |t| t.offset);
+        self.put(ENTRY, record.len(), offset, ev.severity_floor, trim_blanks(record));
+    }
+
+    /// Takes a notice, which goes to every output between the entries around it.
+    pub fn push_notice(&mut self, notice: &Notice) {
+        let json = serde_json::to_vec(notice).unwrap_or_default();
+        self.put(NOTICE, json.len(), notice.offset, notice.severity, &json);
+    }
+
+    fn put(&mut self, what: u8, length: usize, offset: i32, severity_floor: u8, stored: &[u8]) {
         let n = |n: usize| u32::try_from(n).unwrap_or(u32::MAX).to_be_bytes();
-        self.blob.extend_from_slice(&n(record.len()));
+        self.blob.push(what);
+        self.blob.extend_from_slice(&n(length));
         self.blob.extend_from_slice(&n(stored.len()));
-        self.blob.extend_from_slice(&ev.time.map_or(NO_TIME, |t| t.offset).to_be_bytes());
-        self.blob.push(ev.severity_floor);
+        self.blob.extend_from_slice(&offset.to_be_bytes());
+        self.blob.push(severity_floor);
         self.blob.extend_from_slice(stored);
         self.events += 1;
     }
@@ -142,6 +167,8 @@ pub struct Batch {
 /// One event of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stored<'a> {
+    /// A notice of the agent: `bytes` are its JSON.
+    pub is_notice: bool,
     /// Bytes of the record with its blanks.
     pub length: usize,
     /// The record without them.
@@ -158,7 +185,7 @@ impl Batch {
         let mut starts = Vec::new();
         let mut at = 0;
         while at < blob.len() {
-            let stored = u32::from_be_bytes(blob.get(at + 4..at + 8)?.try_into().ok()?);
+            let stored = u32::from_be_bytes(blob.get(at + 5..at + 9)?.try_into().ok()?);
             let next = at + HEAD + usize::try_from(stored).ok()?;
             if next > blob.len() {
                 return None;
@@ -188,10 +215,11 @@ impl Batch {
     pub fn event(&self, n: usize) -> Option<Stored<'_>> {
         let at = usize::try_from(*self.starts.get(n)?).ok()?;
         let (head, rest) = self.blob.get(at..)?.split_first_chunk::<HEAD>()?;
-        let [l1, l2, l3, l4, s1, s2, s3, s4, o1, o2, o3, o4, severity_floor] = *head;
+        let [what, l1, l2, l3, l4, s1, s2, s3, s4, o1, o2, o3, o4, severity_floor] = *head;
         let stored = usize::try_from(u32::from_be_bytes([s1, s2, s3, s4])).ok()?;
         let offset = i32::from_be_bytes([o1, o2, o3, o4]);
         Some(Stored {
+            is_notice: what == NOTICE,
             length: usize::try_from(u32::from_be_bytes([l1, l2, l3, l4])).ok()?,
             bytes: rest.get(..stored)?,
             offset: (offset != NO_TIME).then_some(offset),
@@ -201,6 +229,11 @@ impl Batch {
 }
 
 impl Stored<'_> {
+    /// The notice, where it is one.
+    pub fn notice(&self) -> Option<Notice> {
+        if self.is_notice { serde_json::from_slice(self.bytes).ok() } else { None }
+    }
+
     /// The record as it was read, into a buffer.
     pub fn record(&self, to: &mut Vec<u8>) {
         to.clear();

@@ -9,6 +9,7 @@
 //! used is set aside with its reason and never overwritten, and the sources are read again from the position file:
 //! that costs duplicates, not events.
 pub mod batch;
+mod cursor;
 pub mod positions;
 mod schema;
 mod store;
@@ -16,7 +17,8 @@ mod store;
 use std::{io, path::PathBuf};
 
 pub use batch::{Batch, Builder, Continuity, NewBatch, Stored};
-pub use store::{Cursor, Lane, Spool, Status};
+pub use cursor::{Cursor, Lane};
+pub use store::{Spool, Start, Status, Waiting};
 
 /// What shapes a spool.
 #[derive(Clone, Debug)]
@@ -30,9 +32,12 @@ pub struct SpoolOptions {
 }
 
 impl SpoolOptions {
+    /// The size unless another is given.
+    pub const MAX_SIZE: u64 = 4 << 30;
+
     /// The defaults for a folder.
     pub fn new(state_dir: PathBuf) -> SpoolOptions {
-        SpoolOptions { state_dir, max_size: 4 << 30, cache: 16 << 20 }
+        SpoolOptions { state_dir, max_size: SpoolOptions::MAX_SIZE, cache: 16 << 20 }
     }
 }
 

@@ -11,8 +11,34 @@ use serde::{Deserialize, Serialize};
 
 use super::batch::{checksum, hex};
 
-/// Positions by source, as the sources wrote them.
-pub type Positions = BTreeMap<String, String>;
+/// Positions by source.
+pub type Positions = BTreeMap<String, SourcePosition>;
+
+/// Parts of a source that are kept here; the database keeps more.
+const PARTS: usize = 1_000;
+
+/// The positions of a source, as it wrote them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourcePosition {
+    /// Of the whole.
+    pub position: String,
+    /// Of its parts.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parts: BTreeMap<String, String>,
+}
+
+impl SourcePosition {
+    /// Goes on from here to what came later.
+    pub fn advance(&mut self, to: SourcePosition) {
+        self.position = to.position;
+        for (name, position) in to.parts {
+            if self.parts.len() >= PARTS && !self.parts.contains_key(&name) {
+                self.parts.pop_first();
+            }
+            self.parts.insert(name, position);
+        }
+    }
+}
 
 #[derive(Serialize, Deserialize)]
 struct Generation {
@@ -79,7 +105,8 @@ mod tests {
     use super::*;
 
     fn positions(n: u64) -> Positions {
-        [("prod01".to_owned(), format!("{{\"offset\":{n}}}"))].into()
+        let position = format!("{{\"offset\":{n}}}");
+        [("prod01".to_owned(), SourcePosition { position, parts: BTreeMap::new() })].into()
     }
 
     #[test]

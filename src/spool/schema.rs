@@ -12,7 +12,7 @@ use super::batch;
 /// "qaud" as a number: SQLite keeps it in the header of the file.
 const APPLICATION: i64 = 0x7161_7564;
 /// The version of the tables.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 const TABLES: &str = "
 CREATE TABLE batch (
@@ -21,12 +21,22 @@ CREATE TABLE batch (
     format INTEGER NOT NULL,
     about TEXT NOT NULL,
     position TEXT NOT NULL,
+    part TEXT,
+    part_position TEXT,
     raw_sha256 BLOB NOT NULL,
     events INTEGER NOT NULL,
     blob_sha256 BLOB NOT NULL,
     blob BLOB NOT NULL
 );
 CREATE TABLE source (name TEXT PRIMARY KEY, position TEXT NOT NULL, raw_sha256 BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE part (
+    source TEXT NOT NULL,
+    name TEXT NOT NULL,
+    position TEXT NOT NULL,
+    batch INTEGER NOT NULL,
+    PRIMARY KEY (source, name)
+) WITHOUT ROWID;
+CREATE TABLE output (name TEXT PRIMARY KEY, spent TEXT, lanes TEXT) WITHOUT ROWID;
 CREATE TABLE cursor (
     output TEXT NOT NULL,
     lane INTEGER NOT NULL,

@@ -3,7 +3,10 @@ use std::{
     collections::{BTreeMap, VecDeque},
     fs::{self, File, OpenOptions, TryLockError},
     path::{Path, PathBuf},
-    sync::{Arc, Condvar, Mutex, MutexGuard},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -11,41 +14,11 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
     SpoolError, SpoolOptions,
-    batch::{self, Batch, Hash, NewBatch},
+    batch::{self, Batch, Continuity, Hash, NewBatch},
+    cursor::{self, Cursor, Cursors, Lane},
     positions::{PositionFile, Positions},
     schema,
 };
-
-/// Which events of the log a cursor is about. Order holds within a lane.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord)]
-pub enum Lane {
-    /// Events that go first when an output is behind.
-    Priority,
-    /// All others.
-    Normal,
-}
-
-impl Lane {
-    /// Both, the first served first.
-    pub const ALL: [Lane; 2] = [Lane::Priority, Lane::Normal];
-
-    /// For tables.
-    pub fn index(self) -> usize {
-        match self {
-            Lane::Priority => 0,
-            Lane::Normal => 1,
-        }
-    }
-}
-
-/// A place in the log: the next event of a lane. It stands before the event, not behind it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord, Default)]
-pub struct Cursor {
-    /// The batch.
-    pub batch: i64,
-    /// The event in it.
-    pub event: usize,
-}
 
 /// The spool in numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,10 +38,52 @@ const RESERVE: u64 = 16 << 20;
 /// How often it is made again after it was used up.
 const RESERVE_EVERY: Duration = Duration::from_secs(60);
 
+/// Parts of a source that are remembered: files of a folder that were read.
+const PARTS: i64 = 10_000;
+
+/// A stored batch, in short.
+#[derive(Clone, Debug)]
+struct Live {
+    source: Arc<str>,
+    events: usize,
+    made: i64,
+}
+
+/// What is kept of an output beside its cursors.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct KeptOutput {
+    /// What it has spent of its daily budget, as its meter says it.
+    spent: Option<String>,
+    /// Which lane an event is in, as the configuration said when the cursors moved.
+    lanes: Option<String>,
+}
+
+type Outputs = BTreeMap<String, KeptOutput>;
+
+/// What an output has yet to deliver of a source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// Events. Those that a lane of its own has passed already are counted too.
+    pub events: u64,
+    /// When the oldest was read, UTC microseconds.
+    pub since: Option<i64>,
+}
+
+/// Where an output begins that the spool does not know yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Start {
+    /// With the oldest batch that is there.
+    #[default]
+    Oldest,
+    /// With what is read from now on.
+    Now,
+}
+
 /// The spool of one agent.
 pub struct Spool {
     path: PathBuf,
     options: SpoolOptions,
+    max_size: AtomicU64,
     inner: Mutex<Inner>,
     changed: Condvar,
     /// Held as long as the agent runs.
@@ -78,7 +93,11 @@ pub struct Spool {
 struct Inner {
     db: Connection,
     positions: PositionFile,
-    cursors: BTreeMap<(String, Lane), Cursor>,
+    cursors: Cursors,
+    /// What else is kept of outputs.
+    outputs: Outputs,
+    /// The stored batches: what waits, and for how long.
+    live: BTreeMap<i64, Live>,
     /// Cursors that moved since they were last written.
     moved: bool,
     last: i64,
@@ -136,18 +155,24 @@ impl Spool {
             .optional()
             .map_err(error)?
             .unwrap_or(0);
-        let cursors = cursors(&db).map_err(error)?;
+        forget_parts(&db).map_err(error)?;
+        let cursors = cursor::read(&db).map_err(error)?;
+        let outputs = outputs(&db).map_err(error)?;
+        let live = live(&db).map_err(error)?;
         let inner = Inner {
             db,
             positions,
             cursors,
+            outputs,
+            live,
             moved: false,
             last,
             recent: VecDeque::new(),
             recent_bytes: 0,
             reserved: Instant::now(),
         };
-        let spool = Spool { path, options, inner: Mutex::new(inner), changed: Condvar::new(), _lock: lock };
+        let max_size = options.max_size.into();
+        let spool = Spool { path, options, max_size, inner: Mutex::new(inner), changed: Condvar::new(), _lock: lock };
         Ok((spool, notes))
     }
 
@@ -185,18 +210,37 @@ impl Spool {
             })
             .optional()
             .map_err(|e| self.error(e))?;
-        Ok(stored.or_else(|| inner.positions.positions().get(source).map(|p| (p.clone(), [0; 32]))))
+        Ok(stored.or_else(|| inner.positions.positions().get(source).map(|p| (p.position.clone(), [0; 32]))))
     }
 
-    /// Stores a batch and its source's position in one transaction; when this returns, both are on the disk.
-    pub fn append(&self, new: NewBatch, position: &str) -> Result<i64, SpoolError> {
+    /// The positions of the parts of a source, and the batch that each was last read into (0: passed).
+    pub fn parts(&self, source: &str) -> Result<BTreeMap<String, (String, i64)>, SpoolError> {
+        let inner = self.lock();
+        let file = inner.positions.positions().get(source);
+        let mut parts: BTreeMap<String, (String, i64)> =
+            file.map(|f| f.parts.iter().map(|(n, p)| (n.clone(), (p.clone(), 0))).collect()).unwrap_or_default();
+        let stored = inner
+            .db
+            .prepare_cached("SELECT name, position, batch FROM part WHERE source = ?1")
+            .and_then(|mut s| {
+                s.query_map([source], |r| Ok((r.get(0)?, (r.get(1)?, r.get(2)?))))?.collect::<Result<Vec<_>, _>>()
+            })
+            .map_err(|e| self.error(e))?;
+        parts.extend(stored);
+        Ok(parts)
+    }
+
+    /// Stores a batch, its source's position, and that of the part that was read (its name first), in one transaction;
+    /// when this returns, all of it is on the disk.
+    pub fn append(&self, new: &NewBatch, position: &str, part: Option<(&str, &str)>) -> Result<i64, SpoolError> {
         let about = serde_json::to_string(&new.about).unwrap_or_default();
         let sum = batch::checksum(&new.blob);
         let mut inner = self.lock();
-        let id = store(&mut inner, &new, &about, position, &sum).map_err(|e| self.error(e))?;
+        let id = store(&mut inner, new, &about, (position, part), &sum).map_err(|e| self.error(e))?;
         inner.moved = false;
         inner.last = id;
-        if let Some(batch) = Batch::open(id, new.about, new.blob) {
+        inner.live.insert(id, Live::new(&new.about, new.events as usize));
+        if let Some(batch) = Batch::open(id, new.about.clone(), new.blob.clone()) {
             inner.recent_bytes += batch.size();
             inner.recent.push_back(Arc::new(batch));
             while inner.recent_bytes > self.options.cache {
@@ -274,13 +318,76 @@ impl Spool {
         }
     }
 
-    /// Makes the outputs of the configuration known: a batch is kept until all of them have passed it.
-    pub fn register(&self, outputs: &[String]) {
+    /// Makes an output of the configuration known: a batch is kept until all outputs that ever were have passed it.
+    /// `lanes` describes which lane an event is in: when that changes, all lanes begin where the slowest is, because an
+    /// event that waits in one would else be looked for in another that has passed it.
+    pub fn register(&self, output: &str, from: Start, lanes: &str) {
         let mut inner = self.lock();
-        for (output, lane) in outputs.iter().flat_map(|o| Lane::ALL.map(|l| (o.clone(), l))) {
-            inner.cursors.entry((output, lane)).or_default();
+        let kept = inner.outputs.entry(output.to_owned()).or_default();
+        let changed = kept.lanes.replace(lanes.to_owned()).is_some_and(|before| before != lanes);
+        if changed {
+            let slowest = Lane::ALL.iter().filter_map(|l| inner.cursors.get(&(output.to_owned(), *l))).min().copied();
+            for (cursor, slowest) in Lane::ALL.iter().filter_map(|l| Some(((output.to_owned(), *l), slowest?))) {
+                inner.cursors.insert(cursor, slowest);
+            }
+        }
+        let start = match from {
+            Start::Oldest => Cursor::default(),
+            Start::Now => Cursor { batch: inner.last + 1, event: 0 },
+        };
+        for lane in Lane::ALL {
+            inner.cursors.entry((output.to_owned(), lane)).or_insert(start);
         }
         inner.moved = true;
+    }
+
+    /// The outputs that are not among these and still keep batches here, with the number of events that wait for each.
+    pub fn left_behind(&self, outputs: &[&str]) -> Vec<(String, u64)> {
+        let mut others: Vec<String> = self.lock().cursors.keys().map(|(o, _)| o.clone()).collect();
+        others.dedup();
+        others.retain(|o| !outputs.contains(&o.as_str()));
+        let waiting = |o: &String| self.waiting(o).values().map(|w| w.events).sum();
+        others.into_iter().map(|o| (o.clone(), waiting(&o))).collect()
+    }
+
+    /// What an output has yet to deliver, by source.
+    pub fn waiting(&self, output: &str) -> BTreeMap<Arc<str>, Waiting> {
+        let inner = self.lock();
+        let slowest = Lane::ALL.iter().filter_map(|l| inner.cursors.get(&(output.to_owned(), *l))).min();
+        let from = slowest.copied().unwrap_or_default();
+        let mut found: BTreeMap<Arc<str>, Waiting> = BTreeMap::new();
+        for (id, live) in inner.live.range(from.batch..) {
+            let passed = if *id == from.batch { from.event } else { 0 };
+            let events = live.events.saturating_sub(passed) as u64;
+            if events > 0 {
+                let waiting = found.entry(live.source.clone()).or_default();
+                waiting.events += events;
+                waiting.since.get_or_insert(live.made);
+            }
+        }
+        found
+    }
+
+    /// The first batch that some output has yet to pass.
+    pub fn passed(&self) -> i64 {
+        let inner = self.lock();
+        let next = inner.last + 1;
+        inner.cursors.values().map(|c| c.batch).min().map_or(next, |c| c.min(next))
+    }
+
+    /// What an output had spent of its daily budget, as [`Spool::spend`] was told.
+    pub fn spent(&self, output: &str) -> Option<String> {
+        self.lock().outputs.get(output).and_then(|o| o.spent.clone())
+    }
+
+    /// Keeps what an output has spent of its daily budget; it reaches the disk as cursors do.
+    pub fn spend(&self, output: &str, spent: String) {
+        let mut inner = self.lock();
+        let kept = inner.outputs.entry(output.to_owned()).or_default();
+        if kept.spent.as_ref() != Some(&spent) {
+            kept.spent = Some(spent);
+            inner.moved = true;
+        }
     }
 
     /// Writes the cursors, deletes the batches that every output has passed, and writes the position file for them.
@@ -298,15 +405,28 @@ impl Spool {
             let checkpoint = inner.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
             checkpoint.map_err(|e| self.error(e))?;
         }
+        inner.live = inner.live.split_off(&passed);
         let mut all = inner.positions.positions().clone();
-        all.extend(positions);
+        for (source, position) in positions {
+            all.entry(source).or_default().advance(position);
+        }
         let file = self.options.state_dir.join("position");
         inner.positions.write(&all).map_err(|source| SpoolError::Io { path: file, source })
     }
 
     /// Whether it has reached its size: then the sources are not read.
     pub fn is_full(&self) -> bool {
-        self.size() >= self.options.max_size
+        self.size() >= self.max_size.load(Ordering::Relaxed)
+    }
+
+    /// Another size. A spool that is larger already is full until outputs have passed enough.
+    pub fn set_max_size(&self, bytes: u64) {
+        self.max_size.store(bytes, Ordering::Relaxed);
+    }
+
+    /// How much of its size is used, 0 to 1 and more.
+    pub fn pressure(&self) -> f64 {
+        self.size() as f64 / self.max_size.load(Ordering::Relaxed).max(1) as f64
     }
 
     fn size(&self) -> u64 {
@@ -327,19 +447,46 @@ impl Spool {
     }
 }
 
-fn store(inner: &mut Inner, new: &NewBatch, about: &str, position: &str, sum: &Hash) -> rusqlite::Result<i64> {
-    let Inner { db, cursors, moved, .. } = inner;
+impl Live {
+    fn new(about: &Continuity, events: usize) -> Live {
+        Live { source: about.source.as_str().into(), events, made: about.made }
+    }
+}
+
+fn store(
+    inner: &mut Inner,
+    new: &NewBatch,
+    about: &str,
+    (position, part): (&str, Option<(&str, &str)>),
+    sum: &Hash,
+) -> rusqlite::Result<i64> {
+    let Inner { db, cursors, outputs, moved, .. } = inner;
     let t = db.transaction()?;
     let source = &new.about.source;
     t.prepare_cached(
-        "INSERT INTO batch (source, format, about, position, raw_sha256, events, blob_sha256, blob) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT INTO batch (source, format, about, position, part, part_position, raw_sha256, events, blob_sha256, blob) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?
-    .execute(params![source, batch::FORMAT, about, position, new.raw_sha256, new.events, sum, new.blob])?;
+    .execute(params![
+        source,
+        batch::FORMAT,
+        about,
+        position,
+        part.map(|p| p.0),
+        part.map(|p| p.1),
+        new.raw_sha256,
+        new.events,
+        sum,
+        new.blob
+    ])?;
     let id = t.last_insert_rowid();
     t.prepare_cached("INSERT OR REPLACE INTO source (name, position, raw_sha256) VALUES (?1, ?2, ?3)")?
         .execute(params![source, position, new.raw_sha256])?;
+    if let Some((name, position)) = part {
+        t.prepare_cached("INSERT OR REPLACE INTO part (source, name, position, batch) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![source, name, position, id])?;
+    }
     if *moved {
-        write_cursors(&t, cursors)?;
+        write_state(&t, cursors, outputs)?;
     }
     t.commit()?;
     Ok(id)
@@ -347,13 +494,25 @@ fn store(inner: &mut Inner, new: &NewBatch, about: &str, position: &str, sum: &H
 
 /// Writes the cursors and deletes the batches before `passed`. Returns the positions that are passed with them.
 fn sync(inner: &mut Inner, passed: i64) -> rusqlite::Result<Positions> {
-    let Inner { db, cursors, .. } = inner;
+    let Inner { db, cursors, outputs, .. } = inner;
     let t = db.transaction()?;
-    write_cursors(&t, cursors)?;
-    let positions = t
-        .prepare_cached("SELECT source, position, max(id) FROM batch WHERE id < ?1 GROUP BY source")?
-        .query_map([passed], |r| Ok((r.get(0)?, r.get(1)?)))?
-        .collect::<Result<Positions, _>>()?;
+    write_state(&t, cursors, outputs)?;
+    let mut positions = Positions::new();
+    {
+        let mut whole =
+            t.prepare_cached("SELECT source, position, max(id) FROM batch WHERE id < ?1 GROUP BY source")?;
+        let mut rows = whole.query([passed])?;
+        while let Some(r) = rows.next()? {
+            positions.entry(r.get(0)?).or_default().position = r.get(1)?;
+        }
+        let mut parts = t.prepare_cached(
+            "SELECT source, part, part_position, max(id) FROM batch WHERE id < ?1 AND part IS NOT NULL GROUP BY source, part",
+        )?;
+        let mut rows = parts.query([passed])?;
+        while let Some(r) = rows.next()? {
+            positions.entry(r.get(0)?).or_default().parts.insert(r.get(1)?, r.get(2)?);
+        }
+    }
     t.prepare_cached("DELETE FROM batch WHERE id < ?1")?.execute([passed])?;
     t.commit()?;
     // Each step of this statement gives one page back.
@@ -363,21 +522,38 @@ fn sync(inner: &mut Inner, passed: i64) -> rusqlite::Result<Positions> {
     Ok(positions)
 }
 
-fn write_cursors(t: &rusqlite::Transaction<'_>, cursors: &BTreeMap<(String, Lane), Cursor>) -> rusqlite::Result<()> {
-    let mut s =
-        t.prepare_cached("INSERT OR REPLACE INTO cursor (output, lane, batch, event) VALUES (?1, ?2, ?3, ?4)")?;
-    for ((output, lane), c) in cursors {
-        s.execute(params![output, lane.index() as i64, c.batch, c.event as i64])?;
+fn write_state(t: &rusqlite::Transaction<'_>, cursors: &Cursors, outputs: &Outputs) -> rusqlite::Result<()> {
+    cursor::write(t, cursors)?;
+    let mut s = t.prepare_cached("INSERT OR REPLACE INTO output (name, spent, lanes) VALUES (?1, ?2, ?3)")?;
+    for (name, kept) in outputs {
+        s.execute(params![name, kept.spent, kept.lanes])?;
     }
     Ok(())
 }
 
-fn cursors(db: &Connection) -> rusqlite::Result<BTreeMap<(String, Lane), Cursor>> {
-    let mut s = db.prepare("SELECT output, lane, batch, event FROM cursor")?;
+/// Forgets the parts of sources that were read longest ago, where there are very many.
+fn forget_parts(db: &Connection) -> rusqlite::Result<()> {
+    let sources: Vec<String> =
+        db.prepare("SELECT DISTINCT source FROM part")?.query_map([], |r| r.get(0))?.collect::<Result<_, _>>()?;
+    for source in sources {
+        db.execute(
+            "DELETE FROM part WHERE source = ?1 AND batch <= (SELECT batch FROM part WHERE source = ?1 ORDER BY batch DESC LIMIT 1 OFFSET ?2)",
+            params![source, PARTS],
+        )?;
+    }
+    Ok(())
+}
+
+fn outputs(db: &Connection) -> rusqlite::Result<Outputs> {
+    let mut s = db.prepare("SELECT name, spent, lanes FROM output")?;
+    s.query_map([], |r| Ok((r.get(0)?, KeptOutput { spent: r.get(1)?, lanes: r.get(2)? })))?.collect()
+}
+
+fn live(db: &Connection) -> rusqlite::Result<BTreeMap<i64, Live>> {
+    let mut s = db.prepare("SELECT id, events, about FROM batch")?;
     let rows = s.query_map([], |r| {
-        let lane = if r.get::<_, i64>(1)? == 0 { Lane::Priority } else { Lane::Normal };
-        let event = usize::try_from(r.get::<_, i64>(3)?).unwrap_or(0);
-        Ok(((r.get(0)?, lane), Cursor { batch: r.get(2)?, event }))
+        let about: Continuity = serde_json::from_str(&r.get::<_, String>(2)?).unwrap_or_default();
+        Ok((r.get(0)?, Live::new(&about, usize::try_from(r.get::<_, i64>(1)?).unwrap_or(0))))
     })?;
     rows.collect()
 }

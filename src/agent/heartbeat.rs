@@ -1,0 +1,83 @@
+//! Heartbeats: what an output says of the agent while nothing else happens, so that a SIEM can alarm on silence. One for each
+//! source, under the name of its system.
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+
+use chrono::Utc;
+
+use super::{Orders, worker::Counters};
+use crate::{
+    config::OutputConfig,
+    event::{Notice, notice::HEARTBEAT},
+};
+
+/// Rules that are named with what they dropped, those that dropped most first.
+const RULES: usize = 20;
+
+/// When an output has to say that the agent lives.
+pub struct Heartbeat {
+    every: Duration,
+    last: Instant,
+}
+
+impl Heartbeat {
+    /// Every so often; zero for never. The first is due when that time has passed.
+    pub fn new(every: Duration) -> Heartbeat {
+        Heartbeat { every, last: Instant::now() }
+    }
+
+    /// Whether it is time. Then the time begins anew.
+    pub fn is_due(&mut self) -> bool {
+        let due = !self.every.is_zero() && self.last.elapsed() >= self.every;
+        if due {
+            self.last = Instant::now();
+        }
+        due
+    }
+
+    /// What there is to say, a notice for each source.
+    pub fn notices(&self, output: &OutputConfig, orders: &Orders, counters: &Counters) -> Vec<Notice> {
+        let shared = &orders.shared;
+        let now = Utc::now().timestamp_micros();
+        let waiting = shared.spool.waiting(&output.name);
+        let load = |n: &AtomicU64| n.load(Ordering::Relaxed);
+        let notice = |(name, report): &super::NamedReport| {
+            let source = orders.setup.config.sources.iter().find(|s| s.name == *name);
+            let zone = source.map_or(chrono_tz::UTC, |s| s.zone);
+            let details = report.details();
+            let waits = waiting.get(name.as_str()).copied().unwrap_or_default();
+            let lag = waits.since.map_or(0, |since| (now - since).max(0) / 1_000_000);
+            let mut rules: Vec<(&String, &u64)> = details.filtered.iter().collect();
+            rules.sort_by_key(|(_, n)| std::cmp::Reverse(**n));
+            let rules: Vec<String> = rules.iter().take(RULES).map(|(rule, n)| format!("{rule}: {n}")).collect();
+            let gaps = load(&report.gaps);
+            Notice::new(HEARTBEAT, &details.system, now, zone)
+                .with("source", name)
+                .with("state", &details.state)
+                .with("last_receiver", &details.last.receiver)
+                .with(
+                    "last_sequence",
+                    if details.last.sequence == 0 { String::new() } else { details.last.sequence.to_string() },
+                )
+                .with("lag_entries", waits.events)
+                .with("lag_seconds", lag)
+                .with("gaps", gaps)
+                .with("last_gap", &details.gap)
+                .with("read", load(&report.read))
+                .with("filtered", load(&report.filtered))
+                .with("filtered_by", rules.join(", "))
+                .with("parked", load(&report.parked))
+                .with("refused", load(&report.refused))
+                .with("output", &output.name)
+                .with("output_sent", load(&counters.sent))
+                .with("output_filtered", load(&counters.filtered))
+                .with("output_resent", load(&counters.resent))
+                .with("agent_version", env!("CARGO_PKG_VERSION"))
+                .with("configuration", shared.configuration())
+                .with("uptime_seconds", shared.began.elapsed().as_secs())
+        };
+        shared.reports().iter().map(notice).collect()
+    }
+}

@@ -1,0 +1,474 @@
+//! Taking a source in: decode, look for gaps, filter, batch, and store the batch together with the place behind it.
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, anyhow};
+use chrono::Utc;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Orders, log, place::Tracker, refuse::Refusal};
+use crate::{
+    config::SourceConfig,
+    decode::journal::{Entry, Heading},
+    event::{Clock, EventModel, Notice, notice::GAP},
+    filter::{Chain as Filters, Filter, RuleBook, RuleId, State, Verdict, names::Key},
+    source::{
+        Feed, Record, Step, WAIT,
+        chain::{Chain, Gap, JournalPlace},
+    },
+    spool::{
+        Builder, Continuity, NewBatch,
+        batch::{Hash, hex},
+    },
+};
+
+/// A batch is stored when it has this many events, this many bytes, or was made from this many records.
+const EVENTS: u32 = 1_000;
+const BYTES: usize = 512 << 10;
+const RECORDS: u64 = 8_000;
+/// The longest an event waits for its batch.
+const PATIENCE: Duration = WAIT;
+
+/// Where a source goes on, as the spool keeps it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Position {
+    /// The place in what is read.
+    #[serde(default)]
+    feed: Value,
+    /// System of the last entry.
+    #[serde(default)]
+    system: String,
+    /// Receiver library, receiver and sequence number of the last entry.
+    #[serde(flatten)]
+    last: JournalPlace,
+    /// The last entry of every system.
+    #[serde(default)]
+    chain: Chain,
+    /// Within the hour that comes twice, whether it is the second time.
+    #[serde(default)]
+    second_pass: bool,
+    /// Privileged profiles learned so far, in hexadecimal.
+    #[serde(default)]
+    learned: Vec<String>,
+}
+
+/// What a source did, for reports. read = filtered + refused + parked + spooled.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Records read.
+    pub read: AtomicU64,
+    /// Entries spooled.
+    pub spooled: AtomicU64,
+    /// Entries dropped by rules.
+    pub filtered: AtomicU64,
+    /// Entries refused because the spool was nearly full.
+    pub refused: AtomicU64,
+    /// Records that are no entries.
+    pub parked: AtomicU64,
+    /// It will read no more.
+    pub ended: AtomicBool,
+    /// Gaps seen; each is an event to every output.
+    pub gaps: AtomicU64,
+    /// The rest.
+    pub details: Mutex<Details>,
+}
+
+/// What a source did, in words.
+#[derive(Clone, Debug, Default)]
+pub struct Details {
+    /// System of the last entry.
+    pub system: String,
+    /// Place of the last entry.
+    pub last: JournalPlace,
+    /// Entries dropped, by rule.
+    pub filtered: BTreeMap<String, u64>,
+    /// The last gap.
+    pub gap: String,
+    /// What it is doing.
+    pub state: String,
+}
+
+impl Report {
+    /// The rest.
+    pub fn details(&self) -> Details {
+        self.details.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, change: impl FnOnce(&mut Details)) {
+        change(&mut self.details.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// Runs one source until its end or the wish to stop. An error ends it; the agent goes on.
+pub fn run(config: &SourceConfig, orders: &Orders, report: &Report) {
+    report.set(|d| d.state = "reading".to_owned());
+    let result = take_in(config, orders, report);
+    report.ended.store(true, Ordering::SeqCst);
+    orders.shared.spool.wake();
+    match result.and_then(|mut feed| finish(config, orders, feed.as_mut())) {
+        Ok(()) => report.set(|d| d.state = "ended".to_owned()),
+        Err(e) => {
+            log(format_args!("source {}: {e}", config.name));
+            report.set(|d| d.state = format!("failed: {e}"));
+            orders.shared.failed.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// What goes with one heading.
+struct Sight {
+    heading: Arc<Heading>,
+    model: EventModel,
+    filters: Filters,
+    refusal: Option<Refusal>,
+}
+
+struct Intake<'a> {
+    config: &'a SourceConfig,
+    orders: &'a Orders,
+    report: &'a Report,
+    sight: Option<Sight>,
+    tracker: Tracker,
+    state: State,
+    clock: Clock,
+    builder: Builder,
+    /// Notices in the batch.
+    notices: u64,
+    dropped: BTreeMap<RuleId, u64>,
+    /// The hash that the next batch is chained to.
+    before: Hash,
+}
+
+/// Reads to the end, or until the wish to stop.
+fn take_in(config: &SourceConfig, orders: &Orders, report: &Report) -> anyhow::Result<Box<dyn Feed>> {
+    let spool = &orders.shared.spool;
+    let (position, before): (Position, Hash) = match spool.position(&config.name)? {
+        Some((text, chain)) => (serde_json::from_str(&text).context("its position cannot be read")?, chain),
+        None => (Position::default(), [0; 32]),
+    };
+    let mut feed = super::feed::open(config, orders, &position.feed)?;
+    let mut intake = Intake::new(config, orders, report, position, before);
+    let mut since = Instant::now();
+    loop {
+        let step = feed.next()?;
+        let (mut ended, mut now) = (false, false);
+        let mut lost = None;
+        match step {
+            Step::Record(record) => intake.record(&record)?,
+            Step::Say(text) => {
+                log(format_args!("source {}: {text}", config.name));
+                now = true;
+            }
+            Step::Lost(text) => {
+                lost = Some(text);
+                now = true;
+            }
+            Step::Boundary | Step::Idle => now = true,
+            Step::End => ended = true,
+        }
+        let stop = orders.stopping();
+        let late = now || ended || stop || !feed.is_ready() && since.elapsed() > PATIENCE;
+        if intake.is_full() || late && !intake.is_empty() {
+            if !intake.store(feed.as_mut())? {
+                return Ok(feed);
+            }
+            since = Instant::now();
+        }
+        if intake.is_empty() {
+            since = Instant::now();
+        }
+        if let Some(text) = lost {
+            let place = intake.tracker.last().clone();
+            intake.gap(Gap { before: place, after: JournalPlace::default(), text });
+        }
+        if now {
+            settle(config, orders, feed.as_mut());
+        }
+        if ended || stop {
+            return Ok(feed);
+        }
+    }
+}
+
+/// Tells a feed what every output has passed.
+fn settle(config: &SourceConfig, orders: &Orders, feed: &mut dyn Feed) {
+    for line in feed.passed(orders.shared.spool.passed()) {
+        log(format_args!("source {}: {line}", config.name));
+    }
+}
+
+/// What is to become of the files of a source that has ended is done when every output has passed them.
+fn finish(config: &SourceConfig, orders: &Orders, feed: &mut dyn Feed) -> anyhow::Result<()> {
+    settle(config, orders, feed);
+    while !feed.is_settled() && !orders.stopping() {
+        thread::sleep(PATIENCE / 4);
+        settle(config, orders, feed);
+    }
+    Ok(())
+}
+
+impl<'a> Intake<'a> {
+    fn new(
+        config: &'a SourceConfig,
+        orders: &'a Orders,
+        report: &'a Report,
+        position: Position,
+        before: Hash,
+    ) -> Intake<'a> {
+        let mut state = State::default();
+        for key in position.learned.iter().filter_map(|hex| key(hex)) {
+            state.learned.add(key);
+        }
+        let mut clock = Clock::new(config.zone, config.dates);
+        clock.set_second_pass(position.second_pass);
+        report.set(|d| {
+            d.system.clone_from(&position.system);
+            d.last = position.last.clone();
+        });
+        Intake {
+            config,
+            orders,
+            report,
+            sight: None,
+            tracker: Tracker::new(config, position.chain, position.system, position.last),
+            state,
+            clock,
+            builder: Builder::new(Continuity::default(), &before),
+            notices: 0,
+            dropped: BTreeMap::new(),
+            before,
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.builder.about.read == 0 && self.notices == 0
+    }
+
+    fn is_full(&self) -> bool {
+        self.builder.events() >= EVENTS || self.builder.size() >= BYTES || self.builder.about.read >= RECORDS
+    }
+
+    /// Takes a record.
+    #[inline]
+    fn record(&mut self, record: &Record<'_>) -> anyhow::Result<()> {
+        if !self.sight.as_ref().is_some_and(|s| Arc::ptr_eq(&s.heading, record.heading)) {
+            self.look_through(record.heading)?;
+        }
+        self.builder.read(record.bytes);
+        let entry = match Entry::new(record.heading, record.bytes) {
+            Ok(entry) => entry,
+            Err(e) => {
+                self.builder.about.parked += 1;
+                log(format_args!("source {}: offset {}: parked: {e}", self.config.name, record.offset));
+                return Ok(());
+            }
+        };
+        let time = self.clock.read(&entry);
+        if let Some(gap) = self.tracker.see(&entry, time) {
+            self.gap(gap);
+        }
+        let Some(sight) = &mut self.sight else { return Ok(()) };
+        let mut event = sight.model.event(entry, time);
+        if self.builder.about.first_sequence == 0 {
+            self.builder.about.first_sequence = entry.sequence;
+        }
+        match sight.filters.verdict(&event, &mut self.state) {
+            Verdict::Dropped(rule) => *self.dropped.entry(rule).or_default() += 1,
+            sent => {
+                sent.raise(&mut event);
+                match sight.refusal.as_ref().and_then(|r| r.refuses(&event)) {
+                    Some(severity) => *self.builder.about.refused.entry(severity).or_default() += 1,
+                    None => self.builder.push(&event),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Builds what a heading needs; between two of them the batch was stored.
+    #[cold]
+    fn look_through(&mut self, heading: &Arc<Heading>) -> anyhow::Result<()> {
+        if self.builder.about.read > 0 {
+            return Err(anyhow!("the heading changes within what is read: this is a mistake of the program"));
+        }
+        let (shared, setup) = (&self.orders.shared, &self.orders.setup);
+        let options = setup.model_options.clone();
+        let model = EventModel::new(shared.catalog.clone(), heading.clone(), self.config.charset, options);
+        let stages = [&setup.config.filter, &self.config.filter].map(|rules| Filter::new(&model, rules, None));
+        let stages: Result<Vec<Filter>, _> = stages.into_iter().collect();
+        let refusal = Refusal::new(&model, setup.config.when_full).map_err(|e| anyhow!(e))?;
+        let filters = Filters::new(stages.map_err(|e| anyhow!(e))?);
+        self.sight = Some(Sight { heading: heading.clone(), model, filters, refusal });
+        Ok(())
+    }
+
+    /// Something is missing: a notice to every output, a line in the log, a count.
+    #[cold]
+    fn gap(&mut self, gap: Gap) {
+        let text = format!("gap: {}", gap.text);
+        log(format_args!("source {}: {text}", self.config.name));
+        let place = |p: &JournalPlace| if *p == JournalPlace::default() { String::new() } else { p.to_string() };
+        let now = Utc::now().timestamp_micros();
+        let notice = Notice::new(GAP, self.tracker.system(), now, self.config.zone)
+            .with("source", &self.config.name)
+            .with("last_before", place(&gap.before))
+            .with("first_after", place(&gap.after))
+            .with("missing", &gap.text);
+        self.builder.push_notice(&notice);
+        self.notices += 1;
+        self.report.gaps.fetch_add(1, Ordering::Relaxed);
+        self.report.set(|d| d.gap = gap.text);
+    }
+
+    /// Stores the batch and the place behind it. `false` when the agent stops and it is not stored.
+    fn store(&mut self, feed: &mut dyn Feed) -> anyhow::Result<bool> {
+        let place = feed.place()?;
+        let setup = &self.orders.setup;
+        let last = self.tracker.last().clone();
+        let about = &mut self.builder.about;
+        about.source.clone_from(&self.config.name);
+        let heading = self.sight.as_ref().map_or("", |s| s.heading.kind.key());
+        about.heading = heading.to_owned();
+        about.ccsid = self.config.charset.ccsid().0;
+        about.zone = self.config.zone.name().to_owned();
+        about.system = self.tracker.system().to_owned();
+        about.receiver = match last.library.as_str() {
+            "" => last.receiver.clone(),
+            library => format!("{library}/{}", last.receiver),
+        };
+        about.last_sequence = last.sequence;
+        about.made = Utc::now().timestamp_micros();
+        about.filtered = by_name(&setup.config.book, &self.dropped);
+        let position = Position {
+            feed: place.whole,
+            system: self.tracker.system().to_owned(),
+            last,
+            chain: self.tracker.chain().clone(),
+            second_pass: self.clock.second_pass(),
+            learned: self.state.learned.bytes().iter().map(|b| hex(b)).collect(),
+        };
+        let part = place.part.map(|(name, place)| (name, place.to_string()));
+        let done = std::mem::replace(&mut self.builder, Builder::new(Continuity::default(), &[0; 32])).finish();
+        let next = done.raw_sha256;
+        let counted = Counted::of(&done, self.notices);
+        let text = serde_json::to_string(&position)?;
+        let part = part.as_ref().map(|(n, p)| (n.as_str(), p.as_str()));
+        let Some(batch) = append(self.config, self.orders, self.report, done, &text, part)? else {
+            return Ok(false);
+        };
+        feed.stored(batch)?;
+        self.before = next;
+        self.builder = Builder::new(Continuity::default(), &self.before);
+        counted.add(self.report);
+        self.report.set(|d| {
+            d.system = position.system;
+            d.last = position.last;
+        });
+        self.notices = 0;
+        self.dropped.clear();
+        if let Some(refusal) = self.sight.as_mut().and_then(|s| s.refusal.as_mut()) {
+            refusal.set_pressure(self.orders.shared.spool.pressure());
+        }
+        Ok(true)
+    }
+}
+
+/// What a batch adds to the report of its source.
+struct Counted {
+    read: u64,
+    spooled: u64,
+    parked: u64,
+    refused: u64,
+    filtered: BTreeMap<String, u64>,
+}
+
+impl Counted {
+    fn of(batch: &NewBatch, notices: u64) -> Counted {
+        Counted {
+            read: batch.about.read,
+            spooled: u64::from(batch.events).saturating_sub(notices),
+            parked: batch.about.parked,
+            refused: batch.about.refused.values().sum(),
+            filtered: batch.about.filtered.clone(),
+        }
+    }
+
+    fn add(self, report: &Report) {
+        for (counter, n) in [
+            (&report.read, self.read),
+            (&report.spooled, self.spooled),
+            (&report.parked, self.parked),
+            (&report.refused, self.refused),
+            (&report.filtered, self.filtered.values().sum()),
+        ] {
+            counter.fetch_add(n, Ordering::Relaxed);
+        }
+        report.set(|d| {
+            for (rule, n) in self.filtered {
+                *d.filtered.entry(rule).or_default() += n;
+            }
+        });
+    }
+}
+
+/// Stores a batch, however long that takes: a spool that is full or a disk without room is waited for, and the source is
+/// not read meanwhile. `None` when the agent is to stop and the batch is not stored: it will be read again.
+fn append(
+    config: &SourceConfig,
+    orders: &Orders,
+    report: &Report,
+    batch: NewBatch,
+    position: &str,
+    part: Option<(&str, &str)>,
+) -> anyhow::Result<Option<i64>> {
+    let spool = &orders.shared.spool;
+    let mut told = String::new();
+    loop {
+        let trouble = if spool.is_full() {
+            "the spool is full".to_owned()
+        } else {
+            match spool.append(&batch, position, part) {
+                Ok(id) => {
+                    if !told.is_empty() {
+                        log(format_args!("source {}: reading goes on", config.name));
+                        report.set(|d| d.state = "reading".to_owned());
+                    }
+                    return Ok(Some(id));
+                }
+                Err(e) if e.is_no_space() => e.to_string(),
+                Err(e) => return Err(e.into()),
+            }
+        };
+        if told != trouble {
+            log(format_args!("source {}: not read until there is room: {trouble}", config.name));
+            report.set(|d| d.state = format!("not read: {trouble}"));
+            told = trouble;
+        }
+        if orders.stopping() {
+            return Ok(None);
+        }
+        thread::sleep(PATIENCE);
+    }
+}
+
+fn by_name(book: &RuleBook, dropped: &BTreeMap<RuleId, u64>) -> BTreeMap<String, u64> {
+    let mut named: BTreeMap<String, u64> = BTreeMap::new();
+    for (id, n) in dropped {
+        *named.entry(book.get(*id).map_or(String::new(), |r| r.to_string())).or_default() += n;
+    }
+    named
+}
+
+fn key(hex: &str) -> Option<Key> {
+    let bytes: Option<Vec<u8>> =
+        (0..hex.len()).step_by(2).map(|i| u8::from_str_radix(hex.get(i..i + 2)?, 16).ok()).collect();
+    Key::of(&bytes?)
+}

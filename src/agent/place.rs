@@ -1,0 +1,89 @@
+//! Where in its journal a source is: the chain of receivers, followed at the price of one comparison an entry.
+use crate::{
+    config::SourceConfig,
+    decode::{ebcdic::Charset, journal::Entry},
+    encode::escape::printable,
+    event::EntryTime,
+    source::chain::{Chain, Gap, JournalPlace},
+};
+
+/// Follows the journal of a source.
+pub struct Tracker {
+    chain: Chain,
+    charset: &'static Charset,
+    /// Whether an entry was seen since the start: `raw` is of it.
+    seen: bool,
+    /// System, receiver library and receiver of the last entry, as its heading has them.
+    raw: [Vec<u8>; 3],
+    system: String,
+    last: JournalPlace,
+    time: Option<i64>,
+    /// What headings do not hold.
+    given: [Vec<u8>; 3],
+}
+
+impl Tracker {
+    /// Goes on from what was stored.
+    pub fn new(config: &SourceConfig, chain: Chain, system: String, last: JournalPlace) -> Tracker {
+        let given = config.given();
+        Tracker {
+            chain,
+            charset: config.charset,
+            seen: false,
+            raw: Default::default(),
+            system,
+            last,
+            time: None,
+            given: [given.system, given.receiver_library, given.receiver],
+        }
+    }
+
+    /// The next entry.
+    #[inline]
+    pub fn see(&mut self, entry: &Entry<'_>, time: Option<EntryTime>) -> Option<Gap> {
+        let h = entry.heading;
+        let raw = [h.system_name, h.receiver_library, h.receiver_name].map(|span| entry.head(span));
+        let time = time.map(|t| t.utc_micros);
+        if self.seen && entry.sequence > self.last.sequence && self.raw.iter().zip(raw).all(|(a, b)| a == b) {
+            self.last.sequence = entry.sequence;
+            self.time = time.or(self.time);
+            return None;
+        }
+        self.compare(raw, entry.sequence, time)
+    }
+
+    #[cold]
+    fn compare(&mut self, raw: [&[u8]; 3], sequence: u64, time: Option<i64>) -> Option<Gap> {
+        let mut named = raw.iter().zip(&self.given).map(|(entry, given)| {
+            let bytes = if entry.is_empty() { given } else { *entry };
+            printable(self.charset.decode_string(bytes).trim_end())
+        });
+        let mut next = || named.next().unwrap_or_default();
+        let (system, library, receiver) = (next(), next(), next());
+        let after = JournalPlace { library, receiver, sequence };
+        self.chain.advance(&self.system, self.last.sequence, self.time);
+        self.last = after.clone();
+        self.seen = true;
+        self.system = system;
+        self.raw = raw.map(<[u8]>::to_vec);
+        let gap = self.chain.see(&self.system, after, time);
+        self.time = time.or(self.time);
+        gap
+    }
+
+    /// The place of the last entry.
+    pub fn last(&self) -> &JournalPlace {
+        &self.last
+    }
+
+    /// The system of the last entry.
+    pub fn system(&self) -> &str {
+        &self.system
+    }
+
+    /// The places of all systems, to be stored.
+    pub fn chain(&mut self) -> &Chain {
+        self.chain.advance(&self.system, self.last.sequence, self.time);
+        &self.chain
+    }
+}

@@ -1,0 +1,343 @@
+//! Starting and ending the threads of an agent, at its start, at its end and whenever its configuration changes.
+//!
+//! A thread is known by its name and by a print of everything in the configuration that it depends on. While a print
+//! stays the same the thread goes on as it is, with its connection; when it changes, the old thread ends in good order and
+//! a new one goes on from the same cursors.
+use std::{
+    fs,
+    path::PathBuf,
+    sync::{
+        Arc, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{
+    Orders, Setup, Shared,
+    intake::{self, Report},
+    log,
+    worker::{self, Counters},
+};
+use crate::{
+    config::{OutputConfig, SourceConfig},
+    spool::{
+        SpoolError, SpoolOptions,
+        batch::{checksum, hex},
+    },
+};
+
+/// How often the cursors are written and passed batches deleted.
+const SYNC: Duration = Duration::from_millis(500);
+/// How often the threads are looked after.
+const TICK: Duration = Duration::from_millis(20);
+
+/// What whoever runs the agent wants of it.
+pub enum Wish {
+    /// To go on.
+    GoOn,
+    /// To end in good order.
+    Stop,
+    /// To go on with another configuration, which was checked.
+    Reload(Box<Setup>),
+}
+
+/// What an agent did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// By source.
+    pub sources: Vec<(String, SourceTotals)>,
+    /// By output.
+    pub outputs: Vec<(String, OutputTotals)>,
+    /// Something ended that should not have.
+    pub failed: bool,
+}
+
+/// What a source did. read = filtered + refused + parked + spooled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SourceTotals {
+    /// Records read.
+    pub read: u64,
+    /// Entries dropped by rules.
+    pub filtered: u64,
+    /// Entries refused because the spool was nearly full.
+    pub refused: u64,
+    /// Records that are no entries.
+    pub parked: u64,
+    /// Entries spooled.
+    pub spooled: u64,
+    /// Gaps seen.
+    pub gaps: u64,
+}
+
+/// What an output did. spooled and gaps of all sources = sent + filtered + waiting; `resent` apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OutputTotals {
+    /// Events delivered.
+    pub sent: u64,
+    /// Events that its filter dropped.
+    pub filtered: u64,
+    /// Events that were sent once more.
+    pub resent: u64,
+    /// Events that wait.
+    pub waiting: u64,
+}
+
+/// A thread, its orders and what it reports.
+struct Unit<R> {
+    name: String,
+    print: String,
+    orders: Arc<Orders>,
+    report: Arc<R>,
+    thread: thread::JoinHandle<()>,
+}
+
+/// Something that is to run: its name and print.
+#[derive(Clone)]
+struct Wanted<C> {
+    name: String,
+    print: String,
+    config: C,
+}
+
+struct Supervisor {
+    shared: Arc<Shared>,
+    setup: Arc<Setup>,
+    sources: Vec<Unit<Report>>,
+    outputs: Vec<Unit<Counters>>,
+    wanted_sources: Vec<Wanted<SourceConfig>>,
+    wanted_outputs: Vec<Wanted<OutputConfig>>,
+}
+
+/// Runs an agent until its sources have ended and everything is delivered, or until it is told to stop. `wish` is asked
+/// all the time.
+pub fn run(shared: Shared, setup: Setup, wish: &mut dyn FnMut() -> Wish) -> Result<Totals, SpoolError> {
+    let shared = Arc::new(shared);
+    let setup = Arc::new(setup);
+    let mut s = Supervisor {
+        shared: shared.clone(),
+        setup: setup.clone(),
+        sources: Vec::new(),
+        outputs: Vec::new(),
+        wanted_sources: Vec::new(),
+        wanted_outputs: Vec::new(),
+    };
+    s.want(setup);
+    let mut asked: Option<Instant> = None;
+    let mut synced = Instant::now();
+    let mut trouble = false;
+    loop {
+        match wish() {
+            Wish::GoOn => {}
+            Wish::Stop => {
+                asked.get_or_insert_with(Instant::now);
+                shared.stop.store(true, Ordering::SeqCst);
+                shared.spool.wake();
+            }
+            Wish::Reload(setup) if asked.is_none() => s.want(Arc::from(setup)),
+            Wish::Reload(_) => {}
+        }
+        if asked.is_some_and(|a| a.elapsed() >= s.setup.config.stop_timeout) {
+            shared.stop_now.store(true, Ordering::SeqCst);
+        }
+        s.look_after();
+        if synced.elapsed() >= SYNC {
+            synced = Instant::now();
+            match shared.spool.sync() {
+                Ok(()) => trouble = false,
+                Err(e) => {
+                    if !std::mem::replace(&mut trouble, true) {
+                        log(format_args!("{e}; cursors stay where they are until it can be written again"));
+                    }
+                }
+            }
+        }
+        if s.is_over() {
+            break;
+        }
+        thread::sleep(TICK);
+    }
+    shared.spool.sync()?;
+    Ok(s.totals())
+}
+
+impl Supervisor {
+    /// A configuration is in force from now on.
+    fn want(&mut self, setup: Arc<Setup>) {
+        let config = &setup.config;
+        self.wanted_sources = config
+            .sources
+            .iter()
+            .map(|s| Wanted { name: s.name.clone(), print: source_print(s, &setup), config: s.clone() })
+            .collect();
+        self.wanted_outputs = config
+            .outputs
+            .iter()
+            .map(|o| Wanted { name: o.name.clone(), print: output_print(o, &setup), config: o.clone() })
+            .collect();
+        let names: Vec<&str> = config.outputs.iter().map(|o| o.name.as_str()).collect();
+        for (name, events) in self.shared.spool.left_behind(&names) {
+            log(format_args!(
+                "output {name} is not in the configuration any more; {events} events are kept for it (`qaudjrn spool forget {name}` drops them)"
+            ));
+        }
+        self.shared.spool.set_max_size(config.spool_max_size.unwrap_or(SpoolOptions::MAX_SIZE));
+        config.hash.clone_into(&mut self.shared.configuration.write().unwrap_or_else(PoisonError::into_inner));
+        self.setup = setup;
+    }
+
+    /// Ends what is not wanted, starts what is.
+    fn look_after(&mut self) {
+        let (shared, setup) = (self.shared.clone(), self.setup.clone());
+        let stopping = shared.stop.load(Ordering::Relaxed);
+        // Outputs first: what a source reads is kept for those that are known.
+        reconcile(&mut self.outputs, &self.wanted_outputs, stopping, |w| {
+            shared.spool.register(&w.name, w.config.from, &lanes_print(&w.config, &setup));
+            start(w, &shared, &setup, worker::run)
+        });
+        let changed =
+            reconcile(&mut self.sources, &self.wanted_sources, stopping, |w| start(w, &shared, &setup, intake::run));
+        if changed {
+            let reports = self.sources.iter().map(|u| (u.name.clone(), u.report.clone())).collect();
+            *shared.reports.write().unwrap_or_else(PoisonError::into_inner) = reports;
+        }
+        let missing =
+            self.wanted_sources.iter().any(|w| !self.sources.iter().any(|u| u.name == w.name && u.print == w.print));
+        let ended = self.sources.iter().all(|u| u.report.ended.load(Ordering::SeqCst)) && (!missing || stopping);
+        shared.sources_ended.store(ended, Ordering::SeqCst);
+    }
+
+    /// Nothing runs any more, and nothing is to be started.
+    fn is_over(&self) -> bool {
+        self.shared.sources_ended()
+            && self.sources.iter().all(|u| u.thread.is_finished())
+            && self.outputs.iter().all(|u| u.thread.is_finished())
+            && (self.shared.stop.load(Ordering::Relaxed) || self.outputs.len() == self.wanted_outputs.len())
+    }
+
+    fn totals(&self) -> Totals {
+        let load = |n: &AtomicU64| n.load(Ordering::Relaxed);
+        let source = |u: &Unit<Report>| {
+            let r = &u.report;
+            let totals = SourceTotals {
+                read: load(&r.read),
+                filtered: load(&r.filtered),
+                refused: load(&r.refused),
+                parked: load(&r.parked),
+                spooled: load(&r.spooled),
+                gaps: load(&r.gaps),
+            };
+            (u.name.clone(), totals)
+        };
+        let output = |u: &Unit<Counters>| {
+            let c = &u.report;
+            let waiting = self.shared.spool.waiting(&u.name).values().map(|w| w.events).sum();
+            let totals =
+                OutputTotals { sent: load(&c.sent), filtered: load(&c.filtered), resent: load(&c.resent), waiting };
+            (u.name.clone(), totals)
+        };
+        Totals {
+            sources: self.sources.iter().map(source).collect(),
+            outputs: self.outputs.iter().map(output).collect(),
+            failed: self.shared.failed.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// Tells units to end that are not wanted as they are, takes away those that have ended, starts those that are missing.
+/// Whether there are others now.
+fn reconcile<C, R>(
+    units: &mut Vec<Unit<R>>,
+    wanted: &[Wanted<C>],
+    stopping: bool,
+    start: impl Fn(&Wanted<C>) -> Unit<R>,
+) -> bool {
+    let is_wanted = |u: &Unit<R>| wanted.iter().any(|w| w.name == u.name && w.print == u.print);
+    for unit in units.iter().filter(|u| !is_wanted(u)) {
+        unit.orders.stop.store(true, Ordering::SeqCst);
+    }
+    let before = units.len();
+    units.retain(|u| is_wanted(u) || !u.thread.is_finished());
+    let mut changed = units.len() != before;
+    if stopping {
+        return changed;
+    }
+    for w in wanted {
+        // One that ends still holds the name.
+        if !units.iter().any(|u| u.name == w.name) {
+            units.push(start(w));
+            changed = true;
+        }
+    }
+    changed
+}
+
+fn start<C: Clone + Send + 'static, R: Default + Send + Sync + 'static>(
+    wanted: &Wanted<C>,
+    shared: &Arc<Shared>,
+    setup: &Arc<Setup>,
+    run: fn(&C, &Orders, &R),
+) -> Unit<R> {
+    let orders = Arc::new(Orders::new(shared.clone(), setup.clone()));
+    let report = Arc::new(R::default());
+    let (config, own_orders, own_report) = (wanted.config.clone(), orders.clone(), report.clone());
+    let thread = thread::spawn(move || run(&config, &own_orders, &own_report));
+    Unit { name: wanted.name.clone(), print: wanted.print.clone(), orders, report, thread }
+}
+
+/// Everything that a source depends on.
+fn source_print(source: &SourceConfig, setup: &Setup) -> String {
+    let c = &setup.config;
+    digest(&format!("{source:?} {:?} {:?} {:?}", c.filter, c.when_full, c.severity), &[])
+}
+
+/// Everything that an output depends on, what is in the files of its certificates too.
+fn output_print(output: &OutputConfig, setup: &Setup) -> String {
+    let c = &setup.config;
+    // Places move when something is written above them.
+    let output = OutputConfig { named_types: Vec::new(), ..output.clone() };
+    let heartbeat = output.heartbeat.unwrap_or(c.heartbeat);
+    let sources: Vec<_> = c.sources.iter().map(|s| (&s.name, s.given(), s.dates)).collect();
+    let files: Vec<PathBuf> =
+        [&output.tls.ca, &output.tls.cert, &output.tls.key].into_iter().flatten().cloned().collect();
+    digest(&format!("{output:?} {:?} {:?} {heartbeat:?} {sources:?}", c.line, c.severity), &files)
+}
+
+/// Everything that says which lane of an output an event is in.
+fn lanes_print(output: &OutputConfig, setup: &Setup) -> String {
+    let OutputConfig { priority_types, pass, limits, .. } = output;
+    let budget = limits.bytes_per_day.is_some();
+    digest(&format!("{priority_types:?} {pass:?} {budget} {:?}", setup.config.severity), &[])
+}
+
+/// A hash of a description and of what is in files. Numbers of rules are left out: they change with every rule that is
+/// written above.
+fn digest(text: &str, files: &[PathBuf]) -> String {
+    let mut pieces = text.split("RuleId(");
+    let mut all = pieces.next().unwrap_or("").to_owned();
+    for piece in pieces {
+        all.push_str(piece.trim_start_matches(|c: char| c.is_ascii_digit()));
+    }
+    for file in files {
+        all.push_str(&hex(&checksum(&fs::read(file).unwrap_or_default())));
+    }
+    hex(&checksum(all.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_print_changes_with_what_is_described_and_not_with_the_numbers_of_rules() {
+        assert_eq!(
+            digest("Ruled { rule: RuleId(12), pattern: A }", &[]),
+            digest("Ruled { rule: RuleId(3), pattern: A }", &[])
+        );
+        assert_ne!(
+            digest("Ruled { rule: RuleId(12), pattern: A }", &[]),
+            digest("Ruled { rule: RuleId(12), pattern: B }", &[])
+        );
+    }
+}

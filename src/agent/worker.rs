@@ -1,0 +1,327 @@
+//! One output: takes events from the spool at its own cursors, and hands them to its connection at its own pace.
+use std::{
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::anyhow;
+use chrono::{DateTime, Utc};
+
+use super::{Orders, heartbeat::Heartbeat, lanes::Lanes, link::Link, log, window::Window};
+use crate::{
+    config::OutputConfig,
+    output::{
+        meter::{Answer, Meter},
+        stream::Flushed,
+    },
+    spool::Lane,
+};
+
+/// What an output did, for reports. spooled = sent + filtered + waiting; `resent` and heartbeats apart.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Events that left the window: done.
+    pub sent: AtomicU64,
+    /// Events that its own filter drops.
+    pub filtered: AtomicU64,
+    /// Events that were handed to a connection once more.
+    pub resent: AtomicU64,
+    /// It has ended.
+    pub ended: AtomicBool,
+}
+
+/// The first wait after a failed connection, and the longest.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(60));
+/// How often acknowledgements are looked at, and cursors moved.
+const TICK: Duration = Duration::from_millis(100);
+/// How long a receiver may take to read the rest and close, at the end.
+const FINISH: Duration = Duration::from_secs(30);
+
+struct Worker<'a> {
+    config: &'a OutputConfig,
+    orders: &'a Orders,
+    counters: &'a Counters,
+    lanes: Lanes<'a>,
+    window: Window,
+    meter: Meter,
+    /// The day's budget is spent: lanes that it holds back are not read until an event of this many bytes fits.
+    spent: Option<u64>,
+    heartbeat: Heartbeat,
+    began: Instant,
+    line: Vec<u8>,
+}
+
+/// How serving a connection ended.
+enum Served {
+    /// Everything is delivered, or the agent stops.
+    Everything,
+    /// Everything that was sent is delivered; there is more to come.
+    Enough,
+}
+
+/// Runs one output until everything is delivered or it is told to stop.
+pub fn run(config: &OutputConfig, orders: &Orders, counters: &Counters) {
+    let spent = orders.shared.spool.spent(&config.name).and_then(|text| serde_json::from_str(&text).ok());
+    let wall = Utc::now().timestamp_micros();
+    match Meter::new(config.limits.clone(), spent.as_ref(), Duration::ZERO, wall) {
+        Ok(meter) => Worker::new(config, orders, counters, meter).run(),
+        Err(e) => {
+            log(format_args!("output {}: meter: {e}", config.name));
+            orders.shared.failed.store(true, Ordering::Relaxed);
+        }
+    }
+    counters.ended.store(true, Ordering::SeqCst);
+}
+
+/// A random part is taken off a wait, so that many agents do not come back at the same moment.
+fn jittered(wait: Duration) -> Duration {
+    let noise = u64::from(Utc::now().timestamp_subsec_nanos()) % 1_000;
+    wait.mul_f64(0.5 + noise as f64 / 2_000.0)
+}
+
+impl<'a> Worker<'a> {
+    fn new(config: &'a OutputConfig, orders: &'a Orders, counters: &'a Counters, meter: Meter) -> Worker<'a> {
+        let every = config.heartbeat.unwrap_or(orders.setup.config.heartbeat);
+        Worker {
+            config,
+            orders,
+            counters,
+            lanes: Lanes::new(config, orders),
+            window: Window::default(),
+            meter,
+            spent: None,
+            heartbeat: Heartbeat::new(every),
+            began: Instant::now(),
+            line: Vec::new(),
+        }
+    }
+
+    fn run(&mut self) {
+        let mut wait = BACKOFF.0;
+        let mut told = String::new();
+        let name = &self.config.name;
+        while !self.is_done() {
+            self.lanes.rewind();
+            let connected = Instant::now();
+            match Link::open(self.config).map_err(anyhow::Error::from).and_then(|mut l| self.serve(&mut l, &mut told)) {
+                Ok(Served::Everything) => return,
+                Ok(Served::Enough) => wait = BACKOFF.0,
+                Err(e) => {
+                    let again = self.window.fail();
+                    self.counters.resent.fetch_add(again as u64, Ordering::Relaxed);
+                    let text = format!("output {name}: {e}");
+                    if text != told {
+                        log(format_args!("{text}; {again} events will be sent again"));
+                        told = text;
+                    }
+                    if self.orders.stopping() {
+                        return;
+                    }
+                    if connected.elapsed() > Duration::from_secs(10) {
+                        wait = BACKOFF.0;
+                    }
+                    self.orders.pause(jittered(wait));
+                    wait = (wait * 2).min(BACKOFF.1);
+                }
+            }
+        }
+    }
+
+    fn now(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// Everything is read and delivered, or the agent is to stop at once.
+    fn is_done(&self) -> bool {
+        let spool = &self.orders.shared.spool;
+        self.orders.must_stop()
+            || self.orders.shared.sources_ended()
+                && Lane::ALL.iter().all(|l| spool.cursor(&self.config.name, *l).batch > spool.last())
+    }
+
+    /// Serves one connection.
+    fn serve(&mut self, link: &mut Link, told: &mut String) -> anyhow::Result<Served> {
+        if !std::mem::take(told).is_empty() {
+            log(format_args!("output {}: connected again", self.config.name));
+        }
+        let mut ticked = Instant::now();
+        let mut stalled: Option<Instant> = None;
+        loop {
+            if ticked.elapsed() >= TICK {
+                ticked = Instant::now();
+                link.look()?;
+                self.settle_at_rest(link);
+                self.beat(link)?;
+            }
+            if self.orders.must_stop() {
+                return Err(anyhow!("stopped"));
+            }
+            if self.orders.stopping() && stalled.is_none() && link.flush()? == Flushed::All {
+                self.finish(link)?;
+                return Ok(Served::Everything);
+            }
+            if link.is_full() || stalled.is_some() {
+                match link.flush()? {
+                    Flushed::All => {
+                        if stalled.take().is_some_and(|s| s.elapsed() > Duration::from_secs(5)) {
+                            log(format_args!("output {}: the receiver reads again", self.config.name));
+                        }
+                    }
+                    Flushed::Stalled => {
+                        let since = *stalled.get_or_insert_with(Instant::now);
+                        if since.elapsed() >= self.config.stall_timeout {
+                            return Err(anyhow!("the receiver took nothing for {} s", since.elapsed().as_secs()));
+                        }
+                        continue;
+                    }
+                }
+            }
+            if let Some(lane) = self.lanes.next(self.spent.is_some())? {
+                let next = self.lanes.encode(lane, &mut self.line)?;
+                if self.may_go(link, lane.passes())? {
+                    self.lanes.step(lane, next);
+                    link.take(&self.line)?;
+                    self.window.push(Some((lane, next)), self.line.len() as u64, self.now());
+                }
+                continue;
+            }
+            if link.flush()? == Flushed::Stalled {
+                stalled.get_or_insert_with(Instant::now);
+                continue;
+            }
+            self.settle_at_rest(link);
+            if self.spent.is_some() && self.lanes.holds_back()? {
+                self.wait_for_budget();
+                continue;
+            }
+            // Asked in this order: what a source stored before it ended is seen by the second look.
+            if self.orders.shared.sources_ended() && self.lanes.is_at_end() {
+                self.finish(link)?;
+                return Ok(Served::Everything);
+            }
+            // What is in the window fills the spool, and nothing more can come that would push it out: a receiver that
+            // closes with us has read it.
+            if !self.window.is_empty() && self.orders.shared.spool.is_full() {
+                self.finish(link)?;
+                return Ok(Served::Enough);
+            }
+            let from = Lane::ALL.iter().map(|l| self.lanes.place(*l).batch).min().unwrap_or(0);
+            let spool = &self.orders.shared.spool;
+            spool.wait(from.max(spool.last() + 1), TICK);
+        }
+    }
+
+    /// Waits until the meter lets the line in `line` go; what was gathered goes out before a wait. `false` when it has to
+    /// wait for another day.
+    fn may_go(&mut self, link: &mut Link, passes: bool) -> anyhow::Result<bool> {
+        let bytes = self.line.len() as u64;
+        loop {
+            let (now, wall) = (self.now(), Utc::now().timestamp_micros());
+            match self.meter.ask(now, wall, bytes, passes) {
+                Answer::Now => {
+                    self.meter.took(now, wall, bytes);
+                    return Ok(true);
+                }
+                Answer::Wait(wait) => {
+                    link.flush()?;
+                    self.settle(link);
+                    thread::sleep(wait.min(TICK));
+                }
+                Answer::Held(until) => {
+                    if self.spent.replace(bytes).is_none() {
+                        self.tell_spent(until);
+                    }
+                    return Ok(false);
+                }
+            }
+            if self.orders.must_stop() {
+                return Err(anyhow!("stopped"));
+            }
+        }
+    }
+
+    fn tell_spent(&self, until: i64) {
+        let until = DateTime::from_timestamp_micros(until).unwrap_or_default().with_timezone(&self.config.limits.zone);
+        let rest = match self.config.pass.is_empty() {
+            true => "events wait",
+            false => "events wait, but for those that meter.pass_types and meter.pass_severity let through",
+        };
+        log(format_args!(
+            "output {}: the bytes of the day are spent: {rest}; the next day begins {until}",
+            self.config.name
+        ));
+    }
+
+    /// Nothing may go before the next day: looks again after a while.
+    fn wait_for_budget(&mut self) {
+        let spool = &self.orders.shared.spool;
+        spool.wait(spool.last() + 1, TICK);
+        let (now, wall) = (self.now(), Utc::now().timestamp_micros());
+        let bytes = self.spent.unwrap_or(0);
+        if !matches!(self.meter.ask(now, wall, bytes, false), Answer::Held(_)) {
+            self.spent = None;
+            log(format_args!("output {}: a new day: events go again", self.config.name));
+        }
+    }
+
+    /// Sends heartbeats when it is time.
+    fn beat(&mut self, link: &mut Link) -> anyhow::Result<()> {
+        if !self.heartbeat.is_due() {
+            return Ok(());
+        }
+        for notice in self.heartbeat.notices(self.config, self.orders, self.counters) {
+            self.lanes.notice(&notice, &mut self.line);
+            self.may_go(link, true)?;
+            link.take(&self.line)?;
+            self.window.push(None, self.line.len() as u64, self.now());
+        }
+        Ok(())
+    }
+
+    /// Moves the cursors behind what is done.
+    fn settle(&mut self, link: &mut Link) {
+        let before = self.window.events();
+        let now = self.now();
+        let moved = link.pass(&mut self.window, self.config.resend_window, now);
+        self.counters.sent.fetch_add((before - self.window.events()) as u64, Ordering::Relaxed);
+        self.counters.filtered.fetch_add(self.lanes.take_filtered(), Ordering::Relaxed);
+        let spool = &self.orders.shared.spool;
+        for lane in Lane::ALL {
+            if let Some(cursor) = moved.get(lane.index()).copied().flatten() {
+                spool.advance(&self.config.name, lane, cursor);
+            }
+        }
+        if self.config.limits.bytes_per_day.is_some()
+            && let Ok(spent) = serde_json::to_string(&self.meter.spent())
+        {
+            spool.spend(&self.config.name, spent);
+        }
+    }
+
+    /// The same between two events: a lane with nothing on the way stands where it reads, behind what it passed over.
+    fn settle_at_rest(&mut self, link: &mut Link) {
+        self.settle(link);
+        for lane in Lane::ALL.into_iter().filter(|l| self.window.is_clear(*l)) {
+            self.orders.shared.spool.advance(&self.config.name, lane, self.lanes.place(lane));
+        }
+    }
+
+    /// Ends the connection cleanly: the receiver has read everything when it closes too.
+    fn finish(&mut self, link: &mut Link) -> anyhow::Result<()> {
+        let at_most = if self.orders.stopping() { self.orders.setup.config.stop_timeout } else { FINISH };
+        if !link.finish(at_most)? {
+            return Err(anyhow!(
+                "the receiver did not close within {} s: whether it read the last lines is not known",
+                at_most.as_secs()
+            ));
+        }
+        self.counters.sent.fetch_add(self.window.events() as u64, Ordering::Relaxed);
+        self.counters.filtered.fetch_add(self.lanes.take_filtered(), Ordering::Relaxed);
+        self.window = Window::default();
+        for lane in Lane::ALL {
+            self.orders.shared.spool.advance(&self.config.name, lane, self.lanes.place(lane));
+        }
+        Ok(())
+    }
+}
