@@ -15,7 +15,7 @@ use crate::{
         meter::{Answer, Meter},
         stream::Flushed,
     },
-    spool::Lane,
+    spool::{Cursor, Lane},
 };
 
 /// What an output did, for reports. spooled = sent + filtered + waiting; `resent` and heartbeats apart.
@@ -47,6 +47,8 @@ struct Worker<'a> {
     meter: Meter,
     /// The day's budget is spent: lanes that it holds back are not read until an event of this many bytes fits.
     spent: Option<u64>,
+    /// Bytes of a line that is handed over and not counted by the meter, because it is not written.
+    owed: Option<u64>,
     heartbeat: Heartbeat,
     began: Instant,
     line: Vec<u8>,
@@ -91,6 +93,7 @@ impl<'a> Worker<'a> {
             window: Window::default(),
             meter,
             spent: None,
+            owed: None,
             heartbeat: Heartbeat::new(every),
             began: Instant::now(),
             line: Vec::new(),
@@ -108,6 +111,7 @@ impl<'a> Worker<'a> {
                 Ok(Served::Everything) => return,
                 Ok(Served::Enough) => wait = BACKOFF.0,
                 Err(e) => {
+                    self.count_owed();
                     let again = self.window.fail();
                     self.counters.resent.fetch_add(again as u64, Ordering::Relaxed);
                     let text = format!("output {name}: {e}");
@@ -152,7 +156,9 @@ impl<'a> Worker<'a> {
                 ticked = Instant::now();
                 link.look()?;
                 self.settle_at_rest(link);
-                self.beat(link)?;
+                if stalled.is_none() && self.beat(link)? == Flushed::Stalled {
+                    stalled = Some(Instant::now());
+                }
             }
             if self.orders.must_stop() {
                 return Err(anyhow!("stopped"));
@@ -164,6 +170,7 @@ impl<'a> Worker<'a> {
             if link.is_full() || stalled.is_some() {
                 match link.flush()? {
                     Flushed::All => {
+                        self.count_owed();
                         if stalled.take().is_some_and(|s| s.elapsed() > Duration::from_secs(5)) {
                             log(format_args!("output {}: the receiver reads again", self.config.name));
                         }
@@ -181,8 +188,9 @@ impl<'a> Worker<'a> {
                 let next = self.lanes.encode(lane, &mut self.line)?;
                 if self.may_go(link, lane.passes())? {
                     self.lanes.step(lane, next);
-                    link.take(&self.line)?;
-                    self.window.push(Some((lane, next)), self.line.len() as u64, self.now());
+                    if self.hand_over(link, Some((lane, next)))? == Flushed::Stalled {
+                        stalled.get_or_insert_with(Instant::now);
+                    }
                 }
                 continue;
             }
@@ -212,6 +220,12 @@ impl<'a> Worker<'a> {
         }
     }
 
+    /// Whether there is a limit a second.
+    fn is_paced(&self) -> bool {
+        let limits = &self.config.limits;
+        limits.events_per_second.is_some() || limits.bytes_per_second.is_some()
+    }
+
     /// Waits until the meter lets the line in `line` go; what was gathered goes out before a wait. `false` when it has to
     /// wait for another day.
     fn may_go(&mut self, link: &mut Link, passes: bool) -> anyhow::Result<bool> {
@@ -219,10 +233,7 @@ impl<'a> Worker<'a> {
         loop {
             let (now, wall) = (self.now(), Utc::now().timestamp_micros());
             match self.meter.ask(now, wall, bytes, passes) {
-                Answer::Now => {
-                    self.meter.took(now, wall, bytes);
-                    return Ok(true);
-                }
+                Answer::Now => return Ok(true),
                 Answer::Wait(wait) => {
                     link.flush()?;
                     self.settle(link);
@@ -238,6 +249,27 @@ impl<'a> Worker<'a> {
             if self.orders.must_stop() {
                 return Err(anyhow!("stopped"));
             }
+        }
+    }
+
+    /// Hands the line over that may go. The limits a second hold for the wire, so where there are some it is written at
+    /// once, and its time is that of the write: one that was late would else stand within a second with too many others.
+    fn hand_over(&mut self, link: &mut Link, place: Option<(Lane, Cursor)>) -> anyhow::Result<Flushed> {
+        link.take(&self.line)?;
+        let bytes = self.line.len() as u64;
+        self.window.push(place, bytes, self.now());
+        self.owed = Some(bytes);
+        if self.is_paced() && link.flush()? == Flushed::Stalled {
+            return Ok(Flushed::Stalled);
+        }
+        self.count_owed();
+        Ok(Flushed::All)
+    }
+
+    /// The line that was handed over last is written.
+    fn count_owed(&mut self) {
+        if let Some(bytes) = self.owed.take() {
+            self.meter.took(self.now(), Utc::now().timestamp_micros(), bytes);
         }
     }
 
@@ -266,17 +298,18 @@ impl<'a> Worker<'a> {
     }
 
     /// Sends heartbeats when it is time.
-    fn beat(&mut self, link: &mut Link) -> anyhow::Result<()> {
+    fn beat(&mut self, link: &mut Link) -> anyhow::Result<Flushed> {
         if !self.heartbeat.is_due() {
-            return Ok(());
+            return Ok(Flushed::All);
         }
         for notice in self.heartbeat.notices(self.config, self.orders, self.counters) {
             self.lanes.notice(&notice, &mut self.line);
-            self.may_go(link, true)?;
-            link.take(&self.line)?;
-            self.window.push(None, self.line.len() as u64, self.now());
+            // Those that are left are sent the next time.
+            if !self.may_go(link, true)? || self.hand_over(link, None)? == Flushed::Stalled {
+                return Ok(Flushed::Stalled);
+            }
         }
-        Ok(())
+        Ok(Flushed::All)
     }
 
     /// Moves the cursors behind what is done.

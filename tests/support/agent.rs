@@ -29,21 +29,43 @@ impl Agent {
     /// With a configuration; `STATE` and `DIR` in it stand for folders of this test.
     pub fn new(dir: TempDir, text: &str) -> Agent {
         let config = dir.path().join("agent.toml");
-        let text = format!("state_dir = \"state\"\nstop_timeout = 5\n{text}");
-        fs::write(&config, text.replace("DIR", &dir.path().display().to_string())).unwrap();
-        Agent { dir, config }
+        let agent = Agent { dir, config };
+        agent.configure(text);
+        agent
     }
 
     pub fn start(&self) -> Child {
+        self.command().spawn().unwrap()
+    }
+
+    /// `qaudjrn run`, to be started otherwise.
+    pub fn command(&self) -> Command {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.dir.path().join("log")).unwrap();
-        Command::new(PROGRAM)
-            .args(["run", "--config"])
-            .arg(&self.config)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap()
+        let mut command = Command::new(PROGRAM);
+        command.args(["run", "--config"]).arg(&self.config);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        command
+    }
+
+    /// Another configuration under the same state, for the next start or for SIGHUP.
+    pub fn configure(&self, text: &str) {
+        let text = format!("state_dir = \"state\"\nstop_timeout = 5\n{text}");
+        fs::write(&self.config, text.replace("DIR", &self.dir.path().display().to_string())).unwrap();
+    }
+
+    /// A file of this test's folder; empty where there is none.
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.dir.path().join(name)).unwrap_or_default()
+    }
+
+    /// Waits until something holds.
+    #[track_caller]
+    pub fn wait(&self, what: &str, within: Duration, holds: impl Fn() -> bool) {
+        let end = Instant::now() + within;
+        while !holds() {
+            assert!(Instant::now() < end, "{what} does not come: {}", self.log());
+            thread::sleep(Duration::from_millis(20));
+        }
     }
 
     pub fn log(&self) -> String {
@@ -71,11 +93,20 @@ pub fn signal(child: &Child, name: &str) {
     assert!(status.success());
 }
 
-/// Sequence numbers in JSON lines, with how often each came.
+/// The notices of the agent among JSON lines.
+pub fn notices(text: &str, id: &str) -> Vec<Value> {
+    let lines = text.lines().filter_map(|l| serde_json::from_str::<Value>(l).ok());
+    lines.filter(|l| l["event_id"] == id).collect()
+}
+
+/// Sequence numbers in JSON lines, with how often each came. Notices of the agent have none.
 pub fn ids(text: &str) -> BTreeMap<u64, u32> {
     let mut found = BTreeMap::new();
     for line in text.lines().filter(|l| l.ends_with('}')) {
         if let Ok(line) = serde_json::from_str::<Value>(line) {
+            if line["event_id"].as_str().is_some_and(|id| id.starts_with("AGENT-")) {
+                continue;
+            }
             let n = line["sequence"].as_str().and_then(|s| s.parse().ok()).expect("a sequence number");
             *found.entry(n).or_default() += 1;
         }
@@ -105,7 +136,12 @@ pub struct Receiver {
 
 impl Receiver {
     pub fn start() -> Receiver {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Receiver::start_on(0)
+    }
+
+    /// On a port that was free a moment ago.
+    pub fn start_on(port: u16) -> Receiver {
+        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
         let r = Receiver {
             port: listener.local_addr().unwrap().port(),
             text: Arc::default(),
