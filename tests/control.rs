@@ -111,6 +111,10 @@ fn n3_a_receiver_that_is_missing_is_one_event_at_every_output_and_a_matter_of_th
     let parsed = peers::lines::Leef::parse(line).unwrap();
     assert_eq!((parsed.event_id.as_str(), parsed.get("source")), ("AGENT_GAP", Some("prod01")));
     assert_eq!(agent.read("all").lines().count(), 151);
+    let metrics = agent.read("state/metrics.prom");
+    for line in ["qaudjrn_source_gaps_total{source=\"prod01\"} 1", "qaudjrn_output_waiting{output=\"all\"} 0"] {
+        assert!(metrics.lines().any(|l| l == line), "{line} is not in {metrics}");
+    }
     assert!(agent.log().contains("spooled 50; gaps 1"), "{}", agent.log());
     // The next entries of the same receiver are no gap, after a start either.
     append(&agent, "third", "--count 5 --seed 7 --receiver AUDRCV0044 --first-sequence 51");
@@ -298,33 +302,92 @@ fn shim(name: &str) -> std::path::PathBuf {
     to
 }
 
+/// An agent's command whose clock of the day a test moves.
+struct Clock {
+    shim: std::path::PathBuf,
+    file: std::path::PathBuf,
+}
+
+impl Clock {
+    fn new(dir: &Path) -> Clock {
+        Clock { shim: shim("clock_shim"), file: dir.join("clock") }
+    }
+
+    fn start(&self, agent: &Agent) -> std::process::Child {
+        agent.command().env("LD_PRELOAD", &self.shim).env("CLOCK_SHIM", &self.file).spawn().unwrap()
+    }
+
+    /// So many seconds from now.
+    fn step(&self, seconds: i64) {
+        let new = self.file.with_extension("new");
+        fs::write(&new, seconds.to_string()).unwrap();
+        fs::rename(&new, &self.file).unwrap();
+    }
+
+    /// A time of UTC, whatever it is now.
+    fn set(&self, text: &str) {
+        let t = chrono::NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S").unwrap().and_utc();
+        self.step(t.timestamp() - chrono::Utc::now().timestamp());
+    }
+}
+
+#[test]
+fn n2_clocks_that_jump_and_entries_whose_times_do_neither_stop_nor_reorder_anything() {
+    let dir = folder();
+    // Entries whose own times go back and forth: the hours that clocks skip and repeat, other years, the end of a century.
+    let mut first = 1;
+    let mut made = Vec::new();
+    for (n, start) in [
+        "2026-03-29T01:59:58",
+        "2026-10-25T02:59:58",
+        "2025-12-31T23:59:59",
+        "2099-12-31T23:59:58",
+        "2000-01-01T00:00:00",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let part = make(
+            &dir,
+            &format!("part{n}"),
+            &format!("--count 400 --seed {n} --start {start} --first-sequence {first}"),
+        );
+        first += 400;
+        made.extend(part.truth.iter().map(sequence));
+        let mut day = fs::OpenOptions::new().create(true).append(true).open(dir.path().join("day.type5")).unwrap();
+        day.write_all(&fs::read(&part.path).unwrap()).unwrap();
+    }
+    let clock = Clock::new(dir.path());
+    let receiver = Receiver::start();
+    let source = SOURCE.replace("path =", "timezone = \"Europe/Berlin\"\npath =");
+    let paced = "priority_types = []\nmeter = { events_per_second = 800 }\n";
+    let agent = Agent::new(dir, &format!("heartbeat = 1\n{source}{}{paced}", tcp("a", receiver.port)));
+    let child = clock.start(&agent);
+    for seconds in [-3_600, 86_400, -86_400 * 365, 0, 86_400 * 365 * 30] {
+        thread::sleep(Duration::from_millis(300));
+        clock.step(seconds);
+    }
+    agent.ends(child, 0, SOON);
+    agent.wait("everything", SOON, || ids(&receiver.text()).len() == made.len());
+    let order: Vec<u64> = receiver.text().lines().flat_map(|l| ids(l).into_keys()).collect();
+    assert_eq!(order, made, "the order is that of the sequence numbers");
+}
+
 #[test]
 fn r30_a_spent_daily_budget_holds_events_back_until_midnight_over_restarts_zones_and_clocks_that_jump() {
     let dir = folder();
     let made = capture(&dir, 1_000);
-    let shim = shim("clock_shim");
-    let clock = dir.path().join("clock");
-    // Noon in Berlin on the day before clocks go forward there, whatever the time is now.
-    let at = |text: &str| {
-        let t = chrono::NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S").unwrap().and_utc();
-        let offset = t.timestamp() - chrono::Utc::now().timestamp();
-        fs::write(dir_file(&clock, "new"), offset.to_string()).unwrap();
-        fs::rename(dir_file(&clock, "new"), &clock).unwrap();
-    };
-    at("2026-03-28 11:00:00");
+    let clock = Clock::new(dir.path());
+    // Noon in Berlin on the day before clocks go forward there.
+    clock.set("2026-03-28 11:00:00");
     let budget = 200_000;
     let with = |rest: &str| {
         format!("{SOURCE}{}meter = {{ bytes_per_day = {budget}, timezone = \"Europe/Berlin\"{rest} }}\n", file("a"))
     };
     let agent = Agent::new(dir, &with(""));
-    let start = || {
-        let mut command = agent.command();
-        command.env("LD_PRELOAD", &shim).env("CLOCK_SHIM", &clock);
-        command.spawn().unwrap()
-    };
     // The budget is one of lines; their line ends are framing.
     let size = || agent.read("a").lines().map(str::len).sum::<usize>();
-    let mut child = start();
+    let mut child = clock.start(&agent);
     let spent = |n: usize| agent.log().matches("the bytes of the day are spent").count() == n;
     agent.wait("the end of the budget", SOON, || spent(1));
     assert!(agent.log().contains("the next day begins 2026-03-29 00:00:00 CET"), "{}", agent.log());
@@ -334,28 +397,24 @@ fn r30_a_spent_daily_budget_holds_events_back_until_midnight_over_restarts_zones
     thread::sleep(Duration::from_millis(1_200));
     child.kill().unwrap();
     child.wait().unwrap();
-    at("2026-03-28 10:00:00");
-    child = start();
+    clock.set("2026-03-28 10:00:00");
+    child = clock.start(&agent);
     agent.wait("the same budget", SOON, || spent(2));
     // What was on the way when it was killed may come again; it counts.
     let before = size();
     assert!(before <= budget + 2_000, "{before}");
     // Midnight in Berlin comes, not that of UTC: one budget more.
-    at("2026-03-28 22:59:50");
+    clock.set("2026-03-28 22:59:50");
     thread::sleep(Duration::from_secs(1));
     assert_eq!(size(), before);
-    at("2026-03-28 23:00:01");
+    clock.set("2026-03-28 23:00:01");
     agent.wait("the next day", SOON, || spent(3));
     assert!(agent.log().contains("the next day begins 2026-03-30 00:00:00 CEST"), "the short day: {}", agent.log());
     assert!(size() <= before + budget, "{}", size());
     // A day forward, and everything that is left fits.
-    at("2026-03-31 12:00:00");
+    clock.set("2026-03-31 12:00:00");
     agent.ends(child, 0, SOON);
     nothing_lost(&made, &ids(&agent.read("a")));
-}
-
-fn dir_file(path: &Path, suffix: &str) -> std::path::PathBuf {
-    path.with_extension(suffix)
 }
 
 #[test]

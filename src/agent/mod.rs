@@ -9,6 +9,7 @@ mod heartbeat;
 mod intake;
 mod lanes;
 pub mod link;
+mod metrics;
 mod place;
 mod reader;
 mod refuse;

@@ -18,6 +18,7 @@ use super::{
     Orders, Setup, Shared,
     intake::{self, Report},
     log,
+    metrics::{self, Metrics, Whole},
     worker::{self, Counters},
 };
 use crate::{
@@ -127,6 +128,7 @@ pub fn run(shared: Shared, setup: Setup, wish: &mut dyn FnMut() -> Wish) -> Resu
     let mut asked: Option<Instant> = None;
     let mut synced = Instant::now();
     let mut trouble = false;
+    let mut metrics = Metrics::new();
     loop {
         match wish() {
             Wish::GoOn => {}
@@ -153,12 +155,16 @@ pub fn run(shared: Shared, setup: Setup, wish: &mut dyn FnMut() -> Wish) -> Resu
                 }
             }
         }
+        if metrics.is_due() {
+            metrics.write(shared.spool.folder(), &s.metrics());
+        }
         if s.is_over() {
             break;
         }
         thread::sleep(TICK);
     }
     shared.spool.sync()?;
+    metrics.write(shared.spool.folder(), &s.metrics());
     Ok(s.totals())
 }
 
@@ -214,6 +220,17 @@ impl Supervisor {
             && self.sources.iter().all(|u| u.thread.is_finished())
             && self.outputs.iter().all(|u| u.thread.is_finished())
             && (self.shared.stop.load(Ordering::Relaxed) || self.outputs.len() == self.wanted_outputs.len())
+    }
+
+    fn metrics(&self) -> String {
+        let spool = &self.shared.spool;
+        let whole = Whole {
+            configuration: &self.shared.configuration(),
+            uptime: self.shared.began.elapsed(),
+            spool: spool.size(),
+            spool_max: spool.max_size(),
+        };
+        metrics::text(&self.totals(), &whole)
     }
 
     fn totals(&self) -> Totals {

@@ -232,3 +232,74 @@ fn the_example_file_says_every_key_and_its_default() {
     assert_eq!((s.zone, s.charset.ccsid()), (bare.zone, bare.charset.ccsid()));
     assert_eq!(format!("{:?}", s.input), format!("{:?}", bare.input));
 }
+
+#[test]
+fn sources_of_every_kind_are_read_and_their_mistakes_placed() {
+    use crate::source::{
+        directory::{After, Complete, Order},
+        stream::Listen,
+    };
+    let c = parse(
+        "[[source]]\nname = \"in\"\nkind = \"directory\"\npath = \"drop\"\npattern = \"*.jrn\"\ncomplete = \"done\"\norder = \"time\"\nafter = \"move\"\n\
+         [[source]]\nname = \"s\"\nkind = \"stream\"\ninput = \"type5\"\nlisten = \"unix:sock\"\nfilter.types.exclude = [\"SF\"]\n",
+    );
+    assert_eq!(c.problems, vec![]);
+    let source::Input::Directory(d) = &c.sources[0].input else { panic!("{:?}", c.sources[0].input) };
+    assert_eq!((d.complete, d.order, d.follow, d.pattern.as_str()), (Complete::Done, Order::Time, true, "*.jrn"));
+    assert_eq!(d.after, After::Move(d.path.join("done")));
+    let source::Input::Stream(s) = &c.sources[1].input else { panic!("{:?}", c.sources[1].input) };
+    assert!(matches!(&s.listen, Listen::Unix(path) if path.ends_with("sock")));
+    assert!(!c.sources[1].filter.is_empty() && c.sources[0].filter.is_empty());
+    for (text, says) in [
+        ("kind = \"directory\"\n", "agent.toml:1:1: error: source.path is missing"),
+        (
+            "kind = \"directory\"\npath = \"d\"\nmove_to = \"x\"\n",
+            "agent.toml:5:11: error: source.move_to: only with after",
+        ),
+        (
+            "kind = \"directory\"\npath = \"d\"\nafter = \"shred\"\n",
+            "agent.toml:5:9: error: source.after = \"shred\": expected \"keep\"",
+        ),
+        ("kind = \"stream\"\ninput = \"type5\"\n", "agent.toml:1:1: error: source.listen is missing"),
+        (
+            "kind = \"stream\"\ninput = \"type5\"\nlisten = \"udp://h:1\"\n",
+            "expected tcp://HOST:PORT, tls://HOST:PORT or unix:PATH",
+        ),
+        ("kind = \"stream\"\ninput = \"type5\"\nlisten = \"tls://h:1\"\n", "tls:// needs cert and key"),
+        (
+            "kind = \"stream\"\ninput = \"type5\"\nlisten = \"tcp://0.0.0.0:1\"\n",
+            "warning: source.listen: tcp:// on an address that others reach",
+        ),
+        ("kind = \"pipe\"\n", "expected \"capture\", \"directory\", \"stream\""),
+    ] {
+        let found = problems(&format!("[[source]]\nname = \"a\"\n{text}"));
+        assert!(found.iter().any(|p| p.contains(says)), "{says:?} is not in {found:?}");
+    }
+}
+
+#[test]
+fn what_passes_a_budget_needs_one_and_names_types_that_exist() {
+    let output = |rest: &str| problems(&format!("[[output]]\nname = \"a\"\naddress = \"null\"\n{rest}"));
+    assert_eq!(
+        output("meter = { bytes_per_day = \"1GB\", pass_types = [\"*AUTFAIL\", \"CP-A\"], pass_severity = 8 }"),
+        Vec::<String>::new()
+    );
+    let found = output("meter.pass_severity = 8");
+    assert!(
+        found[0].contains("agent.toml:4:23: error: output.meter: pass_types and pass_severity need bytes_per_day"),
+        "{found:?}"
+    );
+    let found = output("priority_types = [\"PW\", \"QQ\"]");
+    assert!(found[0].starts_with("agent.toml:4:25: error: \"QQ\" is no audit level, entry type"), "{found:?}");
+    let found = output("meter = { bytes_per_day = 1, pass_types = [\"*AUTFIAL\"] }");
+    assert!(found[0].contains("error: \"*AUTFIAL\"") && found[0].contains("*AUTFAIL"), "{found:?}");
+}
+
+#[test]
+fn the_hash_is_that_of_what_is_said_and_not_of_how_it_is_written() {
+    let hash = |text: &str| parse(text).hash;
+    let one = hash("state_dir = \"s\"\n[filter]\ntypes.exclude = [\"SF\"]\n");
+    assert_eq!(one, hash("# a comment\nstate_dir=\"s\"\n\n[filter.types]\nexclude = [ \"SF\" ]\n"));
+    assert_ne!(one, hash("state_dir = \"s\"\n[filter]\ntypes.exclude = [\"SK\"]\n"));
+    assert_eq!(one.len(), 64);
+}

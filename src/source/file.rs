@@ -268,10 +268,10 @@ impl CaptureFeed {
 
 impl Feed for CaptureFeed {
     fn next(&mut self) -> Result<Step<'_>, FeedError> {
-        if self.open.is_none() {
-            if let Some(step) = self.open()? {
-                return Ok(step);
-            }
+        if self.open.is_none()
+            && let Some(step) = self.open()?
+        {
+            return Ok(step);
         }
         let whole = match &mut self.open {
             Some(open) => match open.capture.front()? {

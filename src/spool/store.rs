@@ -416,7 +416,7 @@ impl Spool {
 
     /// Whether it has reached its size: then the sources are not read.
     pub fn is_full(&self) -> bool {
-        self.size() >= self.max_size.load(Ordering::Relaxed)
+        self.size() >= self.max_size()
     }
 
     /// Another size. A spool that is larger already is full until outputs have passed enough.
@@ -426,10 +426,21 @@ impl Spool {
 
     /// How much of its size is used, 0 to 1 and more.
     pub fn pressure(&self) -> f64 {
-        self.size() as f64 / self.max_size.load(Ordering::Relaxed).max(1) as f64
+        self.size() as f64 / self.max_size().max(1) as f64
     }
 
-    fn size(&self) -> u64 {
+    /// The folder of the state.
+    pub fn folder(&self) -> &Path {
+        &self.options.state_dir
+    }
+
+    /// Bytes it may have.
+    pub fn max_size(&self) -> u64 {
+        self.max_size.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of database, write-ahead log and reserve.
+    pub fn size(&self) -> u64 {
         let folder = &self.options.state_dir;
         let files =
             ["spool.db", "spool.db-wal", "reserve"].map(|n| fs::metadata(folder.join(n)).map_or(0, |m| m.len()));

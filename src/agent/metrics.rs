@@ -1,0 +1,142 @@
+//! The agent in numbers, as a file that node_exporter's textfile collector and others read: `metrics.prom` in the state
+//! folder, in the text format of Prometheus, written anew every ten seconds and renamed into its place.
+use std::{
+    fmt::Write as _,
+    fs, io,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use super::supervisor::{OutputTotals, SourceTotals, Totals};
+
+/// How often the file is written.
+const EVERY: Duration = Duration::from_secs(10);
+
+/// Writes the file now and then.
+pub struct Metrics {
+    due: Instant,
+    told: bool,
+}
+
+/// What is said of the agent as a whole.
+pub struct Whole<'a> {
+    /// Hash of the configuration in force.
+    pub configuration: &'a str,
+    /// Since the start.
+    pub uptime: Duration,
+    /// Bytes of the spool.
+    pub spool: u64,
+    /// Bytes it may have.
+    pub spool_max: u64,
+}
+
+impl Metrics {
+    /// The first file is written at once.
+    pub fn new() -> Metrics {
+        Metrics { due: Instant::now(), told: false }
+    }
+
+    /// Whether it is time.
+    pub fn is_due(&self) -> bool {
+        Instant::now() >= self.due
+    }
+
+    /// Writes the file. What cannot be written is told once: nothing depends on it.
+    pub fn write(&mut self, folder: &Path, text: &str) {
+        self.due = Instant::now() + EVERY;
+        let result = write(folder, text);
+        if let Err(e) = &result
+            && !self.told
+        {
+            super::log(format_args!("{}: {e}", folder.join("metrics.prom").display()));
+        }
+        self.told = result.is_err();
+    }
+}
+
+fn write(folder: &Path, text: &str) -> io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let new = folder.join("metrics.prom.new");
+    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+    io::Write::write_all(&mut file, text.as_bytes())?;
+    fs::rename(&new, folder.join("metrics.prom"))
+}
+
+type Figure<T> = (&'static str, &'static str, &'static str, fn(&T) -> u64);
+
+/// Name, kind, help and value.
+const SOURCE: [Figure<SourceTotals>; 6] = [
+    ("read_total", "counter", "Records read", |s| s.read),
+    ("filtered_total", "counter", "Entries dropped by rules", |s| s.filtered),
+    ("refused_total", "counter", "Entries refused because the spool was nearly full", |s| s.refused),
+    ("parked_total", "counter", "Records that are no entries", |s| s.parked),
+    ("spooled_total", "counter", "Entries spooled", |s| s.spooled),
+    ("gaps_total", "counter", "Gaps seen: entries may be missing", |s| s.gaps),
+];
+const OUTPUT: [Figure<OutputTotals>; 4] = [
+    ("sent_total", "counter", "Events delivered", |o| o.sent),
+    ("filtered_total", "counter", "Events dropped by the filter of the output", |o| o.filtered),
+    ("resent_total", "counter", "Events sent once more", |o| o.resent),
+    ("waiting", "gauge", "Events not delivered yet", |o| o.waiting),
+];
+
+/// The text of the file.
+pub fn text(totals: &Totals, whole: &Whole<'_>) -> String {
+    let mut t = String::new();
+    let version = env!("CARGO_PKG_VERSION");
+    let hash = whole.configuration;
+    head(&mut t, "qaudjrn_info", "gauge", "Version, and the hash of the configuration in force");
+    let _ = writeln!(t, "qaudjrn_info{{version=\"{version}\",configuration=\"{hash}\"}} 1");
+    for (name, help, value) in [
+        ("uptime_seconds", "Seconds since the start", whole.uptime.as_secs()),
+        ("spool_bytes", "Bytes of database, write-ahead log and reserve", whole.spool),
+        ("spool_max_bytes", "Bytes the spool may have", whole.spool_max),
+    ] {
+        head(&mut t, &format!("qaudjrn_{name}"), "gauge", help);
+        let _ = writeln!(t, "qaudjrn_{name} {value}");
+    }
+    each(&mut t, "source", &SOURCE, &totals.sources);
+    each(&mut t, "output", &OUTPUT, &totals.outputs);
+    t
+}
+
+fn head(t: &mut String, name: &str, kind: &str, help: &str) {
+    let _ = writeln!(t, "# HELP {name} {help}\n# TYPE {name} {kind}");
+}
+
+fn each<T>(t: &mut String, of: &str, figures: &[Figure<T>], all: &[(String, T)]) {
+    for (figure, kind, help, value) in figures {
+        let name = format!("qaudjrn_{of}_{figure}");
+        head(t, &name, kind, help);
+        for (label, totals) in all {
+            // The three characters that a label value escapes.
+            let label = label.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+            let _ = writeln!(t, "{name}{{{of}=\"{label}\"}} {}", value(totals));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_figure_has_its_kind_and_a_line_for_each_source_and_output() {
+        let totals = Totals {
+            sources: vec![("a\"b".into(), SourceTotals { read: 7, gaps: 1, ..SourceTotals::default() })],
+            outputs: vec![("qradar".into(), OutputTotals { waiting: 3, ..OutputTotals::default() })],
+            failed: false,
+        };
+        let whole = Whole { configuration: "abc", uptime: Duration::from_secs(5), spool: 10, spool_max: 20 };
+        let text = text(&totals, &whole);
+        for line in [
+            "# TYPE qaudjrn_source_gaps_total counter",
+            "qaudjrn_source_gaps_total{source=\"a\\\"b\"} 1",
+            "qaudjrn_source_read_total{source=\"a\\\"b\"} 7",
+            "qaudjrn_output_waiting{output=\"qradar\"} 3",
+            "qaudjrn_uptime_seconds 5",
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line:?} is not in\n{text}");
+        }
+    }
+}
