@@ -192,7 +192,7 @@ fn a_nearly_full_spool_refuses_low_severities_where_that_was_asked_for_and_never
     let made = capture(&dir, 60_000);
     let port = nobody();
     let text =
-        format!("{SOURCE}{}[spool]\nmax_size = \"24MiB\"\nwhen_full = \"drop_lowest_severity\"\n", tcp("a", port));
+        format!("{SOURCE}{}[spool]\nmax_size = \"19MiB\"\nwhen_full = \"drop_lowest_severity\"\n", tcp("a", port));
     let agent = Agent::new(dir, &text);
     let child = agent.start();
     agent.wait("a nearly full spool", SOON, || agent.log().contains("the spool is full"));

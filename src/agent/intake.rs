@@ -31,8 +31,8 @@ use crate::{
 };
 
 /// A batch is stored when it has this many events, this many bytes, or was made from this many records.
-const EVENTS: u32 = 1_000;
-const BYTES: usize = 512 << 10;
+const EVENTS: u32 = 2_000;
+const BYTES: usize = 1 << 20;
 const RECORDS: u64 = 8_000;
 /// The longest an event waits for its batch.
 const PATIENCE: Duration = WAIT;
@@ -425,7 +425,7 @@ fn append(
     config: &SourceConfig,
     orders: &Orders,
     report: &Report,
-    batch: NewBatch,
+    mut batch: NewBatch,
     position: &str,
     part: Option<(&str, &str)>,
 ) -> anyhow::Result<Option<i64>> {
@@ -435,7 +435,7 @@ fn append(
         let trouble = if spool.is_full() {
             "the spool is full".to_owned()
         } else {
-            match spool.append(&batch, position, part) {
+            match spool.append(&mut batch, position, part) {
                 Ok(id) => {
                     if !told.is_empty() {
                         log(format_args!("source {}: reading goes on", config.name));

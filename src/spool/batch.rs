@@ -3,7 +3,8 @@
 //! The blob holds, event after event: what it is (u8: 0 an entry, 1 a notice of the agent), length of the record (u32),
 //! length of what is stored of it (u32), offset of local time from UTC in seconds (i32; -2147483648 where the entry has no
 //! valid time), severity floor (u8), the record without its trailing blanks; of a notice the JSON. Numbers are big-endian.
-//! Nothing in it is ever rewritten.
+//! Stored, it is one LZ4 block behind its uncompressed length (u32, little-endian): records are full of blanks and of names
+//! that repeat, so the disk gets a fifth of the bytes. Nothing in it is ever rewritten.
 use std::collections::BTreeMap;
 
 use ring::digest::{Context, SHA256, digest};
@@ -20,6 +21,8 @@ pub const FORMAT: i64 = 2;
 /// Stands for the offset of an entry without a valid time.
 const NO_TIME: i32 = i32::MIN;
 const HEAD: usize = 14;
+/// The most bytes of events that a batch can have: a batch ends soon after a MiB, and a record has at most one.
+const LARGEST: usize = 64 << 20;
 /// What an event is.
 const ENTRY: u8 = 0;
 const NOTICE: u8 = 1;
@@ -122,7 +125,8 @@ impl Builder {
     pub fn finish(self) -> NewBatch {
         let mut raw_sha256 = [0; 32];
         raw_sha256.copy_from_slice(self.raw.finish().as_ref());
-        NewBatch { about: self.about, events: self.events, blob: self.blob, raw_sha256 }
+        let blob = lz4_flex::block::compress_prepend_size(&self.blob);
+        NewBatch { about: self.about, events: self.events, plain: self.blob, blob, raw_sha256 }
     }
 }
 
@@ -133,7 +137,9 @@ pub struct NewBatch {
     pub about: Continuity,
     /// Events in it.
     pub events: u32,
-    /// The blob.
+    /// The events.
+    pub plain: Vec<u8>,
+    /// The blob to be stored: the same, compressed.
     pub blob: Vec<u8>,
     /// Over the records as read, chained.
     pub raw_sha256: Hash,
@@ -180,8 +186,18 @@ pub struct Stored<'a> {
 }
 
 impl Batch {
-    /// Opens a blob whose checksum was compared. `None` when its lengths do not add up.
-    pub fn open(id: i64, about: Continuity, blob: Vec<u8>) -> Option<Batch> {
+    /// Opens a stored blob whose checksum was compared. `None` when it cannot be one, or its lengths do not add up.
+    pub fn open(id: i64, about: Continuity, blob: &[u8]) -> Option<Batch> {
+        // The length is allocated before anything is decompressed.
+        let length = u32::from_le_bytes(*blob.first_chunk::<4>()?);
+        if usize::try_from(length).ok()? > LARGEST {
+            return None;
+        }
+        Batch::plain(id, about, lz4_flex::block::decompress_size_prepended(blob).ok()?)
+    }
+
+    /// The same, not compressed.
+    pub fn plain(id: i64, about: Continuity, blob: Vec<u8>) -> Option<Batch> {
         let mut starts = Vec::new();
         let mut at = 0;
         while at < blob.len() {

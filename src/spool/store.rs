@@ -2,6 +2,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     fs::{self, File, OpenOptions, TryLockError},
+    mem,
     path::{Path, PathBuf},
     sync::{
         Arc, Condvar, Mutex, MutexGuard,
@@ -38,6 +39,8 @@ const RESERVE: u64 = 16 << 20;
 /// How often it is made again after it was used up.
 const RESERVE_EVERY: Duration = Duration::from_secs(60);
 
+/// Bytes of free pages that stay in the database, at most.
+const KEPT_FREE: u64 = 32 << 20;
 /// Parts of a source that are remembered: files of a folder that were read.
 const PARTS: i64 = 10_000;
 
@@ -84,6 +87,8 @@ pub struct Spool {
     path: PathBuf,
     options: SpoolOptions,
     max_size: AtomicU64,
+    /// Bytes in the database that batches had and others will have.
+    free: AtomicU64,
     inner: Mutex<Inner>,
     changed: Condvar,
     /// Held as long as the agent runs.
@@ -159,6 +164,7 @@ impl Spool {
         let cursors = cursor::read(&db).map_err(error)?;
         let outputs = outputs(&db).map_err(error)?;
         let live = live(&db).map_err(error)?;
+        let free = AtomicU64::new(schema::free(&db).map_err(error)?);
         let inner = Inner {
             db,
             positions,
@@ -172,7 +178,8 @@ impl Spool {
             reserved: Instant::now(),
         };
         let max_size = options.max_size.into();
-        let spool = Spool { path, options, max_size, inner: Mutex::new(inner), changed: Condvar::new(), _lock: lock };
+        let spool =
+            Spool { path, options, max_size, free, inner: Mutex::new(inner), changed: Condvar::new(), _lock: lock };
         Ok((spool, notes))
     }
 
@@ -189,6 +196,11 @@ impl Spool {
             let _ = fs::remove_file(self.options.state_dir.join("reserve"));
         }
         e
+    }
+
+    fn count_free(&self, inner: &Inner) {
+        // Without the number all of the file counts as used: too early full is the safe side.
+        self.free.store(schema::free(&inner.db).unwrap_or(0), Ordering::Relaxed);
     }
 
     /// Makes the reserve again, once in a while, when it was used up and things go well.
@@ -231,16 +243,17 @@ impl Spool {
     }
 
     /// Stores a batch, its source's position, and that of the part that was read (its name first), in one transaction;
-    /// when this returns, all of it is on the disk.
-    pub fn append(&self, new: &NewBatch, position: &str, part: Option<(&str, &str)>) -> Result<i64, SpoolError> {
+    /// when this returns, all of it is on the disk, and the events are taken out of `new`. After an error they are not.
+    pub fn append(&self, new: &mut NewBatch, position: &str, part: Option<(&str, &str)>) -> Result<i64, SpoolError> {
         let about = serde_json::to_string(&new.about).unwrap_or_default();
         let sum = batch::checksum(&new.blob);
         let mut inner = self.lock();
         let id = store(&mut inner, new, &about, (position, part), &sum).map_err(|e| self.error(e))?;
         inner.moved = false;
         inner.last = id;
+        self.count_free(&inner);
         inner.live.insert(id, Live::new(&new.about, new.events as usize));
-        if let Some(batch) = Batch::open(id, new.about.clone(), new.blob.clone()) {
+        if let Some(batch) = Batch::plain(id, new.about.clone(), mem::take(&mut new.plain)) {
             inner.recent_bytes += batch.size();
             inner.recent.push_back(Arc::new(batch));
             while inner.recent_bytes > self.options.cache {
@@ -280,7 +293,7 @@ impl Spool {
             return Err(damaged("its checksum is another"));
         }
         let about = serde_json::from_str(&about).map_err(|_| damaged("what it says of itself cannot be read"))?;
-        Batch::open(id, about, blob).map(|b| Some(Arc::new(b))).ok_or_else(|| damaged("its lengths do not add up"))
+        Batch::open(id, about, &blob).map(|b| Some(Arc::new(b))).ok_or_else(|| damaged("its lengths do not add up"))
     }
 
     /// Waits until there is a batch at or behind a number, or the time is over.
@@ -397,8 +410,10 @@ impl Spool {
             return Ok(());
         }
         let passed = inner.cursors.values().map(|c| c.batch).min().unwrap_or(0);
-        let positions = sync(&mut inner, passed).map_err(|e| self.error(e))?;
+        let keep = KEPT_FREE.min(self.max_size() / 4);
+        let positions = sync(&mut inner, passed, keep).map_err(|e| self.error(e))?;
         inner.moved = false;
+        self.count_free(&inner);
         self.restore_reserve(&mut inner);
         if self.is_full() {
             // What was given back leaves the file with a checkpoint only, and the log counts too.
@@ -416,7 +431,12 @@ impl Spool {
 
     /// Whether it has reached its size: then the sources are not read.
     pub fn is_full(&self) -> bool {
-        self.size() >= self.max_size()
+        self.used() >= self.max_size()
+    }
+
+    /// Bytes used: those of pages that wait to be used again are room.
+    fn used(&self) -> u64 {
+        self.size().saturating_sub(self.free.load(Ordering::Relaxed))
     }
 
     /// Another size. A spool that is larger already is full until outputs have passed enough.
@@ -426,7 +446,7 @@ impl Spool {
 
     /// How much of its size is used, 0 to 1 and more.
     pub fn pressure(&self) -> f64 {
-        self.size() as f64 / self.max_size().max(1) as f64
+        self.used() as f64 / self.max_size().max(1) as f64
     }
 
     /// The folder of the state.
@@ -503,8 +523,9 @@ fn store(
     Ok(id)
 }
 
-/// Writes the cursors and deletes the batches before `passed`. Returns the positions that are passed with them.
-fn sync(inner: &mut Inner, passed: i64) -> rusqlite::Result<Positions> {
+/// Writes the cursors and deletes the batches before `passed`. Returns the positions that are passed with them. Of the pages
+/// that are free then, `keep` bytes stay in the file: the next batches need them.
+fn sync(inner: &mut Inner, passed: i64, keep: u64) -> rusqlite::Result<Positions> {
     let Inner { db, cursors, outputs, .. } = inner;
     let t = db.transaction()?;
     write_state(&t, cursors, outputs)?;
@@ -526,10 +547,13 @@ fn sync(inner: &mut Inner, passed: i64) -> rusqlite::Result<Positions> {
     }
     t.prepare_cached("DELETE FROM batch WHERE id < ?1")?.execute([passed])?;
     t.commit()?;
-    // Each step of this statement gives one page back.
-    let mut vacuum = db.prepare_cached("PRAGMA incremental_vacuum(4000)")?;
-    let mut pages = vacuum.query([])?;
-    while pages.next()?.is_some() {}
+    let surplus = schema::free(db)?.saturating_sub(keep) / schema::PAGE;
+    if surplus > 0 {
+        // Each step of this statement gives one page back.
+        let mut vacuum = db.prepare(&format!("PRAGMA incremental_vacuum({})", surplus.min(1_000)))?;
+        let mut pages = vacuum.query([])?;
+        while pages.next()?.is_some() {}
+    }
     Ok(positions)
 }
 
