@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Batches that are kept looked through: lanes read in different places.
-const KEPT: usize = 8;
+const KEPT: usize = 4;
 
 /// Where a lane reads.
 #[derive(Default)]

@@ -28,7 +28,13 @@ use std::{
 
 pub use supervisor::{Totals, Wish, run};
 
-use crate::{config::Config, decode::journal::Catalog, encode::Profile, event::model, spool::Spool};
+use crate::{
+    config::Config,
+    decode::journal::Catalog,
+    encode::Profile,
+    event::model,
+    spool::{Spool, SpoolError},
+};
 
 /// What the threads of an agent share from its start to its end.
 pub struct Shared {
@@ -98,6 +104,16 @@ impl Shared {
     /// Whether every source has ended: then nothing more comes into the spool.
     fn sources_ended(&self) -> bool {
         self.sources_ended.load(Ordering::SeqCst)
+    }
+
+    /// The agent cannot go on with its state: it ends in good order, with an error, and the next start sees what is to be
+    /// done.
+    fn give_up(&self, why: &SpoolError) {
+        if !self.failed.swap(true, Ordering::SeqCst) {
+            log(format_args!("the agent ends: {why}"));
+        }
+        self.stop.store(true, Ordering::SeqCst);
+        self.spool.wake();
     }
 
     /// The first digits of the hash of the configuration in force.

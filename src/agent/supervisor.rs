@@ -140,6 +140,9 @@ pub fn run(shared: Shared, setup: Setup, wish: &mut dyn FnMut() -> Wish) -> Resu
             Wish::Reload(setup) if asked.is_none() => s.want(Arc::from(setup)),
             Wish::Reload(_) => {}
         }
+        if shared.stop.load(Ordering::Relaxed) {
+            asked.get_or_insert_with(Instant::now);
+        }
         if asked.is_some_and(|a| a.elapsed() >= s.setup.config.stop_timeout) {
             shared.stop_now.store(true, Ordering::SeqCst);
         }

@@ -15,7 +15,7 @@ use crate::{
         meter::{Answer, Meter},
         stream::Flushed,
     },
-    spool::{Cursor, Lane},
+    spool::{Cursor, Lane, SpoolError},
 };
 
 /// What an output did, for reports. spooled = sent + filtered + waiting; `resent` and heartbeats apart.
@@ -119,6 +119,9 @@ impl<'a> Worker<'a> {
                         log(format_args!("{text}; {again} events will be sent again"));
                         told = text;
                     }
+                    if let Some(damaged @ SpoolError::Damaged { .. }) = e.downcast_ref() {
+                        self.orders.shared.give_up(damaged);
+                    }
                     if self.orders.stopping() {
                         return;
                     }
@@ -210,7 +213,7 @@ impl<'a> Worker<'a> {
             }
             // What is in the window fills the spool, and nothing more can come that would push it out: a receiver that
             // closes with us has read it.
-            if !self.window.is_empty() && self.orders.shared.spool.is_full() {
+            if self.window.events() > 0 && self.orders.shared.spool.is_full() {
                 self.finish(link)?;
                 return Ok(Served::Enough);
             }
