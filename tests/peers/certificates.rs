@@ -2,17 +2,20 @@
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose,
+    KeyUsagePurpose, date_time_ymd,
 };
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The PEM files a client needs; the server's, `server.pem` and `server.key`, are in the same folder.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Certificates {
     pub ca: PathBuf,
     pub client_cert: PathBuf,
     pub client_key: PathBuf,
+    authority: Arc<CertifiedIssuer<'static, KeyPair>>,
 }
 
 impl Certificates {
@@ -23,23 +26,37 @@ impl Certificates {
         authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         authority.distinguished_name.push(DnType::CommonName, "qaudjrn test authority");
         let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().expect("key")).expect("authority");
-
-        let write = |name: &str, text: String| {
-            let path = folder.join(name);
-            fs::write(&path, text).unwrap_or_else(|e| panic!("cannot write {}: {e}", path.display()));
-            path
-        };
-        let leaf = |name: &str, names: &[&str], usage: ExtendedKeyUsagePurpose| {
-            let key = KeyPair::generate().expect("key");
-            let mut params =
-                CertificateParams::new(names.iter().map(|n| n.to_string()).collect::<Vec<_>>()).expect("names");
-            params.distinguished_name.push(DnType::CommonName, name);
-            params.extended_key_usages = vec![usage];
-            let cert = params.signed_by(&key, &authority).expect("certificate");
-            (write(&format!("{name}.pem"), cert.pem()), write(&format!("{name}.key"), key.serialize_pem()))
-        };
-        leaf("server", &["localhost", "127.0.0.1"], ExtendedKeyUsagePurpose::ServerAuth);
-        let (client_cert, client_key) = leaf("client", &["agent.example"], ExtendedKeyUsagePurpose::ClientAuth);
-        Self { ca: write("ca.pem", authority.pem()), client_cert, client_key }
+        let ca = write(folder, "ca.pem", authority.pem());
+        let at = |name: &str| folder.join(name);
+        let made =
+            Self { ca, client_cert: at("client.pem"), client_key: at("client.key"), authority: Arc::new(authority) };
+        made.server(&["localhost", "127.0.0.1"], 4096);
+        made.leaf("client", &["agent.example"], ExtendedKeyUsagePurpose::ClientAuth, 4096);
+        made
     }
+
+    /// Makes the server's certificate anew, with these names, valid from 1975 to the beginning of a year.
+    pub fn server(&self, names: &[&str], until: i32) {
+        self.leaf("server", names, ExtendedKeyUsagePurpose::ServerAuth, until);
+    }
+
+    fn leaf(&self, name: &str, names: &[&str], usage: ExtendedKeyUsagePurpose, until: i32) {
+        let folder = self.ca.parent().expect("a folder");
+        let key = KeyPair::generate().expect("key");
+        let mut params =
+            CertificateParams::new(names.iter().map(|n| n.to_string()).collect::<Vec<_>>()).expect("names");
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.extended_key_usages = vec![usage];
+        params.not_after = date_time_ymd(until, 1, 1);
+        let cert = params.signed_by(&key, &*self.authority).expect("certificate");
+        write(folder, &format!("{name}.pem"), cert.pem());
+        let key = write(folder, &format!("{name}.key"), key.serialize_pem());
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).expect("a private key");
+    }
+}
+
+fn write(folder: &Path, name: &str, text: String) -> PathBuf {
+    let path = folder.join(name);
+    fs::write(&path, text).unwrap_or_else(|e| panic!("cannot write {}: {e}", path.display()));
+    path
 }

@@ -382,8 +382,9 @@ fn bound_port(pid: u32, udp: bool) -> Option<u16> {
         .filter_map(|fd| fs::read_link(fd.path()).ok())
         .filter_map(|target| Some(target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_string()))
         .collect();
-    let (table, listening) = if udp { ("/proc/net/udp", "07") } else { ("/proc/net/tcp", "0A") };
-    fs::read_to_string(table).ok()?.lines().skip(1).find_map(|line| {
+    // Of the network that the process is in.
+    let (table, listening) = if udp { ("udp", "07") } else { ("tcp", "0A") };
+    fs::read_to_string(format!("/proc/{pid}/net/{table}")).ok()?.lines().skip(1).find_map(|line| {
         let columns: Vec<&str> = line.split_ascii_whitespace().collect();
         let (local, state, inode) = (columns.get(1)?, columns.get(3)?, columns.get(9)?);
         let port = u16::from_str_radix(local.split(':').nth(1)?, 16).ok()?;

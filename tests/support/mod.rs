@@ -1,6 +1,7 @@
 //! Shared by `properties.rs` and `command_line.rs`: records made from the layout tables, and parsers of lines.
 #![allow(dead_code)] // each of the two uses a part of it
 
+pub mod agent;
 pub mod ebcdic;
 pub mod parse;
 pub mod program;

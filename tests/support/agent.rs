@@ -1,0 +1,163 @@
+//! Driving an agent: its configuration, its process, its log, and a receiver that keeps what it reads.
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Read,
+    net::{TcpListener, TcpStream},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::program::{Made, PROGRAM, make, sequence};
+
+/// An agent under test and where its files are.
+pub struct Agent {
+    pub dir: TempDir,
+    pub config: PathBuf,
+}
+
+impl Agent {
+    /// With a configuration; `STATE` and `DIR` in it stand for folders of this test.
+    pub fn new(dir: TempDir, text: &str) -> Agent {
+        let config = dir.path().join("agent.toml");
+        let text = format!("state_dir = \"state\"\nstop_timeout = 5\n{text}");
+        fs::write(&config, text.replace("DIR", &dir.path().display().to_string())).unwrap();
+        Agent { dir, config }
+    }
+
+    pub fn start(&self) -> Child {
+        let log = fs::OpenOptions::new().create(true).append(true).open(self.dir.path().join("log")).unwrap();
+        Command::new(PROGRAM)
+            .args(["run", "--config"])
+            .arg(&self.config)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap()
+    }
+
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
+    }
+
+    /// Waits for the end; kills what does not end within the time.
+    #[track_caller]
+    pub fn ends(&self, mut child: Child, code: i32, within: Duration) {
+        let end = Instant::now() + within;
+        while Instant::now() < end {
+            if let Some(status) = child.try_wait().unwrap() {
+                assert_eq!(status.code(), Some(code), "{}", self.log());
+                return;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        child.kill().unwrap();
+        panic!("it does not end: {}", self.log());
+    }
+}
+
+pub fn signal(child: &Child, name: &str) {
+    let status = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().unwrap();
+    assert!(status.success());
+}
+
+/// Sequence numbers in JSON lines, with how often each came.
+pub fn ids(text: &str) -> BTreeMap<u64, u32> {
+    let mut found = BTreeMap::new();
+    for line in text.lines().filter(|l| l.ends_with('}')) {
+        if let Ok(line) = serde_json::from_str::<Value>(line) {
+            let n = line["sequence"].as_str().and_then(|s| s.parse().ok()).expect("a sequence number");
+            *found.entry(n).or_default() += 1;
+        }
+    }
+    found
+}
+
+/// Every entry of the truth at least once; returns how many came more than once.
+#[track_caller]
+pub fn nothing_lost(made: &Made, got: &BTreeMap<u64, u32>) -> u64 {
+    let missing: Vec<u64> = made.truth.iter().map(sequence).filter(|n| !got.contains_key(n)).collect();
+    assert!(missing.is_empty(), "{} of {} are missing, first {:?}", missing.len(), made.truth.len(), missing.first());
+    assert_eq!(got.len(), made.truth.len(), "what came was sent");
+    got.values().map(|n| u64::from(n - 1)).sum()
+}
+
+/// A receiver that keeps what it reads, connection after connection.
+pub struct Receiver {
+    pub port: u16,
+    pub text: Arc<Mutex<Vec<u8>>>,
+    pub connections: Arc<AtomicU64>,
+    /// Reads nothing while set.
+    pub deaf: Arc<AtomicBool>,
+    /// Closes with what is unread, once.
+    pub die: Arc<AtomicBool>,
+}
+
+impl Receiver {
+    pub fn start() -> Receiver {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let r = Receiver {
+            port: listener.local_addr().unwrap().port(),
+            text: Arc::default(),
+            connections: Arc::default(),
+            deaf: Arc::default(),
+            die: Arc::default(),
+        };
+        let (text, connections, deaf, die) = (r.text.clone(), r.connections.clone(), r.deaf.clone(), r.die.clone());
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                connections.fetch_add(1, Ordering::SeqCst);
+                serve(stream, &text, &deaf, &die);
+            }
+        });
+        r
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.text.lock().unwrap()).into_owned()
+    }
+}
+
+pub fn serve(mut stream: TcpStream, text: &Mutex<Vec<u8>>, deaf: &AtomicBool, die: &AtomicBool) {
+    let mut got = Vec::new();
+    let mut bytes = [0; 65_536];
+    stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+    loop {
+        if die.swap(false, Ordering::SeqCst) {
+            // Unread bytes make this a reset.
+            break;
+        }
+        if deaf.load(Ordering::SeqCst) {
+            thread::sleep(Duration::from_millis(5));
+            continue;
+        }
+        match stream.read(&mut bytes) {
+            Ok(0) => break,
+            Ok(n) => got.extend_from_slice(&bytes[..n]),
+            Err(e) if matches!(e.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {}
+            Err(_) => break,
+        }
+        // Whole lines only: half of one at the end of a connection is no event.
+        if let Some(end) = got.iter().rposition(|b| *b == b'\n') {
+            let rest = got.split_off(end + 1);
+            text.lock().unwrap().extend_from_slice(&got);
+            got = rest;
+        }
+    }
+}
+
+pub fn capture(dir: &TempDir, count: u32) -> Made {
+    make(dir, "day.type5", &format!("--count {count} --seed 17"))
+}
+
+pub const SOURCE: &str = "[[source]]\nname = \"prod01\"\npath = \"day.type5\"\n";
