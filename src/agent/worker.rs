@@ -12,7 +12,12 @@ use std::{
 use anyhow::anyhow;
 use chrono::Utc;
 
-use super::{Shared, link::Link, log, window::Window};
+use super::{
+    Shared,
+    link::{Link, route::Route},
+    log,
+    window::Window,
+};
 use crate::{
     config::{OutputConfig, SourceConfig},
     decode::journal::Entry,
@@ -20,8 +25,10 @@ use crate::{
     event::{Clock, EventModel},
     filter::{Filter, State},
     output::{
+        OutputError,
         meter::{Answer, Meter},
         stream::Flushed,
+        wait::Stop,
     },
     spool::{Batch, Cursor, Lane, Stored},
 };
@@ -41,8 +48,13 @@ pub struct Counters {
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(60));
 /// How often acknowledgements are looked at, and cursors moved.
 const TICK: Duration = Duration::from_millis(100);
-/// How long a receiver may take to read the rest and close, at the end.
-const FINISH: Duration = Duration::from_secs(30);
+
+/// So long a receiver takes nothing before the log says so.
+const STALLED: Duration = Duration::from_secs(5);
+/// What an IPv4 datagram holds beside its headers (RFC 791, RFC 768).
+const LARGEST_DATAGRAM: usize = 65_507;
+/// The smallest `max_size`.
+const SHORTEST: usize = 480;
 
 /// Decodes, filters and encodes the events of one source for this output.
 struct Reader {
@@ -75,6 +87,8 @@ struct Worker<'a> {
     began: Instant,
     record: Vec<u8>,
     line: Vec<u8>,
+    /// The longest line that the way takes, once a longer one did not pass.
+    longest: Option<usize>,
 }
 
 /// How serving a connection ended.
@@ -94,7 +108,7 @@ enum Next {
 }
 
 /// Runs one output until everything is delivered or the agent stops.
-pub fn run(config: &OutputConfig, shared: &Shared, counters: &Counters) {
+pub fn run(config: &OutputConfig, shared: &Arc<Shared>, counters: &Counters) {
     let began = Instant::now();
     let meter = match Meter::new(config.limits.clone(), None, Duration::ZERO, Utc::now().timestamp_micros()) {
         Ok(meter) => meter,
@@ -114,7 +128,10 @@ pub fn run(config: &OutputConfig, shared: &Shared, counters: &Counters) {
         began,
         record: Vec::new(),
         line: Vec::new(),
+        longest: None,
     };
+    let for_stop = shared.clone();
+    let mut route = Route::new(config, Stop::when(move || for_stop.must_stop()));
     for lane in Lane::ALL {
         worker.reading[lane.index()].counted = shared.spool.cursor(&config.name, lane);
     }
@@ -123,7 +140,15 @@ pub fn run(config: &OutputConfig, shared: &Shared, counters: &Counters) {
     while !worker.is_done() {
         worker.rewind();
         let connected = Instant::now();
-        match Link::open(config).map_err(anyhow::Error::from).and_then(|mut link| worker.serve(&mut link, &mut told)) {
+        let served = route.open().map_err(anyhow::Error::from).and_then(|mut link| {
+            let served = worker.serve(&mut link, &mut route, &mut told);
+            if served.is_err() {
+                route.failed();
+            }
+            worker.tell_notes(&mut link);
+            served
+        });
+        match served {
             Ok(Served::Everything) => break,
             Ok(Served::Enough) => wait = BACKOFF.0,
             Err(e) => {
@@ -177,17 +202,26 @@ impl Worker<'_> {
     }
 
     /// Serves one connection.
-    fn serve(&mut self, link: &mut Link, told: &mut String) -> anyhow::Result<Served> {
+    fn serve(&mut self, link: &mut Link, route: &mut Route, told: &mut String) -> anyhow::Result<Served> {
         if !std::mem::take(told).is_empty() {
             log(format_args!("output {}: connected again", self.config.name));
         }
         let mut ticked = Instant::now();
         let mut stalled: Option<Instant> = None;
+        let mut stall_told = false;
         loop {
             if ticked.elapsed() >= TICK {
                 ticked = Instant::now();
                 link.look()?;
+                self.tell_notes(link);
                 self.settle_at_rest(link);
+                if route.first_is_back() {
+                    if stalled.is_some() || link.flush()? == Flushed::Stalled {
+                        return Err(anyhow!("the first address is back, and this receiver takes nothing"));
+                    }
+                    self.finish(link)?;
+                    return Ok(Served::Enough);
+                }
             }
             if self.shared.must_stop() {
                 return Err(anyhow!("stopped"));
@@ -199,7 +233,8 @@ impl Worker<'_> {
             if link.is_full() || stalled.is_some() {
                 match link.flush()? {
                     Flushed::All => {
-                        if stalled.take().is_some_and(|s| s.elapsed() > Duration::from_secs(5)) {
+                        stalled = None;
+                        if std::mem::take(&mut stall_told) {
                             log(format_args!("output {}: the receiver reads again", self.config.name));
                         }
                     }
@@ -208,14 +243,21 @@ impl Worker<'_> {
                         if since.elapsed() >= self.config.stall_timeout {
                             return Err(anyhow!("the receiver took nothing for {} s", since.elapsed().as_secs()));
                         }
+                        if !stall_told && since.elapsed() > STALLED {
+                            stall_told = true;
+                            let (name, most) = (&self.config.name, self.config.stall_timeout.as_secs());
+                            log(format_args!(
+                                "output {name}: stalled: the receiver takes nothing at present; it has {most} s (stall_timeout)"
+                            ));
+                        }
                         continue;
                     }
                 }
             }
             if let Some((lane, next)) = self.next()? {
                 self.meter(link)?;
+                self.take(link, lane)?;
                 let bytes = self.line.len() as u64;
-                link.take(&self.line)?;
                 self.window.push(lane, next, bytes, self.now());
                 continue;
             }
@@ -237,6 +279,39 @@ impl Worker<'_> {
             }
             let from = self.reading.iter().map(|r| r.next.batch).min().unwrap_or(0);
             self.shared.spool.wait(from.max(self.shared.spool.last() + 1), TICK);
+        }
+    }
+
+    /// Hands the line over; one that the way does not take is written again, shorter, as all after it.
+    fn take(&mut self, link: &mut Link, lane: Lane) -> anyhow::Result<()> {
+        loop {
+            match link.take(&self.line) {
+                Err(OutputError::TooLong { to, bytes }) if bytes > SHORTEST => {
+                    let limit =
+                        if bytes > LARGEST_DATAGRAM { LARGEST_DATAGRAM } else { (bytes - bytes / 4).max(SHORTEST) };
+                    log(format_args!(
+                        "output {}: {to}: the way takes no datagram of {bytes} bytes: lines are cut at {limit} from now on",
+                        self.config.name
+                    ));
+                    self.longest = Some(limit);
+                    for reader in self.readers.values_mut() {
+                        reader.shorten(self.shared, limit);
+                    }
+                    let reading = &self.reading[lane.index()];
+                    let event = reading.next.event.checked_sub(1);
+                    let batch = reading.batch.clone();
+                    let stored = batch.as_ref().zip(event).and_then(|(b, e)| Some((b, b.event(e)?)));
+                    let (batch, stored) = stored.ok_or_else(|| anyhow!("the event to shorten is gone"))?;
+                    self.encode(batch, stored, lane)?;
+                }
+                other => return Ok(other?),
+            }
+        }
+    }
+
+    fn tell_notes(&self, link: &mut Link) {
+        for note in link.notes() {
+            log(format_args!("output {}: {note}", self.config.name));
         }
     }
 
@@ -295,7 +370,9 @@ impl Worker<'_> {
 
     /// Ends the connection cleanly: the receiver has read everything when it closes too.
     fn finish(&mut self, link: &mut Link) -> anyhow::Result<()> {
-        let at_most = if self.shared.stop.load(Ordering::Relaxed) { self.shared.config.stop_timeout } else { FINISH };
+        // A slow receiver has what the system holds for it still to read: it gets the time that one that stalls gets.
+        let stops = self.shared.stop.load(Ordering::Relaxed);
+        let at_most = if stops { self.shared.config.stop_timeout } else { self.config.stall_timeout };
         if !link.finish(at_most)? {
             return Err(anyhow!(
                 "the receiver did not close within {} s: whether it read the last lines is not known",
@@ -359,7 +436,10 @@ impl Worker<'_> {
     fn encode(&mut self, batch: &Batch, stored: Stored<'_>, lane: Lane) -> anyhow::Result<Encoded> {
         let source = &batch.about.source;
         if !self.readers.contains_key(source) {
-            let reader = Reader::new(self.config, self.shared, batch)?;
+            let mut reader = Reader::new(self.config, self.shared, batch)?;
+            if let Some(limit) = self.longest {
+                reader.shorten(self.shared, limit);
+            }
             self.readers.insert(source.clone(), reader);
         }
         let Some(reader) = self.readers.get_mut(source) else { return Ok(Encoded::Other) };
@@ -416,6 +496,13 @@ impl Reader {
         let priority = (0..model.len()).map(|i| types.contains(model.code(i))).collect();
         let clock = Clock::new(chrono_tz::UTC, source.and_then(|s| s.dates));
         Ok(Reader { model, filter, encoder, clock, state: State::default(), priority })
+    }
+
+    /// Lines are at most so long from now on.
+    fn shorten(&mut self, shared: &Shared, limit: usize) {
+        let settings = self.encoder.settings().clone();
+        let settings = Settings { max_size: settings.max_size.min(limit), ..settings };
+        self.encoder = Encoder::new(&self.model, shared.profile.clone(), settings);
     }
 }
 
