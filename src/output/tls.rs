@@ -255,7 +255,8 @@ impl ServerCertVerifier for Verifier {
 fn reason(e: &io::Error, name: &str, seen: &Seen) -> String {
     let tls = e.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
     let why = match tls {
-        Some(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+        // A bad signature is that of another authority with the same name: one that was made anew.
+        Some(Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature)) => {
             "no trusted CA signed it: give its CA with --ca, or trust this one certificate with --pin".to_owned()
         }
         Some(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)) => {
