@@ -185,9 +185,9 @@ fn relp(o: &OutputConfig, target: &Target, address: &Address, dial: &Dial) -> Re
     let wire: Box<dyn Wire> = match target {
         Target::RelpTls(_) => {
             let secure = tls::connect(address, &o.tls, socket, &dial.wait())?;
-            Box::new(Patient::new(secure, watch, dial.stop.clone(), o.stall_timeout))
+            Box::new(Patient::new(secure, watch, dial.end.clone(), o.stall_timeout))
         }
-        _ => Box::new(Patient::new(socket, watch, dial.stop.clone(), o.stall_timeout)),
+        _ => Box::new(Patient::new(socket, watch, dial.end.clone(), o.stall_timeout)),
     };
     // The session waits in steps of the read timeout; set last, because the handshake sets its own.
     own.and_then(|s| s.set_read_timeout(Some(Duration::from_millis(50))))

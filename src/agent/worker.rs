@@ -130,8 +130,12 @@ pub fn run(config: &OutputConfig, shared: &Arc<Shared>, counters: &Counters) {
         line: Vec::new(),
         longest: None,
     };
-    let for_stop = shared.clone();
-    let mut route = Route::new(config, Stop::when(move || for_stop.must_stop()));
+    let (wished, over) = (shared.clone(), shared.clone());
+    let mut route = Route::new(
+        config,
+        Stop::when(move || wished.must_stop() || wished.stop.load(Ordering::Relaxed)),
+        Stop::when(move || over.must_stop()),
+    );
     for lane in Lane::ALL {
         worker.reading[lane.index()].counted = shared.spool.cursor(&config.name, lane);
     }
@@ -159,7 +163,8 @@ pub fn run(config: &OutputConfig, shared: &Arc<Shared>, counters: &Counters) {
                     log(format_args!("{text}; {again} events will be sent again"));
                     told = text;
                 }
-                if shared.must_stop() {
+                // What is not delivered stays in the spool: an agent that stops makes no more connections.
+                if shared.must_stop() || shared.stop.load(Ordering::Relaxed) {
                     break;
                 }
                 if connected.elapsed() > Duration::from_secs(10) {

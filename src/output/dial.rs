@@ -30,8 +30,10 @@ const MOST_ADDRESSES: usize = 8;
 /// How connections are made.
 #[derive(Clone)]
 pub struct Dial {
-    /// The wish to stop.
+    /// The wish to make no more connections.
     pub stop: Stop,
+    /// The end of those that are made.
+    pub end: Stop,
     /// How long each of these may take: the name, the connection, the handshake.
     pub limit: Duration,
     /// When a silent network counts as gone.
@@ -42,7 +44,7 @@ pub struct Dial {
 
 impl Default for Dial {
     fn default() -> Self {
-        Dial { stop: Stop::never(), limit: CONNECT, dead_peer: DEAD_PEER, names: Arc::default() }
+        Dial { stop: Stop::never(), end: Stop::never(), limit: CONNECT, dead_peer: DEAD_PEER, names: Arc::default() }
     }
 }
 

@@ -61,7 +61,7 @@ impl Stream {
             },
             dial.dead_peer,
         );
-        let (name, stop) = (target.to_string(), dial.stop.clone());
+        let (name, stop) = (target.to_string(), dial.end.clone());
         Ok(Stream { kind, name, framing, watch, stop, buffer: Vec::new(), at: 0, taken: 0, written: 0 })
     }
 

@@ -19,9 +19,23 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
+/// All at the same time.
+fn each<const N: usize>(kinds: [Kind; N], test: impl Fn(Kind) + Sync) {
+    thread::scope(|scope| {
+        kinds
+            .map(|kind| {
+                scope.spawn({
+                    let test = &test;
+                    move || test(kind)
+                })
+            })
+            .map(|t| t.join().unwrap())
+    });
+}
+
 #[test]
 fn failover_goes_to_the_next_address_and_back_to_the_first_and_ends_both_cleanly() {
-    for kind in [Kind::RsyslogTcp, Kind::RsyslogRelp] {
+    each([Kind::RsyslogTcp, Kind::RsyslogRelp], |kind| {
         let dir = folder();
         let made = capture(&dir, 6_000);
         let second = Peer::start(kind);
@@ -50,12 +64,12 @@ fn failover_goes_to_the_next_address_and_back_to_the_first_and_ends_both_cleanly
         // The change was no broken connection: nothing came twice.
         assert_eq!(nothing_lost(&made, &peer_ids(&all)), 0, "{log}");
         assert_eq!(sums_balance(&agent, &made, "a"), 0);
-    }
+    });
 }
 
 #[test]
 fn failover_sends_the_window_of_a_dead_receiver_to_the_next_one() {
-    for kind in [Kind::SyslogNgNewline, Kind::RsyslogTls, Kind::RsyslogRelp] {
+    each([Kind::SyslogNgNewline, Kind::RsyslogTls, Kind::RsyslogRelp], |kind| {
         let dir = folder();
         let made = capture(&dir, 5_000);
         let (mut first, second) = (Peer::start(kind), Peer::start(kind));
@@ -82,7 +96,7 @@ fn failover_sends_the_window_of_a_dead_receiver_to_the_next_one() {
         let twice = nothing_lost(&made, &peer_ids(&all));
         let resent = sums_balance(&agent, &made, "a");
         assert!(resent > 0 && twice <= resent, "{kind:?}: {twice} {resent}");
-    }
+    });
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn outputs(peers: &[Peer], proxies: &[Proxy], more: &str) -> String {
         let scheme = p.address().split_once("://").unwrap().0.to_owned();
         let c = &p.certificates;
         format!(
-            "[[output]]\nname = \"o{n}\"\naddress = \"{scheme}://{host}:{}\"\nformat = \"cef\"\nserver_name = \"localhost\"\nca = \"{}\"\ncert = \"{}\"\nkey = \"{}\"\n{more}\n",
+            "[[output]]\nname = \"o{n}\"\naddress = \"{scheme}://{host}:{}\"\nformat = \"cef\"\nserver_name = \"localhost\"\nframing = \"octet\"\nca = \"{}\"\ncert = \"{}\"\nkey = \"{}\"\n{more}\n",
             proxy.port,
             c.ca.display(),
             c.client_cert.display(),
@@ -42,10 +42,10 @@ fn n2_fault_6_a_network_that_falls_silent_with_data_on_the_way_is_found_and_the_
         || {
             let lab = Lab::new();
             let dir = folder();
-            let made = capture(&dir, 8_000);
+            let made = capture(&dir, 7_000);
             let peers: Vec<Peer> = KINDS.map(Peer::start).into();
             let proxies: Vec<Proxy> = peers.iter().map(|p| Proxy::on(HERE.into(), p.port)).collect();
-            let more = "dead_peer_timeout = 4\nconnect_timeout = 2\nmeter = { events_per_second = 1000, burst = 100 }";
+            let more = "dead_peer_timeout = 4\nconnect_timeout = 2\nmeter = { events_per_second = 1500, burst = 100 }";
             let agent = Agent::new(dir, &format!("{SOURCE}{}", outputs(&peers, &proxies, more)));
             let child = lab.start(&agent);
             until("lines pass", 30, || proxies.iter().all(|p| p.controls.passed.load(SeqCst) > 200_000));
@@ -115,7 +115,7 @@ fn n2_fault_6_a_receiver_without_room_is_alive_and_a_silent_network_before_it_is
     inside(module_path!(), "n2_fault_6_a_receiver_without_room_is_alive_and_a_silent_network_before_it_is_not", || {
         let lab = Lab::new();
         let dir = folder();
-        let made = capture(&dir, 30_000);
+        let made = capture(&dir, 16_000);
         let peers: Vec<Peer> = [Kind::RsyslogTcp].map(Peer::start).into();
         let proxies: Vec<Proxy> = peers.iter().map(|p| Proxy::on(HERE.into(), p.port)).collect();
         let more = "dead_peer_timeout = 3\nconnect_timeout = 2";

@@ -35,7 +35,7 @@ pub fn inside(module: &str, test: &str, run: impl FnOnce()) {
     let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{text}");
     // Figures that a test gives.
-    text.lines().filter(|l| l.starts_with("measured: ")).for_each(|l| println!("{l}"));
+    text.lines().filter_map(|l| l.find("measured: ").map(|at| &l[at..])).for_each(|l| println!("{l}"));
     assert!(text.contains("1 passed"), "{name} did not run: {text}");
 }
 

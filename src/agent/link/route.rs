@@ -53,10 +53,11 @@ pub struct Route {
 }
 
 impl Route {
-    /// Of an output; every wait ends with `stop`.
-    pub fn new(config: &OutputConfig, stop: Stop) -> Route {
+    /// Of an output. With `stop` no more connections are made; with `end` those that are end.
+    pub fn new(config: &OutputConfig, stop: Stop, end: Stop) -> Route {
         let dial = Dial {
             stop,
+            end,
             limit: config.connect_timeout,
             dead_peer: config.dead_peer_timeout,
             names: Arc::new(Names::default()),
