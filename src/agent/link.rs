@@ -41,16 +41,20 @@ pub struct Written {
     target: Target,
     dial: Dial,
     taken: u64,
-    /// When the name was last looked up.
+    /// How often the name is looked up again, and when that was.
+    renew: Duration,
     renewed: Instant,
-    /// Refusals that were seen, and whether they are told.
+    /// Refusals that were seen, how many of them were told, and whether the log knows that they go on.
     refused: u64,
-    told: bool,
+    told: u64,
+    going_on: bool,
+    /// What was last said of the name.
+    trouble: String,
     notes: Vec<String>,
 }
 
-/// How often the name of a receiver of datagrams is looked up again.
-const RENEW: Duration = Duration::from_secs(60);
+/// How long a look-up may hold up datagrams; what comes later is used by the next one.
+const LOOK_UP: Duration = Duration::from_millis(100);
 
 impl Link {
     /// Connects.
@@ -67,9 +71,12 @@ impl Link {
                 target: target.clone(),
                 dial: dial.clone(),
                 taken: 0,
+                renew: o.failback_interval,
                 renewed: Instant::now(),
                 refused: 0,
-                told: false,
+                told: 0,
+                going_on: false,
+                trouble: String::new(),
                 notes: Vec::new(),
             }))),
         }
@@ -151,27 +158,40 @@ impl Written {
     fn look(&mut self) -> Result<(), OutputError> {
         let refused = self.sink.refused();
         let more = refused > self.refused;
-        if more && !self.told {
-            self.told = true;
+        self.refused = refused;
+        if more && !std::mem::replace(&mut self.going_on, true) {
             self.notes.push(format!("{}: nobody listens there: datagrams are refused, and lost", self.target));
         }
-        self.refused = refused;
-        if self.renewed.elapsed() >= RENEW {
+        if self.renewed.elapsed() >= self.renew {
             self.renewed = Instant::now();
-            if let Err(e) = self.sink.renew(&self.target, &self.dial) {
-                self.notes.push(format!("{e}; datagrams go where they went before"));
-            }
             if !more {
                 self.tell_refusals();
             }
+            self.renew();
         }
         Ok(())
     }
 
+    fn renew(&mut self) {
+        let dial = Dial { limit: LOOK_UP.min(self.dial.limit), ..self.dial.clone() };
+        match self.sink.renew(&self.target, &dial) {
+            Ok(()) => self.trouble.clear(),
+            Err(OutputError::Connect { source, .. }) if source.kind() == std::io::ErrorKind::TimedOut => {}
+            Err(e) => {
+                let text = e.to_string();
+                if text != self.trouble {
+                    self.notes.push(format!("{text}; datagrams go where they went before"));
+                    self.trouble = text;
+                }
+            }
+        }
+    }
+
     fn tell_refusals(&mut self) {
         self.refused = self.sink.refused();
-        if self.refused > 0 && (self.told || self.notes.is_empty()) {
-            self.told = false;
+        self.going_on = false;
+        if self.refused > self.told {
+            self.told = self.refused;
             self.notes.push(format!("{}: {} datagrams were refused so far", self.target, self.refused));
         }
     }

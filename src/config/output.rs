@@ -22,7 +22,7 @@ pub struct OutputConfig {
     pub address: Target,
     /// Where they go while it cannot be reached, in this order.
     pub failover: Vec<Target>,
-    /// How often it is looked for meanwhile.
+    /// How often it is looked for meanwhile; for UDP how often its name is looked up again.
     pub failback_interval: Duration,
     /// How long each may take: the name server, the connection, the handshake.
     pub connect_timeout: Duration,

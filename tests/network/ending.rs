@@ -1,10 +1,12 @@
 //! SIGTERM while an output waits for something that does not come.
 use std::{
-    net::{TcpListener, TcpStream},
+    net::{SocketAddr, TcpListener, TcpStream},
     sync::atomic::Ordering::SeqCst,
     thread,
     time::{Duration, Instant},
 };
+
+use socket2::{Domain, Socket, Type};
 
 use super::{proxy::Proxy, until};
 use crate::{
@@ -21,8 +23,10 @@ fn r31_a_stop_is_not_held_up_by_what_an_output_waits_for() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = silent.local_addr().map(|a| (a.port(), silent)).unwrap();
     // Its backlog is full: not even a connection.
-    let full = TcpListener::bind("127.0.0.1:0").unwrap();
-    let to = full.local_addr().unwrap();
+    let full = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    full.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    full.listen(1).unwrap();
+    let to = full.local_addr().unwrap().as_socket().unwrap();
     let mut held = Vec::new();
     while let Ok(stream) = TcpStream::connect_timeout(&to, Duration::from_millis(300)) {
         held.push(stream);

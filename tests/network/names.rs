@@ -72,6 +72,39 @@ fn n2_fault_9_a_name_that_moves_and_is_gone_for_a_time_is_looked_up_for_each_con
 }
 
 #[test]
+fn n2_fault_9_datagrams_follow_a_name_that_moves() {
+    inside(module_path!(), "n2_fault_9_datagrams_follow_a_name_that_moves", || {
+        let dir = folder();
+        capture(&dir, 2_000);
+        let hosts = dir.path().join("hosts");
+        instead_of("/etc/hosts", &hosts, "127.0.0.2 siem.test\n");
+        let first = UdpSocket::bind("127.0.0.2:0").unwrap();
+        let port = first.local_addr().unwrap().port();
+        let second = UdpSocket::bind(("127.0.0.3", port)).unwrap();
+        let agent = Agent::new(
+            dir,
+            &format!(
+                "{SOURCE}[[output]]\nname = \"a\"\naddress = \"udp://siem.test:{port}\"\nfailback_interval = 1\nmeter = {{ events_per_second = 100, burst = 1 }}\n"
+            ),
+        );
+        let child = agent.start();
+        let mut bytes = [0; 4096];
+        let mut gets = |socket: &UdpSocket| {
+            socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+            assert!(socket.recv(&mut bytes).is_ok(), "{}", agent.log());
+        };
+        gets(&first);
+        fs::write(&hosts, "\n").unwrap();
+        until_log(&agent, "datagrams go where they went before", 20);
+        fs::write(&hosts, "127.0.0.3 siem.test\n").unwrap();
+        gets(&second);
+        signal(&child, "TERM");
+        agent.ends(child, 0, Duration::from_secs(15));
+        assert_eq!(agent.log().matches("datagrams go where they went before").count(), 1, "{}", agent.log());
+    });
+}
+
+#[test]
 fn n2_fault_9_a_name_server_that_does_not_answer_is_waited_for_in_one_thread_and_not_into_the_end() {
     inside(
         module_path!(),
