@@ -162,7 +162,7 @@ fn n2_fault_9_refused_connections_are_tried_again_ever_more_seldom_and_not_in_st
         let child = agent.start();
         let (mut times, began) = (Vec::new(), Instant::now());
         let mut seen = attempts();
-        let lasts = seconds(8, 600);
+        let lasts = seconds(6, 600);
         while began.elapsed() < lasts {
             if attempts() > seen {
                 seen = attempts();

@@ -115,7 +115,7 @@ fn n2_fault_6_a_receiver_without_room_is_alive_and_a_silent_network_before_it_is
     inside(module_path!(), "n2_fault_6_a_receiver_without_room_is_alive_and_a_silent_network_before_it_is_not", || {
         let lab = Lab::new();
         let dir = folder();
-        let made = capture(&dir, 16_000);
+        let made = capture(&dir, 11_000);
         let peers: Vec<Peer> = [Kind::RsyslogTcp].map(Peer::start).into();
         let proxies: Vec<Proxy> = peers.iter().map(|p| Proxy::on(HERE.into(), p.port)).collect();
         let more = "dead_peer_timeout = 3\nconnect_timeout = 2";
