@@ -17,6 +17,7 @@ use qaudjrn::output::{
     Address, TlsOptions,
     relp::{DEFAULT_WINDOW, RelpError, Session},
     tls::{self, TlsStream},
+    wait::{Stop, Wait},
 };
 
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -82,13 +83,15 @@ fn every_window_works() {
 fn every_line_arrives_under_tls() {
     let receiver = Receiver::start(Kind::RsyslogRelpTls);
     let options = TlsOptions {
-        ca: Some(receiver.certificates.ca.clone()),
-        cert: Some(receiver.certificates.client_cert.clone()),
-        key: Some(receiver.certificates.client_key.clone()),
+        ca: Some(receiver.certificates.ca.clone().into()),
+        cert: Some(receiver.certificates.client_cert.clone().into()),
+        key: Some(receiver.certificates.client_key.clone().into()),
         ..TlsOptions::default()
     };
     let address = Address { host: "localhost".into(), port: receiver.port };
-    let stream: TlsStream = tls::connect(&address, &options, connect(receiver.port)).unwrap_or_else(|e| panic!("{e}"));
+    let wait = Wait::new(TIMEOUT, &Stop::never());
+    let stream: TlsStream =
+        tls::connect(&address, &options, connect(receiver.port), &wait).unwrap_or_else(|e| panic!("{e}"));
     stream.sock.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
     let mut session = Session::open(stream, TIMEOUT, DEFAULT_WINDOW).unwrap_or_else(|e| panic!("{e}"));
     let took = send(&mut session, 1, LINES);

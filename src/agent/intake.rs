@@ -108,7 +108,7 @@ impl Report {
 }
 
 /// Runs one source until its end or the wish to stop. An error ends it; the agent goes on.
-pub fn run(config: &SourceConfig, orders: &Orders, report: &Report) {
+pub fn run(config: &SourceConfig, orders: &Arc<Orders>, report: &Report) {
     report.set(|d| d.state = "reading".to_owned());
     let result = take_in(config, orders, report);
     report.ended.store(true, Ordering::SeqCst);

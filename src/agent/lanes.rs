@@ -124,6 +124,11 @@ impl<'a> Lanes<'a> {
         }
     }
 
+    /// Lines are at most so long from now on.
+    pub fn shorten(&mut self, limit: usize) {
+        self.readers.shorten(limit);
+    }
+
     /// Writes the line of a notice.
     pub fn notice(&self, notice: &Notice, line: &mut Vec<u8>) {
         self.readers.notice(notice, line);

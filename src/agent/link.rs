@@ -1,7 +1,9 @@
 //! One connection of an output, whatever its transport: takes lines, says which of them are done.
+pub mod route;
+
 use std::{
     io::{Read, Write},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::window::{Moved, Rules, Window};
@@ -9,8 +11,10 @@ use crate::{
     config::OutputConfig,
     output::{
         Address, OutputError, Sink, Target,
+        dial::Dial,
+        patient::Patient,
         relp::{DEFAULT_WINDOW, RelpError, Session},
-        sink::connect,
+        silence::Watch,
         stream::{Flushed, Stream},
         tls,
     },
@@ -28,21 +32,61 @@ pub enum Link {
     /// RELP: every line is. The number is that of the lines taken.
     Relp(Box<Session<Box<dyn Wire>>>, u64, String),
     /// UDP, files, standard output: a line is done when it is written.
-    Sink(Box<Sink>, u64),
+    Sink(Box<Written>),
 }
 
-/// How long a RELP receiver may owe answers and give none before it counts as gone.
-const SILENCE: Duration = Duration::from_secs(60);
+/// A link whose lines are done when they are written.
+pub struct Written {
+    sink: Sink,
+    target: Target,
+    dial: Dial,
+    taken: u64,
+    /// How often the name is looked up again, and when that was.
+    renew: Duration,
+    renewed: Instant,
+    /// Refusals that were seen, how many of them were told, and whether the log knows that they go on.
+    refused: u64,
+    told: u64,
+    going_on: bool,
+    /// What was last said of the name.
+    trouble: String,
+    notes: Vec<String>,
+}
+
+/// How long a look-up may hold up datagrams; what comes later is used by the next one.
+const LOOK_UP: Duration = Duration::from_millis(100);
 
 impl Link {
     /// Connects.
-    pub fn open(o: &OutputConfig) -> Result<Link, OutputError> {
+    pub fn open(o: &OutputConfig, target: &Target, dial: &Dial) -> Result<Link, OutputError> {
         let framing = o.framing();
-        match &o.address {
-            Target::Tcp(_) | Target::Tls(_) => Ok(Link::Stream(Box::new(Stream::open(&o.address, framing, &o.tls)?))),
-            Target::Relp(a) => relp(a, None),
-            Target::RelpTls(a) => relp(a, Some(o)),
-            _ => Ok(Link::Sink(Box::new(Sink::open(&o.address, framing, &o.tls)?), 0)),
+        if let Some(key) = &o.tls.key {
+            key.check_private()?;
+        }
+        match target {
+            Target::Tcp(_) | Target::Tls(_) => Ok(Link::Stream(Box::new(Stream::open(target, framing, &o.tls, dial)?))),
+            Target::Relp(a) | Target::RelpTls(a) => relp(o, target, a, dial),
+            _ => Ok(Link::Sink(Box::new(Written {
+                sink: Sink::open_by(target, framing, &o.tls, dial)?,
+                target: target.clone(),
+                dial: dial.clone(),
+                taken: 0,
+                renew: o.failback_interval,
+                renewed: Instant::now(),
+                refused: 0,
+                told: 0,
+                going_on: false,
+                trouble: String::new(),
+                notes: Vec::new(),
+            }))),
+        }
+    }
+
+    /// What the log should say of it, once each.
+    pub fn notes(&mut self) -> Vec<String> {
+        match self {
+            Link::Sink(w) => std::mem::take(&mut w.notes),
+            Link::Stream(_) | Link::Relp(..) => Vec::new(),
         }
     }
 
@@ -54,9 +98,9 @@ impl Link {
                 s.send(line, *taken).map_err(|e| failed(name, e))?;
                 *taken += 1;
             }
-            Link::Sink(s, taken) => {
-                s.send(line)?;
-                *taken += 1;
+            Link::Sink(w) => {
+                w.sink.send(line)?;
+                w.taken += 1;
             }
         }
         Ok(())
@@ -72,7 +116,7 @@ impl Link {
         match self {
             Link::Stream(s) => s.flush(),
             Link::Relp(s, _, name) => s.flush().map(|()| Flushed::All).map_err(|e| failed(name, e)),
-            Link::Sink(s, _) => s.flush().map(|()| Flushed::All),
+            Link::Sink(w) => w.sink.flush().map(|()| Flushed::All),
         }
     }
 
@@ -81,7 +125,7 @@ impl Link {
         match self {
             Link::Stream(s) => s.look(),
             Link::Relp(s, _, name) => s.poll(Duration::ZERO).map(|_| ()).map_err(|e| failed(name, e)),
-            Link::Sink(..) => Ok(()),
+            Link::Sink(w) => w.look(),
         }
     }
 
@@ -91,7 +135,7 @@ impl Link {
             Link::Stream(s) => window.pass(rules, s.written(), now),
             // Lines are numbered from 0 on each connection.
             Link::Relp(s, ..) => window.acknowledge(s.acknowledged().map_or(0, |id| id + 1)),
-            Link::Sink(s, taken) => window.acknowledge(*taken - s.waiting().min(*taken)),
+            Link::Sink(w) => window.acknowledge(w.taken - w.sink.waiting().min(w.taken)),
         }
     }
 
@@ -100,23 +144,77 @@ impl Link {
         match self {
             Link::Stream(s) => s.finish(at_most),
             Link::Relp(s, _, name) => s.close(at_most).map(|()| true).map_err(|e| failed(name, e)),
-            Link::Sink(s, _) => s.finish().map(|()| true),
+            Link::Sink(w) => {
+                let finished = w.sink.finish();
+                w.tell_refusals();
+                finished.map(|()| true)
+            }
         }
     }
 }
 
-fn relp(address: &Address, secure: Option<&OutputConfig>) -> Result<Link, OutputError> {
-    let name = format!("relp{}://{address}", if secure.is_some() { "+tls" } else { "" });
-    let socket = connect(address)?;
+impl Written {
+    /// Counts what was refused since the last look, tells when that begins and ends, and follows a name to another address.
+    fn look(&mut self) -> Result<(), OutputError> {
+        let refused = self.sink.refused();
+        let more = refused > self.refused;
+        self.refused = refused;
+        if more && !std::mem::replace(&mut self.going_on, true) {
+            self.notes.push(format!("{}: nobody listens there: datagrams are refused, and lost", self.target));
+        }
+        if self.renewed.elapsed() >= self.renew {
+            self.renewed = Instant::now();
+            if !more {
+                self.tell_refusals();
+            }
+            self.renew();
+        }
+        Ok(())
+    }
+
+    fn renew(&mut self) {
+        let dial = Dial { limit: LOOK_UP.min(self.dial.limit), ..self.dial.clone() };
+        match self.sink.renew(&self.target, &dial) {
+            Ok(()) => self.trouble.clear(),
+            Err(OutputError::Connect { source, .. }) if source.kind() == std::io::ErrorKind::TimedOut => {}
+            Err(e) => {
+                let text = e.to_string();
+                if text != self.trouble {
+                    self.notes.push(format!("{text}; datagrams go where they went before"));
+                    self.trouble = text;
+                }
+            }
+        }
+    }
+
+    fn tell_refusals(&mut self) {
+        self.refused = self.sink.refused();
+        self.going_on = false;
+        if self.refused > self.told {
+            self.told = self.refused;
+            self.notes.push(format!("{}: {} datagrams were refused so far", self.target, self.refused));
+        }
+    }
+}
+
+fn relp(o: &OutputConfig, target: &Target, address: &Address, dial: &Dial) -> Result<Link, OutputError> {
+    let name = target.to_string();
+    let socket = dial.connect(address)?;
     let own = socket.try_clone();
-    let wire: Box<dyn Wire> = match secure {
-        Some(o) => Box::new(tls::connect(address, &o.tls, socket)?),
-        None => Box::new(socket),
+    let watch = Watch::new(&socket, dial.dead_peer);
+    let wire: Box<dyn Wire> = match target {
+        Target::RelpTls(_) => {
+            let secure = tls::connect(address, &o.tls, socket, &dial.wait())?;
+            Box::new(Patient::new(secure, watch, dial.end.clone(), o.stall_timeout))
+        }
+        _ => Box::new(Patient::new(socket, watch, dial.end.clone(), o.stall_timeout)),
     };
     // The session waits in steps of the read timeout; set last, because the handshake sets its own.
     own.and_then(|s| s.set_read_timeout(Some(Duration::from_millis(50))))
         .map_err(|source| OutputError::Connect { to: name.clone(), source })?;
-    let session = Session::open(wire, SILENCE, DEFAULT_WINDOW).map_err(|e| failed(&name, e))?;
+    let mut session = Session::open(wire, dial.limit, DEFAULT_WINDOW).map_err(|e| failed(&name, e))?;
+    // A receiver that takes its time with answers is slow, not gone: a silent network is found below.
+    session.set_timeout(o.stall_timeout);
     Ok(Link::Relp(Box::new(session), 0, name))
 }
 

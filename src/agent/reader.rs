@@ -13,7 +13,7 @@ use crate::{
         ebcdic::{Ccsid, Charset},
         journal::{Entry as JournalEntry, HeadingKind},
     },
-    encode::{Encoder, Settings, notice, value::Given},
+    encode::{Encoder, Profile, Settings, notice, value::Given},
     event::{Clock, Event, EventModel, Notice, Options},
     filter::{Filter, State, UnknownType, Verdict, types::Compiled},
     spool::{Batch, Lane, Stored},
@@ -88,6 +88,8 @@ pub struct Readers<'a> {
     readers: HashMap<(String, String), Reader>,
     settings: Settings,
     record: Vec<u8>,
+    /// The longest line that the way takes, once a longer one did not pass.
+    longest: Option<usize>,
 }
 
 impl<'a> Readers<'a> {
@@ -95,7 +97,7 @@ impl<'a> Readers<'a> {
     pub fn new(config: &'a OutputConfig, orders: &'a Orders) -> Readers<'a> {
         let settings =
             config.settings(config.format, &orders.setup.config.line, &orders.shared.profile, Given::default());
-        Readers { config, orders, readers: HashMap::new(), settings, record: Vec::new() }
+        Readers { config, orders, readers: HashMap::new(), settings, record: Vec::new(), longest: None }
     }
 
     /// Says of every event of a batch what becomes of it.
@@ -151,7 +153,21 @@ impl<'a> Readers<'a> {
         let key = (batch.about.source.clone(), batch.about.heading.clone());
         match self.readers.entry(key) {
             Entry::Occupied(found) => Ok(found.into_mut()),
-            Entry::Vacant(free) => Ok(free.insert(Reader::new(self.config, self.orders, batch)?)),
+            Entry::Vacant(free) => {
+                let reader = free.insert(Reader::new(self.config, self.orders, batch)?);
+                if let Some(limit) = self.longest {
+                    reader.shorten(&self.orders.shared.profile, limit);
+                }
+                Ok(reader)
+            }
+        }
+    }
+
+    /// Lines are at most so long from now on.
+    pub fn shorten(&mut self, limit: usize) {
+        self.longest = Some(limit);
+        for reader in self.readers.values_mut() {
+            reader.shorten(&self.orders.shared.profile, limit);
         }
     }
 }
@@ -198,6 +214,12 @@ impl Reader {
         let clock = Clock::new(chrono_tz::UTC, source.and_then(|s| s.dates));
         let unfiltered = output.filter.is_empty();
         Ok(Reader { model, filter, encoder, clock, state: State::default(), priority, pass, unfiltered })
+    }
+
+    fn shorten(&mut self, profile: &Profile, limit: usize) {
+        let settings = self.encoder.settings().clone();
+        let settings = Settings { max_size: settings.max_size.min(limit), ..settings };
+        self.encoder = Encoder::new(&self.model, profile.clone(), settings);
     }
 
     fn fate(&mut self, stored: Stored<'_>, record: &mut Vec<u8>) -> Fate {

@@ -297,7 +297,7 @@ fn start<C: Clone + Send + 'static, R: Default + Send + Sync + 'static>(
     wanted: &Wanted<C>,
     shared: &Arc<Shared>,
     setup: &Arc<Setup>,
-    run: fn(&C, &Orders, &R),
+    run: fn(&C, &Arc<Orders>, &R),
 ) -> Unit<R> {
     let orders = Arc::new(Orders::new(shared.clone(), setup.clone()));
     let report = Arc::new(R::default());
@@ -319,8 +319,8 @@ fn output_print(output: &OutputConfig, setup: &Setup) -> String {
     let output = OutputConfig { named_types: Vec::new(), ..output.clone() };
     let heartbeat = output.heartbeat.unwrap_or(c.heartbeat);
     let sources: Vec<_> = c.sources.iter().map(|s| (&s.name, s.given(), s.dates)).collect();
-    let files: Vec<PathBuf> =
-        [&output.tls.ca, &output.tls.cert, &output.tls.key].into_iter().flatten().cloned().collect();
+    let pems = [&output.tls.ca, &output.tls.cert, &output.tls.key];
+    let files: Vec<PathBuf> = pems.into_iter().flatten().filter_map(|p| p.path().ok()).collect();
     digest(&format!("{output:?} {:?} {:?} {heartbeat:?} {sources:?}", c.line, c.severity), &files)
 }
 

@@ -1,5 +1,6 @@
 //! One output: takes events from the spool at its own cursors, and hands them to its connection at its own pace.
 use std::{
+    sync::Arc,
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     thread,
     time::{Duration, Instant},
@@ -8,12 +9,21 @@ use std::{
 use anyhow::anyhow;
 use chrono::{DateTime, Utc};
 
-use super::{Orders, heartbeat::Heartbeat, lanes::Lanes, link::Link, log, window::Window};
+use super::{
+    Orders,
+    heartbeat::Heartbeat,
+    lanes::Lanes,
+    link::{Link, route::Route},
+    log,
+    window::Window,
+};
 use crate::{
     config::OutputConfig,
     output::{
+        OutputError,
         meter::{Answer, Meter},
         stream::Flushed,
+        wait::Stop,
     },
     spool::{Cursor, Lane, SpoolError},
 };
@@ -35,12 +45,16 @@ pub struct Counters {
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(60));
 /// How often acknowledgements are looked at, and cursors moved.
 const TICK: Duration = Duration::from_millis(100);
-/// How long a receiver may take to read the rest and close, at the end.
-const FINISH: Duration = Duration::from_secs(30);
+/// So long a receiver takes nothing before the log says so.
+const STALLED: Duration = Duration::from_secs(5);
+/// What an IPv4 datagram holds beside its headers (RFC 791, RFC 768).
+const LARGEST_DATAGRAM: usize = 65_507;
+/// The smallest `max_size`.
+const SHORTEST: usize = 480;
 
 struct Worker<'a> {
     config: &'a OutputConfig,
-    orders: &'a Orders,
+    orders: &'a Arc<Orders>,
     counters: &'a Counters,
     lanes: Lanes<'a>,
     window: Window,
@@ -63,7 +77,7 @@ enum Served {
 }
 
 /// Runs one output until everything is delivered or it is told to stop.
-pub fn run(config: &OutputConfig, orders: &Orders, counters: &Counters) {
+pub fn run(config: &OutputConfig, orders: &Arc<Orders>, counters: &Counters) {
     let spent = orders.shared.spool.spent(&config.name).and_then(|text| serde_json::from_str(&text).ok());
     let wall = Utc::now().timestamp_micros();
     match Meter::new(config.limits.clone(), spent.as_ref(), Duration::ZERO, wall) {
@@ -83,7 +97,7 @@ fn jittered(wait: Duration) -> Duration {
 }
 
 impl<'a> Worker<'a> {
-    fn new(config: &'a OutputConfig, orders: &'a Orders, counters: &'a Counters, meter: Meter) -> Worker<'a> {
+    fn new(config: &'a OutputConfig, orders: &'a Arc<Orders>, counters: &'a Counters, meter: Meter) -> Worker<'a> {
         let every = config.heartbeat.unwrap_or(orders.setup.config.heartbeat);
         Worker {
             config,
@@ -101,13 +115,24 @@ impl<'a> Worker<'a> {
     }
 
     fn run(&mut self) {
+        let (stopping, over) = (self.orders.clone(), self.orders.clone());
+        let stop = Stop::when(move || stopping.stopping() || stopping.must_stop());
+        let mut route = Route::new(self.config, stop, Stop::when(move || over.must_stop()));
         let mut wait = BACKOFF.0;
         let mut told = String::new();
         let name = &self.config.name;
         while !self.is_done() {
             self.lanes.rewind();
             let connected = Instant::now();
-            match Link::open(self.config).map_err(anyhow::Error::from).and_then(|mut l| self.serve(&mut l, &mut told)) {
+            let served = route.open().map_err(anyhow::Error::from).and_then(|mut link| {
+                let served = self.serve(&mut link, &mut route, &mut told);
+                if served.is_err() {
+                    route.failed();
+                }
+                self.tell_notes(&mut link);
+                served
+            });
+            match served {
                 Ok(Served::Everything) => return,
                 Ok(Served::Enough) => wait = BACKOFF.0,
                 Err(e) => {
@@ -122,6 +147,7 @@ impl<'a> Worker<'a> {
                     if let Some(damaged @ SpoolError::Damaged { .. }) = e.downcast_ref() {
                         self.orders.shared.give_up(damaged);
                     }
+                    // What is not delivered stays in the spool: an agent that stops makes no more connections.
                     if self.orders.stopping() {
                         return;
                     }
@@ -148,17 +174,26 @@ impl<'a> Worker<'a> {
     }
 
     /// Serves one connection.
-    fn serve(&mut self, link: &mut Link, told: &mut String) -> anyhow::Result<Served> {
+    fn serve(&mut self, link: &mut Link, route: &mut Route, told: &mut String) -> anyhow::Result<Served> {
         if !std::mem::take(told).is_empty() {
             log(format_args!("output {}: connected again", self.config.name));
         }
         let mut ticked = Instant::now();
         let mut stalled: Option<Instant> = None;
+        let mut stall_told = false;
         loop {
             if ticked.elapsed() >= TICK {
                 ticked = Instant::now();
                 link.look()?;
+                self.tell_notes(link);
                 self.settle_at_rest(link);
+                if route.first_is_back() {
+                    if stalled.is_some() || link.flush()? == Flushed::Stalled {
+                        return Err(anyhow!("the first address is back, and this receiver takes nothing"));
+                    }
+                    self.finish(link)?;
+                    return Ok(Served::Enough);
+                }
                 if stalled.is_none() && self.beat(link)? == Flushed::Stalled {
                     stalled = Some(Instant::now());
                 }
@@ -174,7 +209,8 @@ impl<'a> Worker<'a> {
                 match link.flush()? {
                     Flushed::All => {
                         self.count_owed();
-                        if stalled.take().is_some_and(|s| s.elapsed() > Duration::from_secs(5)) {
+                        stalled = None;
+                        if std::mem::take(&mut stall_told) {
                             log(format_args!("output {}: the receiver reads again", self.config.name));
                         }
                     }
@@ -183,6 +219,13 @@ impl<'a> Worker<'a> {
                         if since.elapsed() >= self.config.stall_timeout {
                             return Err(anyhow!("the receiver took nothing for {} s", since.elapsed().as_secs()));
                         }
+                        if !stall_told && since.elapsed() > STALLED {
+                            stall_told = true;
+                            let (name, most) = (&self.config.name, self.config.stall_timeout.as_secs());
+                            log(format_args!(
+                                "output {name}: stalled: the receiver takes nothing at present; it has {most} s (stall_timeout)"
+                            ));
+                        }
                         continue;
                     }
                 }
@@ -190,10 +233,10 @@ impl<'a> Worker<'a> {
             if let Some(lane) = self.lanes.next(self.spent.is_some())? {
                 let next = self.lanes.encode(lane, &mut self.line)?;
                 if self.may_go(link, lane.passes())? {
-                    self.lanes.step(lane, next);
                     if self.hand_over(link, Some((lane, next)))? == Flushed::Stalled {
                         stalled.get_or_insert_with(Instant::now);
                     }
+                    self.lanes.step(lane, next);
                 }
                 continue;
             }
@@ -258,7 +301,7 @@ impl<'a> Worker<'a> {
     /// Hands the line over that may go. The limits a second hold for the wire, so where there are some it is written at
     /// once, and its time is that of the write: one that was late would else stand within a second with too many others.
     fn hand_over(&mut self, link: &mut Link, place: Option<(Lane, Cursor)>) -> anyhow::Result<Flushed> {
-        link.take(&self.line)?;
+        self.take(link, place.map(|(lane, _)| lane))?;
         let bytes = self.line.len() as u64;
         self.window.push(place, bytes, self.now());
         self.owed = Some(bytes);
@@ -267,6 +310,31 @@ impl<'a> Worker<'a> {
         }
         self.count_owed();
         Ok(Flushed::All)
+    }
+
+    /// Gives the line to the connection; one that the way does not take is written again, shorter, as all after it.
+    fn take(&mut self, link: &mut Link, lane: Option<Lane>) -> anyhow::Result<()> {
+        loop {
+            match (link.take(&self.line), lane) {
+                (Err(OutputError::TooLong { to, bytes }), Some(lane)) if bytes > SHORTEST => {
+                    let limit =
+                        if bytes > LARGEST_DATAGRAM { LARGEST_DATAGRAM } else { (bytes - bytes / 4).max(SHORTEST) };
+                    log(format_args!(
+                        "output {}: {to}: the way takes no datagram of {bytes} bytes: lines are cut at {limit} from now on",
+                        self.config.name
+                    ));
+                    self.lanes.shorten(limit);
+                    self.lanes.encode(lane, &mut self.line)?;
+                }
+                (taken, _) => return Ok(taken?),
+            }
+        }
+    }
+
+    fn tell_notes(&self, link: &mut Link) {
+        for note in link.notes() {
+            log(format_args!("output {}: {note}", self.config.name));
+        }
     }
 
     /// The line that was handed over last is written.
@@ -345,7 +413,9 @@ impl<'a> Worker<'a> {
 
     /// Ends the connection cleanly: the receiver has read everything when it closes too.
     fn finish(&mut self, link: &mut Link) -> anyhow::Result<()> {
-        let at_most = if self.orders.stopping() { self.orders.setup.config.stop_timeout } else { FINISH };
+        // A slow receiver has what the system holds for it still to read: it gets the time that one that stalls gets.
+        let stops = self.orders.stopping();
+        let at_most = if stops { self.orders.setup.config.stop_timeout } else { self.config.stall_timeout };
         if !link.finish(at_most)? {
             return Err(anyhow!(
                 "the receiver did not close within {} s: whether it read the last lines is not known",

@@ -106,6 +106,9 @@ fn configuration(path: &Path, catalog: &Catalog, deny_warnings: bool) -> Result<
     if config.outputs.is_empty() {
         return Err(missing("there is no [[output]]"));
     }
+    for key in config.outputs.iter().filter_map(|o| o.tls.key.as_ref()) {
+        key.check_private().map_err(Failure::usage)?;
+    }
     for o in config.outputs.iter().filter(|o| link::is_unreliable(&o.address)) {
         say(format_args!("qaudjrn: warning: output {}: UDP loses lines without a sign\n", o.name));
     }

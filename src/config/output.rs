@@ -1,5 +1,5 @@
 //! `[[output]]`: where lines go, what they look like, and what of the agent's events this one takes.
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use super::{
     LineConfig,
@@ -10,7 +10,7 @@ use crate::{
     agent::window,
     encode::{Format, Header, Profile, Settings, value::Given},
     filter::{Place, RuleId, Ruled, Rules, TypeRule, TypeRules},
-    output::{Target, TlsOptions, meter::Limits, sink::Framing},
+    output::{Target, TlsOptions, dial, meter::Limits, pem::Pem, sink::Framing},
     spool::Start,
 };
 
@@ -21,6 +21,14 @@ pub struct OutputConfig {
     pub name: String,
     /// Where lines go.
     pub address: Target,
+    /// Where they go while it cannot be reached, in this order.
+    pub failover: Vec<Target>,
+    /// How often it is looked for meanwhile; for UDP how often its name is looked up again.
+    pub failback_interval: Duration,
+    /// How long each may take: the name server, the connection, the handshake.
+    pub connect_timeout: Duration,
+    /// When a silent network counts as gone.
+    pub dead_peer_timeout: Duration,
     /// What the body of a line is.
     pub format: Format,
     /// The syslog header; the format's own unless given.
@@ -75,6 +83,11 @@ impl Pass {
 pub const PRIORITY_TYPES: [&str; 10] = ["PW", "AF", "CP", "SV", "AD", "DS", "IM", "PS", "CA", "OW"];
 
 impl OutputConfig {
+    /// Its addresses, the first first.
+    pub fn addresses(&self) -> impl Iterator<Item = &Target> {
+        std::iter::once(&self.address).chain(&self.failover)
+    }
+
     /// How lines follow one another on a stream.
     pub fn framing(&self) -> Framing {
         self.framing.unwrap_or(match self.address {
@@ -130,6 +143,7 @@ fn output(
 ) -> (Option<Placed<String>>, Option<OutputConfig>) {
     let name = t.string("name", r);
     let address = t.string("address", r);
+    let failover = t.strings("failover", r);
     let format = t.choice("format", &Format::ALL.map(|f| (f.key(), f)), r).unwrap_or(Format::Cef);
     let header = t.choice("header", &[Header::Rfc5424, Header::Rfc3164, Header::None].map(|h| (h.key(), h)), r);
     let framing = t.choice("framing", &[("newline", Framing::Newline), ("octet", Framing::Octet)], r);
@@ -151,6 +165,13 @@ fn output(
         w.finish(r);
         window::Rules { bytes, age }
     };
+    let seconds = |t: &mut Section<'_>, key, range, default, r: &mut Reader<'_>| {
+        t.integer(key, range, r).and_then(|n| u64::try_from(n).ok()).map_or(default, Duration::from_secs)
+    };
+    let connect_timeout = seconds(&mut t, "connect_timeout", 1..3_601, dial::CONNECT, r);
+    // The system counts keepalive in whole seconds: idle, then a question, then its answer.
+    let dead_peer_timeout = seconds(&mut t, "dead_peer_timeout", 3..86_401, dial::DEAD_PEER, r);
+    let failback_interval = seconds(&mut t, "failback_interval", 1..86_401, Duration::from_secs(30), r);
     let stall_timeout = t.positive("stall_timeout", r).map_or(Duration::from_secs(600), Duration::from_secs_f64);
     let from = t.choice("from", &[("oldest", Start::Oldest), ("now", Start::Now)], r).unwrap_or_default();
     let heartbeat = super::seconds(&mut t, "heartbeat", r);
@@ -171,9 +192,14 @@ fn output(
     if let Err(e) = &target {
         r.error(address.place, format!("output.address: {e}"));
     }
+    let failover = standbys(failover, target.as_ref().ok(), r);
     let output = target.ok().zip(name.as_ref()).map(|(target, name)| OutputConfig {
         name: name.value.clone(),
         address: target,
+        failover,
+        failback_interval,
+        connect_timeout,
+        dead_peer_timeout,
         format,
         header,
         framing,
@@ -194,9 +220,38 @@ fn output(
     (name, output)
 }
 
+/// The addresses behind `first`: what is not of its kind, or there already, is an error.
+fn standbys(list: Option<Placed<Vec<Placed<String>>>>, first: Option<&Target>, r: &mut Reader<'_>) -> Vec<Target> {
+    let Some(Placed { value: list, place }) = list else { return Vec::new() };
+    let Some(first) = first else { return Vec::new() };
+    if !list.is_empty() && first.connects_to().is_none() {
+        r.error(place, "output.failover: expected an address of tcp, tls, relp or relp+tls: others have no connection that could fail");
+        return Vec::new();
+    }
+    let mut found: Vec<Target> = Vec::new();
+    for Placed { value, place } in list {
+        match value.parse::<Target>() {
+            Err(e) => r.error(place, format!("output.failover: {e}")),
+            Ok(t) if !t.is_of_kind(first) => {
+                let kind = first.to_string();
+                let kind = kind.split_once("://").map_or("", |(scheme, _)| scheme);
+                r.error(place, format!("output.failover: {value:?}: expected {kind}://HOST:PORT, as in address"));
+            }
+            Ok(t) if t == *first || found.contains(&t) => {
+                r.error(place, format!("output.failover: {value:?} is there already"));
+            }
+            Ok(t) => found.push(t),
+        }
+    }
+    found
+}
+
 fn tls(t: &mut Section<'_>, r: &mut Reader<'_>) -> TlsOptions {
-    let mut path = |key: &'static str, r: &mut Reader<'_>| t.string(key, r).map(|p| PathBuf::from(p.value));
-    let (ca, cert, key) = (path("ca", r), path("cert", r), path("key", r));
+    let mut pem = |key: &'static str, r: &mut Reader<'_>| {
+        let Placed { value, place } = t.string(key, r)?;
+        Pem::parse(&value).map_err(|e| r.error(place, format!("output.{key}: {e}"))).ok()
+    };
+    let (ca, cert, key) = (pem("ca", r), pem("cert", r), pem("key", r));
     let server_name = t.string("server_name", r).map(|n| n.value);
     let pin = t.string("pin", r).and_then(|Placed { value, place }| match value.parse() {
         Ok(pin) => Some(pin),

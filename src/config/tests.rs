@@ -67,6 +67,43 @@ fn values_out_of_range_are_refused_with_the_range() {
 }
 
 #[test]
+fn addresses_to_fail_over_to_are_checked_with_their_place() {
+    let output =
+        |address: &str, more: &str| problems(&format!("[[output]]\nname = \"a\"\naddress = \"{address}\"\n{more}\n"));
+    assert_eq!(output("tls://a:1", "failover = [\"tls://b:1\", \"tls://a:2\"]"), Vec::<String>::new());
+    for (address, more, why) in [
+        ("tls://a:1", "failover = [\"tls://b\"]", "agent.toml:4:13: error: output.failover: \"tls://b\": expected"),
+        (
+            "tls://a:1",
+            "failover = [\"tls://b:1\", \"tcp://c:1\"]",
+            "agent.toml:4:26: error: output.failover: \"tcp://c:1\": expected tls://HOST:PORT",
+        ),
+        ("relp://a:1", "failover = [\"relp+tls://b:1\"]", "expected relp://HOST:PORT, as in address"),
+        ("tls://a:1", "failover = [\"tls://a:1\"]", "is there already"),
+        ("tls://a:1", "failover = [\"tls://b:1\", \"tls://b:1\"]", "agent.toml:4:26"),
+        (
+            "udp://a:1",
+            "failover = [\"udp://b:1\"]",
+            "agent.toml:4:12: error: output.failover: expected an address of tcp, tls",
+        ),
+        (
+            "tls://a:1",
+            "dead_peer_timeout = 2",
+            "agent.toml:4:21: error: output.dead_peer_timeout: expected a number from 3",
+        ),
+        (
+            "tls://a:1",
+            "key = \"credential:../x\"",
+            "agent.toml:4:7: error: output.key: \"credential:../x\": expected credential:NAME",
+        ),
+    ] {
+        let all = output(address, more);
+        assert!(all.iter().any(|p| p.contains(why)), "{more}: {all:?}");
+        assert_eq!(all.len(), 1, "{all:?}");
+    }
+}
+
+#[test]
 fn rules_that_can_never_match_are_warnings() {
     for (text, why) in [
         ("objects.exclude = [\"A/B\", \"a/b\"]", "a duplicate of the rule in agent.toml:2:20"),
@@ -222,6 +259,9 @@ fn the_example_file_says_every_key_and_its_default() {
     assert_eq!(o.max_size, Some(o.format.default_max_size()));
     assert_eq!(o.header, Some(o.format.default_header()));
     assert_eq!((o.resend_window, o.stall_timeout), (bare.resend_window, bare.stall_timeout));
+    let waits = |o: &OutputConfig| (o.connect_timeout, o.dead_peer_timeout, o.failback_interval);
+    assert_eq!(waits(o), waits(bare));
+    assert!(bare.failover.is_empty() && o.failover.len() == 1);
     assert_eq!((&o.priority_types, o.limits.burst), (&bare.priority_types, Some(1)));
     let Config { spool_max_size, stop_timeout, state_dir, sources, .. } = parse(text);
     let options = crate::spool::SpoolOptions::new("x".into());

@@ -62,6 +62,36 @@ pub enum Target {
     RelpTls(Address),
 }
 
+impl Target {
+    /// The host and port of a transport that has connections.
+    pub fn connects_to(&self) -> Option<&Address> {
+        match self {
+            Target::Tcp(a) | Target::Tls(a) | Target::Relp(a) | Target::RelpTls(a) => Some(a),
+            Target::Stdout | Target::Null | Target::File(_) | Target::Udp(_) => None,
+        }
+    }
+
+    /// Whether two differ in their place only.
+    pub fn is_of_kind(&self, other: &Target) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::Stdout => f.write_str("stdout"),
+            Target::Null => f.write_str("null"),
+            Target::File(path) => write!(f, "file:{}", path.display()),
+            Target::Udp(a) => write!(f, "udp://{a}"),
+            Target::Tcp(a) => write!(f, "tcp://{a}"),
+            Target::Tls(a) => write!(f, "tls://{a}"),
+            Target::Relp(a) => write!(f, "relp://{a}"),
+            Target::RelpTls(a) => write!(f, "relp+tls://{a}"),
+        }
+    }
+}
+
 impl FromStr for Target {
     type Err = OutputError;
 
@@ -104,6 +134,11 @@ mod tests {
         );
         assert_eq!("udp://[2001:db8::1]:514".parse::<Target>().unwrap(), Target::Udp(address("2001:db8::1", 514)));
         assert_eq!("relp+tls://h:1".parse::<Target>().unwrap(), Target::RelpTls(address("h", 1)));
+        for form in
+            ["stdout", "null", "file:/x", "udp://h:1", "tcp://[::1]:2", "tls://h:1", "relp://h:1", "relp+tls://h:1"]
+        {
+            assert_eq!(form.parse::<Target>().unwrap().to_string(), form);
+        }
         assert_eq!("file:/var/log/x.cef".parse::<Target>().unwrap(), Target::File("/var/log/x.cef".into()));
         for wrong in [
             "tcp://host",

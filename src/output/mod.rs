@@ -5,13 +5,18 @@
 //! Not for: what a line says, and durable delivery with reconnects (the agent's spool does that). A replay that loses
 //! its receiver stops and says where it stood: the capture is still there.
 pub mod address;
+pub mod dial;
 pub mod meter;
 pub mod pace;
+pub mod patient;
+pub mod pem;
 pub mod pin;
 pub mod relp;
+pub mod silence;
 pub mod sink;
 pub mod stream;
 pub mod tls;
+pub mod wait;
 
 pub use address::{Address, Target};
 pub use sink::{Framing, Sink};
@@ -74,6 +79,17 @@ pub enum OutputError {
         /// Why.
         source: std::io::Error,
     },
+    /// A datagram is longer than the system or the way takes.
+    #[error("{to}: a datagram of {bytes} bytes is longer than the way takes: set max_size below that")]
+    TooLong {
+        /// The address.
+        to: String,
+        /// Its bytes.
+        bytes: usize,
+    },
+    /// No address of several can be reached.
+    #[error("no address can be reached: {0}")]
+    NoneReached(String),
     /// The receiver did not confirm the end of the connection.
     #[error(
         "{to} did not close the connection within {seconds} s after everything was sent: whether it read the last lines is not known"
@@ -95,7 +111,11 @@ impl OutputError {
     /// Whether trying again later can help: a network that is down, not a wrong option or a refused certificate.
     pub fn is_retryable(&self) -> bool {
         match self {
-            OutputError::Connect { .. } | OutputError::Write { .. } | OutputError::Unconfirmed { .. } => true,
+            OutputError::Connect { .. }
+            | OutputError::Write { .. }
+            | OutputError::TooLong { .. }
+            | OutputError::NoneReached(_)
+            | OutputError::Unconfirmed { .. } => true,
             OutputError::Relp { source, .. } => source.is_retryable(),
             OutputError::Address(_)
             | OutputError::RelpForRun(_)

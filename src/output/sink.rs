@@ -2,13 +2,15 @@
 use std::{
     fs::{File, OpenOptions},
     io::{self, Read, Write},
-    net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs, UdpSocket},
+    net::{Shutdown, SocketAddr, TcpStream, UdpSocket},
     time::{Duration, Instant},
 };
 
 use super::{
     Address, OutputError, Target,
+    dial::Dial,
     tls::{self, TlsOptions, TlsStream},
+    wait::is_wait,
 };
 
 /// How lines follow one another on a stream (RFC 6587).
@@ -22,8 +24,6 @@ pub enum Framing {
 
 /// Lines are gathered to this many bytes before they are written.
 const BATCH: usize = 64 << 10;
-/// How long a connection may take to be made.
-const CONNECT: Duration = Duration::from_secs(15);
 /// How long a write may block before the receiver counts as gone.
 const STALL: Duration = Duration::from_secs(600);
 /// How long the receiver may take to read the rest and close.
@@ -53,6 +53,11 @@ pub struct Sink {
 impl Sink {
     /// Opens it: connects, shakes hands.
     pub fn open(target: &Target, framing: Framing, tls: &TlsOptions) -> Result<Sink, OutputError> {
+        Sink::open_by(target, framing, tls, &Dial::default())
+    }
+
+    /// The same, with its own times and stoppable.
+    pub fn open_by(target: &Target, framing: Framing, tls: &TlsOptions, dial: &Dial) -> Result<Sink, OutputError> {
         let (kind, name) = match target {
             Target::Stdout => (Kind::Stdout(io::stdout()), "standard output".to_owned()),
             Target::Null => (Kind::Null, "null".to_owned()),
@@ -65,9 +70,13 @@ impl Sink {
                     .map_err(|source| OutputError::File { path: name.clone(), source })?;
                 (Kind::File(file), name)
             }
-            Target::Udp(a) => (Kind::Udp(udp(a)?), format!("udp://{a}")),
-            Target::Tcp(a) => (Kind::Tcp(connect(a)?), format!("tcp://{a}")),
-            Target::Tls(a) => (Kind::Tls(Box::new(tls::connect(a, tls, connect(a)?)?)), format!("tls://{a}")),
+            Target::Udp(a) => (Kind::Udp(udp(a, &dial.resolve(a)?)?), target.to_string()),
+            Target::Tcp(a) => (Kind::Tcp(patient(dial.connect(a)?, a)?), target.to_string()),
+            Target::Tls(a) => {
+                let mut stream = tls::connect(a, tls, dial.connect(a)?, &dial.wait())?;
+                stream.sock = patient(stream.sock, a)?;
+                (Kind::Tls(Box::new(stream)), target.to_string())
+            }
             Target::Relp(a) | Target::RelpTls(a) => return Err(OutputError::RelpForRun(a.to_string())),
         };
         Ok(Sink { kind, name, framing, batch: Vec::with_capacity(BATCH + (16 << 10)), waiting: 0, refused: 0 })
@@ -84,9 +93,15 @@ impl Sink {
         match &mut self.kind {
             Kind::Null => Ok(()),
             Kind::Udp(socket) => match send_datagram(socket, line, &mut self.refused) {
-                Ok(()) => Ok(()),
+                Ok(()) => {
+                    self.waiting = 0;
+                    Ok(())
+                }
                 Err(source) => {
                     self.waiting = 1;
+                    if is_too_long(&source) {
+                        return Err(OutputError::TooLong { to: self.name.clone(), bytes: line.len() });
+                    }
                     Err(self.write_error(source))
                 }
             },
@@ -140,6 +155,17 @@ impl Sink {
         self.refused
     }
 
+    /// Looks up again where datagrams go: no receiver ends a connection that there is not.
+    pub fn renew(&mut self, target: &Target, dial: &Dial) -> Result<(), OutputError> {
+        let (Kind::Udp(socket), Target::Udp(address)) = (&mut self.kind, target) else { return Ok(()) };
+        let found = dial.resolve(address)?;
+        if socket.peer_addr().is_ok_and(|now| found.contains(&now)) {
+            return Ok(());
+        }
+        *socket = udp(address, &found)?;
+        Ok(())
+    }
+
     /// Ends it: everything is written, and a stream receiver has read it all, which it shows by closing too.
     pub fn finish(&mut self) -> Result<(), OutputError> {
         self.flush()?;
@@ -184,7 +210,7 @@ fn wait_for_close(stream: &mut TcpStream) -> io::Result<bool> {
         match stream.read(&mut bytes) {
             Ok(0) => return Ok(true),
             Ok(_) => {}
-            Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => return Ok(false),
+            Err(e) if is_wait(&e) => return Ok(false),
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             Err(e) => return Err(e),
         }
@@ -202,38 +228,32 @@ fn send_datagram(socket: &UdpSocket, line: &[u8], refused: &mut u64) -> io::Resu
     }
 }
 
-fn resolve(address: &Address) -> Result<Vec<SocketAddr>, OutputError> {
-    let error = |source| OutputError::Connect { to: address.to_string(), source };
-    let found: Vec<SocketAddr> = (address.host.as_str(), address.port).to_socket_addrs().map_err(error)?.collect();
-    if found.is_empty() {
-        return Err(error(io::Error::new(io::ErrorKind::NotFound, "the name has no address")));
-    }
-    Ok(found)
+/// Whether a datagram was longer than the system or the way takes: EMSGSIZE, which the standard library has no name for.
+fn is_too_long(e: &io::Error) -> bool {
+    let number = if cfg!(target_os = "linux") {
+        90
+    } else if cfg!(target_os = "aix") {
+        59
+    } else {
+        // The BSDs and macOS.
+        40
+    };
+    e.raw_os_error() == Some(number)
 }
 
-fn udp(address: &Address) -> Result<UdpSocket, OutputError> {
+fn udp(address: &Address, to: &[SocketAddr]) -> Result<UdpSocket, OutputError> {
     let error = |source| OutputError::Connect { to: address.to_string(), source };
-    let to = resolve(address)?;
     let any = if to.first().is_some_and(SocketAddr::is_ipv6) { "[::]:0" } else { "0.0.0.0:0" };
     let socket = UdpSocket::bind(any).map_err(error)?;
-    socket.connect(to.as_slice()).map_err(error)?;
+    socket.connect(to).map_err(error)?;
+    socket.set_write_timeout(Some(Duration::from_secs(2))).map_err(error)?;
     Ok(socket)
 }
 
-/// Connects to the first address that answers.
-pub fn connect(address: &Address) -> Result<TcpStream, OutputError> {
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for to in resolve(address)? {
-        match TcpStream::connect_timeout(&to, CONNECT) {
-            Ok(stream) => {
-                let set = stream.set_nodelay(true).and_then(|()| stream.set_write_timeout(Some(STALL)));
-                return match set {
-                    Ok(()) => Ok(stream),
-                    Err(source) => Err(OutputError::Connect { to: address.to_string(), source }),
-                };
-            }
-            Err(e) => last = e,
-        }
+/// Its writes wait as long as a receiver may stall.
+fn patient(stream: TcpStream, address: &Address) -> Result<TcpStream, OutputError> {
+    match stream.set_write_timeout(Some(STALL)) {
+        Ok(()) => Ok(stream),
+        Err(source) => Err(OutputError::Connect { to: address.to_string(), source }),
     }
-    Err(OutputError::Connect { to: address.to_string(), source: last })
 }

@@ -1,21 +1,21 @@
 //! A TCP or TLS connection for a service: lines go out framed, a write that blocks can be given up and gone on with, and a
-//! peer that closed is seen before the next write.
+//! peer that closed, or a network that fell silent, is seen before the next write.
 use std::{
     io::{self, Read, Write},
     net::{Shutdown, TcpStream},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use super::{
     Framing, OutputError, Target,
-    sink::connect,
+    dial::Dial,
+    silence::Watch,
     tls::{self, TlsOptions, TlsStream},
+    wait::{Stop, Wait, is_wait},
 };
 
 /// Lines are gathered to this many bytes before they are written.
 const BATCH: usize = 64 << 10;
-/// How long a write waits before it looks whether to go on.
-const TICK: Duration = Duration::from_millis(250);
 
 enum Kind {
     Tcp(TcpStream),
@@ -27,6 +27,8 @@ pub struct Stream {
     kind: Kind,
     name: String,
     framing: Framing,
+    watch: Watch,
+    stop: Stop,
     buffer: Vec<u8>,
     /// Bytes of the buffer that are written.
     at: usize,
@@ -46,15 +48,21 @@ pub enum Flushed {
 
 impl Stream {
     /// Connects.
-    pub fn open(target: &Target, framing: Framing, tls: &TlsOptions) -> Result<Stream, OutputError> {
-        let (kind, name) = match target {
-            Target::Tcp(a) => (Kind::Tcp(connect(a)?), format!("tcp://{a}")),
-            Target::Tls(a) => (Kind::Tls(Box::new(tls::connect(a, tls, connect(a)?)?)), format!("tls://{a}")),
+    pub fn open(target: &Target, framing: Framing, tls: &TlsOptions, dial: &Dial) -> Result<Stream, OutputError> {
+        let kind = match target {
+            Target::Tcp(a) => Kind::Tcp(dial.connect(a)?),
+            Target::Tls(a) => Kind::Tls(Box::new(tls::connect(a, tls, dial.connect(a)?, &dial.wait())?)),
             _ => return Err(OutputError::Address("not a stream".into())),
         };
-        let mut stream = Stream { kind, name, framing, buffer: Vec::new(), at: 0, taken: 0, written: 0 };
-        stream.socket().set_write_timeout(Some(TICK)).map_err(|e| stream.failed(e))?;
-        Ok(stream)
+        let watch = Watch::new(
+            match &kind {
+                Kind::Tcp(s) => s,
+                Kind::Tls(s) => &s.sock,
+            },
+            dial.dead_peer,
+        );
+        let (name, stop) = (target.to_string(), dial.end.clone());
+        Ok(Stream { kind, name, framing, watch, stop, buffer: Vec::new(), at: 0, taken: 0, written: 0 })
     }
 
     fn socket(&mut self) -> &mut TcpStream {
@@ -64,7 +72,14 @@ impl Stream {
         }
     }
 
-    fn failed(&self, source: io::Error) -> OutputError {
+    fn failed(&mut self, source: io::Error) -> OutputError {
+        // A receiver that refuses our certificate under TLS 1.3 says so after the handshake.
+        if let Kind::Tls(s) = &mut self.kind
+            && source.kind() != io::ErrorKind::ConnectionAborted
+            && let Some(reason) = tls::pending_refusal(s)
+        {
+            return OutputError::Handshake { to: self.name.clone(), reason };
+        }
         OutputError::Write { to: self.name.clone(), source }
     }
 
@@ -126,9 +141,11 @@ impl Stream {
         Ok(Flushed::All)
     }
 
-    /// Whether the peer has closed. What a receiver says is not read: syslog over TCP has no answers.
+    /// Whether the peer has closed or the network is silent. What a receiver says is thrown away: syslog over TCP has no
+    /// answers.
     pub fn look(&mut self) -> Result<(), OutputError> {
-        let closed = |s: &Stream| s.failed(io::Error::new(io::ErrorKind::ConnectionAborted, "the receiver has closed"));
+        self.watch.check().map_err(|e| self.failed(e))?;
+        let closed = |s: &mut Stream| s.failed(io::Error::new(io::ErrorKind::ConnectionAborted, CLOSED));
         let mut byte = [0; 1];
         let socket = self.socket();
         let seen = socket.set_nonblocking(true).and_then(|()| socket.peek(&mut byte));
@@ -136,8 +153,11 @@ impl Stream {
         match seen {
             Ok(0) => return Err(closed(self)),
             Ok(_) => {
-                if self.swallow() {
-                    return Err(closed(self));
+                if let Some(refused) = self.swallow() {
+                    return Err(match refused {
+                        Some(reason) => OutputError::Handshake { to: self.name.clone(), reason },
+                        None => closed(self),
+                    });
                 }
             }
             Err(e) if is_wait(&e) || e.kind() == io::ErrorKind::Interrupted => {}
@@ -146,17 +166,21 @@ impl Stream {
         restored.map_err(|e| self.failed(e))
     }
 
-    /// Reads what is there; `true` when the peer closes with it.
-    fn swallow(&mut self) -> bool {
+    /// Reads what is there; something when the peer closes with it, and the alert that it gave as its reason.
+    fn swallow(&mut self) -> Option<Option<String>> {
+        let mut bytes = [0; 4096];
         match &mut self.kind {
-            Kind::Tcp(s) => {
-                let mut bytes = [0; 4096];
-                matches!(s.read(&mut bytes), Ok(0))
-            }
+            Kind::Tcp(s) => matches!(s.read(&mut bytes), Ok(0)).then_some(None),
             Kind::Tls(s) => match s.conn.read_tls(&mut s.sock) {
-                Ok(0) => true,
-                Ok(_) => s.conn.process_new_packets().map_or(true, |state| state.peer_has_closed()),
-                Err(_) => false,
+                Ok(0) => Some(None),
+                Ok(_) => match s.conn.process_new_packets() {
+                    Ok(state) => {
+                        while matches!(s.conn.reader().read(&mut bytes), Ok(n) if n > 0) {}
+                        state.peer_has_closed().then_some(None)
+                    }
+                    Err(e) => Some(Some(tls::in_words(e))),
+                },
+                Err(_) => None,
             },
         }
     }
@@ -164,34 +188,31 @@ impl Stream {
     /// Ends the connection: nothing more will be written; waits for the receiver to close too, which it does when it has
     /// read everything. `false` when it did not within the time.
     pub fn finish(&mut self, at_most: Duration) -> Result<bool, OutputError> {
-        let ended = match &mut self.kind {
-            Kind::Tcp(s) => s.shutdown(Shutdown::Write),
-            Kind::Tls(s) => {
-                s.conn.send_close_notify();
-                s.flush().and_then(|()| s.sock.shutdown(Shutdown::Write))
-            }
-        };
-        ended.map_err(|e| self.failed(e))?;
-        let end = Instant::now() + at_most;
+        let wait = Wait::new(at_most, &self.stop);
+        if let Kind::Tls(s) = &mut self.kind {
+            s.conn.send_close_notify();
+        }
+        let mut shut = false;
         let mut bytes = [0; 4096];
         loop {
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            self.stop.check().and_then(|()| self.watch.check()).map_err(|e| self.failed(e))?;
+            if wait.check().is_err() {
                 return Ok(false);
             }
-            let socket = self.socket();
-            let read = socket.set_read_timeout(Some(left)).and_then(|()| socket.read(&mut bytes));
-            match read {
+            let step = match &mut self.kind {
+                Kind::Tcp(s) if !shut => s.shutdown(Shutdown::Write).map(|()| 1),
+                Kind::Tls(s) if !shut => s.flush().and_then(|()| s.sock.shutdown(Shutdown::Write)).map(|()| 1),
+                _ => self.socket().read(&mut bytes),
+            };
+            match step {
                 Ok(0) => return Ok(true),
-                Ok(_) => {}
-                Err(e) if is_wait(&e) => return Ok(false),
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Ok(_) => shut = true,
+                Err(e) if is_wait(&e) || e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return Err(self.failed(e)),
             }
         }
     }
 }
 
-fn is_wait(e: &io::Error) -> bool {
-    matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
-}
+/// What is said of a peer that closed while lines may still come.
+const CLOSED: &str = "the receiver has closed";

@@ -4,7 +4,6 @@
 use std::{
     io,
     net::TcpStream,
-    path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -17,30 +16,29 @@ use rustls::{
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     },
     crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
+    pki_types::{CertificateDer, ServerName, UnixTime},
 };
 
 use super::{
     Address, OutputError,
+    dial::Dial,
+    pem::Pem,
     pin::{Pin, describe},
-    sink,
+    wait::{Wait, is_wait},
 };
 
 /// A connection under TLS.
 pub type TlsStream = StreamOwned<ClientConnection, TcpStream>;
 
-/// How long a handshake may take.
-const HANDSHAKE: Duration = Duration::from_secs(15);
-
 /// Whom to trust, and who we are.
 #[derive(Clone, Debug, Default)]
 pub struct TlsOptions {
     /// PEM file of the CAs to trust; without it the system's.
-    pub ca: Option<PathBuf>,
+    pub ca: Option<Pem>,
     /// Our certificate chain, PEM.
-    pub cert: Option<PathBuf>,
+    pub cert: Option<Pem>,
     /// Our private key, PEM.
-    pub key: Option<PathBuf>,
+    pub key: Option<Pem>,
     /// The name the certificate must have; without it the host.
     pub server_name: Option<String>,
     /// The certificate to trust, by fingerprint.
@@ -49,8 +47,14 @@ pub struct TlsOptions {
     pub insecure: bool,
 }
 
-/// Shakes hands on a connected socket.
-pub fn connect(address: &Address, options: &TlsOptions, mut socket: TcpStream) -> Result<TlsStream, OutputError> {
+/// Shakes hands on a connected socket whose reads and writes give up after a moment. The files of the options are read
+/// now, so certificates that are renewed need no restart.
+pub fn connect(
+    address: &Address,
+    options: &TlsOptions,
+    mut socket: TcpStream,
+    wait: &Wait,
+) -> Result<TlsStream, OutputError> {
     let seen: Seen = Arc::default();
     let config = config(options, seen.clone())?;
     let name = options.server_name.as_deref().unwrap_or(&address.host);
@@ -59,15 +63,23 @@ pub fn connect(address: &Address, options: &TlsOptions, mut socket: TcpStream) -
     let mut conn =
         ClientConnection::new(Arc::new(config), server_name).map_err(|e| OutputError::TlsOptions(e.to_string()))?;
     let fail = |e: io::Error| OutputError::Handshake { to: address.to_string(), reason: reason(&e, name, &seen) };
-    socket.set_read_timeout(Some(HANDSHAKE)).map_err(fail)?;
-    while conn.is_handshaking() {
-        conn.complete_io(&mut socket).map_err(fail)?;
-    }
+    shake_hands(&mut conn, &mut socket, wait).map_err(fail)?;
     let mut stream = StreamOwned::new(conn, socket);
     // Under TLS 1.3 a server refuses a client, or its missing certificate, after our side of the handshake is done:
     // it gets the chance to say so before the first event.
     wait_for_word(&mut stream).map_err(fail)?;
     Ok(stream)
+}
+
+fn shake_hands(conn: &mut ClientConnection, socket: &mut TcpStream, wait: &Wait) -> io::Result<()> {
+    while conn.is_handshaking() {
+        match conn.complete_io(socket) {
+            Err(e) if is_wait(&e) => {}
+            other => drop(other?),
+        }
+        wait.check()?;
+    }
+    Ok(())
 }
 
 /// Waits shortly for what a server says after the handshake: session tickets when it is content, an alert when not.
@@ -79,7 +91,7 @@ fn wait_for_word(stream: &mut TlsStream) -> io::Result<()> {
     match stream.conn.read_tls(&mut stream.sock) {
         Ok(0) => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "closed")),
         Ok(_) => stream.conn.process_new_packets().map(|_| ()).map_err(io::Error::other),
-        Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => Ok(()),
+        Err(e) if is_wait(&e) => Ok(()),
         Err(e) => Err(e),
     }
 }
@@ -89,10 +101,15 @@ pub fn pending_refusal(stream: &mut TlsStream) -> Option<String> {
     stream.sock.set_read_timeout(Some(Duration::from_millis(300))).ok()?;
     while matches!(stream.conn.read_tls(&mut stream.sock), Ok(n) if n > 0) {
         if let Err(e) = stream.conn.process_new_packets() {
-            return Some(reason(&io::Error::other(e), "", &Seen::default()));
+            return Some(in_words(e));
         }
     }
     None
+}
+
+/// What ended a connection that was made.
+pub fn in_words(e: Error) -> String {
+    reason(&io::Error::other(e), "", &Seen::default())
 }
 
 /// The certificate that the server showed.
@@ -106,7 +123,7 @@ fn config(options: &TlsOptions, seen: Seen) -> Result<ClientConfig, OutputError>
     } else if let Some(pin) = &options.pin {
         Trust::Pinned(pin.clone())
     } else {
-        let roots = Arc::new(roots(options.ca.as_deref())?);
+        let roots = Arc::new(roots(options.ca.as_ref())?);
         let webpki = WebPkiServerVerifier::builder_with_provider(roots, provider)
             .build()
             .map_err(|e| wrong(format!("no usable CA: {e}")))?;
@@ -115,12 +132,10 @@ fn config(options: &TlsOptions, seen: Seen) -> Result<ClientConfig, OutputError>
     let builder = builder(trust, seen)?;
     match (&options.cert, &options.key) {
         (Some(cert), Some(key)) => {
-            let chain = certificates(cert)?;
-            let key_der = PrivateKeyDer::from_pem_file(key)
-                .map_err(|e| wrong(format!("{}: no private key in PEM: {e}", key.display())))?;
+            let chain = cert.certificates()?;
             builder
-                .with_client_auth_cert(chain, key_der)
-                .map_err(|e| wrong(format!("{} and {} do not go together: {e}", cert.display(), key.display())))
+                .with_client_auth_cert(chain, key.private_key()?)
+                .map_err(|e| wrong(format!("{cert} and {key} do not go together: {e}")))
         }
         (None, None) => Ok(builder.with_no_client_auth()),
         _ => Err(wrong("--cert and --key go together".into())),
@@ -138,42 +153,29 @@ fn builder(trust: Trust, seen: Seen) -> Result<ConfigBuilder<ClientConfig, Wants
 
 /// Connects, looks at the certificate, and goes away. Trusts nothing and sends nothing.
 pub fn look(address: &Address, server_name: Option<&str>) -> Result<CertificateDer<'static>, OutputError> {
-    let mut socket = sink::connect(address)?;
+    let dial = Dial::default();
+    let mut socket = dial.connect(address)?;
     let fail = |reason: String| OutputError::Handshake { to: address.to_string(), reason };
-    socket.set_read_timeout(Some(HANDSHAKE)).map_err(|e| fail(e.to_string()))?;
     let seen: Seen = Arc::default();
     let config = builder(Trust::Nobody, seen.clone())?.with_no_client_auth();
     let name = server_name.unwrap_or(&address.host);
     let server_name = ServerName::try_from(name.to_owned()).map_err(|_| fail(format!("{name:?} is no host name")))?;
     let mut conn = ClientConnection::new(Arc::new(config), server_name).map_err(|e| fail(e.to_string()))?;
-    let mut last = String::from("the receiver showed no certificate");
-    while conn.is_handshaking() {
-        if let Err(e) = conn.complete_io(&mut socket) {
-            last = reason(&e, name, &seen);
-            break;
-        }
-    }
+    let last = match shake_hands(&mut conn, &mut socket, &dial.wait()) {
+        Ok(()) => String::from("the receiver showed no certificate"),
+        Err(e) => reason(&e, name, &seen),
+    };
     seen.lock().ok().and_then(|s| s.clone()).ok_or_else(|| fail(last))
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, OutputError> {
-    let wrong = |e: String| OutputError::TlsOptions(format!("{}: {e}", path.display()));
-    let found: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).map_err(|e| wrong(e.to_string()))?.collect();
-    let found = found.map_err(|e| wrong(e.to_string()))?;
-    if found.is_empty() {
-        return Err(wrong("holds no certificate in PEM (-----BEGIN CERTIFICATE-----)".into()));
-    }
-    Ok(found)
-}
-
-fn roots(ca: Option<&Path>) -> Result<RootCertStore, OutputError> {
+fn roots(ca: Option<&Pem>) -> Result<RootCertStore, OutputError> {
     let mut store = RootCertStore::empty();
     match ca {
-        Some(path) => {
-            for cert in certificates(path)? {
-                store.add(cert).map_err(|e| {
-                    OutputError::TlsOptions(format!("{}: a certificate cannot be a CA: {e}", path.display()))
-                })?;
+        Some(pem) => {
+            for cert in pem.certificates()? {
+                store
+                    .add(cert)
+                    .map_err(|e| OutputError::TlsOptions(format!("{pem}: a certificate cannot be a CA: {e}")))?;
             }
         }
         None => {
@@ -253,7 +255,8 @@ impl ServerCertVerifier for Verifier {
 fn reason(e: &io::Error, name: &str, seen: &Seen) -> String {
     let tls = e.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
     let why = match tls {
-        Some(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+        // A bad signature is that of another authority with the same name: one that was made anew.
+        Some(Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature)) => {
             "no trusted CA signed it: give its CA with --ca, or trust this one certificate with --pin".to_owned()
         }
         Some(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)) => {
@@ -282,9 +285,7 @@ fn reason(e: &io::Error, name: &str, seen: &Seen) -> String {
             );
         }
         Some(other) => return other.to_string(),
-        None if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-            return format!("no answer within {} s: is it a TLS port?", HANDSHAKE.as_secs());
-        }
+        None if e.kind() == io::ErrorKind::TimedOut => return format!("{e}: is it a TLS port?"),
         None if e.kind() == io::ErrorKind::UnexpectedEof => {
             return "the receiver closed the connection: is it a TLS port, or does it ask for a client certificate?"
                 .into();

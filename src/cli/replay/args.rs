@@ -15,7 +15,7 @@ use crate::{
     config::{OutputConfig, output::UDP_SIZE},
     encode::{Format, Header, Settings},
     filter::{RuleBook, Selection, TypeRule},
-    output::{Target, TlsOptions, pace, pin::Pin, sink::Framing},
+    output::{Target, TlsOptions, pace, pem::Pem, pin::Pin, sink::Framing},
 };
 
 /// Options of `replay`.
@@ -182,11 +182,11 @@ impl ToArgs {
         let own = output.filter(|_| self.to.is_none()).map(|o| o.tls.clone()).unwrap_or_default();
         let trust_is_given = self.ca.is_some() || self.pin.is_some() || self.insecure_skip_verify;
         let (ca, pin, insecure) = match trust_is_given {
-            true => (self.ca.clone(), self.pin.clone(), self.insecure_skip_verify),
+            true => (self.ca.clone().map(Pem::from), self.pin.clone(), self.insecure_skip_verify),
             false => (own.ca, own.pin, own.insecure),
         };
         let (cert, key) = match self.cert {
-            Some(_) => (self.cert.clone(), self.key.clone()),
+            Some(_) => (self.cert.clone().map(Pem::from), self.key.clone().map(Pem::from)),
             None => (own.cert, own.key),
         };
         TlsOptions { ca, cert, key, server_name: self.server_name.clone().or(own.server_name), pin, insecure }

@@ -227,6 +227,11 @@ impl<S: Read + Write> Session<S> {
         }
     }
 
+    /// From now on the receiver may be silent for so long while it owes answers.
+    pub fn set_timeout(&mut self, timeout: Duration) {
+        self.timeout = timeout;
+    }
+
     /// The stream, to set its timeouts or to end TLS on it.
     pub fn stream(&mut self) -> &mut S {
         &mut self.stream
@@ -307,7 +312,7 @@ impl<S: Read + Write> Session<S> {
                 self.take_frames().map(Some)
             }
             Err(e) => match e.kind() {
-                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted => Ok(None),
+                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Ok(None),
                 // TLS without its end.
                 io::ErrorKind::UnexpectedEof => Err(RelpError::Disconnected { unanswered: self.unanswered() }),
                 _ => Err(RelpError::Read { source: e, unanswered: self.unanswered() }),

@@ -1,0 +1,195 @@
+//! Which of an output's addresses is in use: the first that can be reached, in their order. While it is not the first,
+//! that one is looked for in the background, by a whole connection with its handshake, which then takes over.
+//!
+//! Not for: what happens to events. A connection that did not end cleanly leaves its window to the next one, whichever
+//! address that is.
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, TryRecvError, channel},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::Link;
+use crate::{
+    agent::log,
+    config::OutputConfig,
+    output::{
+        OutputError,
+        dial::{Dial, Names},
+        wait::Stop,
+    },
+};
+
+/// A connection that ends sooner says that its address is of no use at present.
+const TOO_SHORT: Duration = Duration::from_secs(5);
+/// The longest time between two looks for the first address.
+const LONGEST: Duration = Duration::from_secs(600);
+
+/// See the module.
+pub struct Route {
+    config: Arc<OutputConfig>,
+    dial: Dial,
+    /// The place of the address in use, and since when.
+    used: usize,
+    since: Instant,
+    /// The place of the address to try first.
+    from: usize,
+    /// The address that the log knows to be in use.
+    told: Option<usize>,
+    /// What was last said of each address that cannot be reached.
+    trouble: Vec<String>,
+    /// The first address, reached again.
+    ready: Option<Link>,
+    search: Option<Receiver<Result<Link, OutputError>>>,
+    next_search: Instant,
+    /// Between two looks; longer each time the first address proved of no use.
+    interval: Duration,
+    /// Ends what goes on in the background.
+    over: Arc<AtomicBool>,
+}
+
+impl Route {
+    /// Of an output. With `stop` no more connections are made; with `end` those that are end.
+    pub fn new(config: &OutputConfig, stop: Stop, end: Stop) -> Route {
+        let dial = Dial {
+            stop,
+            end,
+            limit: config.connect_timeout,
+            dead_peer: config.dead_peer_timeout,
+            names: Arc::new(Names::default()),
+        };
+        Route {
+            dial,
+            used: 0,
+            since: Instant::now(),
+            from: 0,
+            told: None,
+            trouble: config.addresses().map(|_| String::new()).collect(),
+            ready: None,
+            search: None,
+            next_search: Instant::now(),
+            interval: config.failback_interval,
+            over: Arc::default(),
+            config: Arc::new(config.clone()),
+        }
+    }
+
+    /// Connects to the first address that can be reached.
+    pub fn open(&mut self) -> Result<Link, OutputError> {
+        if let Some(link) = self.ready.take() {
+            self.is_used(0);
+            return Ok(link);
+        }
+        let config = self.config.clone();
+        let all: Vec<_> = config.addresses().enumerate().collect();
+        let (behind, before) = all.split_at(self.from.min(all.len()));
+        let mut errors = Vec::new();
+        for (place, target) in before.iter().chain(behind) {
+            match Link::open(&config, target, &self.dial) {
+                Ok(link) => {
+                    self.is_used(*place);
+                    return Ok(link);
+                }
+                Err(e) if self.dial.stop.is_wished() => return Err(e),
+                Err(e) => {
+                    self.tell(*place, &e);
+                    errors.push(e);
+                }
+            }
+        }
+        self.from = 0;
+        if errors.len() > 1 {
+            let texts: Vec<String> = errors.iter().map(OutputError::to_string).collect();
+            return Err(OutputError::NoneReached(texts.join("; ")));
+        }
+        Err(errors.pop().unwrap_or_else(|| OutputError::NoneReached("there is none".into())))
+    }
+
+    /// A connection ended before its time.
+    pub fn failed(&mut self) {
+        let count = self.config.failover.len() + 1;
+        // Reached, and of no use: the next one gets its turn, so that an address that only takes connections cannot keep
+        // the events from one that takes lines.
+        self.from = if self.since.elapsed() < TOO_SHORT { (self.used + 1) % count } else { 0 };
+        if self.used == 0 && self.from != 0 {
+            self.interval = (self.interval * 2).min(LONGEST.max(self.config.failback_interval));
+        }
+    }
+
+    /// Whether another address than the first is in use and the first can be reached again. The next
+    /// [`open`](Self::open) takes it.
+    pub fn first_is_back(&mut self) -> bool {
+        if self.used == 0 {
+            if self.since.elapsed() > LONGEST {
+                self.interval = self.config.failback_interval;
+            }
+            return false;
+        }
+        if self.ready.is_some() {
+            return true;
+        }
+        if let Some(search) = &self.search {
+            match search.try_recv() {
+                Err(TryRecvError::Empty) => return false,
+                Ok(Ok(link)) => {
+                    self.ready = Some(link);
+                    log(format_args!("output {}: {} is back", self.config.name, self.config.address));
+                }
+                Ok(Err(e)) => self.tell(0, &e),
+                Err(TryRecvError::Disconnected) => {}
+            }
+            self.search = None;
+            self.next_search = Instant::now() + self.interval;
+        } else if Instant::now() >= self.next_search {
+            self.search();
+        }
+        self.ready.is_some()
+    }
+
+    fn search(&mut self) {
+        let (to, found) = channel();
+        let config = self.config.clone();
+        let dial = Dial { stop: self.dial.stop.or(self.over.clone()), ..self.dial.clone() };
+        thread::spawn(move || {
+            let _ = to.send(Link::open(&config, &config.address, &dial));
+        });
+        self.search = Some(found);
+    }
+
+    fn is_used(&mut self, place: usize) {
+        (self.used, self.since, self.from) = (place, Instant::now(), 0);
+        self.next_search = Instant::now() + self.interval;
+        if let Some(trouble) = self.trouble.get_mut(place) {
+            trouble.clear();
+        }
+        // An output with one address says nothing of it until it fails.
+        if self.told != Some(place) && !self.config.failover.is_empty() {
+            self.told = Some(place);
+            if let Some(target) = self.config.addresses().nth(place) {
+                log(format_args!("output {}: using {target}", self.config.name));
+            }
+        }
+    }
+
+    /// Says once why an address of several cannot be reached.
+    fn tell(&mut self, place: usize, e: &OutputError) {
+        let text = e.to_string();
+        if let Some(before) = self.trouble.get_mut(place)
+            && !self.config.failover.is_empty()
+            && *before != text
+        {
+            log(format_args!("output {}: {text}", self.config.name));
+            *before = text;
+        }
+    }
+}
+
+impl Drop for Route {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+    }
+}

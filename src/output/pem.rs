@@ -1,0 +1,112 @@
+//! Where certificates and keys are: a file, or a credential that systemd hands to the service.
+//!
+//! They are read each time they are used. Nothing of what a key file holds gets into a message.
+use std::{
+    env, fmt, fs,
+    path::{Path, PathBuf},
+};
+
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+
+use super::OutputError;
+
+/// How a credential is written.
+const CREDENTIAL: &str = "credential:";
+
+/// A PEM file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pem {
+    /// By its path.
+    File(PathBuf),
+    /// By its name in `$CREDENTIALS_DIRECTORY` (systemd's `LoadCredential=`).
+    Credential(String),
+}
+
+impl From<PathBuf> for Pem {
+    fn from(path: PathBuf) -> Pem {
+        Pem::File(path)
+    }
+}
+
+impl fmt::Display for Pem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Pem::File(path) => path.display().fmt(f),
+            Pem::Credential(name) => write!(f, "{CREDENTIAL}{name}"),
+        }
+    }
+}
+
+impl Pem {
+    /// `PATH` or `credential:NAME`.
+    pub fn parse(text: &str) -> Result<Pem, String> {
+        match text.strip_prefix(CREDENTIAL) {
+            Some(name) if name.is_empty() || name.contains(['/', '\0']) || matches!(name, "." | "..") => {
+                Err(format!("{text:?}: expected credential:NAME, the name of a file below $CREDENTIALS_DIRECTORY"))
+            }
+            Some(name) => Ok(Pem::Credential(name.to_owned())),
+            None => Ok(Pem::File(text.into())),
+        }
+    }
+
+    fn wrong(&self, why: impl fmt::Display) -> OutputError {
+        OutputError::TlsOptions(format!("{self}: {why}"))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> Result<PathBuf, OutputError> {
+        match self {
+            Pem::File(path) => Ok(path.clone()),
+            Pem::Credential(name) => match env::var_os("CREDENTIALS_DIRECTORY") {
+                Some(folder) => Ok(Path::new(&folder).join(name)),
+                None => Err(self.wrong(
+                    "$CREDENTIALS_DIRECTORY is not set: credentials are for a service that systemd starts with LoadCredential=",
+                )),
+            },
+        }
+    }
+
+    /// The certificates in it, one at least.
+    pub fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, OutputError> {
+        let found: Result<Vec<_>, _> =
+            CertificateDer::pem_file_iter(self.path()?).map_err(|e| self.wrong(e))?.collect();
+        let found = found.map_err(|e| self.wrong(e))?;
+        if found.is_empty() {
+            return Err(self.wrong("holds no certificate in PEM (-----BEGIN CERTIFICATE-----)"));
+        }
+        Ok(found)
+    }
+
+    /// The private key in it.
+    pub fn private_key(&self) -> Result<PrivateKeyDer<'static>, OutputError> {
+        PrivateKeyDer::from_pem_file(self.path()?).map_err(|e| self.wrong(format!("no private key in PEM: {e}")))
+    }
+
+    /// Refuses a file that others than its owner can read.
+    pub fn check_private(&self) -> Result<(), OutputError> {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = fs::metadata(self.path()?).map_err(|e| self.wrong(e))?.permissions().mode() & 0o777;
+        // systemd lets the user of a service in by an access list, whose mask shows as the rights of the group.
+        let others = if matches!(self, Pem::Credential(_)) { 0o007 } else { 0o077 };
+        if mode & others != 0 {
+            return Err(self.wrong(format!(
+                "others can read this private key (mode {mode:04o}): chmod 600, owned by the user of the agent"
+            )));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_credential_is_a_name_and_never_a_way_out_of_its_folder() {
+        assert_eq!(Pem::parse("/etc/x.pem"), Ok(Pem::File("/etc/x.pem".into())));
+        assert_eq!(Pem::parse("credential:siem.key"), Ok(Pem::Credential("siem.key".into())));
+        for wrong in ["credential:", "credential:..", "credential:../x", "credential:/etc/passwd"] {
+            assert!(Pem::parse(wrong).unwrap_err().contains("credential:NAME"), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! Whether the network is silent: the system below the receiver no longer answers, which a reader that only stalls does.
+//!
+//! * Nothing on the way: TCP keepalive asks, and ends the connection.
+//! * Data on the way: Linux sends no keepalive then, and repeats the data for some 15 minutes before it gives up.
+//!   TCP_USER_TIMEOUT would be shorter, but also ends connections whose receiver answers "no room" for that long. So the
+//!   kernel is asked (sock_diag, as `ss -i` does) what it last sent and heard. Silence begins when something was sent
+//!   after the last answer, and lasts until an answer comes.
+//! * A receiver without room is asked by the kernel whether it has room again, at growing intervals of at most 2 minutes
+//!   (RFC 9293, section 3.8.6.1; TCP_RTO_MAX in Linux). A network that falls silent in between is found that much later.
+//!
+//! On other systems than Linux, or where netlink is forbidden, keepalive alone is left.
+use std::{
+    io,
+    net::TcpStream,
+    time::{Duration, Instant},
+};
+
+use socket2::{Socket, TcpKeepalive};
+
+/// Sets keepalive such that silence on an idle connection is found within `limit`.
+pub fn keep_alive(socket: &Socket, limit: Duration) -> io::Result<()> {
+    let (idle, interval, retries) = keep_alive_times(limit);
+    let times = TcpKeepalive::new().with_time(idle);
+    #[cfg(any(target_os = "linux", target_os = "android", target_os = "macos", target_os = "freebsd"))]
+    let times = times.with_interval(interval).with_retries(retries);
+    #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "macos", target_os = "freebsd")))]
+    let _ = (interval, retries);
+    socket.set_tcp_keepalive(&times)
+}
+
+/// Half of the time is quiet, then it is asked a few times. Whole seconds: the system knows no others.
+fn keep_alive_times(limit: Duration) -> (Duration, Duration, u32) {
+    let limit = limit.as_secs().max(3);
+    let idle = limit / 2;
+    let interval = (limit / 6).max(1);
+    let retries = u32::try_from((limit - idle) / interval).unwrap_or(3).clamp(1, 9);
+    (Duration::from_secs(idle), Duration::from_secs(interval), retries)
+}
+
+/// What the kernel knows of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// Something is sent and not acknowledged.
+    pub on_the_way: bool,
+    /// Questions for room since the last answer.
+    pub probes: u8,
+    /// Since data was last sent, also again.
+    pub since_sent: Duration,
+    /// Since the peer last acknowledged anything.
+    pub since_heard: Duration,
+}
+
+/// How long a connection has been silent. Looked at now and then, so it sees less silence than there is, never more.
+#[derive(Debug, Default)]
+pub struct Silence(Option<Instant>);
+
+impl Silence {
+    /// The silence so far.
+    pub fn look(&mut self, now: Instant, facts: &Facts) -> Duration {
+        let unanswered = facts.probes > 0 || facts.on_the_way && facts.since_heard > facts.since_sent;
+        if !unanswered {
+            self.0 = None;
+            return Duration::ZERO;
+        }
+        // An answer since then, and sent again behind it.
+        let so_far = self.0.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+        if self.0.is_none() || facts.since_heard < so_far {
+            self.0 = Some(now);
+            return Duration::ZERO;
+        }
+        so_far
+    }
+}
+
+/// Watches one connection.
+pub struct Watch {
+    limit: Duration,
+    next: Instant,
+    silence: Silence,
+    kernel: Option<kernel::Question>,
+}
+
+impl Watch {
+    /// Of a connected socket.
+    pub fn new(stream: &TcpStream, limit: Duration) -> Watch {
+        Watch { limit, next: Instant::now(), silence: Silence::default(), kernel: kernel::Question::new(stream).ok() }
+    }
+
+    /// An error when the network is silent for too long. Cheap: the kernel is asked a few times in that time.
+    pub fn check(&mut self) -> io::Result<()> {
+        let now = Instant::now();
+        if now < self.next {
+            return Ok(());
+        }
+        self.next = now + (self.limit / 12).clamp(Duration::from_millis(200), Duration::from_secs(2));
+        let Some(facts) = self.kernel.as_mut().and_then(kernel::Question::ask) else { return Ok(()) };
+        let silent = self.silence.look(now, &facts);
+        if silent >= self.limit {
+            let text = format!(
+                "the network is silent: {} s without any answer to what was sent (dead_peer_timeout)",
+                silent.as_secs()
+            );
+            return Err(io::Error::new(io::ErrorKind::ConnectionAborted, text));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod kernel {
+    //! `sock_diag(7)`: a netlink message that names one TCP socket by its addresses, and the answer to it.
+    use std::{
+        io::{self, Read, Write},
+        net::{IpAddr, SocketAddr, TcpStream},
+        time::Duration,
+    };
+
+    use socket2::{Domain, Protocol, Socket, Type};
+
+    use super::Facts;
+
+    /// From linux/socket.h, linux/netlink.h, linux/sock_diag.h, linux/inet_diag.h.
+    const AF_NETLINK: i32 = 16;
+    const NETLINK_SOCK_DIAG: i32 = 4;
+    const SOCK_DIAG_BY_FAMILY: u16 = 20;
+    const NLM_F_REQUEST: u16 = 1;
+    const INET_DIAG_INFO: u16 = 2;
+    /// Bytes of a netlink header, and of `struct inet_diag_msg`.
+    const HEADER: usize = 16;
+    const MESSAGE: usize = 72;
+
+    pub struct Question {
+        socket: Socket,
+        request: Vec<u8>,
+    }
+
+    impl Question {
+        pub fn new(stream: &TcpStream) -> io::Result<Question> {
+            let socket = Socket::new(Domain::from(AF_NETLINK), Type::DGRAM, Some(Protocol::from(NETLINK_SOCK_DIAG)))?;
+            socket.set_read_timeout(Some(Duration::from_millis(100)))?;
+            Ok(Question { socket, request: request(stream.local_addr()?, stream.peer_addr()?) })
+        }
+
+        /// `None` when the kernel does not say: the connection has ended, which the next read or write tells.
+        pub fn ask(&mut self) -> Option<Facts> {
+            self.socket.write_all(&self.request).ok()?;
+            let mut answer = [0; 4096];
+            let length = self.socket.read(&mut answer).ok()?;
+            facts(answer.get(..length)?)
+        }
+    }
+
+    /// A netlink header, then `struct inet_diag_req_v2` with the addresses in network order, the rest in the machine's.
+    pub fn request(local: SocketAddr, peer: SocketAddr) -> Vec<u8> {
+        let (family, scope) = match local {
+            SocketAddr::V4(_) => (2, 0),
+            SocketAddr::V6(a) => (10, a.scope_id()),
+        };
+        let tcp = 6;
+        let info = 1 << (INET_DIAG_INFO - 1);
+        let mut out = vec![family, tcp, info, 0];
+        out.extend_from_slice(&u32::MAX.to_ne_bytes());
+        out.extend_from_slice(&local.port().to_be_bytes());
+        out.extend_from_slice(&peer.port().to_be_bytes());
+        for ip in [local.ip(), peer.ip()] {
+            let mut bytes = [0; 16];
+            match ip {
+                IpAddr::V4(a) => bytes[..4].copy_from_slice(&a.octets()),
+                IpAddr::V6(a) => bytes = a.octets(),
+            }
+            out.extend_from_slice(&bytes);
+        }
+        out.extend_from_slice(&scope.to_ne_bytes());
+        // No cookie.
+        out.extend_from_slice(&[0xff; 8]);
+        let mut message = Vec::with_capacity(HEADER + out.len());
+        message.extend_from_slice(&u32::try_from(HEADER + out.len()).unwrap_or(0).to_ne_bytes());
+        message.extend_from_slice(&SOCK_DIAG_BY_FAMILY.to_ne_bytes());
+        message.extend_from_slice(&NLM_F_REQUEST.to_ne_bytes());
+        message.extend_from_slice(&[0; 8]);
+        message.extend_from_slice(&out);
+        message
+    }
+
+    fn half(bytes: &[u8], at: usize) -> Option<u16> {
+        Some(u16::from_ne_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
+    }
+
+    fn word(bytes: &[u8], at: usize) -> Option<u32> {
+        Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
+    }
+
+    /// The attribute INET_DIAG_INFO, a `struct tcp_info`: eight bytes, then words.
+    pub fn facts(answer: &[u8]) -> Option<Facts> {
+        if half(answer, 4)? != SOCK_DIAG_BY_FAMILY {
+            return None;
+        }
+        let mut attributes = answer.get(HEADER + MESSAGE..)?;
+        loop {
+            let (length, kind) = (usize::from(half(attributes, 0)?), half(attributes, 2)?);
+            if kind == INET_DIAG_INFO {
+                let info = attributes.get(4..length)?;
+                let millis = |at| Some(Duration::from_millis(u64::from(word(info, at)?)));
+                return Some(Facts {
+                    on_the_way: word(info, 24)? > 0,
+                    probes: *info.get(3)?,
+                    since_sent: millis(44)?,
+                    since_heard: millis(56)?,
+                });
+            }
+            attributes = attributes.get(length.max(4).next_multiple_of(4)..)?;
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod kernel {
+    //! Nobody to ask.
+    use std::{io, net::TcpStream};
+
+    use super::Facts;
+
+    pub struct Question;
+
+    impl Question {
+        pub fn new(_: &TcpStream) -> io::Result<Question> {
+            Ok(Question)
+        }
+
+        pub fn ask(&mut self) -> Option<Facts> {
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keepalive_finds_silence_within_its_time() {
+        for limit in [3, 4, 5, 10, 30, 31, 600] {
+            let (idle, interval, retries) = keep_alive_times(Duration::from_secs(limit));
+            assert!(idle.as_secs() >= 1 && interval.as_secs() >= 1 && retries >= 1, "{limit}");
+            assert!(idle + interval * retries <= Duration::from_secs(limit), "{limit}");
+            assert!((idle + interval * retries).as_secs() * 4 >= limit * 3, "{limit}");
+        }
+    }
+
+    #[test]
+    fn silence_begins_with_what_is_not_answered_and_ends_with_any_answer() {
+        let seconds = Duration::from_secs_f64;
+        let facts = |on_the_way, probes, sent, heard| Facts {
+            on_the_way,
+            probes,
+            since_sent: seconds(sent),
+            since_heard: seconds(heard),
+        };
+        let (mut silence, start) = (Silence::default(), Instant::now());
+        let mut look = |at: f64, f| silence.look(start + seconds(at), &f).as_secs_f64();
+        // Long idle, then sent: silence begins now, not with the last answer.
+        assert_eq!(look(100.0, facts(false, 0, 90.0, 90.0)), 0.0);
+        assert_eq!(look(101.0, facts(true, 0, 0.1, 91.0)), 0.0);
+        assert_eq!(look(111.0, facts(true, 0, 3.0, 101.0)), 10.0);
+        // Answered in between and sent again: a busy connection is never seen with everything answered.
+        assert_eq!(look(112.0, facts(true, 0, 0.0, 0.5)), 0.0);
+        assert_eq!(look(113.0, facts(true, 0, 0.0, 0.5)), 0.0);
+        // No room, questions answered: alive, however far apart they are.
+        assert_eq!(look(200.0, facts(false, 0, 80.0, 60.0)), 0.0);
+        assert_eq!(look(230.0, facts(true, 0, 70.0, 60.0)), 0.0);
+        // No room, and a question not answered.
+        assert_eq!(look(240.0, facts(false, 1, 80.0, 70.0)), 0.0);
+        assert_eq!(look(270.0, facts(false, 2, 110.0, 100.0)), 30.0);
+        assert_eq!(look(271.0, facts(false, 0, 110.0, 0.1)), 0.0);
+    }
+
+    // qemu-user, which runs the big-endian tests, hands no sock_diag through.
+    #[cfg(all(target_os = "linux", target_endian = "little"))]
+    #[test]
+    fn the_kernel_says_what_is_on_the_way() {
+        use std::{io::Write, net::TcpListener};
+        for host in ["127.0.0.1:0", "[::1]:0"] {
+            let Ok(listener) = TcpListener::bind(host) else { continue };
+            let mut stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let (_peer, _) = listener.accept().unwrap();
+            let mut question = kernel::Question::new(&stream).unwrap();
+            stream.write_all(b"hello").unwrap();
+            std::thread::sleep(Duration::from_millis(300));
+            let facts = question.ask().unwrap();
+            assert!(!facts.on_the_way && facts.probes == 0, "{facts:?}");
+            assert!(facts.since_heard >= Duration::from_millis(100), "{facts:?}");
+            assert!(facts.since_heard < Duration::from_secs(60), "{facts:?}");
+            assert_eq!(kernel::facts(&[]), None);
+            assert_eq!(kernel::facts(&[0; 200]), None);
+        }
+    }
+}

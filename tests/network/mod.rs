@@ -1,0 +1,100 @@
+//! Tests of an agent whose network or receivers misbehave, a file for each kind of fault. Numbers are those of the list of
+//! faults in docs/RELIABILITY.md.
+//!
+//! The long forms (`QAUDJRN_LONG=1`) keep a fault up for minutes instead of seconds.
+mod ending;
+mod failover;
+mod names;
+mod proxy;
+mod silence;
+mod space;
+mod streams;
+mod tls;
+mod udp;
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    process::Child,
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    peers::{Receiver, Record},
+    support::{agent::Agent, program::Made},
+};
+
+/// Waits until something is so.
+#[track_caller]
+fn until(what: &str, seconds: u64, mut is_so: impl FnMut() -> bool) -> Duration {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < Duration::from_secs(seconds), "not within {seconds} s: {what}");
+        thread::sleep(Duration::from_millis(30));
+    }
+    began.elapsed()
+}
+
+/// Waits until the log of an agent says something.
+#[track_caller]
+fn until_log(agent: &Agent, text: &str, seconds: u64) -> Duration {
+    let began = Instant::now();
+    while !agent.log().contains(text) {
+        assert!(began.elapsed() < Duration::from_secs(seconds), "{text:?} is not in: {}", agent.log());
+        thread::sleep(Duration::from_millis(30));
+    }
+    began.elapsed()
+}
+
+/// Short in CI, long where asked for.
+fn seconds(short: u64, long: u64) -> Duration {
+    Duration::from_secs(if std::env::var_os("QAUDJRN_LONG").is_some() { long } else { short })
+}
+
+/// An output to a real receiver, with its certificates.
+fn output(name: &str, peer: &Receiver, address: &str, more: &str) -> String {
+    let c = &peer.certificates;
+    format!(
+        "[[output]]\nname = \"{name}\"\naddress = \"{address}\"\nformat = \"cef\"\nca = \"{}\"\ncert = \"{}\"\nkey = \"{}\"\n{more}\n",
+        c.ca.display(),
+        c.client_cert.display(),
+        c.client_key.display()
+    )
+}
+
+/// The entry ids in CEF lines that real receivers wrote, with how often each came.
+fn peer_ids(records: &[Record]) -> BTreeMap<u64, u32> {
+    let mut got: BTreeMap<u64, u32> = BTreeMap::new();
+    for record in records {
+        let id = record.raw.split("externalId=AUDRCV0042:").nth(1).and_then(|r| r.split(' ').next()?.parse().ok());
+        *got.entry(id.unwrap_or_else(|| panic!("no id in {}", record.raw))).or_default() += 1;
+    }
+    got
+}
+
+/// The numbers of the agent's closing lines: everything that was read is accounted for, and each output sent all of it.
+#[track_caller]
+fn sums_balance(agent: &Agent, made: &Made, output: &str) -> u64 {
+    let log = agent.log();
+    let numbers = |start: &str| -> Vec<u64> {
+        let line = log.lines().rev().find(|l| l.contains(start)).unwrap_or_else(|| panic!("no {start:?} in {log}"));
+        let rest = line.split_once(start).map_or("", |(_, rest)| rest);
+        rest.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse().ok()).collect()
+    };
+    let count = made.truth.len() as u64;
+    let source = numbers("source prod01: read ");
+    let [read, filtered, parked, spooled] = source[..] else { panic!("{source:?}: {log}") };
+    assert_eq!((read, filtered + parked + spooled), (count, count), "{log}");
+    let sums = numbers(&format!("output {output}: sent "));
+    let [sent, filtered, resent] = sums[..] else { panic!("{sums:?}: {log}") };
+    assert_eq!(sent + filtered, spooled, "{log}");
+    resent
+}
+
+/// The most memory a process had, in MiB.
+fn most_memory(child: &Child) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).expect("a running process");
+    let line = status.lines().find(|l| l.starts_with("VmHWM:")).expect("VmHWM");
+    line.split_ascii_whitespace().nth(1).and_then(|n| n.parse::<u64>().ok()).expect("kB") >> 10
+}

@@ -1,0 +1,215 @@
+//! Receivers that die, stall, dawdle, close and reset (faults 2, 4, 5, 7 and 8).
+use std::{fs, io::Write, sync::atomic::Ordering::SeqCst, thread, time::Duration};
+
+use super::{most_memory, output, peer_ids, proxy::Proxy, seconds, sums_balance, until, until_log};
+use crate::{
+    peers::{Kind, Receiver as Peer},
+    support::{
+        agent::{Agent, Receiver, SOURCE, capture, ids, nothing_lost, signal},
+        program::{folder, make, replay},
+    },
+};
+
+#[test]
+fn n2_fault_2_a_receiver_that_is_killed_and_back_after_two_seconds_has_everything() {
+    let dir = folder();
+    let made = capture(&dir, 6_000);
+    let kinds = [Kind::RsyslogTcp, Kind::RsyslogTls, Kind::RsyslogRelp, Kind::SyslogNgNewline, Kind::SyslogNgTls];
+    let mut peers: Vec<Peer> = kinds.into_iter().map(Peer::start).collect();
+    let meter = "meter = { events_per_second = 2000, burst = 100 }";
+    let outputs: Vec<String> =
+        peers.iter().enumerate().map(|(n, p)| output(&format!("o{n}"), p, &p.address(), meter)).collect();
+    let agent = Agent::new(dir, &format!("{SOURCE}{}", outputs.join("")));
+    let child = agent.start();
+    thread::sleep(Duration::from_millis(1_500));
+    peers.iter_mut().for_each(Peer::kill);
+    thread::sleep(Duration::from_secs(2));
+    peers.iter_mut().for_each(Peer::restart);
+    agent.ends(child, 0, Duration::from_secs(90));
+    for (n, peer) in peers.into_iter().enumerate() {
+        let kind = peer.kind;
+        let twice = nothing_lost(&made, &peer_ids(&peer.stop()));
+        let resent = sums_balance(&agent, &made, &format!("o{n}"));
+        assert!(twice <= resent, "{kind:?}: {twice} came twice, {resent} were sent again");
+    }
+}
+
+#[test]
+fn n2_fault_4_a_receiver_that_reads_nothing_keeps_its_connection_and_the_agent_its_memory() {
+    let dir = folder();
+    let made = capture(&dir, 11_000);
+    let own = Receiver::start();
+    let peers: Vec<Peer> = [Kind::RsyslogTls, Kind::RsyslogRelp, Kind::SyslogNgOctet].map(Peer::start).into();
+    own.deaf.store(true, SeqCst);
+    let proxies: Vec<Proxy> = peers.iter().map(|p| Proxy::to(p.port)).collect();
+    let more = "dead_peer_timeout = 3\nframing = \"octet\"";
+    let outputs: Vec<String> = peers
+        .iter()
+        .zip(&proxies)
+        .enumerate()
+        .map(|(n, (p, proxy))| {
+            output(&format!("o{n}"), p, &p.address().replace(&p.port.to_string(), &proxy.port.to_string()), more)
+        })
+        .collect();
+    let agent = Agent::new(
+        dir,
+        &format!(
+            "{SOURCE}[[output]]\nname = \"own\"\naddress = \"tcp://127.0.0.1:{}\"\nformat = \"json\"\ndead_peer_timeout = 3\n{}",
+            own.port,
+            outputs.join("")
+        ),
+    );
+    let child = agent.start();
+    until("all are connected and lines pass", 30, || {
+        proxies.iter().all(|p| p.controls.passed.load(SeqCst) > 100_000) && own.connections.load(SeqCst) > 0
+    });
+    proxies.iter().for_each(|p| p.controls.frozen.store(true, SeqCst));
+    // Three times dead_peer_timeout and more.
+    until_log(&agent, "output own: stalled", 30);
+    thread::sleep(seconds(10, 300));
+    let memory = most_memory(&child);
+    assert!(memory <= 96, "{memory} MiB");
+    own.deaf.store(false, SeqCst);
+    proxies.iter().for_each(|p| p.controls.frozen.store(false, SeqCst));
+    agent.ends(child, 0, Duration::from_secs(120));
+    assert!(agent.log().contains("output own: the receiver reads again"), "{}", agent.log());
+    // One connection each, so nothing came twice.
+    assert_eq!(own.connections.load(SeqCst), 1, "{}", agent.log());
+    assert!(proxies.iter().all(|p| p.connections() == 1), "{}", agent.log());
+    thread::sleep(Duration::from_millis(300));
+    assert_eq!(nothing_lost(&made, &ids(&own.text())), 0);
+    for (n, peer) in peers.into_iter().enumerate() {
+        assert_eq!(nothing_lost(&made, &peer_ids(&peer.stop())), 0, "{n}");
+        assert_eq!(sums_balance(&agent, &made, &format!("o{n}")), 0);
+    }
+}
+
+#[test]
+fn n2_fault_4_a_receiver_that_reads_nothing_for_stall_timeout_is_left_and_gets_its_window_again() {
+    let dir = folder();
+    let made = capture(&dir, 20_000);
+    let own = Receiver::start();
+    own.deaf.store(true, SeqCst);
+    let agent = Agent::new(
+        dir,
+        &format!(
+            "{SOURCE}[[output]]\nname = \"own\"\naddress = \"tcp://127.0.0.1:{}\"\nformat = \"json\"\nstall_timeout = 3\n",
+            own.port
+        ),
+    );
+    let child = agent.start();
+    until_log(&agent, "the receiver took nothing for 3 s", 30);
+    own.deaf.store(false, SeqCst);
+    agent.ends(child, 0, Duration::from_secs(60));
+    thread::sleep(Duration::from_millis(300));
+    let twice = nothing_lost(&made, &ids(&own.text()));
+    assert!(twice <= sums_balance(&agent, &made, "own"));
+}
+
+#[test]
+fn n2_fault_5_a_slow_receiver_stops_the_source_and_no_timeout_makes_a_loss_or_a_duplicate_of_it() {
+    let dir = folder();
+    let made = capture(&dir, 8_000);
+    let peer = Peer::start(Kind::SyslogNgOctet);
+    let proxy = Proxy::to(peer.port);
+    proxy.controls.rate.store(8_000, SeqCst);
+    let more = "framing = \"octet\"\ndead_peer_timeout = 3\nconnect_timeout = 3\nresend_window = { bytes = 1000000, seconds = 5 }";
+    let output = output("slow", &peer, &format!("tcp://127.0.0.1:{}", proxy.port), more);
+    let agent = Agent::new(dir, &format!("{SOURCE}[spool]\nmax_size = \"17MiB\"\n{output}"));
+    let child = agent.start();
+    until_log(&agent, "not read until there is room: the spool is full", 30);
+    // What is on the way fills the spool: the connection is ended, to know that it arrived. The receiver takes long to read
+    // what the systems between hold, longer than any wait but stall_timeout.
+    let passed =
+        until("the first connection has ended", 150, || proxy.connections() > 1 || agent.log().contains("again"));
+    println!("measured: {} bytes in {passed:?}", proxy.controls.passed.load(SeqCst));
+    proxy.controls.rate.store(0, SeqCst);
+    agent.ends(child, 0, Duration::from_secs(60));
+    assert_eq!(nothing_lost(&made, &peer_ids(&peer.stop())), 0, "{}", agent.log());
+    assert_eq!(sums_balance(&agent, &made, "slow"), 0);
+    assert!(passed > Duration::from_secs(31), "{passed:?}: no wait of 30 s was in the way");
+}
+
+#[test]
+fn n2_fault_7_an_event_after_the_receiver_closed_an_idle_connection_arrives() {
+    let dir = folder();
+    let made = capture(&dir, 50);
+    let peers: Vec<Peer> =
+        [Kind::RsyslogTcp, Kind::RsyslogTls, Kind::SyslogNgNewline, Kind::RsyslogRelp].map(Peer::start).into();
+    let proxies: Vec<Proxy> = peers.iter().map(|p| Proxy::to(p.port)).collect();
+    let outputs: Vec<String> = peers
+        .iter()
+        .zip(&proxies)
+        .enumerate()
+        .map(|(n, (p, proxy))| {
+            let address = p.address().replace(&p.port.to_string(), &proxy.port.to_string());
+            output(&format!("o{n}"), p, &address, "resend_window.seconds = 1")
+        })
+        .collect();
+    let agent = Agent::new(dir, &format!("{SOURCE}follow = true\n{}", outputs.join("")));
+    let mut peers = peers;
+    let child = agent.start();
+    until("the first 50 are there", 30, || peers.iter_mut().all(|p| p.count() >= 50));
+    // Their window is over: nothing but the new event is to come.
+    thread::sleep(Duration::from_millis(1_800));
+    for round in 0..2 {
+        proxies.iter().for_each(|p| p.controls.close.store(true, SeqCst));
+        until("all have closed", 10, || proxies.iter().all(|p| !p.controls.close.load(SeqCst)));
+        let one = make(&agent.dir, "one", &format!("--count 1 --seed {round} --first-sequence {}", 51 + round));
+        let day = agent.dir.path().join("day.type5");
+        let mut grown = fs::OpenOptions::new().append(true).open(&day).unwrap();
+        grown.write_all(&fs::read(&one.path).unwrap()).unwrap();
+        let all = 51 + usize::try_from(round).unwrap();
+        until("the event after it is there", 30, || peers.iter_mut().all(|p| p.count() >= all));
+        thread::sleep(Duration::from_millis(1_800));
+    }
+    signal(&child, "TERM");
+    agent.ends(child, 0, Duration::from_secs(10));
+    for peer in peers {
+        let kind = peer.kind;
+        let got = peer_ids(&peer.stop());
+        assert_eq!(got.keys().copied().collect::<Vec<_>>(), (1..=52).collect::<Vec<_>>(), "{kind:?}");
+    }
+    assert_eq!(made.truth.len(), 50);
+}
+
+#[test]
+fn n2_fault_8_a_reset_in_the_middle_of_a_frame_makes_no_half_event() {
+    let dir = folder();
+    let made = capture(&dir, 4_000);
+    let lines: std::collections::BTreeSet<String> =
+        replay("--format cef", &[&made.path]).lines().iter().map(|l| (*l).to_owned()).collect();
+    let peers: Vec<Peer> =
+        [Kind::SyslogNgOctet, Kind::RsyslogTcp, Kind::RsyslogTls, Kind::RsyslogRelp].map(Peer::start).into();
+    let proxies: Vec<Proxy> = peers.iter().map(|p| Proxy::to(p.port)).collect();
+    let outputs: Vec<String> = peers
+        .iter()
+        .zip(&proxies)
+        .enumerate()
+        .map(|(n, (p, proxy))| {
+            let address = p.address().replace(&p.port.to_string(), &proxy.port.to_string());
+            output(
+                &format!("o{n}"),
+                p,
+                &address,
+                "framing = \"octet\"\nmeter = { events_per_second = 2000, burst = 100 }",
+            )
+        })
+        .collect();
+    let agent = Agent::new(dir, &format!("{SOURCE}{}", outputs.join("")));
+    // No multiple of anything: in the middle of a frame.
+    proxies.iter().for_each(|p| p.controls.reset_after.store(100_003, SeqCst));
+    let child = agent.start();
+    until("all were reset", 30, || proxies.iter().all(|p| p.controls.reset_after.load(SeqCst) == 0));
+    agent.ends(child, 0, Duration::from_secs(60));
+    for (n, peer) in peers.into_iter().enumerate() {
+        let kind = peer.kind;
+        let records = peer.stop();
+        for record in &records {
+            assert!(lines.contains(&record.raw), "{kind:?}: this was never a line: {}", record.raw);
+        }
+        let twice = nothing_lost(&made, &peer_ids(&records));
+        let resent = sums_balance(&agent, &made, &format!("o{n}"));
+        assert!(resent > 0 && twice <= resent, "{kind:?}: {twice} {resent}");
+    }
+}
