@@ -7,11 +7,11 @@ use super::Orders;
 use crate::{
     config::{SourceConfig, source::Input},
     decode::journal::{Heading, HeadingKind, detect::Wanted},
-    source::{CaptureFeed, Feed, FeedError},
+    source::{CaptureFeed, Feed, FeedError, stream::StreamFeed},
 };
 
 /// Opens the feed of a source; `place` is the place of the whole that was stored last.
-pub fn open(config: &SourceConfig, orders: &Orders, place: &Value) -> Result<Box<dyn Feed>, FeedError> {
+pub fn open(config: &SourceConfig, orders: &Arc<Orders>, place: &Value) -> Result<Box<dyn Feed>, FeedError> {
     let catalog = &orders.shared.catalog;
     let headings: Vec<Arc<Heading>> = HeadingKind::ALL.iter().filter_map(|k| catalog.heading(*k).cloned()).collect();
     let wanted = Wanted { kind: config.kind, stream: config.stream, record_length: config.record_length };
@@ -20,6 +20,16 @@ pub fn open(config: &SourceConfig, orders: &Orders, place: &Value) -> Result<Box
             Ok(Box::new(CaptureFeed::new(path.clone(), *follow, headings, wanted, Some(place))))
         }
         Input::Directory(_) => Err(FeedError::Config("directory sources are not there yet".to_owned())),
-        Input::Stream(_) => Err(FeedError::Config("stream sources are not there yet".to_owned())),
+        Input::Stream(options) => {
+            let heading = config.kind.and_then(|k| catalog.heading(k).cloned());
+            let heading =
+                heading.ok_or_else(|| FeedError::Config("a stream needs input, such as \"type5\"".to_owned()))?;
+            let (orders, name) = (orders.clone(), config.name.clone());
+            let durable = move || {
+                let stored = orders.shared.spool.position(&name).ok().flatten();
+                stored.and_then(|(text, _)| serde_json::from_str(&text).ok()).unwrap_or_default()
+            };
+            Ok(Box::new(StreamFeed::new(options, heading, Box::new(durable))?))
+        }
     }
 }

@@ -148,7 +148,7 @@ struct Intake<'a> {
 }
 
 /// Reads to the end, or until the wish to stop.
-fn take_in(config: &SourceConfig, orders: &Orders, report: &Report) -> anyhow::Result<Box<dyn Feed>> {
+fn take_in(config: &SourceConfig, orders: &Arc<Orders>, report: &Report) -> anyhow::Result<Box<dyn Feed>> {
     let spool = &orders.shared.spool;
     let (position, before): (Position, Hash) = match spool.position(&config.name)? {
         Some((text, chain)) => (serde_json::from_str(&text).context("its position cannot be read")?, chain),
@@ -167,10 +167,16 @@ fn take_in(config: &SourceConfig, orders: &Orders, report: &Report) -> anyhow::R
                 log(format_args!("source {}: {text}", config.name));
                 now = true;
             }
+            Step::Again(text) => {
+                log(format_args!("source {}: {text}", config.name));
+                intake.tracker.expect_again();
+                now = true;
+            }
             Step::Lost(text) => {
                 lost = Some(text);
                 now = true;
             }
+            Step::Wait => {}
             Step::Boundary | Step::Idle => now = true,
             Step::End => ended = true,
         }
@@ -187,7 +193,7 @@ fn take_in(config: &SourceConfig, orders: &Orders, report: &Report) -> anyhow::R
         }
         if let Some(text) = lost {
             let place = intake.tracker.last().clone();
-            intake.gap(Gap { before: place, after: JournalPlace::default(), text });
+            intake.gap(Gap { before: place, after: JournalPlace::default(), text, back: false });
         }
         if now {
             settle(config, orders, feed.as_mut());

@@ -11,6 +11,8 @@ use crate::{
 pub struct Tracker {
     chain: Chain,
     charset: &'static Charset,
+    /// The next entry may be one that was read before.
+    again: bool,
     /// Whether an entry was seen since the start: `raw` is of it.
     seen: bool,
     /// System, receiver library and receiver of the last entry, as its heading has them.
@@ -29,6 +31,7 @@ impl Tracker {
         Tracker {
             chain,
             charset: config.charset,
+            again: false,
             seen: false,
             raw: Default::default(),
             system,
@@ -66,9 +69,16 @@ impl Tracker {
         self.seen = true;
         self.system = system;
         self.raw = raw.map(<[u8]>::to_vec);
-        let gap = self.chain.see(&self.system, after, time);
+        let again = std::mem::take(&mut self.again);
+        let gap = self.chain.see(&self.system, after, time).filter(|g| !(again && g.back));
         self.time = time.or(self.time);
         gap
+    }
+
+    /// What comes next may begin before the last entry.
+    pub fn expect_again(&mut self) {
+        self.again = true;
+        self.seen = false;
     }
 
     /// The place of the last entry.

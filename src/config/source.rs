@@ -97,6 +97,12 @@ pub fn sources(
         rules.prefix.clear();
         let kinds = HeadingKind::ALL.map(|k| (k.key(), k));
         let kind = t.choice("input", &kinds, r);
+        if matches!(input, Some(Input::Stream(_))) && kind.is_none() {
+            r.error(
+                place.clone(),
+                "source.input is missing: the heading of the records of a stream, such as \"type5\"",
+            );
+        }
         let stream = t.choice("input_framing", &[("fixed", false), ("stream", true)], r);
         let record_length =
             t.integer("record_length", 126..MAX_RECORD as i64 + 1, r).and_then(|n| usize::try_from(n).ok());

@@ -47,6 +47,8 @@ pub struct Gap {
     pub after: JournalPlace,
     /// What is missing, in words.
     pub text: String,
+    /// It goes back: entries may only have come again.
+    pub back: bool,
 }
 
 /// The last place of each system.
@@ -73,8 +75,8 @@ impl Chain {
                 return None;
             }
         };
-        let text = compare(&before, &after, forward)?;
-        Some(Gap { before, after, text })
+        let (back, text) = compare(&before, &after, forward)?;
+        Some(Gap { before, after, text, back })
     }
 
     /// Entries of the receiver that a system is at, up to this one: their numbers went up.
@@ -86,8 +88,8 @@ impl Chain {
     }
 }
 
-/// What is missing between two entries; nothing is `None`.
-fn compare(before: &JournalPlace, after: &JournalPlace, forward: bool) -> Option<String> {
+/// What is missing between two entries, and whether the second is the older one; nothing is `None`.
+fn compare(before: &JournalPlace, after: &JournalPlace, forward: bool) -> Option<(bool, String)> {
     let (from, to) = (before.sequence, after.sequence);
     if before.receiver == after.receiver && before.library == after.library {
         if to > from || before.receiver.is_empty() && forward {
@@ -95,8 +97,11 @@ fn compare(before: &JournalPlace, after: &JournalPlace, forward: bool) -> Option
         }
         let place =
             if before.receiver.is_empty() { String::new() } else { format!(" in receiver {}", before.receiver) };
-        return Some(format!(
-            "the sequence number goes back from {from} to {to}{place}: entries come again, or others are missing"
+        return Some((
+            true,
+            format!(
+                "the sequence number goes back from {from} to {to}{place}: entries come again, or others are missing"
+            ),
         ));
     }
     if before.receiver == after.receiver {
@@ -111,9 +116,12 @@ fn compare(before: &JournalPlace, after: &JournalPlace, forward: bool) -> Option
         return None;
     }
     if new <= old {
-        return Some(format!(
-            "receiver {} is older than {}, which was read before: entries come again, or others are missing",
-            after.receiver, before.receiver
+        return Some((
+            true,
+            format!(
+                "receiver {} is older than {}, which was read before: entries come again, or others are missing",
+                after.receiver, before.receiver
+            ),
         ));
     }
     let width = before.receiver.len() - stem.len();
@@ -127,7 +135,7 @@ fn compare(before: &JournalPlace, after: &JournalPlace, forward: bool) -> Option
         }
         n => format!("{n} receivers, {} to {}, are", name(old + 1), name(new - 1)),
     };
-    Some(format!("{names} missing between {} and {}", before.receiver, after.receiver))
+    Some((false, format!("{names} missing between {} and {}", before.receiver, after.receiver)))
 }
 
 /// The letters before the digits at the end of a receiver name, and the number in these.

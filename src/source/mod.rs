@@ -47,8 +47,12 @@ pub enum Step<'a> {
     Boundary,
     /// Something for the log.
     Say(String),
+    /// Something for the log, and what comes next may begin before the last record: what comes again is no gap.
+    Again(String),
     /// What stood behind the last place is there no more, or cannot be read: entries may be missing.
     Lost(String),
+    /// Nothing was handed out, and nothing was waited for: ask again.
+    Wait,
     /// Nothing at present.
     Idle,
     /// Nothing will come any more.

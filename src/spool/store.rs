@@ -345,7 +345,8 @@ impl Spool {
             }
         }
         let start = match from {
-            Start::Oldest => Cursor::default(),
+            // Batches are numbered from 1.
+            Start::Oldest => Cursor { batch: 1, event: 0 },
             Start::Now => Cursor { batch: inner.last + 1, event: 0 },
         };
         for lane in Lane::ALL {

@@ -1,0 +1,223 @@
+//! A socket that a program on the IBM i writes records to as a source. docs/STREAM.md has the protocol, for whoever writes that
+//! program: a greeting that says where to go on, records behind their lengths, and numbers that say how many of them are on
+//! the disk.
+//!
+//! One sender at a time; a new connection takes the place of the one before it. What was not acknowledged on a connection is
+//! sent again on the next one, so a record is never taken for sent before its batch is stored.
+mod accept;
+
+use std::{
+    io::{ErrorKind, Read, Write},
+    path::PathBuf,
+    sync::Arc,
+};
+
+use serde_json::Value;
+
+use self::accept::{Doors, Peer};
+use super::{Feed, FeedError, Place, Record, Step, WAIT, chain::JournalPlace};
+use crate::{
+    decode::journal::{
+        Heading,
+        record::{Framing, MAX_RECORD, Split, split},
+    },
+    output::Address,
+};
+
+/// Bytes read at a time.
+const CHUNK: usize = 64 << 10;
+/// Bytes of the greeting.
+const GREETING: usize = 64;
+
+/// Where to listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// A TCP port.
+    Tcp(Address),
+    /// A TCP port, under TLS.
+    Tls(Address),
+    /// A Unix socket.
+    Unix(PathBuf),
+}
+
+/// The socket and who may write to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamOptions {
+    /// Where to listen.
+    pub listen: Listen,
+    /// Our certificate chain for TLS, PEM.
+    pub cert: Option<PathBuf>,
+    /// Our private key for TLS, PEM.
+    pub key: Option<PathBuf>,
+    /// PEM file of the CAs one of which must have signed the certificate that the sender shows.
+    pub client_ca: Option<PathBuf>,
+}
+
+/// Says what is durable of the journal: where a sender goes on.
+pub type Durable = Box<dyn Fn() -> JournalPlace>;
+
+/// Records from a socket.
+pub struct StreamFeed {
+    heading: Arc<Heading>,
+    doors: Doors,
+    durable: Durable,
+    peer: Option<Peer>,
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// Records of this connection that were handed out, and how many of them it was told are durable.
+    taken: u64,
+    told: u64,
+}
+
+impl StreamFeed {
+    /// Begins to listen.
+    pub fn new(options: &StreamOptions, heading: Arc<Heading>, durable: Durable) -> Result<StreamFeed, FeedError> {
+        let doors = Doors::open(options)?;
+        let (buffer, start, end, taken, told) = (Vec::new(), 0, 0, 0, 0);
+        Ok(StreamFeed { heading, doors, durable, peer: None, buffer, start, end, taken, told })
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.buffer.get(self.start..self.end).unwrap_or(&[])
+    }
+
+    /// Goes over to a new sender. What the one before it sent and is not whole is dropped: it was never acknowledged.
+    fn welcome(&mut self, mut peer: Peer) -> Step<'static> {
+        let before = self.peer.take().map_or(String::new(), |p| format!("; it takes the place of {}", p.name));
+        (self.start, self.end, self.taken, self.told) = (0, 0, 0, 0);
+        let greeting = greeting(&(self.durable)());
+        let name = peer.name.clone();
+        if let Err(e) = peer.wire.write_all(&greeting).and_then(|()| peer.wire.flush()) {
+            return Step::Say(format!("{name} cannot be greeted: {e}{before}"));
+        }
+        self.peer = Some(peer);
+        Step::Again(format!("{name} is connected{before}"))
+    }
+
+    /// The connection ends; `why` is said with how far it came.
+    fn part(&mut self, why: &str) -> Step<'static> {
+        let name = self.peer.take().map_or(String::new(), |p| p.name);
+        let rest = match self.end - self.start {
+            0 => String::new(),
+            n => format!("; {n} bytes of a record that is not whole are dropped: it was not acknowledged"),
+        };
+        (self.start, self.end) = (0, 0);
+        Step::Say(format!("{name} {why} after {} records{rest}", self.taken))
+    }
+
+    /// Reads more; `None` when something came.
+    fn read(&mut self) -> Option<Step<'static>> {
+        if let Some(peer) = self.doors.newest() {
+            return Some(self.welcome(peer));
+        }
+        let Some(peer) = &mut self.peer else {
+            return match self.doors.wait(WAIT) {
+                Some(peer) => Some(self.welcome(peer)),
+                None => Some(Step::Idle),
+            };
+        };
+        self.buffer.copy_within(self.start..self.end, 0);
+        self.end -= self.start;
+        self.start = 0;
+        if self.buffer.len() < self.end + CHUNK {
+            self.buffer.resize(self.end + CHUNK, 0);
+        }
+        let free = self.buffer.get_mut(self.end..).unwrap_or(&mut []);
+        match peer.wire.read(free) {
+            Ok(0) => Some(self.part("has closed")),
+            Ok(n) => {
+                self.end += n;
+                None
+            }
+            Err(e) => match e.kind() {
+                ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted => Some(Step::Idle),
+                ErrorKind::UnexpectedEof => Some(self.part("has closed")),
+                _ => Some(self.part(&format!("is gone ({e})"))),
+            },
+        }
+    }
+}
+
+impl Feed for StreamFeed {
+    fn next(&mut self) -> Result<Step<'_>, FeedError> {
+        if let Some(refused) = self.doors.refused() {
+            return Ok(Step::Say(refused));
+        }
+        match split(Framing::Stream, self.bytes(), false) {
+            Split::Record { bytes, used } => {
+                let length = bytes.len();
+                let at = self.start + used - length;
+                self.start += used;
+                self.taken += 1;
+                let bytes = self.buffer.get(at..at + length).unwrap_or(&[]);
+                return Ok(Step::Record(Record { bytes, heading: &self.heading, offset: self.taken }));
+            }
+            Split::BadLength(got) => {
+                let why = format!(
+                    "is disconnected: expected the 4-byte length of record {} (1 to {MAX_RECORD}), got {got}",
+                    self.taken + 1
+                );
+                (self.start, self.end) = (0, 0);
+                return Ok(self.part(&why));
+            }
+            _ => {}
+        }
+        // Nothing whole is there: one read, and what it brought is for the next call.
+        Ok(self.read().unwrap_or(Step::Wait))
+    }
+
+    fn is_ready(&self) -> bool {
+        matches!(split(Framing::Stream, self.bytes(), false), Split::Record { .. })
+    }
+
+    fn place(&mut self) -> Result<Place, FeedError> {
+        Ok(Place { whole: Value::Null, part: None })
+    }
+
+    /// Tells the sender how many of its records are durable.
+    fn stored(&mut self, _: i64) -> Result<(), FeedError> {
+        let Some(peer) = &mut self.peer else { return Ok(()) };
+        if self.taken > self.told {
+            self.told = self.taken;
+            let told = peer.wire.write_all(&self.taken.to_be_bytes()).and_then(|()| peer.wire.flush());
+            if told.is_err() {
+                // It sends again what it was not told of; the next read sees that it is gone.
+                peer.wire.shut();
+            }
+        }
+        Ok(())
+    }
+
+    fn passed(&mut self, _: i64) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn is_settled(&self) -> bool {
+        true
+    }
+}
+
+/// QAUDJRN1, receiver library, receiver, sequence number in 20 digits; the rest is blank.
+fn greeting(durable: &JournalPlace) -> [u8; GREETING] {
+    let mut greeting = [b' '; GREETING];
+    let text = format!("QAUDJRN1{:<10.10}{:<10.10}{:020}", durable.library, durable.receiver, durable.sequence);
+    for (to, from) in greeting.iter_mut().zip(text.bytes()) {
+        *to = from;
+    }
+    greeting
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_greeting_says_where_to_go_on() {
+        let place = JournalPlace { library: "QGPL".into(), receiver: "AUDRCV0042".into(), sequence: 4711 };
+        let text = String::from_utf8(greeting(&place).to_vec()).unwrap();
+        assert_eq!(text, format!("{:<64}", "QAUDJRN1QGPL      AUDRCV004200000000000000004711"));
+        let nothing = String::from_utf8(greeting(&JournalPlace::default()).to_vec()).unwrap();
+        assert_eq!(nothing, format!("{:<64}", format!("QAUDJRN1{:20}{:020}", "", 0)));
+    }
+}
