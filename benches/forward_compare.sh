@@ -13,12 +13,13 @@
 #
 # Settings (benches/tools/forwarders.py):
 #   rsyslog                  imfile to omfwd over TCP, the line passed on as it stands (%msg%), default queues
+#                            (a main queue with larger batches, or none, made no steady difference)
 #   rsyslog, Disk queue      the same with a Disk queue for the action, otherwise default: nothing is synced to the disk
 #   syslog-ng                file to network over TCP, default parsing, flow-control (or lines would be dropped), batches of
 #                            1,000 and a window of 10,000 lines, no statistics
 #   syslog-ng, no-parse      the same with flags(no-parse)
 #   syslog-ng, one thread    the same, parsing, with threaded(no), which is not its default: for one file and one receiver the
-#                            threads cost it more than they give
+#                            threads cost it more than they give. "reliable, one thread" likewise
 #   syslog-ng, reliable      the same with disk-buffer(reliable(yes)): nothing is synced to the disk
 #   qaudjrn replay           the file is the log: no spool
 #   qaudjrn run              with defaults: every batch is synced to the disk before it is sent
@@ -76,17 +77,21 @@ print(f"{'300,000 events, medians of five':34} {'events/CPU s':>14} {'events/s':
 for name in kinds:
     print(f"{name:34} {rate[name]:>14,.0f} {count / statistics.median(wall[name]):>10,.0f}")
 print()
-print(f"{'aim':34} {'needed':>8} {'is':>8}")
+print(f"{'qaudjrn beside':56} {'aim':>5} {'is':>8}")
 missed = False
-for ours, theirs, aim in (
-    ("qaudjrn replay", ("rsyslog", "syslog-ng"), 3),
-    ("qaudjrn run", ("rsyslog, Disk queue", "syslog-ng, reliable disk-buffer"), 3),
-    ("qaudjrn replay, TLS", ("rsyslog", "syslog-ng"), 1),
-    ("qaudjrn run, TLS", ("rsyslog", "syslog-ng"), 1),
+none = ("rsyslog", "syslog-ng")
+disk = ("rsyslog, Disk queue", "syslog-ng, reliable disk-buffer")
+for ours, aim, theirs, tuned in (
+    ("qaudjrn replay", 3, none, ("syslog-ng, one thread",)),
+    ("qaudjrn run", 3, disk, ("syslog-ng, reliable, one thread",)),
+    ("qaudjrn replay, TLS", 1, none, ("syslog-ng, one thread",)),
+    ("qaudjrn run, TLS", 1, none, ("syslog-ng, one thread",)),
 ):
-    for other in theirs:
+    # The aims are beside the default threads; what tuning for this very task gives stands beside them.
+    for other in theirs + tuned:
         ratio = rate[ours] / rate[other]
-        missed |= ratio < aim
-        print(f"{ours + ' / ' + other:56} {aim:>5} {ratio:>8.2f}{'' if ratio >= aim else '  MISSED'}")
+        bad = other in theirs and ratio < aim
+        missed |= bad
+        print(f"{ours + ' / ' + other:56} {aim if other in theirs else '-':>5} {ratio:>8.2f}{'  MISSED' if bad else ''}")
 sys.exit(missed)
 P

@@ -292,16 +292,6 @@ fn r40_it_runs_as_an_unprivileged_user() {
     nothing_lost(&made, &ids(&agent.read("a")));
 }
 
-/// A library of `tests/tools`, built below target/.
-fn shim(name: &str) -> std::path::PathBuf {
-    let to = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.{}.so", std::process::id()));
-    let source = peers::checkout().join("tests/tools").join(format!("{name}.c"));
-    let built = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&to).arg(&source).arg("-ldl").output();
-    let built = built.expect("cc starts");
-    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-    to
-}
-
 /// An agent's command whose clock of the day a test moves.
 struct Clock {
     shim: std::path::PathBuf,
@@ -310,7 +300,7 @@ struct Clock {
 
 impl Clock {
     fn new(dir: &Path) -> Clock {
-        Clock { shim: shim("clock_shim"), file: dir.join("clock") }
+        Clock { shim: support::program::shim("clock_shim"), file: dir.join("clock") }
     }
 
     fn start(&self, agent: &Agent) -> std::process::Child {

@@ -113,7 +113,7 @@ struct Supervisor {
 
 /// Runs an agent until its sources have ended and everything is delivered, or until it is told to stop. `wish` is asked
 /// all the time.
-pub fn run(shared: Shared, setup: Setup, wish: &mut dyn FnMut() -> Wish) -> Result<Totals, SpoolError> {
+pub fn run(shared: Shared, setup: Setup, wish: &mut dyn FnMut() -> Wish) -> Totals {
     let shared = Arc::new(shared);
     let setup = Arc::new(setup);
     let mut s = Supervisor {
@@ -151,6 +151,7 @@ pub fn run(shared: Shared, setup: Setup, wish: &mut dyn FnMut() -> Wish) -> Resu
             synced = Instant::now();
             match shared.spool.sync() {
                 Ok(()) => trouble = false,
+                Err(gone @ SpoolError::Gone { .. }) => shared.give_up(&gone),
                 Err(e) => {
                     if !std::mem::replace(&mut trouble, true) {
                         log(format_args!("{e}; cursors stay where they are until it can be written again"));
@@ -166,9 +167,12 @@ pub fn run(shared: Shared, setup: Setup, wish: &mut dyn FnMut() -> Wish) -> Resu
         }
         thread::sleep(TICK);
     }
-    shared.spool.sync()?;
+    // What could not be written is sent again by the next start.
+    if let Err(e) = shared.spool.sync() {
+        shared.give_up(&e);
+    }
     metrics.write(shared.spool.folder(), &s.metrics());
-    Ok(s.totals())
+    s.totals()
 }
 
 impl Supervisor {

@@ -82,7 +82,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
             }
         }
     };
-    let totals = agent::run(shared, setup(config), &mut wish).map_err(spool_failure)?;
+    let totals = agent::run(shared, setup(config), &mut wish);
     tell(&totals);
     let not_well = totals.sources.iter().any(|(_, s)| s.parked > 0 || args.strict && s.gaps > 0);
     Ok(if totals.failed {

@@ -66,6 +66,14 @@ pub enum SpoolError {
         /// Why.
         source: rusqlite::Error,
     },
+    /// The database goes by another name, or is deleted, while the agent runs.
+    #[error(
+        "the spool {path} was taken away or replaced while it was in use: what was written to it since is not safe; start the agent again: it reads the sources again from the position file"
+    )]
+    Gone {
+        /// Where it was.
+        path: PathBuf,
+    },
     /// A batch is not what was written.
     #[error(
         "the spool {path}: batch {batch} is damaged: {reason}; start the agent again: it sets the spool aside and reads the sources again"

@@ -85,6 +85,8 @@ pub enum Start {
 /// The spool of one agent.
 pub struct Spool {
     path: PathBuf,
+    /// Device and inode of the database: what goes by its path later may be another file.
+    inode: (u64, u64),
     options: SpoolOptions,
     max_size: AtomicU64,
     /// Bytes in the database that batches had and others will have.
@@ -178,8 +180,17 @@ impl Spool {
             reserved: Instant::now(),
         };
         let max_size = options.max_size.into();
-        let spool =
-            Spool { path, options, max_size, free, inner: Mutex::new(inner), changed: Condvar::new(), _lock: lock };
+        let inode = inode(&path).unwrap_or_default();
+        let spool = Spool {
+            path,
+            inode,
+            options,
+            max_size,
+            free,
+            inner: Mutex::new(inner),
+            changed: Condvar::new(),
+            _lock: lock,
+        };
         Ok((spool, notes))
     }
 
@@ -406,6 +417,9 @@ impl Spool {
 
     /// Writes the cursors, deletes the batches that every output has passed, and writes the position file for them.
     pub fn sync(&self) -> Result<(), SpoolError> {
+        if inode(&self.path) != Some(self.inode) {
+            return Err(SpoolError::Gone { path: self.path.clone() });
+        }
         let mut inner = self.lock();
         if !inner.moved {
             return Ok(());
@@ -592,6 +606,12 @@ fn live(db: &Connection) -> rusqlite::Result<BTreeMap<i64, Live>> {
         Ok((r.get(0)?, Live::new(&about, usize::try_from(r.get::<_, i64>(1)?).unwrap_or(0))))
     })?;
     rows.collect()
+}
+
+/// Device and inode of what goes by a path.
+fn inode(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    fs::metadata(path).ok().map(|m| (m.dev(), m.ino()))
 }
 
 /// Makes a file or folder the agent's own.

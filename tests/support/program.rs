@@ -130,3 +130,13 @@ pub fn sequences(run: &Run) -> Vec<u64> {
     };
     run.lines().iter().map(number).collect()
 }
+
+/// A library of `tests/tools`, built below target/.
+pub fn shim(name: &str) -> PathBuf {
+    let to = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.{}.so", std::process::id()));
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tools").join(format!("{name}.c"));
+    let built = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&to).arg(&source).arg("-ldl").output();
+    let built = built.expect("cc starts");
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    to
+}
