@@ -7,7 +7,7 @@ use super::Orders;
 use crate::{
     config::{SourceConfig, source::Input},
     decode::journal::{Heading, HeadingKind, detect::Wanted},
-    source::{CaptureFeed, Feed, FeedError, stream::StreamFeed},
+    source::{CaptureFeed, Feed, FeedError, directory::DirectoryFeed, stream::StreamFeed},
 };
 
 /// Opens the feed of a source; `place` is the place of the whole that was stored last.
@@ -19,7 +19,10 @@ pub fn open(config: &SourceConfig, orders: &Arc<Orders>, place: &Value) -> Resul
         Input::Capture(path, follow) => {
             Ok(Box::new(CaptureFeed::new(path.clone(), *follow, headings, wanted, Some(place))))
         }
-        Input::Directory(_) => Err(FeedError::Config("directory sources are not there yet".to_owned())),
+        Input::Directory(options) => {
+            let parts = orders.shared.spool.parts(&config.name).map_err(|e| FeedError::Config(e.to_string()))?;
+            Ok(Box::new(DirectoryFeed::new(options.clone(), headings, wanted, parts)))
+        }
         Input::Stream(options) => {
             let heading = config.kind.and_then(|k| catalog.heading(k).cloned());
             let heading =

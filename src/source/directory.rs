@@ -1,5 +1,28 @@
 //! A folder that captures arrive in (by FTP, SFTP or QFileSvr.400) as a source: each is read when it is complete.
-use std::{path::PathBuf, time::Duration};
+//!
+//! A file is known by what is in it: its part is named after the hash of its first bytes, and its place ([`FilePlace`]) says what
+//! stood before it. So a file that comes again under any name is not read again, one that has grown goes on, and one that only
+//! begins alike is read from its start.
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    ffi::OsString,
+    fs, io,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+    time::{Duration, Instant, SystemTime},
+};
+
+use serde_json::Value;
+
+use super::{Capture, Feed, FeedError, FilePlace, Item, Place, Record, Step, WAIT, capture::Front, file::Look};
+use crate::decode::journal::{Heading, detect::Wanted};
+
+/// How often the folder is looked at.
+const SCAN: Duration = Duration::from_secs(1);
+/// Names of files that are on their way, or marks of others.
+const PASSED_OVER: [&str; 4] = [".done", ".tmp", ".part", ".filepart"];
 
 /// When a file is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,4 +70,389 @@ pub struct DirectoryOptions {
     pub after: After,
     /// Go on waiting for more; otherwise it ends when all files that are there are read.
     pub follow: bool,
+}
+
+/// A file that is being read.
+struct Reading {
+    path: PathBuf,
+    look: Look,
+    capture: Capture,
+    heading: Arc<Heading>,
+    /// The name of its part; that of its first bytes once there are enough.
+    part: Option<String>,
+    /// The last batch with something of it; that of an earlier run where nothing is new.
+    batch: i64,
+    /// Its rest cannot be read: it stays where it is.
+    broken: bool,
+}
+
+/// A file that was read to its end.
+struct Finished {
+    path: PathBuf,
+    look: Look,
+    /// The last batch with something of it.
+    batch: i64,
+    told: bool,
+}
+
+/// A folder as a source.
+pub struct DirectoryFeed {
+    options: DirectoryOptions,
+    headings: Vec<Arc<Heading>>,
+    wanted: Wanted,
+    /// Places by part, with the batch each was last read into.
+    parts: BTreeMap<String, (FilePlace, i64)>,
+    /// Files that are complete and to be read, in order.
+    queue: VecDeque<(PathBuf, Look)>,
+    scanned: Option<Instant>,
+    /// How files looked that need not be looked into again, and when each was first seen so.
+    seen: HashMap<PathBuf, (Look, Instant, bool)>,
+    reading: Option<Reading>,
+    finished: Vec<Finished>,
+    /// What is to be said before anything else.
+    say: VecDeque<Step<'static>>,
+    /// A file was finished: what was handed out is to be stored before the next one.
+    boundary: bool,
+    batch: i64,
+}
+
+impl DirectoryFeed {
+    /// For a folder; `parts` are the places that were stored, as JSON, with the batch that each was last read into.
+    pub fn new(
+        options: DirectoryOptions,
+        headings: Vec<Arc<Heading>>,
+        wanted: Wanted,
+        parts: BTreeMap<String, (String, i64)>,
+    ) -> DirectoryFeed {
+        let place = |(name, (text, batch)): (String, (String, i64))| {
+            Some((name, (serde_json::from_str::<FilePlace>(&text).ok()?, batch)))
+        };
+        DirectoryFeed {
+            options,
+            headings,
+            wanted,
+            parts: parts.into_iter().filter_map(place).collect(),
+            queue: VecDeque::new(),
+            scanned: None,
+            seen: HashMap::new(),
+            reading: None,
+            finished: Vec::new(),
+            say: VecDeque::new(),
+            boundary: false,
+            batch: 0,
+        }
+    }
+
+    /// Looks which files are complete. Whether some are there that are not yet.
+    fn scan(&mut self) -> Result<bool, FeedError> {
+        self.scanned = Some(Instant::now());
+        let io = |source| FeedError::Io { what: self.options.path.display().to_string(), source };
+        let mut found: Vec<(OsString, Look)> = Vec::new();
+        let mut incomplete = false;
+        let mut there = Vec::new();
+        for entry in fs::read_dir(&self.options.path).map_err(io)? {
+            let entry = entry.map_err(io)?;
+            let (path, name) = (entry.path(), entry.file_name());
+            // Gone between the two, or not to be looked at: it is not there.
+            let Ok(meta) = fs::metadata(&path) else { continue };
+            let text = name.to_string_lossy();
+            if !meta.is_file() || text.starts_with('.') || PASSED_OVER.iter().any(|end| text.ends_with(end)) {
+                continue;
+            }
+            if !matches(self.options.pattern.as_bytes(), text.as_bytes()) {
+                continue;
+            }
+            let modified = meta.modified().ok();
+            let look = Look { device: meta.dev(), inode: meta.ino(), size: meta.len(), modified };
+            there.push(path.clone());
+            let (since, done) = match self.seen.get(&path) {
+                Some((before, since, done)) if *before == look => (*since, *done),
+                _ => (Instant::now(), false),
+            };
+            self.seen.insert(path.clone(), (look, since, done));
+            if done || self.reading.as_ref().is_some_and(|r| r.path == path) {
+                continue;
+            }
+            if self.is_complete(&path, &look, since) {
+                found.push((name, look));
+            } else {
+                incomplete = true;
+            }
+        }
+        self.seen.retain(|path, _| there.contains(path));
+        match self.options.order {
+            Order::Name => found.sort_by(|a, b| a.0.cmp(&b.0)),
+            Order::Time => found.sort_by(|a, b| (a.1.modified, &a.0).cmp(&(b.1.modified, &b.0))),
+        }
+        self.queue = found.into_iter().map(|(name, look)| (self.options.path.join(name), look)).collect();
+        Ok(incomplete)
+    }
+
+    fn is_complete(&self, path: &Path, look: &Look, since: Instant) -> bool {
+        match self.options.complete {
+            Complete::Rename => true,
+            Complete::Done => with_end(path, ".done").exists(),
+            Complete::Stable(quiet) => {
+                let age = look.modified.and_then(|m| SystemTime::now().duration_since(m).ok());
+                since.elapsed() >= quiet || age.is_some_and(|a| a >= quiet)
+            }
+        }
+    }
+
+    /// Marks a file as one that need not be looked into until it changes.
+    fn settle(&mut self, path: &Path) {
+        if let Some((_, _, done)) = self.seen.get_mut(path) {
+            *done = true;
+        }
+    }
+
+    /// Opens the next file of the queue where there is something new in it.
+    fn open(&mut self) -> Option<()> {
+        let (path, look) = self.queue.pop_front()?;
+        if look.size == 0 {
+            self.settle(&path);
+            self.say.push_back(Step::Say(format!("{} is empty", path.display())));
+            return Some(());
+        }
+        match self.look_into(&path, look) {
+            Ok(()) => {}
+            Err(e) => {
+                self.settle(&path);
+                // A file that was taken away meanwhile was never complete.
+                if path.exists() {
+                    self.say.push_back(Step::Lost(format!("a file cannot be read, and stays where it is: {e}")));
+                }
+            }
+        }
+        Some(())
+    }
+
+    fn look_into(&mut self, path: &Path, look: Look) -> Result<(), FeedError> {
+        let mut capture = Capture::open(path, &self.headings, self.wanted)?;
+        let mut known: Option<(String, u64, i64)> = None;
+        let mut begins_alike = false;
+        // Most parts have the same length of front: each is read once.
+        let mut fronts: HashMap<u64, String> = HashMap::new();
+        for (name, (place, batch)) in &self.parts {
+            let front = match fronts.get(&place.front_length) {
+                Some(front) => front.clone(),
+                None => {
+                    let front = FilePlace::front_of(&capture, place.front_length)?;
+                    fronts.insert(place.front_length, front.clone());
+                    front
+                }
+            };
+            if front != place.front {
+                continue;
+            }
+            if !place.is_in(&capture)? {
+                begins_alike = true;
+            } else if known.as_ref().is_none_or(|(_, offset, _)| *offset < place.offset) {
+                known = Some((name.clone(), place.offset, *batch));
+            }
+        }
+        let heading = capture.found().heading.clone();
+        let (part, batch) = match known {
+            Some((part, offset, batch)) => {
+                capture.skip_to(offset)?;
+                // The shorter one keeps its place, so that it is known when it comes again.
+                let grown = capture.file_size()? > offset;
+                (Some(if grown { format!("{part}+{offset}") } else { part }), batch)
+            }
+            None => (None, 0),
+        };
+        if part.is_none() && begins_alike {
+            self.say.push_back(Step::Again(format!(
+                "{}: it begins as a file that was read, but is not the same: it is read from its start",
+                path.display()
+            )));
+        }
+        self.reading = Some(Reading { path: path.to_owned(), look, capture, heading, part, batch, broken: false });
+        Ok(())
+    }
+
+    /// The file that is read has no more.
+    fn finish(&mut self) {
+        if let Some(r) = self.reading.take() {
+            self.settle(&r.path);
+            if r.broken {
+                return;
+            }
+            self.finished.push(Finished { path: r.path, look: r.look, batch: r.batch, told: false });
+        }
+    }
+
+    fn place_of(reading: &mut Reading) -> Result<(String, FilePlace), FeedError> {
+        let place = FilePlace::of(&reading.capture)?;
+        let part = reading.part.get_or_insert_with(|| place.front.clone()).clone();
+        Ok((part, place))
+    }
+
+    /// Does with a finished file what was asked for.
+    fn put_away(&self, file: &Finished) -> io::Result<()> {
+        // Another file, or one that has grown, is not what was delivered.
+        if Look::at(&file.path).ok().flatten() != Some(file.look) {
+            return Ok(());
+        }
+        let done = with_end(&file.path, ".done");
+        match &self.options.after {
+            After::Keep => return Ok(()),
+            After::Delete => fs::remove_file(&file.path)?,
+            After::Move(folder) => {
+                fs::create_dir_all(folder)?;
+                let to = free_name(folder, &file.path);
+                fs::rename(&file.path, &to)?;
+                if done.exists() {
+                    return fs::rename(&done, with_end(&to, ".done"));
+                }
+            }
+        }
+        if done.exists() { fs::remove_file(&done) } else { Ok(()) }
+    }
+}
+
+/// The path with something behind its name.
+fn with_end(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    PathBuf::from(name)
+}
+
+/// A name in a folder that nothing has yet.
+fn free_name(folder: &Path, file: &Path) -> PathBuf {
+    let plain = folder.join(file.file_name().unwrap_or_default());
+    let numbered = (1..).map(|n| with_end(&plain, &format!(".{n}")));
+    std::iter::once(plain.clone()).chain(numbered).find(|p| !p.exists()).unwrap_or(plain)
+}
+
+/// Whether a name matches a pattern with `*` and `?`.
+fn matches(pattern: &[u8], name: &[u8]) -> bool {
+    match (pattern.split_first(), name.split_first()) {
+        (None, None) => true,
+        (Some((b'*', rest)), _) => (0..=name.len()).any(|n| name.get(n..).is_some_and(|tail| matches(rest, tail))),
+        (Some((b'?', rest)), Some((_, tail))) => matches(rest, tail),
+        (Some((p, rest)), Some((c, tail))) if p == c => matches(rest, tail),
+        _ => false,
+    }
+}
+
+impl Feed for DirectoryFeed {
+    fn next(&mut self) -> Result<Step<'_>, FeedError> {
+        if std::mem::take(&mut self.boundary) {
+            self.finish();
+            return Ok(Step::Wait);
+        }
+        if let Some(step) = self.say.pop_front() {
+            return Ok(step);
+        }
+        let front = match &mut self.reading {
+            Some(r) => match r.capture.front() {
+                Ok(front) => front,
+                Err(e) => {
+                    r.broken = true;
+                    // What was read of it is stored first; its place stays before what cannot be read.
+                    self.say.push_back(Step::Lost(format!("{e}: the rest of this file is not read")));
+                    self.boundary = true;
+                    return Ok(Step::Boundary);
+                }
+            },
+            None => {
+                if self.open().is_some() {
+                    return Ok(Step::Wait);
+                }
+                if self.scanned.is_none_or(|s| s.elapsed() >= SCAN) {
+                    let incomplete = self.scan()?;
+                    if !self.queue.is_empty() {
+                        return Ok(Step::Wait);
+                    }
+                    if !self.options.follow && !incomplete {
+                        return Ok(Step::End);
+                    }
+                }
+                thread::sleep(WAIT);
+                return Ok(Step::Idle);
+            }
+        };
+        if front == Front::End {
+            self.boundary = true;
+            return Ok(Step::Boundary);
+        }
+        let Some(r) = &mut self.reading else { return Ok(Step::Wait) };
+        match r.capture.next()? {
+            Some(Item::Record(bytes, offset) | Item::Cut(bytes, offset)) => {
+                Ok(Step::Record(Record { bytes, heading: &r.heading, offset }))
+            }
+            None => Ok(Step::Wait),
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        self.reading.as_ref().is_some_and(|r| r.capture.is_ready())
+    }
+
+    fn place(&mut self) -> Result<Place, FeedError> {
+        let part = match &mut self.reading {
+            Some(r) if r.capture.offset() > 0 => {
+                let (name, place) = DirectoryFeed::place_of(r)?;
+                Some((name, serde_json::to_value(place).unwrap_or_default()))
+            }
+            _ => None,
+        };
+        Ok(Place { whole: Value::Null, part })
+    }
+
+    fn stored(&mut self, batch: i64) -> Result<(), FeedError> {
+        self.batch = batch;
+        if let Some(r) = &mut self.reading
+            && r.capture.offset() > 0
+        {
+            r.batch = batch;
+            let (name, place) = DirectoryFeed::place_of(r)?;
+            self.parts.insert(name, (place, batch));
+        }
+        Ok(())
+    }
+
+    fn passed(&mut self, before: i64) -> Vec<String> {
+        let mut said = Vec::new();
+        let mut left = Vec::new();
+        for mut file in std::mem::take(&mut self.finished) {
+            if file.batch >= before {
+                left.push(file);
+                continue;
+            }
+            if let Err(e) = self.put_away(&file) {
+                if !std::mem::replace(&mut file.told, true) {
+                    said.push(format!("{}: it is delivered and cannot be put away: {e}", file.path.display()));
+                }
+                left.push(file);
+            }
+        }
+        self.finished = left;
+        said
+    }
+
+    fn is_settled(&self) -> bool {
+        self.finished.is_empty() || self.options.after == After::Keep || self.finished.iter().all(|f| f.told)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_match_patterns_with_stars_and_question_marks() {
+        for (pattern, name, is) in [
+            ("*", "a", true),
+            ("*.jrn", "day.jrn", true),
+            ("*.jrn", "day.jrn.gz", false),
+            ("A?D*", "AUD0042", true),
+            ("A?D*", "AUUD", false),
+            ("day", "day", true),
+            ("", "x", false),
+        ] {
+            assert_eq!(matches(pattern.as_bytes(), name.as_bytes()), is, "{pattern} {name}");
+        }
+    }
 }

@@ -56,6 +56,11 @@ impl FilePlace {
         })
     }
 
+    /// The hash of the first bytes of a file, to be compared with `front`.
+    pub fn front_of(capture: &Capture, length: u64) -> Result<String, CaptureError> {
+        sum(capture, 0, length)
+    }
+
     /// Whether this place is in that file.
     pub fn is_in(&self, capture: &Capture) -> Result<bool, CaptureError> {
         if capture.file_size()? < self.offset {

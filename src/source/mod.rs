@@ -19,7 +19,7 @@ use std::{sync::Arc, time::Duration};
 use serde_json::Value;
 
 pub use capture::{Capture, CaptureError, Item};
-pub use file::CaptureFeed;
+pub use file::{CaptureFeed, FilePlace};
 
 use crate::decode::journal::Heading;
 

@@ -1,6 +1,7 @@
 //! The tables of the database, and whether a file holds them.
 use std::{
-    fs,
+    fs::{self, OpenOptions},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -58,6 +59,16 @@ pub(super) fn free(db: &Connection) -> rusqlite::Result<u64> {
 /// Opens the database, or says why the file cannot be used as one.
 pub(super) fn open(path: &Path) -> Result<Connection, String> {
     let fresh = !path.exists();
+    if fresh {
+        // SQLite gives the files beside it the mode of this one.
+        OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path)
+            .map_err(|e| e.to_string())?;
+    }
     let db = Connection::open(path).map_err(|e| e.to_string())?;
     let text = |e: rusqlite::Error| e.to_string();
     db.busy_timeout(Duration::from_secs(10)).map_err(text)?;

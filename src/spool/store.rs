@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Condvar, Mutex, MutexGuard,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -89,6 +89,8 @@ pub struct Spool {
     inode: (u64, u64),
     options: SpoolOptions,
     max_size: AtomicU64,
+    /// Nothing is stored.
+    is_empty: AtomicBool,
     /// Bytes in the database that batches had and others will have.
     free: AtomicU64,
     inner: Mutex<Inner>,
@@ -181,11 +183,13 @@ impl Spool {
         };
         let max_size = options.max_size.into();
         let inode = inode(&path).unwrap_or_default();
+        let is_empty = inner.live.is_empty().into();
         let spool = Spool {
             path,
             inode,
             options,
             max_size,
+            is_empty,
             free,
             inner: Mutex::new(inner),
             changed: Condvar::new(),
@@ -211,6 +215,7 @@ impl Spool {
 
     fn count_free(&self, inner: &Inner) {
         // Without the number all of the file counts as used: too early full is the safe side.
+        self.is_empty.store(inner.live.is_empty(), Ordering::Relaxed);
         self.free.store(schema::free(&inner.db).unwrap_or(0), Ordering::Relaxed);
     }
 
@@ -262,8 +267,8 @@ impl Spool {
         let id = store(&mut inner, new, &about, (position, part), &sum).map_err(|e| self.error(e))?;
         inner.moved = false;
         inner.last = id;
-        self.count_free(&inner);
         inner.live.insert(id, Live::new(&new.about, new.events as usize));
+        self.count_free(&inner);
         if let Some(batch) = Batch::plain(id, new.about.clone(), mem::take(&mut new.plain)) {
             inner.recent_bytes += batch.size();
             inner.recent.push_back(Arc::new(batch));
@@ -428,6 +433,7 @@ impl Spool {
         let keep = KEPT_FREE.min(self.max_size() / 4);
         let positions = sync(&mut inner, passed, keep).map_err(|e| self.error(e))?;
         inner.moved = false;
+        inner.live = inner.live.split_off(&passed);
         self.count_free(&inner);
         self.restore_reserve(&mut inner);
         if self.is_full() {
@@ -435,7 +441,6 @@ impl Spool {
             let checkpoint = inner.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
             checkpoint.map_err(|e| self.error(e))?;
         }
-        inner.live = inner.live.split_off(&passed);
         let mut all = inner.positions.positions().clone();
         for (source, position) in positions {
             all.entry(source).or_default().advance(position);
@@ -446,7 +451,8 @@ impl Spool {
 
     /// Whether it has reached its size: then the sources are not read.
     pub fn is_full(&self) -> bool {
-        self.used() >= self.max_size()
+        // An empty one always takes a batch: with a size that is too small it would else wait for ever.
+        self.used() >= self.max_size() && !self.is_empty.load(Ordering::Relaxed)
     }
 
     /// Bytes used: those of pages that wait to be used again are room.

@@ -112,10 +112,10 @@ fn n2_fault_5_a_slow_receiver_stops_the_source_and_no_timeout_makes_a_loss_or_a_
     let made = capture(&dir, 4_000);
     let peer = Peer::start(Kind::SyslogNgOctet);
     let proxy = Proxy::to(peer.port);
-    proxy.controls.rate.store(12_000, SeqCst);
+    proxy.controls.rate.store(8_000, SeqCst);
     let more = "framing = \"octet\"\ndead_peer_timeout = 3\nconnect_timeout = 3\nresend_window = { bytes = 10000000, seconds = 100 }";
     let output = output("slow", &peer, &format!("tcp://127.0.0.1:{}", proxy.port), more);
-    let agent = Agent::new(dir, &format!("{SOURCE}[spool]\nmax_size = 16900000\n{output}"));
+    let agent = Agent::new(dir, &format!("{SOURCE}[spool]\nmax_size = 17000000\n{output}"));
     let child = agent.start();
     until_log(&agent, "not read until there is room: the spool is full", 30);
     // What is on the way fills the spool: the connection is ended, to know that it arrived. The receiver takes long to read

@@ -1,0 +1,186 @@
+//! Directory sources: every file once, whatever it is called, when it is complete; put away when everybody has it.
+mod support;
+
+use std::{fs, net::TcpListener, path::PathBuf, thread, time::Duration};
+
+use support::{
+    agent::{Agent, Receiver, ids, notices, signal},
+    program::{folder, make},
+};
+
+const SOON: Duration = Duration::from_secs(30);
+
+/// An agent over the folder `drop`, with an output to a file.
+fn agent(rest: &str) -> Agent {
+    let dir = folder();
+    fs::create_dir(dir.path().join("drop")).unwrap();
+    let agent = Agent::new(dir, "");
+    agent.configure(&config(rest, "file:DIR/out"));
+    agent
+}
+
+fn config(rest: &str, address: &str) -> String {
+    format!(
+        "[[source]]\nname = \"in\"\nkind = \"directory\"\npath = \"drop\"\n{rest}\n[[output]]\nname = \"a\"\naddress = \"{address}\"\nformat = \"json\"\n"
+    )
+}
+
+/// Makes a capture of `count` entries from `first` on, outside of the folder.
+fn made(agent: &Agent, name: &str, first: u32, count: u32, rest: &str) -> PathBuf {
+    let args = format!("--count {count} --seed {first} --first-sequence {first} {rest}");
+    make(&agent.dir, name, &args).path
+}
+
+fn deliver(agent: &Agent, from: &PathBuf, name: &str) -> PathBuf {
+    let drop = agent.dir.path().join("drop");
+    let part = drop.join(format!("{name}.part"));
+    fs::copy(from, &part).unwrap();
+    let to = drop.join(name);
+    fs::rename(part, &to).unwrap();
+    to
+}
+
+fn count(agent: &Agent) -> usize {
+    ids(&agent.read("out")).len()
+}
+
+fn twice(agent: &Agent) -> usize {
+    ids(&agent.read("out")).values().filter(|n| **n > 1).count()
+}
+
+#[test]
+fn files_are_read_in_order_once_whatever_they_are_called_and_one_that_has_grown_goes_on() {
+    let agent = agent("complete = \"rename\"\nfollow = false");
+    let (one, two) = (made(&agent, "1", 1, 500, ""), made(&agent, "2", 501, 3, ""));
+    deliver(&agent, &two, "b.jrn");
+    deliver(&agent, &one, "a.jrn");
+    fs::write(agent.dir.path().join("drop/c.jrn.tmp"), "on its way").unwrap();
+    agent.ends(agent.start(), 0, SOON);
+    let order: Vec<u64> = agent.read("out").lines().flat_map(|l| ids(l).into_keys()).collect();
+    assert_eq!(order.len(), 503);
+    assert!(notices(&agent.read("out"), "AGENT-GAP").is_empty(), "read in the order of their names");
+    // Again, under other names: nothing. Grown, under another name: the rest.
+    deliver(&agent, &one, "z.jrn");
+    deliver(&agent, &two, "y.jrn");
+    agent.ends(agent.start(), 0, SOON);
+    assert_eq!((count(&agent), twice(&agent)), (503, 0));
+    let three = made(&agent, "3", 504, 20, "");
+    let mut grown = fs::read(&two).unwrap();
+    grown.extend(fs::read(&three).unwrap());
+    let grown_path = agent.dir.path().join("grown");
+    fs::write(&grown_path, grown).unwrap();
+    deliver(&agent, &grown_path, "x.jrn");
+    agent.ends(agent.start(), 0, SOON);
+    assert_eq!((count(&agent), twice(&agent)), (523, 0));
+    // One that only begins alike is another one.
+    let mut other = fs::read(&two).unwrap();
+    other.truncate(1_500);
+    other.extend(fs::read(made(&agent, "4", 601, 10, "")).unwrap());
+    let other_path = agent.dir.path().join("other");
+    fs::write(&other_path, other).unwrap();
+    deliver(&agent, &other_path, "w.jrn");
+    agent.ends(agent.start(), 0, SOON);
+    assert_eq!(count(&agent), 533, "{}", agent.log());
+}
+
+#[test]
+fn a_file_is_moved_when_every_output_has_delivered_it_and_not_before() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let rest = "complete = \"done\"\nafter = \"move\"";
+    let agent = agent(rest);
+    let down = format!("[[output]]\nname = \"b\"\naddress = \"tcp://127.0.0.1:{port}\"\nformat = \"json\"\n");
+    agent.configure(&format!("{}{down}", config(rest, "file:DIR/out")));
+    let one = made(&agent, "1", 1, 200, "");
+    let file = deliver(&agent, &one, "one");
+    let child = agent.start();
+    thread::sleep(Duration::from_millis(1_500));
+    assert_eq!(count(&agent), 0, "without its mark it is not complete");
+    let mark = agent.dir.path().join("drop/one.done");
+    fs::write(&mark, "").unwrap();
+    agent.wait("the entries", SOON, || count(&agent) == 200);
+    thread::sleep(Duration::from_millis(1_500));
+    assert!(file.exists() && mark.exists(), "one output does not have it yet");
+    let receiver = Receiver::start_on(port);
+    let to = agent.dir.path().join("drop/done/one");
+    // The window of a connection without acknowledgement is a minute long; the end of the agent closes it.
+    agent.wait("the other output", SOON, || ids(&receiver.text()).len() == 200);
+    signal(&child, "TERM");
+    agent.ends(child, 0, SOON);
+    let child = agent.start();
+    agent.wait("the move", SOON, || to.exists());
+    assert!(!file.exists() && !mark.exists() && to.with_extension("done").exists());
+    // A second one of that name is not written over the first.
+    deliver(&agent, &made(&agent, "2", 201, 10, ""), "one");
+    fs::write(&mark, "").unwrap();
+    agent.wait("its entries", SOON, || count(&agent) == 210);
+    signal(&child, "TERM");
+    agent.ends(child, 0, SOON);
+    let child = agent.start();
+    agent.wait("the second move", SOON, || agent.dir.path().join("drop/done/one.1").exists());
+    thread::sleep(Duration::from_millis(500));
+    signal(&child, "TERM");
+    agent.ends(child, 0, SOON);
+    assert_eq!(twice(&agent), 0);
+}
+
+#[test]
+fn what_is_no_capture_is_told_and_stays_and_headings_may_differ_from_file_to_file() {
+    let agent = agent("complete = \"rename\"\nfollow = false\nafter = \"delete\"\nreceiver = \"AUDRCV0042\"");
+    deliver(&agent, &made(&agent, "1", 1, 50, ""), "1");
+    fs::write(agent.dir.path().join("drop/2"), vec![b'x'; 9_000]).unwrap();
+    deliver(&agent, &made(&agent, "3", 51, 50, "--type type4"), "3");
+    fs::write(agent.dir.path().join("drop/4"), "").unwrap();
+    deliver(&agent, &made(&agent, "5", 101, 50, "--framing stream"), "5");
+    agent.ends(agent.start(), 0, SOON);
+    assert_eq!(count(&agent), 150, "{}", agent.log());
+    let gaps = notices(&agent.read("out"), "AGENT-GAP");
+    assert_eq!(gaps.len(), 1, "{gaps:?}");
+    assert!(gaps[0]["missing"].as_str().unwrap().contains("drop/2"), "{gaps:?}");
+    let mut left: Vec<_> =
+        fs::read_dir(agent.dir.path().join("drop")).unwrap().map(|f| f.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["2", "4"], "{}", agent.log());
+}
+
+#[test]
+fn n2_kill_9_while_files_arrive_loses_nothing_and_sends_no_file_again() {
+    let agent = agent("complete = \"stable\"\nstable_seconds = 1\nfollow = true");
+    let mut child = agent.start();
+    for n in 0..5u32 {
+        deliver(&agent, &made(&agent, &n.to_string(), n * 3_000 + 1, 3_000, ""), &format!("day{n}"));
+        thread::sleep(Duration::from_millis(350 + u64::from(n) * 130));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        child = agent.start();
+    }
+    agent.wait("everything", SOON, || count(&agent) == 15_000);
+    signal(&child, "TERM");
+    agent.ends(child, 0, SOON);
+}
+
+#[test]
+fn n3_every_system_has_its_chain_and_a_receiver_that_does_not_come_is_a_gap() {
+    let agent = agent("complete = \"rename\"\nfollow = false\norder = \"time\"");
+    for (n, args) in [
+        "--system PROD01 --receiver AUDRCV0001",
+        "--system PROD02 --receiver RCV0700",
+        "--system PROD01 --receiver AUDRCV0002",
+        "--system PROD02 --receiver RCV0702",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let path = deliver(
+            &agent,
+            &made(&agent, &n.to_string(), u32::try_from(n).unwrap() * 100 + 1, 20, args),
+            &format!("{}", 9 - n),
+        );
+        let time = std::time::SystemTime::now() - Duration::from_secs(100 - n as u64);
+        fs::File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
+    }
+    agent.ends(agent.command().arg("--strict").spawn().unwrap(), 3, SOON);
+    let gaps = notices(&agent.read("out"), "AGENT-GAP");
+    assert_eq!(gaps.len(), 1, "{gaps:?}");
+    assert_eq!(gaps[0]["missing"], "receiver RCV0701 is missing between RCV0700 and RCV0702");
+    assert_eq!(gaps[0]["system"], "PROD02");
+}
