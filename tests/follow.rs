@@ -1,0 +1,153 @@
+//! A capture that is followed: half a record at its end, rotation, truncation, replacement. Nothing is lost, and nothing comes twice but
+//! what the file itself holds again.
+mod support;
+
+use std::{fs, io::Write, path::PathBuf, process::Child, thread, time::Duration};
+
+use support::{
+    agent::{Agent, ids, notices, signal},
+    program::{folder, make},
+};
+
+const SOON: Duration = Duration::from_secs(30);
+const CONFIG: &str = "[[source]]\nname = \"prod01\"\npath = \"day.type5\"\nfollow = true\n[[output]]\nname = \"a\"\naddress = \"file:DIR/out\"\nformat = \"json\"\n";
+
+struct Followed {
+    agent: Agent,
+    child: Child,
+    next: u32,
+}
+
+impl Followed {
+    /// An agent that has read a file of 100 entries.
+    fn start() -> Followed {
+        let agent = Agent::new(folder(), CONFIG);
+        let mut f = Followed { child: agent.start(), agent, next: 1 };
+        let bytes = f.entries(100);
+        fs::write(f.path(), bytes).unwrap();
+        f.has(100);
+        f
+    }
+
+    fn path(&self) -> PathBuf {
+        self.agent.dir.path().join("day.type5")
+    }
+
+    /// So many entries that are new.
+    fn entries(&mut self, count: u32) -> Vec<u8> {
+        let first = self.next;
+        self.next += count;
+        let args = format!("--count {count} --seed {first} --first-sequence {first}");
+        fs::read(make(&self.agent.dir, &format!("part{first}"), &args).path).unwrap()
+    }
+
+    fn append(&self, bytes: &[u8]) {
+        fs::OpenOptions::new().create(true).append(true).open(self.path()).unwrap().write_all(bytes).unwrap();
+    }
+
+    /// Waits until all entries up to this number have come.
+    #[track_caller]
+    fn has(&self, count: usize) {
+        self.agent.wait(&format!("entry {count}"), SOON, || ids(&self.agent.read("out")).len() >= count);
+    }
+
+    /// Ends it; every entry made has come, each as often as said.
+    #[track_caller]
+    fn ends(self, often: u32) {
+        signal(&self.child, "TERM");
+        self.agent.ends(self.child, 0, SOON);
+        let got = ids(&self.agent.read("out"));
+        assert_eq!(got.len(), self.next as usize - 1, "{}", self.agent.log());
+        assert!(got.values().all(|n| *n <= often), "{}", self.agent.log());
+    }
+
+    fn gaps(&self) -> usize {
+        notices(&self.agent.read("out"), "AGENT-GAP").len()
+    }
+}
+
+#[test]
+fn n2_fault_22_a_record_that_is_written_byte_by_byte_comes_once_and_whole() {
+    let mut f = Followed::start();
+    let record = f.entries(1);
+    for byte in &record {
+        f.append(&[*byte]);
+        thread::sleep(Duration::from_micros(700));
+    }
+    f.has(101);
+    // Cut anywhere, with a pause in which it is looked at.
+    for at in [1, 5, 700, 1_499] {
+        let record = f.entries(1);
+        f.append(&record[..at]);
+        thread::sleep(Duration::from_millis(450));
+        f.append(&record[at..]);
+    }
+    f.has(105);
+    assert_eq!(f.gaps(), 0);
+    f.ends(1);
+}
+
+#[test]
+fn n2_fault_22_a_file_that_is_renamed_is_read_to_its_end_before_the_new_one() {
+    let mut f = Followed::start();
+    for round in 0..3 {
+        let (more, rest, new) = (f.entries(50), f.entries(7), f.entries(20));
+        f.append(&more);
+        let old = f.agent.dir.path().join(format!("old{round}"));
+        fs::rename(f.path(), &old).unwrap();
+        // Whoever wrote to it goes on for a moment.
+        fs::OpenOptions::new().append(true).open(&old).unwrap().write_all(&rest).unwrap();
+        f.append(&new);
+        f.has(f.next as usize - 1);
+    }
+    assert_eq!(f.gaps(), 0, "{}", f.agent.log());
+    assert!(f.agent.log().contains("is a new file; the one before was read to its end"), "{}", f.agent.log());
+    f.ends(1);
+}
+
+#[test]
+fn n2_fault_22_a_file_that_is_copied_and_cut_short_is_read_again_from_its_start_and_that_is_a_gap() {
+    let mut f = Followed::start();
+    fs::copy(f.path(), f.agent.dir.path().join("copy")).unwrap();
+    let new = f.entries(30);
+    fs::OpenOptions::new().write(true).open(f.path()).unwrap().set_len(0).unwrap();
+    f.append(&new);
+    f.has(130);
+    assert_eq!(f.gaps(), 1, "{}", f.agent.log());
+    // Longer than before at once: the size alone would not show it.
+    let longer = f.entries(400);
+    fs::write(f.path(), longer).unwrap();
+    f.has(530);
+    assert_eq!(f.gaps(), 2, "{}", f.agent.log());
+    f.ends(1);
+}
+
+#[test]
+fn n2_fault_22_a_copy_that_takes_its_place_goes_on_where_it_was_and_another_file_is_read_from_its_start() {
+    let mut f = Followed::start();
+    let mut all = fs::read(f.path()).unwrap();
+    all.extend(f.entries(40));
+    let copy = f.agent.dir.path().join("copy");
+    fs::write(&copy, &all).unwrap();
+    fs::rename(&copy, f.path()).unwrap();
+    f.has(140);
+    assert_eq!((f.gaps(), f.agent.log().contains("was replaced by a copy")), (0, true), "{}", f.agent.log());
+    // While the agent does not run: the same file, grown; then another one.
+    signal(&f.child, "TERM");
+    let child = std::mem::replace(&mut f.child, std::process::Command::new("true").spawn().unwrap());
+    f.agent.ends(child, 0, SOON);
+    let more = f.entries(10);
+    f.append(&more);
+    f.child = f.agent.start();
+    f.has(150);
+    assert_eq!(f.gaps(), 0);
+    signal(&f.child, "TERM");
+    let child = std::mem::replace(&mut f.child, std::process::Command::new("true").spawn().unwrap());
+    f.agent.ends(child, 0, SOON);
+    let other = f.entries(25);
+    fs::write(f.path(), other).unwrap();
+    f.child = f.agent.start();
+    f.has(175);
+    assert_eq!(f.gaps(), 1, "what was written behind the old place is not known: {}", f.agent.log());
+    f.ends(1);
+}
