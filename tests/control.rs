@@ -15,12 +15,11 @@ use std::{
 
 use serde_json::Value;
 use support::{
-    agent::{Agent, Receiver, SOURCE, capture, ids, nothing_lost, notices, signal},
+    agent::{Agent, FOLLOWED, Receiver, SOURCE, capture, ids, nothing_lost, notices, signal},
     program::{folder, head, make, sequence},
 };
 
 const SOON: Duration = Duration::from_secs(30);
-const FOLLOWED: &str = "[[source]]\nname = \"prod01\"\npath = \"day.type5\"\nfollow = true\n";
 
 fn file(name: &str) -> String {
     format!("[[output]]\nname = \"{name}\"\naddress = \"file:DIR/{name}\"\nformat = \"json\"\n")

@@ -8,6 +8,7 @@ pub mod pretty;
 pub mod replay;
 pub mod run;
 pub mod setup;
+pub mod spool;
 pub mod summary;
 pub mod types;
 pub mod walk;
@@ -85,6 +86,8 @@ pub enum Command {
     Check(check::Args),
     /// Run the agent: sources in, filter, durable spool, outputs out
     Run(run::Args),
+    /// Look into the spool of an agent: status, verify, export, forget
+    Spool(spool::Args),
     /// List the entry types, or show the layout of one
     Types(types::Args),
     /// Show a receiver's certificate and the fingerprint to give to --pin
@@ -105,6 +108,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::WhatIf(args) => what_if::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Run(args) => run::run(&args),
+        Command::Spool(args) => spool::run(&args),
         Command::Types(args) => types::run(&args),
         Command::Pin(args) => pin::run(&args),
     }

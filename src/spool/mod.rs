@@ -10,9 +10,12 @@
 //! that costs duplicates, not events.
 pub mod batch;
 mod cursor;
+pub mod inspect;
 pub mod positions;
 mod schema;
 mod store;
+#[cfg(test)]
+mod tests;
 
 use std::{io, path::PathBuf};
 

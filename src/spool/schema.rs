@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 
 use super::batch;
 
@@ -69,6 +69,11 @@ pub(super) fn open(path: &Path) -> Result<Connection, String> {
             .open(path)
             .map_err(|e| e.to_string())?;
     }
+    // A file that is not ours is looked at and not written to.
+    if !fresh {
+        let look = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(|e| e.to_string())?;
+        is_ours(&look)?;
+    }
     let db = Connection::open(path).map_err(|e| e.to_string())?;
     let text = |e: rusqlite::Error| e.to_string();
     db.busy_timeout(Duration::from_secs(10)).map_err(text)?;
@@ -78,7 +83,6 @@ pub(super) fn open(path: &Path) -> Result<Connection, String> {
     db.pragma_update(None, "journal_mode", "WAL").map_err(text)?;
     db.pragma_update(None, "synchronous", "FULL").map_err(text)?;
     db.pragma_update(None, "wal_autocheckpoint", 256).map_err(text)?;
-    let number = |name: &str| db.pragma_query_value(None, name, |r| r.get::<_, i64>(0)).map_err(text);
     if fresh {
         db.execute_batch(&format!(
             "BEGIN;{TABLES}PRAGMA application_id={APPLICATION};PRAGMA user_version={VERSION};COMMIT;"
@@ -86,6 +90,17 @@ pub(super) fn open(path: &Path) -> Result<Connection, String> {
         .map_err(text)?;
         return Ok(db);
     }
+    let check: String = db.query_row("PRAGMA quick_check(1)", [], |r| r.get(0)).map_err(text)?;
+    if check != "ok" {
+        return Err(format!("it is damaged: {check}"));
+    }
+    verify(&db)?;
+    Ok(db)
+}
+
+/// Whether the database is a spool that this program knows.
+fn is_ours(db: &Connection) -> Result<(), String> {
+    let number = |name: &str| db.pragma_query_value(None, name, |r| r.get::<_, i64>(0)).map_err(|e| e.to_string());
     let (application, version) = (number("application_id")?, number("user_version")?);
     if application != APPLICATION {
         return Err(format!("it is no spool of qaudjrn (application id {application}, expected {APPLICATION})"));
@@ -93,12 +108,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, String> {
     if version != VERSION {
         return Err(format!("its tables have version {version}, this program knows version {VERSION}"));
     }
-    let check: String = db.query_row("PRAGMA quick_check(1)", [], |r| r.get(0)).map_err(text)?;
-    if check != "ok" {
-        return Err(format!("it is damaged: {check}"));
-    }
-    verify(&db)?;
-    Ok(db)
+    Ok(())
 }
 
 /// Compares every batch with its checksum.

@@ -197,3 +197,5 @@ pub fn capture(dir: &TempDir, count: u32) -> Made {
 }
 
 pub const SOURCE: &str = "[[source]]\nname = \"prod01\"\npath = \"day.type5\"\n";
+
+pub const FOLLOWED: &str = "[[source]]\nname = \"prod01\"\npath = \"day.type5\"\nfollow = true\n";

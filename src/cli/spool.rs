@@ -1,0 +1,346 @@
+//! `spool`: what an agent keeps between its sources and outputs: in numbers, checked, taken out, and what is kept for nobody
+//! forgotten.
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    fs,
+    fs::TryLockError,
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use anyhow::anyhow;
+use chrono::Utc;
+use serde_json::{Value, json};
+
+use super::{Exit, Failure, say, setup::load, summary::grouped};
+use crate::{
+    config::Config,
+    decode::journal::Catalog,
+    spool::{
+        SpoolError, SpoolOptions,
+        inspect::{self, Inspector},
+    },
+};
+
+/// Options of `spool`.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand, Debug)]
+enum Command {
+    /// Show what is stored, where sources stand and what waits for which output; also while the agent runs
+    Status {
+        #[command(flatten)]
+        place: Where,
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Compare every batch with its checksum, and look whether numbers go back
+    Verify {
+        #[command(flatten)]
+        place: Where,
+    },
+    /// Write the stored entries as a length-prefixed capture, which `replay` reads
+    Export {
+        #[command(flatten)]
+        place: Where,
+        /// Only what waits for this output
+        #[arg(long, value_name = "NAME")]
+        output: Option<String>,
+        /// Only entries of this source
+        #[arg(long, value_name = "NAME")]
+        source: Option<String>,
+        /// The file to write [default: standard output]
+        #[arg(long, value_name = "FILE")]
+        to: Option<PathBuf>,
+    },
+    /// Drop what is kept for an output that is not in the configuration any more
+    Forget {
+        /// The output
+        name: String,
+        /// The configuration
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+}
+
+/// Which spool.
+#[derive(clap::Args, Debug)]
+#[group(required = true, multiple = false)]
+struct Where {
+    /// That of this configuration
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// That in this folder
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+    /// This database, such as one that was set aside
+    #[arg(long, value_name = "FILE")]
+    database: Option<PathBuf>,
+}
+
+impl Where {
+    /// The database and, where given, the configuration.
+    fn find(&self) -> Result<(PathBuf, Option<Config>), Failure> {
+        if let Some(path) = &self.config {
+            let config = read_config(path)?;
+            let folder = config.state_dir.clone().unwrap_or_default();
+            return Ok((folder.join("spool.db"), Some(config)));
+        }
+        let folder = self.state_dir.as_ref().map(|d| d.join("spool.db"));
+        Ok((folder.or_else(|| self.database.clone()).unwrap_or_default(), None))
+    }
+}
+
+fn read_config(path: &Path) -> Result<Config, Failure> {
+    let catalog = Catalog::with_folder(None).map_err(Failure::usage)?;
+    let config = load(path, &catalog, None, false)?;
+    match config.state_dir {
+        Some(_) => Ok(config),
+        None => Err(Failure::usage(anyhow!("{}: state_dir is missing", path.display()))),
+    }
+}
+
+/// Runs it.
+pub fn run(args: &Args) -> Result<Exit, Failure> {
+    match &args.command {
+        Command::Status { place, json } => status(place, *json),
+        Command::Verify { place } => verify(place),
+        Command::Export { place, output, source, to } => {
+            export(place, output.as_deref(), source.as_deref(), to.as_deref())
+        }
+        Command::Forget { name, config } => forget(name, config),
+    }
+}
+
+fn open(path: &Path) -> Result<Inspector, Failure> {
+    Inspector::open(path).map_err(|e| match e {
+        SpoolError::Io { .. } => Failure::usage(anyhow!("there is no spool: {e}")),
+        _ => Failure::failed(e),
+    })
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(Failure::failed(e)),
+        _ => Ok(()),
+    }
+}
+
+fn number(n: i64) -> String {
+    grouped(u64::try_from(n).unwrap_or(0))
+}
+
+fn status(place: &Where, as_json: bool) -> Result<Exit, Failure> {
+    let (path, config) = place.find()?;
+    let inspector = open(&path)?;
+    let folder = path.parent().map(Path::to_owned).unwrap_or_default();
+    let size = |name: &str| fs::metadata(folder.join(name)).map_or(0, |m| m.len());
+    let bytes = size("spool.db") + size("spool.db-wal") + size("reserve");
+    let most = config.as_ref().map_or(SpoolOptions::MAX_SIZE, |c| c.spool_max_size.unwrap_or(SpoolOptions::MAX_SIZE));
+    let (batches, events) = inspector.counts().map_err(Failure::failed)?;
+    let now = Utc::now().timestamp_micros();
+    let mut text = format!(
+        "spool {}: {} bytes of {}, {} batches, {} events\n",
+        path.display(),
+        grouped(bytes),
+        grouped(most),
+        number(batches),
+        number(events)
+    );
+    let mut sources = Vec::new();
+    for source in inspector.sources().map_err(Failure::failed)? {
+        let position: Value = serde_json::from_str(&source.position).unwrap_or_default();
+        let part = |key: &str| position[key].as_str().unwrap_or("").to_owned();
+        let sequence = position["sequence"].as_u64().unwrap_or(0);
+        let (system, library, receiver) = (part("system"), part("library"), part("receiver"));
+        let _ = writeln!(
+            text,
+            "source {}: system {system}, last entry read {library}/{receiver} sequence {sequence}",
+            source.name
+        );
+        sources.push(json!({"name": source.name, "system": system, "receiver_library": library, "receiver": receiver, "sequence": sequence}));
+    }
+    let mut outputs = Vec::new();
+    for (name, cursor) in inspector.outputs().map_err(Failure::failed)? {
+        let (waiting, since) = inspector.waiting(cursor).map_err(Failure::failed)?;
+        let age = since.map(|s| (now - s).max(0) / 1_000_000);
+        let configured = config.as_ref().map(|c| c.output(&name).is_some());
+        let left =
+            if configured == Some(false) { "; not in the configuration any more (`qaudjrn spool forget`)" } else { "" };
+        let oldest = age.map_or(String::new(), |a| format!(", the oldest for {} s", number(a)));
+        let _ = writeln!(text, "output {name}: {} events wait{oldest}{left}", number(waiting));
+        outputs.push(json!({"name": name, "waiting": waiting, "oldest_seconds": age, "configured": configured}));
+    }
+    let mut aside: Vec<String> = fs::read_dir(&folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|f| f.file_name().to_string_lossy().into_owned())
+        .filter(|n| n.contains(".set-aside-") && !n.ends_with("-wal") && !n.ends_with("-shm"))
+        .collect();
+    aside.sort();
+    for name in &aside {
+        let _ = writeln!(text, "set aside: {name} (`qaudjrn spool export --database` takes out what is whole)");
+    }
+    if as_json {
+        let whole = json!({"database": path.display().to_string(), "bytes": bytes, "max_bytes": most, "batches": batches,
+            "events": events, "sources": sources, "outputs": outputs, "set_aside": aside});
+        text = format!("{whole}\n");
+    }
+    print(&text)?;
+    Ok(Exit::Done)
+}
+
+fn verify(place: &Where) -> Result<Exit, Failure> {
+    let (path, _) = place.find()?;
+    let inspector = open(&path)?;
+    let mut wrong: Vec<String> = inspector.quick_check().into_iter().map(|e| format!("the database: {e}")).collect();
+    let mut last: BTreeMap<(String, String, String), u64> = BTreeMap::new();
+    let (mut batches, mut events, mut next) = (0, 0, 1);
+    loop {
+        let found = match inspector.next(next) {
+            Ok(Some(found)) => found,
+            Ok(None) => break,
+            Err(e) => {
+                wrong.push(format!("batches from {next} on cannot be read: {e}"));
+                break;
+            }
+        };
+        next = found.id + 1;
+        batches += 1;
+        events += found.events;
+        let about = found.about.clone().unwrap_or_default();
+        let held = format!(
+            "source {}, receiver {}, sequence {} to {}, {} events",
+            about.source, about.receiver, about.first_sequence, about.last_sequence, found.events
+        );
+        match found.batch {
+            Err(why) => wrong.push(format!("batch {}: {why}; it held: {held}", found.id)),
+            Ok(batch) if i64::try_from(batch.len()).ok() != Some(found.events) => {
+                wrong.push(format!("batch {}: it has {} events; it says: {held}", found.id, batch.len()));
+            }
+            Ok(_) => {}
+        }
+        let key = (about.source, about.system, about.receiver);
+        let before = last.insert(key, about.last_sequence).unwrap_or(0);
+        if about.last_sequence < before {
+            wrong.push(format!("batch {}: sequence numbers go back from {before}: {held}", found.id));
+        }
+    }
+    let mut text = format!("{}: {} batches, {} events\n", path.display(), number(batches), number(events));
+    for w in &wrong {
+        let _ = writeln!(text, "wrong: {w}");
+    }
+    if wrong.is_empty() {
+        text.push_str("every batch is what was written\n");
+    }
+    print(&text)?;
+    Ok(if wrong.is_empty() { Exit::Done } else { Exit::Finished })
+}
+
+fn export(place: &Where, output: Option<&str>, source: Option<&str>, to: Option<&Path>) -> Result<Exit, Failure> {
+    let (path, _) = place.find()?;
+    let inspector = open(&path)?;
+    let from = match output {
+        None => 1,
+        Some(name) => {
+            let outputs = inspector.outputs().map_err(Failure::failed)?;
+            let known: Vec<&str> = outputs.keys().map(String::as_str).collect();
+            let unknown = || Failure::usage(anyhow!("--output {name}: the spool knows {}", known.join(", ")));
+            outputs.get(name).ok_or_else(unknown)?.batch
+        }
+    };
+    let mut sink: Box<dyn Write> = match to {
+        Some(file) => {
+            let failed = |e: io::Error| Failure::failed(anyhow!("{}: {e}", file.display()));
+            Box::new(io::BufWriter::new(fs::File::create_new(file).map_err(failed)?))
+        }
+        None => Box::new(io::BufWriter::new(io::stdout().lock())),
+    };
+    let (mut next, mut entries, mut notices, mut damaged) = (from, 0u64, 0u64, 0u64);
+    let mut kind: Option<(String, u16)> = None;
+    let mut record = Vec::new();
+    loop {
+        let found = match inspector.next(next) {
+            Ok(Some(found)) => found,
+            Ok(None) => break,
+            Err(e) => {
+                damaged += 1;
+                say(format_args!("qaudjrn: batches from {next} on cannot be read: {e}\n"));
+                break;
+            }
+        };
+        next = found.id + 1;
+        let batch = match found.batch {
+            Ok(batch) => batch,
+            Err(why) => {
+                damaged += 1;
+                say(format_args!("qaudjrn: batch {} is left out: {why}\n", found.id));
+                continue;
+            }
+        };
+        if source.is_some_and(|s| s != batch.about.source) || batch.is_empty() {
+            continue;
+        }
+        let this = (batch.about.heading.clone(), batch.about.ccsid);
+        let first = kind.get_or_insert_with(|| this.clone());
+        if *first != this && !this.0.is_empty() {
+            return Err(Failure::usage(anyhow!(
+                "the spool holds entries of more than one heading or CCSID ({} in CCSID {}, {} in CCSID {}): give --source NAME",
+                first.0,
+                first.1,
+                this.0,
+                this.1
+            )));
+        }
+        for stored in (0..batch.len()).filter_map(|n| batch.event(n)) {
+            if stored.is_notice {
+                notices += 1;
+                continue;
+            }
+            stored.record(&mut record);
+            entries += 1;
+            let length = u32::try_from(record.len()).unwrap_or(u32::MAX).to_be_bytes();
+            let written = sink.write_all(&length).and_then(|()| sink.write_all(&record));
+            written.map_err(Failure::failed)?;
+        }
+    }
+    sink.flush().map_err(Failure::failed)?;
+    let of =
+        kind.map_or(String::new(), |(heading, ccsid)| format!(" (replay them with --input {heading} --ccsid {ccsid})"));
+    say(format_args!(
+        "qaudjrn: {entries} entries{of}; {notices} notices and {damaged} damaged batches are not in it\n"
+    ));
+    Ok(if damaged > 0 { Exit::Finished } else { Exit::Done })
+}
+
+fn forget(name: &str, config: &Path) -> Result<Exit, Failure> {
+    let config = read_config(config)?;
+    if config.output(name).is_some() {
+        return Err(Failure::usage(anyhow!("{name} is in the configuration: take its [[output]] out first")));
+    }
+    let folder = config.state_dir.unwrap_or_default();
+    let lock_path = folder.join("lock");
+    let lock = fs::OpenOptions::new().append(true).open(&lock_path);
+    let lock = lock.map_err(|e| Failure::usage(anyhow!("there is no spool: {}: {e}", lock_path.display())))?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            return Err(Failure::usage(anyhow!("an agent uses {}: stop it first", folder.display())));
+        }
+        Err(TryLockError::Error(e)) => return Err(Failure::failed(e)),
+    }
+    match inspect::forget(&folder.join("spool.db"), name).map_err(Failure::failed)? {
+        Some(events) => {
+            print(&format!("{name} is forgotten; {} events that waited for it are given up\n", number(events)))?;
+            Ok(Exit::Done)
+        }
+        None => Err(Failure::usage(anyhow!("the spool knows no output {name}"))),
+    }
+}

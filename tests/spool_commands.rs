@@ -1,0 +1,112 @@
+//! `spool status`, `verify`, `export` and `forget`: what is kept, whether it is what was written, getting it out, giving it up.
+mod support;
+
+use std::{fs, net::TcpListener, path::Path, time::Duration};
+
+use serde_json::Value;
+use support::{
+    agent::{Agent, FOLLOWED, capture, ids, signal},
+    program::{Made, Run, folder, head, qaudjrn, replay, sequence},
+};
+
+const SOON: Duration = Duration::from_secs(30);
+
+/// An agent that was stopped with 3,000 entries in its spool for an output that is down.
+fn spooled() -> (Agent, Made, String) {
+    let dir = folder();
+    let made = capture(&dir, 3_000);
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let text =
+        format!("{FOLLOWED}[[output]]\nname = \"down\"\naddress = \"tcp://127.0.0.1:{port}\"\nformat = \"json\"\n");
+    let agent = Agent::new(dir, &text);
+    let child = agent.start();
+    let status = || status(&agent);
+    agent.wait("the entries", SOON, || agent.dir.path().join("state/spool.db").exists() && status()["events"] == 3_000);
+    // The figures while it runs.
+    assert_eq!(status()["outputs"][0]["waiting"], 3_000);
+    forget(&agent, "down").says(2, &["down is in the configuration"]);
+    forget(&agent, "other").says(2, &["an agent uses"]);
+    signal(&child, "TERM");
+    agent.ends(child, 0, SOON);
+    (agent, made, text)
+}
+
+fn spool(args: &str, agent: &Agent) -> Run {
+    qaudjrn(&format!("spool {args} --config"), &[&agent.config])
+}
+
+fn forget(agent: &Agent, name: &str) -> Run {
+    qaudjrn(&format!("spool forget {name} --config"), &[&agent.config])
+}
+
+fn status(agent: &Agent) -> Value {
+    serde_json::from_str(&spool("status --json", agent).stdout).unwrap_or_default()
+}
+
+#[test]
+fn status_says_what_is_stored_and_what_waits_and_export_is_a_capture_of_it() {
+    let (agent, made, text) = spooled();
+    let last = made.truth.last().unwrap();
+    let s = status(&agent);
+    assert_eq!((&s["events"], &s["outputs"][0]["waiting"]), (&3_000.into(), &3_000.into()));
+    assert_eq!(s["sources"][0]["receiver"], head(last, "receiver_name"));
+    assert_eq!(s["sources"][0]["sequence"], sequence(last));
+    let shown = spool("status", &agent);
+    assert!(shown.stdout.contains("output down: 3,000 events wait, the oldest for"), "{}", shown.stdout);
+    spool("verify", &agent).says(0, &[]);
+    // What is taken out and replayed is what the capture itself gives.
+    let out = agent.dir.path().join("out.stream");
+    qaudjrn(&format!("spool export --to {} --config", out.display()), &[&agent.config])
+        .says(0, &["3000 entries", "--input type5"]);
+    let direct = replay("--format json", &[&made.path]);
+    let taken = replay("--format json --input type5 --input-framing stream", &[&out]);
+    assert!(direct.stdout == taken.stdout, "the exported entries are not those of the capture");
+    // Never over a file that is there.
+    qaudjrn(&format!("spool export --to {} --config", out.display()), &[&agent.config]).says(1, &["File exists"]);
+    // An output that is taken out keeps its events until it is forgotten.
+    agent.configure(
+        &text
+            .replace("name = \"down\"", "name = \"up\"")
+            .replace("address = \"tcp://127.0.0.1", "address = \"udp://127.0.0.1"),
+    );
+    let shown = spool("status", &agent);
+    assert!(
+        shown.stdout.contains("output down: 3,000 events wait")
+            && shown.stdout.contains("not in the configuration any more"),
+        "{}",
+        shown.stdout
+    );
+    let forgotten = forget(&agent, "down");
+    forgotten.says(0, &[]);
+    assert!(forgotten.stdout.contains("3,000 events that waited for it are given up"), "{}", forgotten.stdout);
+    forget(&agent, "down").says(2, &["the spool knows no output down"]);
+}
+
+#[test]
+fn verify_names_a_damaged_batch_and_what_it_held_and_export_leaves_out_just_that_one() {
+    let (agent, made, _) = spooled();
+    let database = agent.dir.path().join("state/spool.db");
+    let copy = agent.dir.path().join("copy.db");
+    fs::copy(&database, &copy).unwrap();
+    let look = |command: &str| qaudjrn(&format!("spool {command} --database"), &[&copy]);
+    look("verify").says(0, &[]);
+    // The bytes of a batch: LZ4 keeps texts that do not repeat as they are.
+    let mut bytes = fs::read(&copy).unwrap();
+    let at = bytes.len() / 2;
+    bytes[at] ^= 0x10;
+    fs::write(&copy, &bytes).unwrap();
+    let found = look("verify");
+    found.says(3, &[]);
+    assert!(
+        found.stdout.contains("wrong: batch ") && found.stdout.contains("it held: source prod01, receiver"),
+        "{}",
+        found.stdout
+    );
+    let out = agent.dir.path().join("whole.stream");
+    qaudjrn(&format!("spool export --to {} --database", out.display()), &[&copy])
+        .says(3, &["is left out: its checksum is another", "1 damaged batches"]);
+    let taken = ids(&replay("--format json --input type5 --input-framing stream", &[&out]).stdout);
+    assert!(!taken.is_empty() && taken.len() < made.truth.len(), "{}", taken.len());
+    look("status").says(0, &[]);
+    qaudjrn("spool status --database", &[Path::new("/nowhere/spool.db")]).says(2, &["there is no spool"]);
+}
