@@ -37,9 +37,9 @@ pub struct FilePlace {
     pub offset: u64,
     /// SHA-256 of the first `front_length` bytes.
     pub front: String,
-    /// At most [`MARK`].
+    /// At most 4,096.
     pub front_length: u64,
-    /// SHA-256 of the [`MARK`] bytes before `offset`, or of as many as there are.
+    /// SHA-256 of the 4,096 bytes before `offset`, or of as many as there are.
     pub tail: String,
 }
 
