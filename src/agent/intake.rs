@@ -1,10 +1,7 @@
 //! Taking a source in: decode, look for gaps, filter, batch, and store the batch together with the place behind it.
 use std::{
     collections::BTreeMap,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -14,7 +11,12 @@ use chrono::Utc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Orders, log, place::Tracker, refuse::Refusal};
+use super::{
+    Orders, log,
+    place::Tracker,
+    refuse::Refusal,
+    report::{Counted, Report},
+};
 use crate::{
     config::SourceConfig,
     decode::journal::{Entry, Heading},
@@ -58,53 +60,6 @@ struct Position {
     /// Privileged profiles learned so far, in hexadecimal.
     #[serde(default)]
     learned: Vec<String>,
-}
-
-/// What a source did, for reports. read = filtered + refused + parked + spooled.
-#[derive(Debug, Default)]
-pub struct Report {
-    /// Records read.
-    pub read: AtomicU64,
-    /// Entries spooled.
-    pub spooled: AtomicU64,
-    /// Entries dropped by rules.
-    pub filtered: AtomicU64,
-    /// Entries refused because the spool was nearly full.
-    pub refused: AtomicU64,
-    /// Records that are no entries.
-    pub parked: AtomicU64,
-    /// It will read no more.
-    pub ended: AtomicBool,
-    /// Gaps seen; each is an event to every output.
-    pub gaps: AtomicU64,
-    /// The rest.
-    pub details: Mutex<Details>,
-}
-
-/// What a source did, in words.
-#[derive(Clone, Debug, Default)]
-pub struct Details {
-    /// System of the last entry.
-    pub system: String,
-    /// Place of the last entry.
-    pub last: JournalPlace,
-    /// Entries dropped, by rule.
-    pub filtered: BTreeMap<String, u64>,
-    /// The last gap.
-    pub gap: String,
-    /// What it is doing.
-    pub state: String,
-}
-
-impl Report {
-    /// The rest.
-    pub fn details(&self) -> Details {
-        self.details.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn set(&self, change: impl FnOnce(&mut Details)) {
-        change(&mut self.details.lock().unwrap_or_else(PoisonError::into_inner));
-    }
 }
 
 /// Runs one source until its end or the wish to stop. An error ends it; the agent goes on.
@@ -384,44 +339,6 @@ impl<'a> Intake<'a> {
             refusal.set_pressure(self.orders.shared.spool.pressure());
         }
         Ok(true)
-    }
-}
-
-/// What a batch adds to the report of its source.
-struct Counted {
-    read: u64,
-    spooled: u64,
-    parked: u64,
-    refused: u64,
-    filtered: BTreeMap<String, u64>,
-}
-
-impl Counted {
-    fn of(batch: &NewBatch, notices: u64) -> Counted {
-        Counted {
-            read: batch.about.read,
-            spooled: u64::from(batch.events).saturating_sub(notices),
-            parked: batch.about.parked,
-            refused: batch.about.refused.values().sum(),
-            filtered: batch.about.filtered.clone(),
-        }
-    }
-
-    fn add(self, report: &Report) {
-        for (counter, n) in [
-            (&report.read, self.read),
-            (&report.spooled, self.spooled),
-            (&report.parked, self.parked),
-            (&report.refused, self.refused),
-            (&report.filtered, self.filtered.values().sum()),
-        ] {
-            counter.fetch_add(n, Ordering::Relaxed);
-        }
-        report.set(|d| {
-            for (rule, n) in self.filtered {
-                *d.filtered.entry(rule).or_default() += n;
-            }
-        });
     }
 }
 

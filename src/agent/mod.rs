@@ -13,6 +13,7 @@ mod metrics;
 mod place;
 mod reader;
 mod refuse;
+mod report;
 pub mod supervisor;
 pub mod window;
 mod worker;
@@ -59,7 +60,7 @@ pub struct Shared {
 }
 
 /// A source and what it did.
-type NamedReport = (String, Arc<intake::Report>);
+type NamedReport = (String, Arc<report::Report>);
 
 /// One configuration in force.
 pub struct Setup {

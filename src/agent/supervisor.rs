@@ -15,10 +15,9 @@ use std::{
 };
 
 use super::{
-    Orders, Setup, Shared,
-    intake::{self, Report},
-    log,
+    Orders, Setup, Shared, intake, log,
     metrics::{self, Metrics, Whole},
+    report::Report,
     worker::{self, Counters},
 };
 use crate::{

@@ -146,6 +146,8 @@ fn output(
     let failover = t.strings("failover", r);
     let format = t.choice("format", &Format::ALL.map(|f| (f.key(), f)), r).unwrap_or(Format::Cef);
     let header = t.choice("header", &[Header::Rfc5424, Header::Rfc3164, Header::None].map(|h| (h.key(), h)), r);
+    // The one there is; those of other products come with their own tables in formats/output.
+    t.choice("profile", &[("native", ())], r);
     let framing = t.choice("framing", &[("newline", Framing::Newline), ("octet", Framing::Octet)], r);
     let full = t.choice("detail", &[("compact", false), ("full", true)], r).unwrap_or(false);
     let include_guesses = t.boolean("include_guesses", r).is_some_and(|b| b.value);

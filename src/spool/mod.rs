@@ -10,10 +10,12 @@
 //! that costs duplicates, not events.
 pub mod batch;
 mod cursor;
+mod files;
 pub mod inspect;
 pub mod positions;
 mod schema;
 mod store;
+mod tables;
 #[cfg(test)]
 mod tests;
 

@@ -80,7 +80,7 @@ impl PositionFile {
         text.push('\n');
         let to = path(&self.folder, next.generation % 2);
         let mut file = File::create(&to)?;
-        super::store::private(&to, 0o600)?;
+        super::files::private(&to, 0o600)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         File::open(&self.folder)?.sync_all()?;

@@ -15,10 +15,12 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
     SpoolError, SpoolOptions,
-    batch::{self, Batch, Continuity, Hash, NewBatch},
+    batch::{self, Batch, Hash, NewBatch},
     cursor::{self, Cursor, Cursors, Lane},
+    files::{inode, private, reserve},
     positions::{PositionFile, Positions},
     schema,
+    tables::{self, Live, Outputs},
 };
 
 /// The spool in numbers.
@@ -34,34 +36,11 @@ pub struct Status {
     pub last: i64,
 }
 
-/// Bytes kept back so that deletes still work when the disk is full.
-const RESERVE: u64 = 16 << 20;
 /// How often it is made again after it was used up.
 const RESERVE_EVERY: Duration = Duration::from_secs(60);
 
 /// Bytes of free pages that stay in the database, at most.
 const KEPT_FREE: u64 = 32 << 20;
-/// Parts of a source that are remembered: files of a folder that were read.
-const PARTS: i64 = 10_000;
-
-/// A stored batch, in short.
-#[derive(Clone, Debug)]
-struct Live {
-    source: Arc<str>,
-    events: usize,
-    made: i64,
-}
-
-/// What is kept of an output beside its cursors.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct KeptOutput {
-    /// What it has spent of its daily budget, as its meter says it.
-    spent: Option<String>,
-    /// Which lane an event is in, as the configuration said when the cursors moved.
-    lanes: Option<String>,
-}
-
-type Outputs = BTreeMap<String, KeptOutput>;
 
 /// What an output has yet to deliver of a source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -164,10 +143,10 @@ impl Spool {
             .optional()
             .map_err(error)?
             .unwrap_or(0);
-        forget_parts(&db).map_err(error)?;
+        tables::forget_parts(&db).map_err(error)?;
         let cursors = cursor::read(&db).map_err(error)?;
-        let outputs = outputs(&db).map_err(error)?;
-        let live = live(&db).map_err(error)?;
+        let outputs = tables::outputs(&db).map_err(error)?;
+        let live = tables::live(&db).map_err(error)?;
         let free = AtomicU64::new(schema::free(&db).map_err(error)?);
         let inner = Inner {
             db,
@@ -499,12 +478,6 @@ impl Spool {
     }
 }
 
-impl Live {
-    fn new(about: &Continuity, events: usize) -> Live {
-        Live { source: about.source.as_str().into(), events, made: about.made }
-    }
-}
-
 fn store(
     inner: &mut Inner,
     new: &NewBatch,
@@ -538,7 +511,7 @@ fn store(
             .execute(params![source, name, position, id])?;
     }
     if *moved {
-        write_state(&t, cursors, outputs)?;
+        tables::write_state(&t, cursors, outputs)?;
     }
     t.commit()?;
     Ok(id)
@@ -549,7 +522,7 @@ fn store(
 fn sync(inner: &mut Inner, passed: i64, keep: u64) -> rusqlite::Result<Positions> {
     let Inner { db, cursors, outputs, .. } = inner;
     let t = db.transaction()?;
-    write_state(&t, cursors, outputs)?;
+    tables::write_state(&t, cursors, outputs)?;
     let mut positions = Positions::new();
     {
         let mut whole =
@@ -576,66 +549,4 @@ fn sync(inner: &mut Inner, passed: i64, keep: u64) -> rusqlite::Result<Positions
         while pages.next()?.is_some() {}
     }
     Ok(positions)
-}
-
-fn write_state(t: &rusqlite::Transaction<'_>, cursors: &Cursors, outputs: &Outputs) -> rusqlite::Result<()> {
-    cursor::write(t, cursors)?;
-    let mut s = t.prepare_cached("INSERT OR REPLACE INTO output (name, spent, lanes) VALUES (?1, ?2, ?3)")?;
-    for (name, kept) in outputs {
-        s.execute(params![name, kept.spent, kept.lanes])?;
-    }
-    Ok(())
-}
-
-/// Forgets the parts of sources that were read longest ago, where there are very many.
-fn forget_parts(db: &Connection) -> rusqlite::Result<()> {
-    let sources: Vec<String> =
-        db.prepare("SELECT DISTINCT source FROM part")?.query_map([], |r| r.get(0))?.collect::<Result<_, _>>()?;
-    for source in sources {
-        db.execute(
-            "DELETE FROM part WHERE source = ?1 AND batch <= (SELECT batch FROM part WHERE source = ?1 ORDER BY batch DESC LIMIT 1 OFFSET ?2)",
-            params![source, PARTS],
-        )?;
-    }
-    Ok(())
-}
-
-fn outputs(db: &Connection) -> rusqlite::Result<Outputs> {
-    let mut s = db.prepare("SELECT name, spent, lanes FROM output")?;
-    s.query_map([], |r| Ok((r.get(0)?, KeptOutput { spent: r.get(1)?, lanes: r.get(2)? })))?.collect()
-}
-
-fn live(db: &Connection) -> rusqlite::Result<BTreeMap<i64, Live>> {
-    let mut s = db.prepare("SELECT id, events, about FROM batch")?;
-    let rows = s.query_map([], |r| {
-        let about: Continuity = serde_json::from_str(&r.get::<_, String>(2)?).unwrap_or_default();
-        Ok((r.get(0)?, Live::new(&about, usize::try_from(r.get::<_, i64>(1)?).unwrap_or(0))))
-    })?;
-    rows.collect()
-}
-
-/// Device and inode of what goes by a path.
-fn inode(path: &Path) -> Option<(u64, u64)> {
-    use std::os::unix::fs::MetadataExt;
-    fs::metadata(path).ok().map(|m| (m.dev(), m.ino()))
-}
-
-/// Makes a file or folder the agent's own.
-pub(super) fn private(path: &Path, mode: u32) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(path, fs::Permissions::from_mode(mode))
-}
-
-/// Makes the reserve, where there is room for it.
-fn reserve(folder: &Path) -> std::io::Result<()> {
-    let path = folder.join("reserve");
-    if fs::metadata(&path).is_ok_and(|m| m.len() == RESERVE) {
-        return Ok(());
-    }
-    // Written, not only sized: a file of holes keeps no room.
-    let written = fs::write(&path, vec![0u8; usize::try_from(RESERVE).unwrap_or(0)]);
-    match written {
-        Err(_) => fs::remove_file(&path).or(Ok(())),
-        Ok(()) => private(&path, 0o600),
-    }
 }
