@@ -122,7 +122,8 @@ fn n2_fault_16_a_state_that_is_empty_foreign_newer_or_older_is_set_aside_and_nev
             fs::write(folder.join("spool.db"), bytes).unwrap();
         }
     };
-    let damages: Vec<(&str, Box<dyn FnOnce(&Path)>)> = vec![
+    type Damage = Box<dyn FnOnce(&Path)>;
+    let damages: Vec<(&str, Damage)> = vec![
         ("its tables have version 99", Box::new(set("user_version", 99))),
         ("its tables have version 1", Box::new(set("user_version", 1))),
         ("it is no spool of qaudjrn", Box::new(set("application_id", 7))),
