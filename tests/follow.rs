@@ -5,7 +5,7 @@ mod support;
 use std::{fs, io::Write, path::PathBuf, process::Child, thread, time::Duration};
 
 use support::{
-    agent::{Agent, ids, notices, signal},
+    agent::{Agent, Receiver, ids, notices, signal},
     program::{folder, make},
 };
 
@@ -150,4 +150,51 @@ fn n2_fault_22_a_copy_that_takes_its_place_goes_on_where_it_was_and_another_file
     f.has(175);
     assert_eq!(f.gaps(), 1, "what was written behind the old place is not known: {}", f.agent.log());
     f.ends(1);
+}
+
+#[test]
+fn n2_fault_22_a_file_written_anew_while_a_full_spool_holds_up_its_source_is_a_gap_and_read_from_its_start() {
+    let dir = folder();
+    let old = make(&dir, "day.type5", "--count 30000 --seed 1");
+    let new = make(&dir, "new", "--count 36000 --seed 2 --first-sequence 100001");
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let text = format!(
+        "[[source]]\nname = \"prod01\"\npath = \"day.type5\"\nfollow = true\n[[output]]\nname = \"a\"\naddress = \"tcp://127.0.0.1:{port}\"\nformat = \"json\"\n[spool]\nmax_size = \"18MiB\"\n"
+    );
+    let agent = Agent::new(dir, &text);
+    let child = agent.start();
+    agent.wait("a full spool", SOON, || agent.log().contains("not read until there is room"));
+    fs::write(agent.dir.path().join("day.type5"), fs::read(&new.path).unwrap()).unwrap();
+    let receiver = Receiver::start_on(port);
+    let came = || ids(&receiver.text()).keys().filter(|n| **n > 100_000).count();
+    agent.wait("all of the new file", Duration::from_secs(90), || came() == 36_000);
+    let gaps = notices(&receiver.text(), "AGENT-GAP");
+    assert!(!gaps.is_empty() && agent.log().contains("is not what was read there"), "{}", agent.log());
+    assert!(ids(&receiver.text()).len() < 36_000 + old.truth.len(), "it was written over before it was read");
+    signal(&child, "TERM");
+    agent.ends(child, 0, SOON);
+}
+
+#[test]
+fn n2_half_a_record_at_the_end_of_a_capture_that_was_read_once_is_read_again_when_the_rest_is_there() {
+    for kind in ["", "kind = \"directory\"\nfollow = false\ncomplete = \"rename\"\n"] {
+        let dir = folder();
+        let made = make(&dir, "all", "--count 100 --seed 3");
+        let bytes = fs::read(&made.path).unwrap();
+        let file = if kind.is_empty() { dir.path().join("day.type5") } else { dir.path().join("drop/day") };
+        fs::create_dir(dir.path().join("drop")).unwrap();
+        let path = if kind.is_empty() { "day.type5" } else { "drop" };
+        let config = format!(
+            "[[source]]\nname = \"p\"\npath = \"{path}\"\n{kind}[[output]]\nname = \"a\"\naddress = \"file:DIR/out\"\nformat = \"json\"\n"
+        );
+        let agent = Agent::new(dir, &config);
+        fs::write(&file, &bytes[..50 * 1_500 + 750]).unwrap();
+        let code = agent.start().wait().unwrap().code();
+        assert!(matches!(code, Some(0 | 3)), "{}", agent.log());
+        fs::write(&file, &bytes).unwrap();
+        let code = agent.start().wait().unwrap().code();
+        assert_eq!(code, Some(0), "{}", agent.log());
+        support::agent::nothing_lost(&made, &ids(&agent.read("out")));
+        assert!(notices(&agent.read("out"), "AGENT-GAP").is_empty(), "{}", agent.log());
+    }
 }

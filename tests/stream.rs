@@ -175,3 +175,46 @@ fn a_length_that_is_none_ends_the_connection_and_the_next_one_takes_the_place_of
     stop(&agent, child);
     assert_eq!(made.truth.iter().map(sequence).filter(|n| !ids(&agent.read("out")).contains_key(n)).count(), 0);
 }
+
+#[test]
+fn a_sender_that_shuts_down_its_side_is_told_of_everything_it_sent() {
+    let dir = folder();
+    let made = stream(&dir, 300);
+    let socket = dir.path().join("in.p1");
+    let second = dir.path().join("in.p2");
+    // Two sockets whose names differ behind the last dot only.
+    let other = source("unix:DIR/in.p2", "").replace("prod01", "prod02");
+    let agent = Agent::new(dir, &format!("{}{other}{OUTPUT}", source("unix:DIR/in.p1", "")));
+    let child = agent.start();
+    agent.wait("the sockets", SOON, || socket.exists() && second.exists());
+    let mut sender = UnixStream::connect(&socket).unwrap();
+    sender.read_exact(&mut [0; 64]).unwrap();
+    sender.write_all(&fs::read(&made.path).unwrap()).unwrap();
+    sender.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut said = Vec::new();
+    sender.read_to_end(&mut said).unwrap();
+    let last = said.chunks_exact(8).next_back().map(|n| u64::from_be_bytes(n.try_into().unwrap()));
+    assert_eq!(last, Some(300), "{}", agent.log());
+    stop(&agent, child);
+}
+
+#[test]
+fn a_file_at_the_place_of_a_socket_stays_and_a_socket_that_nobody_listens_on_is_taken_away() {
+    let dir = folder();
+    let place = dir.path().join("sock");
+    fs::write(&place, "mine").unwrap();
+    let agent = Agent::new(dir, &format!("{}{OUTPUT}", source("unix:DIR/sock", "")));
+    agent.ends(agent.start(), 1, SOON);
+    assert!(agent.log().contains("something is there that is no socket"), "{}", agent.log());
+    assert_eq!(fs::read_to_string(&place).unwrap(), "mine");
+    fs::remove_file(&place).unwrap();
+    let mut child = agent.start();
+    agent.wait("the socket", SOON, || place.exists());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(place.exists(), "left behind by kill -9");
+    let child = agent.start();
+    agent.wait("a new one", SOON, || UnixStream::connect(&place).is_ok());
+    stop(&agent, child);
+    assert!(!place.exists());
+}

@@ -48,6 +48,14 @@ pub enum CaptureError {
         /// Why.
         reason: Unknown,
     },
+    /// The file was written over while it was read.
+    #[error("{name}: what stood before byte {offset} is not what was read there: the file was written anew")]
+    Changed {
+        /// File name.
+        name: String,
+        /// Where reading was to go on.
+        offset: u64,
+    },
     /// A length prefix that cannot be one: what follows cannot be told apart.
     #[error(
         "{name}: offset {offset}: expected the 4-byte length of a record (1 to 1048576), got {got}: the stream is damaged from here on; entries before it were read"
@@ -73,6 +81,9 @@ pub enum Front {
     End,
 }
 
+/// Bytes as they were read that are kept, of the front and of what was handed out last: what a file is known by.
+pub const MARK: usize = 4_096;
+
 /// One record, or what is left of one.
 #[derive(Clone, Copy, Debug)]
 pub enum Item<'a> {
@@ -94,6 +105,12 @@ pub struct Capture {
     offset: u64,
     ended: bool,
     size: Option<u64>,
+    /// The first bytes, as they were read.
+    head: Vec<u8>,
+    /// The last bytes before `buffer[0]`, as they were read.
+    behind: Vec<u8>,
+    /// Bytes of the piece of a record that was handed out last, at the end of the capture.
+    cut: usize,
     /// What was seen leaves no doubt about what it is, whatever comes behind it.
     certain: bool,
     /// The same file, to move in it; `None` for a pipe.
@@ -127,9 +144,54 @@ impl Capture {
         let sought = file.seek(SeekFrom::Start(offset));
         let size = file.metadata().ok().map(|m| m.len());
         sought.map_err(|e| self.failed(offset, e))?;
+        let length = offset.min(MARK as u64);
+        let behind = match self.bytes_at(offset - length, length) {
+            Ok(bytes) => bytes,
+            // Cut short by now: what is read there is found not to be what it was.
+            Err(CaptureError::Io { source, .. }) if source.kind() == io::ErrorKind::UnexpectedEof => {
+                self.before(self.start)
+            }
+            Err(e) => return Err(e),
+        };
+        // Where it goes on behind what was handed out, that is known as it was read.
+        self.behind = if offset == self.offset { self.before(self.start) } else { behind };
         self.size = size;
+        self.cut = 0;
         (self.start, self.end, self.offset, self.ended) = (0, 0, offset, false);
         Ok(())
+    }
+
+    /// The first bytes, as they were read.
+    pub fn head(&self) -> &[u8] {
+        &self.head
+    }
+
+    /// The last bytes before [`Capture::offset`], as they were read: [`MARK`], or all.
+    pub fn tail(&self) -> Vec<u8> {
+        self.before(self.start)
+    }
+
+    /// Bytes of the last piece handed out, where that was half a record at the end.
+    pub fn cut(&self) -> usize {
+        self.cut
+    }
+
+    /// The last bytes before a place in the buffer.
+    fn before(&self, at: usize) -> Vec<u8> {
+        let mut bytes = self.behind.clone();
+        bytes.extend_from_slice(self.buffer.get(..at).unwrap_or(&[]));
+        let surplus = bytes.len().saturating_sub(MARK);
+        bytes.drain(..surplus);
+        bytes
+    }
+
+    /// Whether what stands in the file before the end of the buffer is what was read there: what is read next would else be
+    /// something else's continuation.
+    fn is_unchanged(&self, length: usize) -> bool {
+        let known = self.before(length);
+        let end = self.offset + (length - self.start) as u64;
+        let from = end.saturating_sub(known.len() as u64);
+        self.file.is_none() || self.bytes_at(from, known.len() as u64).is_ok_and(|bytes| bytes == known)
     }
 
     /// Bytes that the file has now.
@@ -194,6 +256,9 @@ impl Capture {
             input,
             found,
             certain,
+            head: buffer.get(..buffer.len().min(MARK)).unwrap_or(&[]).to_vec(),
+            behind: Vec::new(),
+            cut: 0,
             start: 0,
             end: buffer.len(),
             buffer,
@@ -275,6 +340,7 @@ impl Capture {
                 Split::Cut(rest) => {
                     let (length, used) = (rest.len(), bytes.len());
                     let offset = self.offset;
+                    self.cut = used;
                     self.start = self.end;
                     self.offset += used as u64;
                     let rest = self.buffer.get(self.end - length..self.end).unwrap_or(&[]);
@@ -293,6 +359,7 @@ impl Capture {
 
     #[cold]
     fn refill(&mut self, need: usize) -> Result<(), CaptureError> {
+        self.behind = self.before(self.start);
         self.buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;
         self.start = 0;
@@ -305,7 +372,14 @@ impl Capture {
             let free = self.buffer.get_mut(self.end..).unwrap_or(&mut []);
             match self.input.read(free) {
                 Ok(0) => self.ended = true,
-                Ok(n) => self.end += n,
+                Ok(n) => {
+                    // Looked at behind the read, so that nothing can come between.
+                    if !self.is_unchanged(self.end) {
+                        let offset = self.offset + self.end as u64;
+                        return Err(CaptureError::Changed { name: self.name.clone(), offset });
+                    }
+                    self.end += n;
+                }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
                 Err(source) => {
                     let offset = self.offset + self.end as u64;

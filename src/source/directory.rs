@@ -4,7 +4,7 @@
 //! stood before it. So a file that comes again under any name is not read again, one that has grown goes on, and one that only
 //! begins alike is read from its start.
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     ffi::OsString,
     fs, io,
     os::unix::fs::MetadataExt,
@@ -111,6 +111,8 @@ pub struct DirectoryFeed {
     finished: Vec<Finished>,
     /// What is to be said before anything else.
     say: VecDeque<Step<'static>>,
+    /// The folder is not there, and that was said.
+    missing: bool,
     /// A file was finished: what was handed out is to be stored before the next one.
     boundary: bool,
     batch: i64,
@@ -138,6 +140,7 @@ impl DirectoryFeed {
             reading: None,
             finished: Vec::new(),
             say: VecDeque::new(),
+            missing: false,
             boundary: false,
             batch: 0,
         }
@@ -149,8 +152,19 @@ impl DirectoryFeed {
         let io = |source| FeedError::Io { what: self.options.path.display().to_string(), source };
         let mut found: Vec<(OsString, Look)> = Vec::new();
         let mut incomplete = false;
-        let mut there = Vec::new();
-        for entry in fs::read_dir(&self.options.path).map_err(io)? {
+        let mut there = HashSet::new();
+        let entries = match fs::read_dir(&self.options.path) {
+            Err(e) if self.options.follow && e.kind() == io::ErrorKind::NotFound => {
+                if !std::mem::replace(&mut self.missing, true) {
+                    let text = format!("{} is not there yet: waiting for it", self.options.path.display());
+                    self.say.push_back(Step::Say(text));
+                }
+                return Ok(false);
+            }
+            entries => entries.map_err(io)?,
+        };
+        self.missing = false;
+        for entry in entries {
             let entry = entry.map_err(io)?;
             let (path, name) = (entry.path(), entry.file_name());
             // Gone between the two, or not to be looked at: it is not there.
@@ -164,7 +178,7 @@ impl DirectoryFeed {
             }
             let modified = meta.modified().ok();
             let look = Look { device: meta.dev(), inode: meta.ino(), size: meta.len(), modified };
-            there.push(path.clone());
+            there.insert(path.clone());
             let (since, done) = match self.seen.get(&path) {
                 Some((before, since, done)) if *before == look => (*since, *done),
                 _ => (Instant::now(), false),
@@ -229,7 +243,7 @@ impl DirectoryFeed {
 
     fn look_into(&mut self, path: &Path, look: Look) -> Result<(), FeedError> {
         let mut capture = Capture::open(path, &self.headings, self.wanted)?;
-        let mut known: Option<(String, u64, i64)> = None;
+        let mut known: Option<(String, FilePlace, i64)> = None;
         let mut begins_alike = false;
         // Most parts have the same length of front: each is read once.
         let mut fronts: HashMap<u64, String> = HashMap::new();
@@ -247,17 +261,23 @@ impl DirectoryFeed {
             }
             if !place.is_in(&capture)? {
                 begins_alike = true;
-            } else if known.as_ref().is_none_or(|(_, offset, _)| *offset < place.offset) {
-                known = Some((name.clone(), place.offset, *batch));
+            } else if known.as_ref().is_none_or(|(_, best, _)| best.offset < place.offset) {
+                known = Some((name.clone(), place.clone(), *batch));
             }
         }
         let heading = capture.found().heading.clone();
         let (part, batch) = match known {
-            Some((part, offset, batch)) => {
-                capture.skip_to(offset)?;
+            Some((part, place, batch)) => {
+                let from = place.resumes(&capture)?;
+                capture.skip_to(from)?;
+                if from < place.offset {
+                    let text = format!("{}: the record that was cut off at byte {from} is read again", path.display());
+                    self.say.push_back(Step::Again(text));
+                }
                 // The shorter one keeps its place, so that it is known when it comes again.
-                let grown = capture.file_size()? > offset;
-                (Some(if grown { format!("{part}+{offset}") } else { part }), batch)
+                let grown = capture.file_size()? > place.offset;
+                let base = part.split_once('+').map_or(part.as_str(), |(base, _)| base);
+                (Some(if grown { format!("{base}+{}", place.offset) } else { part }), batch)
             }
             None => (None, 0),
         };
@@ -282,10 +302,10 @@ impl DirectoryFeed {
         }
     }
 
-    fn place_of(reading: &mut Reading) -> Result<(String, FilePlace), FeedError> {
-        let place = FilePlace::of(&reading.capture)?;
+    fn place_of(reading: &mut Reading) -> (String, FilePlace) {
+        let place = FilePlace::of(&reading.capture);
         let part = reading.part.get_or_insert_with(|| place.front.clone()).clone();
-        Ok((part, place))
+        (part, place)
     }
 
     /// Does with a finished file what was asked for.
@@ -325,15 +345,30 @@ fn free_name(folder: &Path, file: &Path) -> PathBuf {
     std::iter::once(plain.clone()).chain(numbered).find(|p| !p.exists()).unwrap_or(plain)
 }
 
-/// Whether a name matches a pattern with `*` and `?`.
+/// Whether a name matches a pattern with `*` and `?`. Goes back to the last star only, so it never takes long.
 fn matches(pattern: &[u8], name: &[u8]) -> bool {
-    match (pattern.split_first(), name.split_first()) {
-        (None, None) => true,
-        (Some((b'*', rest)), _) => (0..=name.len()).any(|n| name.get(n..).is_some_and(|tail| matches(rest, tail))),
-        (Some((b'?', rest)), Some((_, tail))) => matches(rest, tail),
-        (Some((p, rest)), Some((c, tail))) if p == c => matches(rest, tail),
-        _ => false,
+    let (mut p, mut n) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while let Some(c) = name.get(n) {
+        match pattern.get(p) {
+            Some(b'*') => {
+                star = Some((p, n));
+                p += 1;
+            }
+            Some(w) if *w == b'?' || w == c => {
+                p += 1;
+                n += 1;
+            }
+            _ => match star {
+                Some((at, from)) => {
+                    star = Some((at, from + 1));
+                    (p, n) = (at + 1, from + 1);
+                }
+                None => return false,
+            },
+        }
     }
+    pattern.get(p..).is_none_or(|rest| rest.iter().all(|w| *w == b'*'))
 }
 
 impl Feed for DirectoryFeed {
@@ -393,7 +428,7 @@ impl Feed for DirectoryFeed {
     fn place(&mut self) -> Result<Place, FeedError> {
         let part = match &mut self.reading {
             Some(r) if r.capture.offset() > 0 => {
-                let (name, place) = DirectoryFeed::place_of(r)?;
+                let (name, place) = DirectoryFeed::place_of(r);
                 Some((name, serde_json::to_value(place).unwrap_or_default()))
             }
             _ => None,
@@ -407,7 +442,7 @@ impl Feed for DirectoryFeed {
             && r.capture.offset() > 0
         {
             r.batch = batch;
-            let (name, place) = DirectoryFeed::place_of(r)?;
+            let (name, place) = DirectoryFeed::place_of(r);
             self.parts.insert(name, (place, batch));
         }
         Ok(())
@@ -451,6 +486,9 @@ mod tests {
             ("A?D*", "AUUD", false),
             ("day", "day", true),
             ("", "x", false),
+            ("**a*", "bab", true),
+            ("*ab", "aab", true),
+            ("*a*a*a*a*a*a*a*a*b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false),
         ] {
             assert_eq!(matches(pattern.as_bytes(), name.as_bytes()), is, "{pattern} {name}");
         }

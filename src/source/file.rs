@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Bytes at the front, and before a place, that tell one file from another.
-const MARK: u64 = 4_096;
+const MARK: u64 = super::capture::MARK as u64;
 /// How long a followed file that is too short to tell what it is must stay as it is before that is settled.
 const SETTLED: Duration = Duration::from_secs(5);
 
@@ -41,19 +41,29 @@ pub struct FilePlace {
     pub front_length: u64,
     /// SHA-256 of the 4,096 bytes before `offset`, or of as many as there are.
     pub tail: String,
+    /// Bytes of a piece of a record before `offset` that was handed out because the file had no more.
+    #[serde(default)]
+    pub cut: u64,
 }
 
 impl FilePlace {
-    /// The place in an open file behind what it handed out.
-    pub fn of(capture: &Capture) -> Result<FilePlace, CaptureError> {
+    /// The place in an open file behind what it handed out, by what was read there: the file may be another one by now.
+    pub fn of(capture: &Capture) -> FilePlace {
         let offset = capture.offset();
-        let front_length = offset.min(MARK);
-        Ok(FilePlace {
+        let front_length = offset.min(capture.head().len() as u64);
+        let front = capture.head().get(..usize::try_from(front_length).unwrap_or(0)).unwrap_or(&[]);
+        FilePlace {
             offset,
-            front: sum(capture, 0, front_length)?,
+            front: hex(&checksum(front)),
             front_length,
-            tail: sum(capture, offset - front_length, front_length)?,
-        })
+            tail: hex(&checksum(&capture.tail())),
+            cut: capture.cut() as u64,
+        }
+    }
+
+    /// Where to go on in the file that it is in: before a piece of a record that was handed out, where there is more now.
+    pub fn resumes(&self, capture: &Capture) -> Result<u64, CaptureError> {
+        Ok(if capture.file_size()? > self.offset { self.offset.saturating_sub(self.cut) } else { self.offset })
     }
 
     /// The hash of the first bytes of a file, to be compared with `front`.
@@ -169,8 +179,10 @@ impl CaptureFeed {
         let open = self.open.insert(Open::new(capture, look));
         let Some(place) = self.place.take() else { return Ok(None) };
         if place.is_in(&open.capture)? {
-            open.capture.skip_to(place.offset)?;
-            return Ok(None);
+            let from = place.resumes(&open.capture)?;
+            open.capture.skip_to(from)?;
+            let again = format!("{}: the record that was cut off at byte {from} is read again", self.path.display());
+            return Ok((from < place.offset).then_some(Step::Again(again)));
         }
         Ok(Some(Step::Lost(format!(
             "{}: the place at byte {} is there no more: the file was cut short or is another one than before; it is read from its start",
@@ -221,7 +233,7 @@ impl CaptureFeed {
         let offset = open.capture.offset();
         let end = match open.end.take() {
             Some(end) if end.offset == offset => end,
-            _ => FilePlace::of(&open.capture)?,
+            _ => FilePlace::of(&open.capture),
         };
         open.end = Some(end.clone());
         let name = self.path.display();
@@ -278,17 +290,25 @@ impl Feed for CaptureFeed {
         {
             return Ok(step);
         }
-        let whole = match &mut self.open {
-            Some(open) => match open.capture.front()? {
-                Front::Record => true,
-                // Its rest is still to be written, unless nobody writes to this file any more.
-                Front::Cut => !self.follow || open.given_up,
-                Front::End => false,
-            },
+        let front = match &mut self.open {
+            Some(open) => open.capture.front(),
             None => {
                 thread::sleep(WAIT);
                 return Ok(Step::Idle);
             }
+        };
+        let whole = match front {
+            Ok(Front::Record) => true,
+            // Its rest is still to be written, unless nobody writes to this file any more.
+            Ok(Front::Cut) => !self.follow || self.open.as_ref().is_some_and(|o| o.given_up),
+            Ok(Front::End) => false,
+            // What is read of a file that is written over is not what came behind the last record.
+            Err(e @ CaptureError::Changed { .. }) => {
+                self.open = None;
+                let text = format!("{e}; it is read from its start, and what was written between is not known");
+                return Ok(Step::Lost(text));
+            }
+            Err(e) => return Err(e.into()),
         };
         if !whole {
             return self.rest();
@@ -308,7 +328,7 @@ impl Feed for CaptureFeed {
 
     fn place(&mut self) -> Result<Place, FeedError> {
         let place = match &self.open {
-            Some(open) => Some(FilePlace::of(&open.capture)?),
+            Some(open) => Some(FilePlace::of(&open.capture)),
             None => self.place.clone(),
         };
         let whole = place.and_then(|p| serde_json::to_value(p).ok()).unwrap_or_default();

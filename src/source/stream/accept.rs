@@ -179,20 +179,30 @@ impl Drop for Doors {
 }
 
 /// Makes a Unix socket that its owner and group can write to, and nobody else at any moment. One that nobody listens on is
-/// left over and taken away.
+/// left over and taken away; anything else at the path stays.
 fn unix(path: &Path) -> io::Result<UnixListener> {
-    if fs::symlink_metadata(path).is_ok_and(|m| m.file_type().is_socket()) {
-        if UnixStream::connect(path).is_ok() {
-            return Err(io::Error::new(io::ErrorKind::AddrInUse, "another program listens there"));
-        }
-        fs::remove_file(path)?;
+    match fs::symlink_metadata(path) {
+        Ok(m) if m.file_type().is_socket() => match UnixStream::connect(path) {
+            Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path)?,
+            Err(e) => return Err(e),
+            Ok(_) => return Err(io::Error::new(io::ErrorKind::AddrInUse, "another program listens there")),
+        },
+        Ok(_) => return Err(io::Error::new(io::ErrorKind::AlreadyExists, "something is there that is no socket")),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+        Err(e) => return Err(e),
     }
-    let folder = path.with_extension(format!("{}.new", std::process::id()));
-    fs::DirBuilder::new().mode(0o700).create(&folder)?;
+    let mut folder = path.as_os_str().to_owned();
+    folder.push(format!(".{}.new", std::process::id()));
+    let folder = PathBuf::from(folder);
     let inner = folder.join("s");
+    // What an agent of the same number left behind when it was killed.
+    let _ = fs::remove_file(&inner);
+    let _ = fs::remove_dir(&folder);
+    fs::DirBuilder::new().mode(0o700).create(&folder)?;
     let made = UnixListener::bind(&inner).and_then(|listener| {
         fs::set_permissions(&inner, fs::Permissions::from_mode(0o660))?;
-        fs::rename(&inner, path)?;
+        // A link, because that never replaces what came to be there meanwhile.
+        fs::hard_link(&inner, path)?;
         Ok(listener)
     });
     let _ = fs::remove_file(&inner);

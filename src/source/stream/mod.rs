@@ -125,6 +125,8 @@ impl StreamFeed {
         }
         let free = self.buffer.get_mut(self.end..).unwrap_or(&mut []);
         match peer.wire.read(free) {
+            // What it sent is stored and acknowledged first: it may have shut down its side only.
+            Ok(0) if self.taken > self.told => Some(Step::Boundary),
             Ok(0) => Some(self.part("has closed")),
             Ok(n) => {
                 self.end += n;
