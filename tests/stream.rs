@@ -5,7 +5,7 @@ mod support;
 
 use std::{
     fs,
-    io::{Read, Write},
+    io::{ErrorKind, Read, Write},
     net::{TcpListener, TcpStream},
     os::unix::{fs::PermissionsExt, net::UnixStream},
     process::{Child, Command, Stdio},
@@ -113,7 +113,6 @@ fn n5_tls_lets_in_who_shows_a_certificate_and_nobody_else() {
     let made = stream(&dir, 500);
     let c = Certificates::make(dir.path());
     let port = free_port();
-    let show = |p: &std::path::Path| p.display().to_string();
     let files = format!(
         "cert = \"{}\"\nkey = \"{}\"\nclient_ca = \"{}\"\n",
         show(&dir.path().join("server.pem")),
@@ -217,4 +216,205 @@ fn a_file_at_the_place_of_a_socket_stays_and_a_socket_that_nobody_listens_on_is_
     agent.wait("a new one", SOON, || UnixStream::connect(&place).is_ok());
     stop(&agent, child);
     assert!(!place.exists());
+}
+
+/// A sender's side of TLS, whose records are handed to the wire by the test.
+fn tls(c: &Certificates, port: u16) -> (rustls::ClientConnection, TcpStream) {
+    let pem = |p: &std::path::Path| fs::read(p).unwrap();
+    let mut roots = rustls::RootCertStore::empty();
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+    for ca in CertificateDer::pem_slice_iter(&pem(&c.ca)) {
+        roots.add(ca.unwrap()).unwrap();
+    }
+    let own = CertificateDer::pem_slice_iter(&pem(&c.client_cert)).map(Result::unwrap).collect();
+    let key = PrivateKeyDer::from_pem_slice(&pem(&c.client_key)).unwrap();
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = config.with_root_certificates(roots).with_client_auth_cert(own, key).unwrap();
+    let mut conn = rustls::ClientConnection::new(config.into(), "localhost".try_into().unwrap()).unwrap();
+    let mut socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    socket.set_nodelay(true).unwrap();
+    while conn.is_handshaking() || conn.wants_write() {
+        conn.complete_io(&mut socket).unwrap();
+    }
+    (conn, socket)
+}
+
+fn tls_agent(dir: TempDir) -> (Agent, Certificates, u16) {
+    let c = Certificates::make(dir.path());
+    let port = free_port();
+    let files = format!("cert = \"server.pem\"\nkey = \"server.key\"\nclient_ca = \"{}\"\n", c.ca.display());
+    let agent = Agent::new(dir, &format!("{}{OUTPUT}", source(&format!("tls://127.0.0.1:{port}"), &files)));
+    (agent, c, port)
+}
+
+#[test]
+fn n2_a_sender_that_trickles_tls_records_holds_neither_its_source_nor_the_end() {
+    let dir = folder();
+    let made = stream(&dir, 50);
+    let (agent, c, port) = tls_agent(dir);
+    let child = agent.start();
+    agent.wait("the port", SOON, || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    let (mut conn, mut socket) = tls(&c, port);
+    let mut records = Vec::new();
+    conn.set_buffer_limit(None);
+    conn.writer().write_all(&fs::read(&made.path).unwrap()).unwrap();
+    while conn.wants_write() {
+        conn.write_tls(&mut records).unwrap();
+    }
+    // All but the end of the last TLS record, so that nothing is whole; then that byte by byte, without an end.
+    let (whole, rest) = records.split_at(records.len() - 600);
+    socket.write_all(whole).unwrap();
+    agent.wait("what is whole", SOON, || ids(&agent.read("out")).len() > 30);
+    let mut slow = socket.try_clone().unwrap();
+    let rest = rest.to_vec();
+    let trickle = thread::spawn(move || {
+        for byte in rest {
+            if slow.write_all(&[byte]).is_err() {
+                return;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    });
+    thread::sleep(Duration::from_millis(500));
+    signal(&child, "TERM");
+    // The rest takes twelve seconds.
+    agent.ends(child, 0, Duration::from_secs(4));
+    drop(socket);
+    trickle.join().unwrap();
+    // What was whole was acknowledged; the next start takes the rest.
+    assert!(ids(&agent.read("out")).len() < 50);
+    let child = agent.start();
+    let own = ["--ca", &show(&c.ca), "--cert", &show(&c.client_cert), "--key", &show(&c.client_key)];
+    sent(send(&agent, &format!("tls://localhost:{port}"), &own));
+    agent.wait("everything", SOON, || ids(&agent.read("out")).len() == 50);
+    stop(&agent, child);
+}
+
+fn show(p: &std::path::Path) -> String {
+    p.display().to_string()
+}
+
+#[test]
+fn n5_connections_that_say_nothing_keep_nobody_out_and_handshakes_have_an_end() {
+    let dir = folder();
+    stream(&dir, 20);
+    let (agent, c, port) = tls_agent(dir);
+    let child = agent.start();
+    agent.wait("the port", SOON, || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    let silent: Vec<TcpStream> = (0..12).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
+    // One that trickles its first record for ever.
+    let mut slow = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    slow.write_all(&[22, 3, 1, 2, 0]).unwrap();
+    let trickle = thread::spawn(move || {
+        let mut bytes = 0;
+        while slow.write_all(&[0]).is_ok() {
+            bytes += 1;
+            thread::sleep(Duration::from_millis(100));
+        }
+        bytes
+    });
+    let own = ["--ca", &show(&c.ca), "--cert", &show(&c.client_cert), "--key", &show(&c.client_key)];
+    sent(send(&agent, &format!("tls://localhost:{port}"), &own));
+    agent.wait("everything", SOON, || ids(&agent.read("out")).len() == 20);
+    assert!(agent.log().contains("is refused: TLS: it ended during the handshake"), "{}", agent.log());
+    // 512 bytes at ten a second are 51 s.
+    assert!(trickle.join().unwrap() < 300, "the handshake as a whole has a time");
+    drop(silent);
+    stop(&agent, child);
+}
+
+#[test]
+fn n2_of_the_senders_that_wait_while_the_spool_is_full_only_the_newest_is_kept_and_nothing_is_lost() {
+    let dir = folder();
+    let made = stream(&dir, 8_000);
+    let socket = dir.path().join("sock");
+    let to = |address: &str| {
+        format!(
+            "{}[[output]]
+name = \"a\"
+address = \"{address}\"
+format = \"json\"
+[spool]
+max_size = \"18MiB\"
+",
+            source("unix:DIR/sock", "")
+        )
+    };
+    // Nobody listens there.
+    let agent = Agent::new(dir, &to(&format!("tcp://127.0.0.1:{}", free_port())));
+    let child = agent.start();
+    agent.wait("the socket", SOON, || socket.exists());
+    let sender = send(&agent, &format!("unix:{}", socket.display()), &[]);
+    agent.wait("a full spool", SOON, || agent.log().contains("the spool is full"));
+    // Others come and wait: all but the last are closed.
+    let mut waiting: Vec<UnixStream> = (0..40)
+        .map(|_| {
+            thread::sleep(Duration::from_millis(60));
+            UnixStream::connect(&socket).unwrap()
+        })
+        .collect();
+    let mut last = waiting.pop().unwrap();
+    // A full spool may have room for a moment, and somebody be let in.
+    let closed = |other: &mut UnixStream| {
+        other.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+        matches!(other.read(&mut [0; 64]), Ok(0))
+    };
+    let closed = waiting.iter_mut().filter_map(|w| closed(w).then_some(())).count();
+    assert!(closed >= 36, "{closed} of 39: {}", agent.log());
+    last.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    let kept = last.read(&mut [0; 64]).unwrap_err();
+    assert!(matches!(kept.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{kept}");
+    drop(last);
+    agent.configure(&to("file:DIR/out"));
+    signal(&child, "HUP");
+    // The sender's place may have been taken by one of the others: it connects again and sends what was not acknowledged.
+    sent(sender);
+    agent.wait("everything", SOON, || ids(&agent.read("out")).len() == 8_000);
+    stop(&agent, child);
+    nothing_lost(&made, &ids(&agent.read("out")));
+    assert!(agent.log().contains("came after it"), "{}", agent.log());
+}
+
+#[test]
+fn who_only_looks_whether_there_is_a_listener_takes_nobodys_place() {
+    let dir = folder();
+    let made = stream(&dir, 20);
+    let bytes = fs::read(&made.path).unwrap();
+    let socket = dir.path().join("sock");
+    let agent = Agent::new(dir, &format!("{}{OUTPUT}", source("unix:DIR/sock", "")));
+    let child = agent.start();
+    agent.wait("the socket", SOON, || socket.exists());
+    let mut sender = UnixStream::connect(&socket).unwrap();
+    sender.read_exact(&mut [0; 64]).unwrap();
+    sender.write_all(&bytes[..10_000]).unwrap();
+    let other = Agent::new(folder(), &format!("{}{OUTPUT}", source(&format!("unix:{}", socket.display()), "")));
+    other.ends(other.start(), 1, SOON);
+    drop(UnixStream::connect(&socket).unwrap());
+    thread::sleep(Duration::from_millis(400));
+    sender.write_all(&bytes[10_000..]).unwrap();
+    agent.wait("everything", SOON, || ids(&agent.read("out")).len() == 20);
+    assert!(!agent.log().contains("it takes the place of"), "{}", agent.log());
+    stop(&agent, child);
+}
+
+#[test]
+fn n5_keys_that_others_can_read_are_refused_and_renewed_certificates_are_shown_without_a_restart() {
+    let dir = folder();
+    stream(&dir, 5);
+    let (agent, c, port) = tls_agent(dir);
+    let key = agent.dir.path().join("server.key");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    agent.ends(agent.start(), 1, SOON);
+    assert!(agent.log().contains("server.key") && agent.log().contains("0644"), "{}", agent.log());
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    let child = agent.start();
+    agent.wait("the port", SOON, || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    let shown = |conn: &rustls::ClientConnection| conn.peer_certificates().unwrap()[0].to_vec();
+    let (conn, _socket) = tls(&c, port);
+    let first = shown(&conn);
+    c.server(&["localhost"], 4095);
+    let (conn, _socket) = tls(&c, port);
+    assert_ne!(shown(&conn), first);
+    stop(&agent, child);
 }

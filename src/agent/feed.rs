@@ -32,7 +32,7 @@ pub fn open(config: &SourceConfig, orders: &Arc<Orders>, place: &Value) -> Resul
                 let stored = orders.shared.spool.position(&name).ok().flatten();
                 stored.and_then(|(text, _)| serde_json::from_str(&text).ok()).unwrap_or_default()
             };
-            Ok(Box::new(StreamFeed::new(options, heading, Box::new(durable))?))
+            Ok(Box::new(StreamFeed::new(options, heading, config.charset, Box::new(durable))?))
         }
     }
 }

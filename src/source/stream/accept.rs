@@ -1,82 +1,30 @@
-//! Letting senders in: listening, the handshake, and nobody who takes his time keeps others out.
+//! Letting senders in: listening, and nobody who takes his time keeps others out.
 use std::{
+    collections::VecDeque,
     fs, io,
-    io::{Read, Write},
-    net::{Shutdown, TcpListener, TcpStream},
+    net::TcpListener,
     os::unix::{
         fs::{DirBuilderExt, FileTypeExt, PermissionsExt},
         net::{UnixListener, UnixStream},
     },
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-        mpsc::{Receiver, Sender, channel},
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
     time::Duration,
 };
 
-use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned, crypto::ring, server::WebPkiClientVerifier};
+use super::{
+    Listen, StreamOptions,
+    handshake::{UnderWay, handshake, secure},
+    wire::{LOOK, Wire},
+};
+use crate::source::FeedError;
 
-use super::{Listen, StreamOptions};
-use crate::{output::pem::Pem, source::FeedError};
-
-/// How long a handshake may take.
-const HANDSHAKE: Duration = Duration::from_secs(15);
-/// Handshakes at once; further connections are closed.
-const AT_ONCE: usize = 8;
-/// How often the door is looked at, and how long a read waits: what came before is stored and acknowledged then.
-const LOOK: Duration = Duration::from_millis(50);
-
-/// A connection, whatever it runs over. Reads wait for [`LOOK`] at most.
-pub enum Wire {
-    /// TCP.
-    Tcp(TcpStream),
-    /// TCP under TLS.
-    Tls(Box<StreamOwned<ServerConnection, TcpStream>>),
-    /// A Unix socket.
-    Unix(UnixStream),
-}
-
-impl Wire {
-    /// Ends it.
-    pub fn shut(&self) {
-        let _ = match self {
-            Wire::Tcp(s) => s.shutdown(Shutdown::Both),
-            Wire::Tls(s) => s.sock.shutdown(Shutdown::Both),
-            Wire::Unix(s) => s.shutdown(Shutdown::Both),
-        };
-    }
-}
-
-impl Read for Wire {
-    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Wire::Tcp(s) => s.read(to),
-            Wire::Tls(s) => s.read(to),
-            Wire::Unix(s) => s.read(to),
-        }
-    }
-}
-
-impl Write for Wire {
-    fn write(&mut self, from: &[u8]) -> io::Result<usize> {
-        match self {
-            Wire::Tcp(s) => s.write(from),
-            Wire::Tls(s) => s.write(from),
-            Wire::Unix(s) => s.write(from),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Wire::Tcp(s) => s.flush(),
-            Wire::Tls(s) => s.flush(),
-            Wire::Unix(s) => s.flush(),
-        }
-    }
-}
+/// Refusals that are kept to be told.
+const REFUSALS: usize = 8;
 
 /// A sender that was let in.
 pub struct Peer {
@@ -91,16 +39,40 @@ enum Door {
     Unix(UnixListener),
 }
 
-/// What came to the door.
-enum Came {
-    In(Peer),
-    Refused(String),
+/// Who waits to be taken, and what is to be said of those who are not. Of several who wait only the newest does.
+#[derive(Default)]
+struct Porch {
+    inside: Mutex<(Option<Peer>, VecDeque<String>, u64)>,
+    came: Condvar,
+}
+
+impl Porch {
+    fn lock(&self) -> MutexGuard<'_, (Option<Peer>, VecDeque<String>, u64)> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enter(&self, peer: Peer) {
+        let name = peer.name.clone();
+        let before = self.lock().0.replace(peer);
+        if let Some(before) = before {
+            self.refuse(format!("{} is closed: {name} came after it", before.name));
+        }
+        self.came.notify_all();
+    }
+
+    fn refuse(&self, why: String) {
+        let mut inside = self.lock();
+        if inside.1.len() < REFUSALS {
+            inside.1.push_back(why);
+        } else {
+            inside.2 += 1;
+        }
+    }
 }
 
 /// Listens until it is dropped.
 pub struct Doors {
-    came: Receiver<Came>,
-    refused: Mutex<Vec<String>>,
+    porch: Arc<Porch>,
     over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
     socket: Option<PathBuf>,
@@ -126,42 +98,31 @@ impl Doors {
         if matches!(options.listen, Listen::Tls(_)) {
             secure(options).map_err(FeedError::Config)?;
         }
-        let (to, came) = channel();
+        let porch: Arc<Porch> = Arc::default();
         let over: Arc<AtomicBool> = Arc::default();
-        let (options, own) = (options.clone(), over.clone());
+        let (options, to, own) = (options.clone(), porch.clone(), over.clone());
         let thread = thread::spawn(move || listen(&door, &options, &to, &own));
-        Ok(Doors { came, refused: Mutex::default(), over, thread: Some(thread), socket })
+        Ok(Doors { porch, over, thread: Some(thread), socket })
     }
 
-    /// The sender that came last, if one came.
+    /// The sender that came last, if one waits.
     pub fn newest(&self) -> Option<Peer> {
-        self.came.try_iter().filter_map(|c| self.sort(c)).last()
+        self.porch.lock().0.take()
     }
 
     /// The same; waits for one.
     pub fn wait(&self, at_most: Duration) -> Option<Peer> {
-        let first = self.came.recv_timeout(at_most).ok()?;
-        let first = self.sort(first);
-        self.newest().or(first)
+        let waited = self.porch.came.wait_timeout_while(self.porch.lock(), at_most, |inside| inside.0.is_none());
+        waited.unwrap_or_else(PoisonError::into_inner).0.0.take()
     }
 
     /// Why senders were not let in.
     pub fn refused(&self) -> Option<String> {
-        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        if refused.is_empty() { None } else { Some(refused.remove(0)) }
-    }
-
-    fn sort(&self, came: Came) -> Option<Peer> {
-        match came {
-            Came::In(peer) => Some(peer),
-            Came::Refused(why) => {
-                let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-                if refused.len() < AT_ONCE {
-                    refused.push(why);
-                }
-                None
-            }
-        }
+        let mut inside = self.porch.lock();
+        inside.1.pop_front().or_else(|| match std::mem::take(&mut inside.2) {
+            0 => None,
+            more => Some(format!("{more} more connections were refused or closed")),
+        })
     }
 }
 
@@ -210,8 +171,9 @@ fn unix(path: &Path) -> io::Result<UnixListener> {
     made
 }
 
-fn listen(door: &Door, options: &StreamOptions, to: &Sender<Came>, over: &AtomicBool) {
-    let busy: Arc<AtomicUsize> = Arc::default();
+fn listen(door: &Door, options: &StreamOptions, porch: &Arc<Porch>, over: &AtomicBool) {
+    let under_way = UnderWay::default();
+    let mut number = 0;
     while !over.load(Ordering::Relaxed) {
         let came = match door {
             Door::Tcp(l) => l.accept().map(|(s, from)| (Wire::Tcp(s), from.to_string())),
@@ -222,91 +184,35 @@ fn listen(door: &Door, options: &StreamOptions, to: &Sender<Came>, over: &Atomic
             thread::sleep(LOOK);
             continue;
         };
-        let Wire::Tcp(socket) = wire else {
-            let _ = to.send(prepare(wire, name));
-            continue;
+        let socket = match wire {
+            Wire::Tcp(socket) if matches!(options.listen, Listen::Tls(_)) => socket,
+            wire => {
+                match prepare(&wire, &name) {
+                    Ok(()) if wire.is_closed() => {}
+                    Ok(()) => porch.enter(Peer { name, wire }),
+                    Err(why) => porch.refuse(why),
+                }
+                continue;
+            }
         };
-        if !matches!(options.listen, Listen::Tls(_)) {
-            let _ = to.send(prepare(Wire::Tcp(socket), name));
+        number += 1;
+        if let Err(e) = under_way.begin(number, &socket) {
+            porch.refuse(format!("{name} is refused: {e}"));
             continue;
         }
-        if busy.fetch_add(1, Ordering::SeqCst) >= AT_ONCE {
-            busy.fetch_sub(1, Ordering::SeqCst);
-            let _ = to.send(Came::Refused(format!("{name} is refused: {AT_ONCE} handshakes are under way")));
-            continue;
-        }
-        let (options, to, busy) = (options.clone(), to.clone(), busy.clone());
+        let (options, porch, under_way) = (options.clone(), porch.clone(), under_way.clone());
         thread::spawn(move || {
-            let came = match handshake(socket, &options) {
-                Ok(wire) => prepare(wire, name),
-                Err(why) => Came::Refused(format!("{name} is refused: {why}")),
-            };
-            busy.fetch_sub(1, Ordering::SeqCst);
-            let _ = to.send(came);
+            let shaken = handshake(socket, &options).map_err(|why| format!("{name} is refused: {why}"));
+            under_way.end(number);
+            match shaken.and_then(|wire| prepare(&wire, &name).map(|()| wire)) {
+                Ok(wire) => porch.enter(Peer { name, wire }),
+                Err(why) => porch.refuse(why),
+            }
         });
     }
 }
 
-fn prepare(wire: Wire, name: String) -> Came {
-    let set = match &wire {
-        Wire::Tcp(s) => timeouts(s),
-        Wire::Tls(s) => timeouts(&s.sock),
-        Wire::Unix(s) => s
-            .set_nonblocking(false)
-            .and_then(|()| s.set_read_timeout(Some(LOOK)))
-            .and_then(|()| s.set_write_timeout(Some(HANDSHAKE))),
-    };
-    match set {
-        Ok(()) => Came::In(Peer { name, wire }),
-        Err(e) => Came::Refused(format!("{name} is refused: {e}")),
-    }
-}
-
-fn timeouts(s: &TcpStream) -> io::Result<()> {
-    s.set_nonblocking(false)?;
-    s.set_nodelay(true)?;
-    s.set_read_timeout(Some(LOOK))?;
-    s.set_write_timeout(Some(HANDSHAKE))
-}
-
-fn handshake(mut socket: TcpStream, options: &StreamOptions) -> Result<Wire, String> {
-    // Read for every connection: certificates are renewed.
-    let config = secure(options)?;
-    let mut conn = ServerConnection::new(Arc::new(config)).map_err(|e| e.to_string())?;
-    let text = |e: io::Error| format!("TLS: {e}");
-    socket.set_nonblocking(false).map_err(text)?;
-    socket.set_read_timeout(Some(HANDSHAKE)).map_err(text)?;
-    socket.set_write_timeout(Some(HANDSHAKE)).map_err(text)?;
-    while conn.is_handshaking() {
-        conn.complete_io(&mut socket).map_err(text)?;
-    }
-    Ok(Wire::Tls(Box::new(StreamOwned::new(conn, socket))))
-}
-
-fn secure(options: &StreamOptions) -> Result<ServerConfig, String> {
-    let (Some(cert), Some(key)) = (&options.cert, &options.key) else {
-        return Err("tls:// needs cert and key".to_owned());
-    };
-    let key = Pem::from(key.clone());
-    key.check_private().map_err(|e| e.to_string())?;
-    let provider = Arc::new(ring::default_provider());
-    let builder = ServerConfig::builder_with_provider(provider.clone())
-        .with_safe_default_protocol_versions()
-        .map_err(|e| e.to_string())?;
-    let builder = match &options.client_ca {
-        None => builder.with_no_client_auth(),
-        Some(ca) => {
-            let mut roots = RootCertStore::empty();
-            for cert in Pem::from(ca.clone()).certificates().map_err(|e| e.to_string())? {
-                roots.add(cert).map_err(|e| format!("{}: {e}", ca.display()))?;
-            }
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
-                .build()
-                .map_err(|e| format!("{}: {e}", ca.display()))?;
-            builder.with_client_cert_verifier(verifier)
-        }
-    };
-    let chain = Pem::from(cert.clone()).certificates().map_err(|e| e.to_string())?;
-    let key = key.private_key().map_err(|e| e.to_string())?;
-    builder.with_single_cert(chain, key).map_err(|e| format!("{}: {e}", cert.display()))
+/// Ready to be read from, or why not.
+fn prepare(wire: &Wire, name: &str) -> Result<(), String> {
+    wire.prepare().map_err(|e| format!("{name} is refused: {e}"))
 }

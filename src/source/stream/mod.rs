@@ -5,21 +5,22 @@
 //! One sender at a time; a new connection takes the place of the one before it. What was not acknowledged on a connection is
 //! sent again on the next one, so a record is never taken for sent before its batch is stored.
 mod accept;
+mod handshake;
+mod wire;
 
-use std::{
-    io::{ErrorKind, Read, Write},
-    path::PathBuf,
-    sync::Arc,
-};
+use std::{io::ErrorKind, path::PathBuf, sync::Arc};
 
 use serde_json::Value;
 
 use self::accept::{Doors, Peer};
 use super::{Feed, FeedError, Place, Record, Step, WAIT, chain::JournalPlace};
 use crate::{
-    decode::journal::{
-        Heading,
-        record::{Framing, MAX_RECORD, Split, split},
+    decode::{
+        ebcdic::Charset,
+        journal::{
+            Heading,
+            record::{Framing, MAX_RECORD, Split, split},
+        },
     },
     output::Address,
 };
@@ -59,6 +60,7 @@ pub type Durable = Box<dyn Fn() -> JournalPlace>;
 /// Records from a socket.
 pub struct StreamFeed {
     heading: Arc<Heading>,
+    job: &'static Charset,
     doors: Doors,
     durable: Durable,
     peer: Option<Peer>,
@@ -72,10 +74,15 @@ pub struct StreamFeed {
 
 impl StreamFeed {
     /// Begins to listen.
-    pub fn new(options: &StreamOptions, heading: Arc<Heading>, durable: Durable) -> Result<StreamFeed, FeedError> {
+    pub fn new(
+        options: &StreamOptions,
+        heading: Arc<Heading>,
+        job: &'static Charset,
+        durable: Durable,
+    ) -> Result<StreamFeed, FeedError> {
         let doors = Doors::open(options)?;
         let (buffer, start, end, taken, told) = (Vec::new(), 0, 0, 0, 0);
-        Ok(StreamFeed { heading, doors, durable, peer: None, buffer, start, end, taken, told })
+        Ok(StreamFeed { heading, job, doors, durable, peer: None, buffer, start, end, taken, told })
     }
 
     fn bytes(&self) -> &[u8] {
@@ -86,9 +93,9 @@ impl StreamFeed {
     fn welcome(&mut self, mut peer: Peer) -> Step<'static> {
         let before = self.peer.take().map_or(String::new(), |p| format!("; it takes the place of {}", p.name));
         (self.start, self.end, self.taken, self.told) = (0, 0, 0, 0);
-        let greeting = greeting(&(self.durable)());
+        let greeting = greeting(&(self.durable)(), self.job);
         let name = peer.name.clone();
-        if let Err(e) = peer.wire.write_all(&greeting).and_then(|()| peer.wire.flush()) {
+        if let Err(e) = peer.wire.tell(&greeting) {
             return Step::Say(format!("{name} cannot be greeted: {e}{before}"));
         }
         self.peer = Some(peer);
@@ -182,7 +189,7 @@ impl Feed for StreamFeed {
         let Some(peer) = &mut self.peer else { return Ok(()) };
         if self.taken > self.told {
             self.told = self.taken;
-            let told = peer.wire.write_all(&self.taken.to_be_bytes()).and_then(|()| peer.wire.flush());
+            let told = peer.wire.tell(&self.taken.to_be_bytes());
             if told.is_err() {
                 // It sends again what it was not told of; the next read sees that it is gone.
                 peer.wire.shut();
@@ -201,13 +208,21 @@ impl Feed for StreamFeed {
 }
 
 /// QAUDJRN1, receiver library, receiver, sequence number in 20 digits; the rest is blank.
-fn greeting(durable: &JournalPlace) -> [u8; GREETING] {
+fn greeting(durable: &JournalPlace, job: &Charset) -> [u8; GREETING] {
     let mut greeting = [b' '; GREETING];
-    let text = format!("QAUDJRN1{:<10.10}{:<10.10}{:020}", durable.library, durable.receiver, durable.sequence);
+    let (library, receiver) = (invariant(&durable.library, job), invariant(&durable.receiver, job));
+    let text = format!("QAUDJRN1{library:<10.10}{receiver:<10.10}{:020}", durable.sequence);
     for (to, from) in greeting.iter_mut().zip(text.bytes()) {
         *to = from;
     }
     greeting
+}
+
+/// A name as CCSID 37 shows its bytes. In other CCSIDs the bytes of `#`, `@` and `$` are letters that ASCII lacks.
+fn invariant(name: &str, job: &Charset) -> String {
+    let Some(bytes) = job.encode(name) else { return name.replace(|c: char| !c.is_ascii(), "?") };
+    let shown = Charset::ebcdic(37).map_or_else(|_| name.to_owned(), |c| c.decode_string(&bytes));
+    shown.replace(|c: char| !c.is_ascii_graphic() && c != ' ', "?")
 }
 
 #[cfg(test)]
@@ -216,10 +231,21 @@ mod tests {
 
     #[test]
     fn the_greeting_says_where_to_go_on() {
+        let german = Charset::ebcdic(273).unwrap();
         let place = JournalPlace { library: "QGPL".into(), receiver: "AUDRCV0042".into(), sequence: 4711 };
-        let text = String::from_utf8(greeting(&place).to_vec()).unwrap();
+        let text = String::from_utf8(greeting(&place, german).to_vec()).unwrap();
         assert_eq!(text, format!("{:<64}", "QAUDJRN1QGPL      AUDRCV004200000000000000004711"));
-        let nothing = String::from_utf8(greeting(&JournalPlace::default()).to_vec()).unwrap();
+        let nothing = String::from_utf8(greeting(&JournalPlace::default(), german).to_vec()).unwrap();
         assert_eq!(nothing, format!("{:<64}", format!("QAUDJRN1{:20}{:020}", "", 0)));
+    }
+
+    #[test]
+    fn a_greeting_is_ascii_and_keeps_its_columns_whatever_the_ccsid_calls_the_letters() {
+        // X'7C' X'7B' X'5B' are @ # $ where IBM names them, and section sign, # and $ in Germany.
+        let german = Charset::ebcdic(273).unwrap();
+        let library = german.decode_string(&[0x7C, 0x7B, 0x5B, 0xC1]);
+        let place = JournalPlace { library, receiver: "\u{20ac}\u{1f512}".into(), sequence: 1 };
+        let text = String::from_utf8(greeting(&place, german).to_vec()).unwrap();
+        assert_eq!(text, format!("{:<64}", "QAUDJRN1@#$A      ??        00000000000000000001"));
     }
 }
