@@ -191,7 +191,9 @@ impl Reader {
     fn new(output: &OutputConfig, orders: &Orders, batch: &Batch) -> anyhow::Result<Reader> {
         let (shared, setup) = (&orders.shared, &orders.setup);
         let about = &batch.about;
-        let kind = HeadingKind::ALL.iter().find(|k| k.key() == about.heading);
+        // A batch of notices alone, stored before the first record came, has none: any will do.
+        let nothing_read = about.heading.is_empty();
+        let kind = HeadingKind::ALL.iter().find(|k| nothing_read || k.key() == about.heading);
         let heading = kind
             .and_then(|k| shared.catalog.heading(*k).cloned())
             .ok_or_else(|| anyhow!("no heading {:?} is known", about.heading))?;

@@ -289,8 +289,13 @@ fn export(place: &Where, output: Option<&str>, source: Option<&str>, to: Option<
             continue;
         }
         let this = (batch.about.heading.clone(), batch.about.ccsid);
+        if this.0.is_empty() {
+            // Stored before the first record came: notices alone.
+            notices += batch.len() as u64;
+            continue;
+        }
         let first = kind.get_or_insert_with(|| this.clone());
-        if *first != this && !this.0.is_empty() {
+        if *first != this {
             return Err(Failure::usage(anyhow!(
                 "the spool holds entries of more than one heading or CCSID ({} in CCSID {}, {} in CCSID {}): give --source NAME",
                 first.0,
