@@ -184,3 +184,68 @@ fn n3_every_system_has_its_chain_and_a_receiver_that_does_not_come_is_a_gap() {
     assert_eq!(gaps[0]["missing"], "receiver RCV0701 is missing between RCV0700 and RCV0702");
     assert_eq!(gaps[0]["system"], "PROD02");
 }
+
+#[test]
+fn a_move_that_fails_is_told_once_and_tried_again_and_nothing_is_read_twice() {
+    let agent = agent("complete = \"rename\"\nafter = \"move\"\nmove_to = \"../done\"");
+    // A file where the folder is to be.
+    let done = agent.dir.path().join("done");
+    fs::write(&done, "").unwrap();
+    let file = deliver(&agent, &made(&agent, "1", 1, 40, ""), "day");
+    let child = agent.start();
+    agent.wait("the complaint", SOON, || agent.log().contains("it is delivered and cannot be put away"));
+    thread::sleep(Duration::from_millis(1_500));
+    assert!(file.exists());
+    fs::remove_file(&done).unwrap();
+    agent.wait("the move", SOON, || done.join("day").exists());
+    // Of the same name again, twice: none is written over.
+    for (n, name) in [(2, "day.1"), (3, "day.2")] {
+        deliver(&agent, &made(&agent, "more", n * 100, 10, ""), "day");
+        agent.wait("the next", SOON, || done.join(name).exists());
+    }
+    signal(&child, "TERM");
+    agent.ends(child, 0, SOON);
+    assert_eq!((count(&agent), twice(&agent)), (60, 0));
+    assert_eq!(agent.log().matches("cannot be put away").count(), 1, "{}", agent.log());
+}
+
+#[test]
+fn what_is_no_capture_is_told_once_and_the_others_go_on() {
+    let agent = agent("complete = \"rename\"");
+    fs::write(agent.dir.path().join("drop/0"), vec![b'x'; 9_000]).unwrap();
+    let child = agent.start();
+    for n in 1..4 {
+        deliver(&agent, &made(&agent, "1", n * 10, 10, ""), &n.to_string());
+        agent.wait("the next", SOON, || count(&agent) == 10 * n as usize);
+        thread::sleep(Duration::from_millis(1_100));
+    }
+    signal(&child, "TERM");
+    agent.ends(child, 0, SOON);
+    assert_eq!(agent.log().matches("a file cannot be read, and stays where it is").count(), 1, "{}", agent.log());
+    // The gap was a batch of its own, before any record.
+    assert_eq!(notices(&agent.read("out"), "AGENT-GAP").len(), 1);
+}
+
+#[test]
+fn n3_a_file_that_is_cut_short_while_it_is_read_is_a_gap_and_stays() {
+    let agent = agent("complete = \"rename\"\nafter = \"delete\"");
+    // A full spool holds the source in the middle of the file.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let rest = "complete = \"rename\"\nafter = \"delete\"";
+    let text = config(rest, &format!("tcp://127.0.0.1:{port}"));
+    agent.configure(&format!("{text}[spool]\nmax_size = \"18MiB\"\n"));
+    let file = deliver(&agent, &made(&agent, "1", 1, 20_000, ""), "day");
+    let child = agent.start();
+    agent.wait("a full spool", SOON, || agent.log().contains("the spool is full"));
+    let size = fs::metadata(&file).unwrap().len();
+    fs::File::options().write(true).open(&file).unwrap().set_len(size - 15_000).unwrap();
+    let receiver = Receiver::start_on(port);
+    agent.wait("the gap", SOON, || !notices(&receiver.text(), "AGENT-GAP").is_empty());
+    agent.wait("the entries", SOON, || ids(&receiver.text()).len() == 19_990);
+    signal(&child, "TERM");
+    agent.ends(child, 0, SOON);
+    let gaps = notices(&receiver.text(), "AGENT-GAP");
+    assert_eq!(gaps.len(), 1, "{gaps:?}");
+    let missing = gaps[0]["missing"].as_str().unwrap();
+    assert!(missing.contains("was cut short to 29985000 while it was read"), "{missing}");
+}

@@ -151,7 +151,7 @@ fn take_in(config: &SourceConfig, orders: &Arc<Orders>, report: &Report) -> anyh
             intake.gap(Gap { before: place, after: JournalPlace::default(), text, back: false });
         }
         if now {
-            settle(config, orders, feed.as_mut());
+            settle(config, orders, feed.as_mut())?;
         }
         if ended || stop {
             return Ok(feed);
@@ -160,18 +160,19 @@ fn take_in(config: &SourceConfig, orders: &Arc<Orders>, report: &Report) -> anyh
 }
 
 /// Tells a feed what every output has passed.
-fn settle(config: &SourceConfig, orders: &Orders, feed: &mut dyn Feed) {
+fn settle(config: &SourceConfig, orders: &Orders, feed: &mut dyn Feed) -> anyhow::Result<()> {
     for line in feed.passed(orders.shared.spool.passed()) {
         log(format_args!("source {}: {line}", config.name));
     }
+    Ok(orders.shared.spool.forget_parts(&config.name, &feed.forgotten())?)
 }
 
 /// What is to become of the files of a source that has ended is done when every output has passed them.
 fn finish(config: &SourceConfig, orders: &Orders, feed: &mut dyn Feed) -> anyhow::Result<()> {
-    settle(config, orders, feed);
+    settle(config, orders, feed)?;
     while !feed.is_settled() && !orders.stopping() {
         thread::sleep(PATIENCE / 4);
-        settle(config, orders, feed);
+        settle(config, orders, feed)?;
     }
     Ok(())
 }

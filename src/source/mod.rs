@@ -106,6 +106,11 @@ pub trait Feed {
     /// the log.
     fn passed(&mut self, before: i64) -> Vec<String>;
 
+    /// Parts whose places are needed no more, since the last call.
+    fn forgotten(&mut self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Whether nothing is left to be done when outputs pass batches.
     fn is_settled(&self) -> bool;
 }

@@ -1,4 +1,7 @@
 //! The database of the spool: one writer behind a lock, batches in memory for outputs that are not behind.
+mod outputs;
+mod transactions;
+
 use std::{
     collections::{BTreeMap, VecDeque},
     fs::{self, File, OpenOptions, TryLockError},
@@ -11,14 +14,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension};
 
 use super::{
     SpoolError, SpoolOptions,
     batch::{self, Batch, Hash, NewBatch},
-    cursor::{self, Cursor, Cursors, Lane},
+    cursor::{self, Cursors},
     files::{inode, private, reserve},
-    positions::{PositionFile, Positions},
+    positions::PositionFile,
     schema,
     tables::{self, Live, Outputs},
 };
@@ -143,7 +146,6 @@ impl Spool {
             .optional()
             .map_err(error)?
             .unwrap_or(0);
-        tables::forget_parts(&db).map_err(error)?;
         let cursors = cursor::read(&db).map_err(error)?;
         let outputs = tables::outputs(&db).map_err(error)?;
         let live = tables::live(&db).map_err(error)?;
@@ -237,13 +239,21 @@ impl Spool {
         Ok(parts)
     }
 
+    /// Forgets places of parts of a source.
+    pub fn forget_parts(&self, source: &str, names: &[String]) -> Result<(), SpoolError> {
+        if names.is_empty() {
+            return Ok(());
+        }
+        tables::forget_parts(&mut self.lock().db, source, names).map_err(|e| self.error(e))
+    }
+
     /// Stores a batch, its source's position, and that of the part that was read (its name first), in one transaction;
     /// when this returns, all of it is on the disk, and the events are taken out of `new`. After an error they are not.
     pub fn append(&self, new: &mut NewBatch, position: &str, part: Option<(&str, &str)>) -> Result<i64, SpoolError> {
         let about = serde_json::to_string(&new.about).unwrap_or_default();
         let sum = batch::checksum(&new.blob);
         let mut inner = self.lock();
-        let id = store(&mut inner, new, &about, (position, part), &sum).map_err(|e| self.error(e))?;
+        let id = transactions::store(&mut inner, new, &about, (position, part), &sum).map_err(|e| self.error(e))?;
         inner.moved = false;
         inner.last = id;
         inner.live.insert(id, Live::new(&new.about, new.events as usize));
@@ -311,106 +321,19 @@ impl Spool {
         self.lock().last
     }
 
-    /// The cursor of an output's lane; a new output starts at the oldest batch.
-    pub fn cursor(&self, output: &str, lane: Lane) -> Cursor {
-        self.lock().cursors.get(&(output.to_owned(), lane)).copied().unwrap_or_default()
-    }
-
-    /// Moves a cursor forward; it reaches the disk with the next append or [`Spool::sync`].
-    pub fn advance(&self, output: &str, lane: Lane, to: Cursor) {
-        let mut inner = self.lock();
-        let cursor = inner.cursors.entry((output.to_owned(), lane)).or_default();
-        if to > *cursor {
-            *cursor = to;
-            inner.moved = true;
-        }
-    }
-
-    /// Makes an output of the configuration known: a batch is kept until all outputs that ever were have passed it.
-    /// `lanes` describes which lane an event is in: when that changes, all lanes begin where the slowest is, because an
-    /// event that waits in one would else be looked for in another that has passed it.
-    pub fn register(&self, output: &str, from: Start, lanes: &str) {
-        let mut inner = self.lock();
-        let kept = inner.outputs.entry(output.to_owned()).or_default();
-        let changed = kept.lanes.replace(lanes.to_owned()).is_some_and(|before| before != lanes);
-        if changed {
-            let slowest = Lane::ALL.iter().filter_map(|l| inner.cursors.get(&(output.to_owned(), *l))).min().copied();
-            for (cursor, slowest) in Lane::ALL.iter().filter_map(|l| Some(((output.to_owned(), *l), slowest?))) {
-                inner.cursors.insert(cursor, slowest);
-            }
-        }
-        let start = match from {
-            // Batches are numbered from 1.
-            Start::Oldest => Cursor { batch: 1, event: 0 },
-            Start::Now => Cursor { batch: inner.last + 1, event: 0 },
-        };
-        for lane in Lane::ALL {
-            inner.cursors.entry((output.to_owned(), lane)).or_insert(start);
-        }
-        inner.moved = true;
-    }
-
-    /// The outputs that are not among these and still keep batches here, with the number of events that wait for each.
-    pub fn left_behind(&self, outputs: &[&str]) -> Vec<(String, u64)> {
-        let mut others: Vec<String> = self.lock().cursors.keys().map(|(o, _)| o.clone()).collect();
-        others.dedup();
-        others.retain(|o| !outputs.contains(&o.as_str()));
-        let waiting = |o: &String| self.waiting(o).values().map(|w| w.events).sum();
-        others.into_iter().map(|o| (o.clone(), waiting(&o))).collect()
-    }
-
-    /// What an output has yet to deliver, by source.
-    pub fn waiting(&self, output: &str) -> BTreeMap<Arc<str>, Waiting> {
-        let inner = self.lock();
-        let slowest = Lane::ALL.iter().filter_map(|l| inner.cursors.get(&(output.to_owned(), *l))).min();
-        let from = slowest.copied().unwrap_or_default();
-        let mut found: BTreeMap<Arc<str>, Waiting> = BTreeMap::new();
-        for (id, live) in inner.live.range(from.batch..) {
-            let passed = if *id == from.batch { from.event } else { 0 };
-            let events = live.events.saturating_sub(passed) as u64;
-            if events > 0 {
-                let waiting = found.entry(live.source.clone()).or_default();
-                waiting.events += events;
-                waiting.since.get_or_insert(live.made);
-            }
-        }
-        found
-    }
-
-    /// The first batch that some output has yet to pass.
-    pub fn passed(&self) -> i64 {
-        let inner = self.lock();
-        let next = inner.last + 1;
-        inner.cursors.values().map(|c| c.batch).min().map_or(next, |c| c.min(next))
-    }
-
-    /// What an output had spent of its daily budget, as [`Spool::spend`] was told.
-    pub fn spent(&self, output: &str) -> Option<String> {
-        self.lock().outputs.get(output).and_then(|o| o.spent.clone())
-    }
-
-    /// Keeps what an output has spent of its daily budget; it reaches the disk as cursors do.
-    pub fn spend(&self, output: &str, spent: String) {
-        let mut inner = self.lock();
-        let kept = inner.outputs.entry(output.to_owned()).or_default();
-        if kept.spent.as_ref() != Some(&spent) {
-            kept.spent = Some(spent);
-            inner.moved = true;
-        }
-    }
-
     /// Writes the cursors, deletes the batches that every output has passed, and writes the position file for them.
     pub fn sync(&self) -> Result<(), SpoolError> {
         if inode(&self.path) != Some(self.inode) {
             return Err(SpoolError::Gone { path: self.path.clone() });
         }
         let mut inner = self.lock();
-        if !inner.moved {
+        let keep = KEPT_FREE.min(self.max_size() / 4);
+        // What was deleted is given back some pages at a time: it goes on when nothing else moves.
+        if !inner.moved && self.free.load(Ordering::Relaxed) < keep + schema::PAGE {
             return Ok(());
         }
         let passed = inner.cursors.values().map(|c| c.batch).min().unwrap_or(0);
-        let keep = KEPT_FREE.min(self.max_size() / 4);
-        let positions = sync(&mut inner, passed, keep).map_err(|e| self.error(e))?;
+        let positions = transactions::sync(&mut inner, passed, keep).map_err(|e| self.error(e))?;
         inner.moved = false;
         inner.live = inner.live.split_off(&passed);
         self.count_free(&inner);
@@ -476,77 +399,4 @@ impl Spool {
             .map_err(|e| self.error(e))?;
         Ok(Status { batches, events, size: self.size(), last: inner.last })
     }
-}
-
-fn store(
-    inner: &mut Inner,
-    new: &NewBatch,
-    about: &str,
-    (position, part): (&str, Option<(&str, &str)>),
-    sum: &Hash,
-) -> rusqlite::Result<i64> {
-    let Inner { db, cursors, outputs, moved, .. } = inner;
-    let t = db.transaction()?;
-    let source = &new.about.source;
-    t.prepare_cached(
-        "INSERT INTO batch (source, format, about, position, part, part_position, raw_sha256, events, blob_sha256, blob) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-    )?
-    .execute(params![
-        source,
-        batch::FORMAT,
-        about,
-        position,
-        part.map(|p| p.0),
-        part.map(|p| p.1),
-        new.raw_sha256,
-        new.events,
-        sum,
-        new.blob
-    ])?;
-    let id = t.last_insert_rowid();
-    t.prepare_cached("INSERT OR REPLACE INTO source (name, position, raw_sha256) VALUES (?1, ?2, ?3)")?
-        .execute(params![source, position, new.raw_sha256])?;
-    if let Some((name, position)) = part {
-        t.prepare_cached("INSERT OR REPLACE INTO part (source, name, position, batch) VALUES (?1, ?2, ?3, ?4)")?
-            .execute(params![source, name, position, id])?;
-    }
-    if *moved {
-        tables::write_state(&t, cursors, outputs)?;
-    }
-    t.commit()?;
-    Ok(id)
-}
-
-/// Writes the cursors and deletes the batches before `passed`. Returns the positions that are passed with them. Of the pages
-/// that are free then, `keep` bytes stay in the file: the next batches need them.
-fn sync(inner: &mut Inner, passed: i64, keep: u64) -> rusqlite::Result<Positions> {
-    let Inner { db, cursors, outputs, .. } = inner;
-    let t = db.transaction()?;
-    tables::write_state(&t, cursors, outputs)?;
-    let mut positions = Positions::new();
-    {
-        let mut whole =
-            t.prepare_cached("SELECT source, position, max(id) FROM batch WHERE id < ?1 GROUP BY source")?;
-        let mut rows = whole.query([passed])?;
-        while let Some(r) = rows.next()? {
-            positions.entry(r.get(0)?).or_default().position = r.get(1)?;
-        }
-        let mut parts = t.prepare_cached(
-            "SELECT source, part, part_position, max(id) FROM batch WHERE id < ?1 AND part IS NOT NULL GROUP BY source, part",
-        )?;
-        let mut rows = parts.query([passed])?;
-        while let Some(r) = rows.next()? {
-            positions.entry(r.get(0)?).or_default().parts.insert(r.get(1)?, r.get(2)?);
-        }
-    }
-    t.prepare_cached("DELETE FROM batch WHERE id < ?1")?.execute([passed])?;
-    t.commit()?;
-    let surplus = schema::free(db)?.saturating_sub(keep) / schema::PAGE;
-    if surplus > 0 {
-        // Each step of this statement gives one page back.
-        let mut vacuum = db.prepare(&format!("PRAGMA incremental_vacuum({})", surplus.min(1_000)))?;
-        let mut pages = vacuum.query([])?;
-        while pages.next()?.is_some() {}
-    }
-    Ok(positions)
 }

@@ -8,9 +8,6 @@ use super::{
     cursor::{self, Cursors},
 };
 
-/// Parts of a source that are remembered: files of a folder that were read.
-const PARTS: i64 = 10_000;
-
 /// A stored batch, in short.
 #[derive(Clone, Debug)]
 pub(super) struct Live {
@@ -45,17 +42,13 @@ pub(super) fn write_state(t: &Transaction<'_>, cursors: &Cursors, outputs: &Outp
     Ok(())
 }
 
-/// Forgets the parts of sources that were read longest ago, where there are very many.
-pub(super) fn forget_parts(db: &Connection) -> rusqlite::Result<()> {
-    let sources: Vec<String> =
-        db.prepare("SELECT DISTINCT source FROM part")?.query_map([], |r| r.get(0))?.collect::<Result<_, _>>()?;
-    for source in sources {
-        db.execute(
-            "DELETE FROM part WHERE source = ?1 AND batch <= (SELECT batch FROM part WHERE source = ?1 ORDER BY batch DESC LIMIT 1 OFFSET ?2)",
-            params![source, PARTS],
-        )?;
+/// Takes parts of a source off the disk, in one transaction.
+pub(super) fn forget_parts(db: &mut Connection, source: &str, names: &[String]) -> rusqlite::Result<()> {
+    let t = db.transaction()?;
+    for name in names {
+        t.prepare_cached("DELETE FROM part WHERE source = ?1 AND name = ?2")?.execute([source, name])?;
     }
-    Ok(())
+    t.commit()
 }
 
 pub(super) fn outputs(db: &Connection) -> rusqlite::Result<Outputs> {

@@ -154,3 +154,37 @@ fn n2_fault_16_a_state_that_is_empty_foreign_newer_or_older_is_set_aside_and_nev
     let (found, _, _) = read(copy.path());
     assert!(found.is_empty() && !stored.is_empty());
 }
+
+#[test]
+fn a_spool_that_is_drained_gives_its_room_back_though_nothing_else_comes() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, _) =
+        Spool::open(SpoolOptions { max_size: 32 << 20, ..SpoolOptions::new(dir.path().to_owned()) }).unwrap();
+    spool.register("a", Start::Oldest, "");
+    // 48 MiB of what does not compress: more pages than one sync gives back.
+    let mut noise = 1_u64;
+    let mut text = || {
+        let bytes = (0..30_000).map(|_| {
+            noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            char::from(b'!' + u8::try_from(noise >> 58).unwrap())
+        });
+        bytes.collect::<String>()
+    };
+    for _ in 0..64 {
+        let about = Continuity { source: "s".into(), heading: "type5".into(), ..Continuity::default() };
+        let mut builder = Builder::new(about, &[0; 32]);
+        for _ in 0..32 {
+            builder.push_notice(&Notice::new(GAP, &text(), 0, chrono_tz::UTC));
+        }
+        spool.append(&mut builder.finish(), "{}", None).unwrap();
+    }
+    let full = spool.size();
+    let last = Cursor { batch: spool.last() + 1, event: 0 };
+    Lane::ALL.iter().for_each(|lane| spool.advance("a", *lane, last));
+    for _ in 0..8 {
+        spool.sync().unwrap();
+    }
+    let database = fs::metadata(dir.path().join("spool.db")).unwrap().len();
+    // A quarter of its size may stay for the next batches.
+    assert!(full > 48 << 20 && database < 12 << 20, "{full} bytes before, {database} behind");
+}

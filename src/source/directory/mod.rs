@@ -3,15 +3,16 @@
 //! A file is known by what is in it: its part is named after the hash of its first bytes, and its place ([`FilePlace`]) says what
 //! stood before it. So a file that comes again under any name is not read again, one that has grown goes on, and one that only
 //! begins alike is read from its start.
+mod away;
+mod scan;
+
 use std::{
-    collections::{BTreeMap, HashMap, HashSet, VecDeque},
-    ffi::OsString,
-    fs, io,
-    os::unix::fs::MetadataExt,
+    collections::{BTreeMap, HashMap, VecDeque},
+    io,
     path::{Path, PathBuf},
     sync::Arc,
     thread,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
@@ -21,8 +22,8 @@ use crate::decode::journal::{Heading, detect::Wanted};
 
 /// How often the folder is looked at.
 const SCAN: Duration = Duration::from_secs(1);
-/// Names of files that are on their way, or marks of others.
-const PASSED_OVER: [&str; 4] = [".done", ".tmp", ".part", ".filepart"];
+/// Parts that are kept of files that are not in the folder any more.
+const PARTS: usize = 10_000;
 
 /// When a file is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +87,18 @@ struct Reading {
     broken: bool,
 }
 
+/// How a file of the folder looked.
+#[derive(Clone)]
+struct Seen {
+    look: Look,
+    /// Since when it looks so.
+    since: Instant,
+    /// It need not be looked into until it looks otherwise.
+    done: bool,
+    /// The part that it was read as.
+    part: Option<String>,
+}
+
 /// A file that was read to its end.
 struct Finished {
     path: PathBuf,
@@ -105,8 +118,10 @@ pub struct DirectoryFeed {
     /// Files that are complete and to be read, in order.
     queue: VecDeque<(PathBuf, Look)>,
     scanned: Option<Instant>,
-    /// How files looked that need not be looked into again, and when each was first seen so.
-    seen: HashMap<PathBuf, (Look, Instant, bool)>,
+    /// The files that are there.
+    seen: HashMap<PathBuf, Seen>,
+    /// Parts that were forgotten and are to be taken off the disk.
+    forgotten: Vec<String>,
     reading: Option<Reading>,
     finished: Vec<Finished>,
     /// What is to be said before anything else.
@@ -137,6 +152,7 @@ impl DirectoryFeed {
             queue: VecDeque::new(),
             scanned: None,
             seen: HashMap::new(),
+            forgotten: Vec::new(),
             reading: None,
             finished: Vec::new(),
             say: VecDeque::new(),
@@ -146,92 +162,18 @@ impl DirectoryFeed {
         }
     }
 
-    /// Looks which files are complete. Whether some are there that are not yet.
-    fn scan(&mut self) -> Result<bool, FeedError> {
-        self.scanned = Some(Instant::now());
-        let io = |source| FeedError::Io { what: self.options.path.display().to_string(), source };
-        let mut found: Vec<(OsString, Look)> = Vec::new();
-        let mut incomplete = false;
-        let mut there = HashSet::new();
-        let entries = match fs::read_dir(&self.options.path) {
-            Err(e) if self.options.follow && e.kind() == io::ErrorKind::NotFound => {
-                if !std::mem::replace(&mut self.missing, true) {
-                    let text = format!("{} is not there yet: waiting for it", self.options.path.display());
-                    self.say.push_back(Step::Say(text));
-                }
-                return Ok(false);
-            }
-            entries => entries.map_err(io)?,
-        };
-        self.missing = false;
-        for entry in entries {
-            let entry = entry.map_err(io)?;
-            let (path, name) = (entry.path(), entry.file_name());
-            // Gone between the two, or not to be looked at: it is not there.
-            let Ok(meta) = fs::metadata(&path) else { continue };
-            let text = name.to_string_lossy();
-            if !meta.is_file() || text.starts_with('.') || PASSED_OVER.iter().any(|end| text.ends_with(end)) {
-                continue;
-            }
-            if !matches(self.options.pattern.as_bytes(), text.as_bytes()) {
-                continue;
-            }
-            let modified = meta.modified().ok();
-            let look = Look { device: meta.dev(), inode: meta.ino(), size: meta.len(), modified };
-            there.insert(path.clone());
-            let (since, done) = match self.seen.get(&path) {
-                Some((before, since, done)) if *before == look => (*since, *done),
-                _ => (Instant::now(), false),
-            };
-            self.seen.insert(path.clone(), (look, since, done));
-            if done || self.reading.as_ref().is_some_and(|r| r.path == path) {
-                continue;
-            }
-            if self.is_complete(&path, &look, since) {
-                found.push((name, look));
-            } else {
-                incomplete = true;
-            }
-        }
-        self.seen.retain(|path, _| there.contains(path));
-        match self.options.order {
-            Order::Name => found.sort_by(|a, b| a.0.cmp(&b.0)),
-            Order::Time => found.sort_by(|a, b| (a.1.modified, &a.0).cmp(&(b.1.modified, &b.0))),
-        }
-        self.queue = found.into_iter().map(|(name, look)| (self.options.path.join(name), look)).collect();
-        Ok(incomplete)
-    }
-
-    fn is_complete(&self, path: &Path, look: &Look, since: Instant) -> bool {
-        match self.options.complete {
-            Complete::Rename => true,
-            Complete::Done => with_end(path, ".done").exists(),
-            Complete::Stable(quiet) => {
-                let age = look.modified.and_then(|m| SystemTime::now().duration_since(m).ok());
-                since.elapsed() >= quiet || age.is_some_and(|a| a >= quiet)
-            }
-        }
-    }
-
-    /// Marks a file as one that need not be looked into until it changes.
-    fn settle(&mut self, path: &Path) {
-        if let Some((_, _, done)) = self.seen.get_mut(path) {
-            *done = true;
-        }
-    }
-
     /// Opens the next file of the queue where there is something new in it.
     fn open(&mut self) -> Option<()> {
         let (path, look) = self.queue.pop_front()?;
         if look.size == 0 {
-            self.settle(&path);
+            self.settle(&path, None);
             self.say.push_back(Step::Say(format!("{} is empty", path.display())));
             return Some(());
         }
         match self.look_into(&path, look) {
             Ok(()) => {}
             Err(e) => {
-                self.settle(&path);
+                self.settle(&path, None);
                 // A file that was taken away meanwhile was never complete.
                 if path.exists() {
                     self.say.push_back(Step::Lost(format!("a file cannot be read, and stays where it is: {e}")));
@@ -294,7 +236,7 @@ impl DirectoryFeed {
     /// The file that is read has no more.
     fn finish(&mut self) {
         if let Some(r) = self.reading.take() {
-            self.settle(&r.path);
+            self.settle(&r.path, r.part);
             if r.broken {
                 return;
             }
@@ -314,20 +256,7 @@ impl DirectoryFeed {
         if Look::at(&file.path).ok().flatten() != Some(file.look) {
             return Ok(());
         }
-        let done = with_end(&file.path, ".done");
-        match &self.options.after {
-            After::Keep => return Ok(()),
-            After::Delete => fs::remove_file(&file.path)?,
-            After::Move(folder) => {
-                fs::create_dir_all(folder)?;
-                let to = free_name(folder, &file.path);
-                fs::rename(&file.path, &to)?;
-                if done.exists() {
-                    return fs::rename(&done, with_end(&to, ".done"));
-                }
-            }
-        }
-        if done.exists() { fs::remove_file(&done) } else { Ok(()) }
+        away::put_away(&file.path, &self.options.after)
     }
 }
 
@@ -336,39 +265,6 @@ fn with_end(path: &Path, end: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(end);
     PathBuf::from(name)
-}
-
-/// A name in a folder that nothing has yet.
-fn free_name(folder: &Path, file: &Path) -> PathBuf {
-    let plain = folder.join(file.file_name().unwrap_or_default());
-    let numbered = (1..).map(|n| with_end(&plain, &format!(".{n}")));
-    std::iter::once(plain.clone()).chain(numbered).find(|p| !p.exists()).unwrap_or(plain)
-}
-
-/// Whether a name matches a pattern with `*` and `?`. Goes back to the last star only, so it never takes long.
-fn matches(pattern: &[u8], name: &[u8]) -> bool {
-    let (mut p, mut n) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while let Some(c) = name.get(n) {
-        match pattern.get(p) {
-            Some(b'*') => {
-                star = Some((p, n));
-                p += 1;
-            }
-            Some(w) if *w == b'?' || w == c => {
-                p += 1;
-                n += 1;
-            }
-            _ => match star {
-                Some((at, from)) => {
-                    star = Some((at, from + 1));
-                    (p, n) = (at + 1, from + 1);
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern.get(p..).is_none_or(|rest| rest.iter().all(|w| *w == b'*'))
 }
 
 impl Feed for DirectoryFeed {
@@ -400,6 +296,7 @@ impl Feed for DirectoryFeed {
                     if !self.queue.is_empty() {
                         return Ok(Step::Wait);
                     }
+                    self.forget();
                     if !self.options.follow && !incomplete {
                         return Ok(Step::End);
                     }
@@ -408,11 +305,18 @@ impl Feed for DirectoryFeed {
                 return Ok(Step::Idle);
             }
         };
+        let Some(r) = &mut self.reading else { return Ok(Step::Wait) };
         if front == Front::End {
+            let (was, is) = (r.look.size, r.capture.file_size()?);
+            if is < was {
+                self.say.push_back(Step::Lost(format!(
+                    "{}: it had {was} bytes when it was complete, and was cut short to {is} while it was read",
+                    r.path.display()
+                )));
+            }
             self.boundary = true;
             return Ok(Step::Boundary);
         }
-        let Some(r) = &mut self.reading else { return Ok(Step::Wait) };
         match r.capture.next()? {
             Some(Item::Record(bytes, offset) | Item::Cut(bytes, offset)) => {
                 Ok(Step::Record(Record { bytes, heading: &r.heading, offset }))
@@ -467,30 +371,11 @@ impl Feed for DirectoryFeed {
         said
     }
 
+    fn forgotten(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.forgotten)
+    }
+
     fn is_settled(&self) -> bool {
         self.finished.is_empty() || self.options.after == After::Keep || self.finished.iter().all(|f| f.told)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_match_patterns_with_stars_and_question_marks() {
-        for (pattern, name, is) in [
-            ("*", "a", true),
-            ("*.jrn", "day.jrn", true),
-            ("*.jrn", "day.jrn.gz", false),
-            ("A?D*", "AUD0042", true),
-            ("A?D*", "AUUD", false),
-            ("day", "day", true),
-            ("", "x", false),
-            ("**a*", "bab", true),
-            ("*ab", "aab", true),
-            ("*a*a*a*a*a*a*a*a*b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false),
-        ] {
-            assert_eq!(matches(pattern.as_bytes(), name.as_bytes()), is, "{pattern} {name}");
-        }
     }
 }

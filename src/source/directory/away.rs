@@ -1,0 +1,141 @@
+//! What becomes of a file that every output has passed: it stays, is moved or deleted, and its mark with it.
+//!
+//! File and mark cannot go in one step. So a file with a mark first gets a hidden name that says what is under way, then the mark
+//! goes, then the file: whatever ends the agent between, the next start sees it and finishes it, and no mark is left for the next
+//! file of that name.
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use super::{After, with_end};
+
+/// The end of the hidden name.
+const DELIVERED: &str = ".delivered";
+
+/// Does with a file what was asked for. Where that fails, the file is where it was.
+pub fn put_away(path: &Path, after: &After) -> io::Result<()> {
+    if *after == After::Keep {
+        return Ok(());
+    }
+    if !with_end(path, ".done").exists() {
+        return go(path, path, after);
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let hidden = path.with_file_name(format!(".{name}{DELIVERED}"));
+    fs::rename(path, &hidden)?;
+    let gone = mark(path, after).and_then(|()| go(&hidden, path, after));
+    if gone.is_err() && !path.exists() {
+        let _ = fs::rename(&hidden, path);
+    }
+    gone
+}
+
+/// Finishes what a killed agent began; returns what it did and could not do.
+pub fn tidy(folder: &Path, after: &After) -> Vec<String> {
+    let mut said = Vec::new();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let Some(name) = name.strip_prefix('.').and_then(|n| n.strip_suffix(DELIVERED)) else { continue };
+        if *after == After::Keep {
+            continue;
+        }
+        let path = folder.join(name);
+        // Where another file of that name has come, the mark is its own.
+        let gone =
+            if path.exists() { Ok(()) } else { mark(&path, after) }.and_then(|()| go(&entry.path(), &path, after));
+        said.push(match gone {
+            Ok(()) => format!("{}: it was delivered before, and is put away now", path.display()),
+            Err(e) => format!("{}: it was delivered before, and cannot be put away: {e}", entry.path().display()),
+        });
+    }
+    said
+}
+
+/// The mark of a file goes where the file will go.
+fn mark(path: &Path, after: &After) -> io::Result<()> {
+    let mark = with_end(path, ".done");
+    if !mark.exists() {
+        return Ok(());
+    }
+    match after {
+        After::Keep => Ok(()),
+        After::Delete => fs::remove_file(mark),
+        After::Move(folder) => {
+            fs::create_dir_all(folder)?;
+            fs::rename(mark, with_end(&free_name(folder, path), ".done"))
+        }
+    }
+}
+
+/// A file goes; `called` is the name that it had.
+fn go(path: &Path, called: &Path, after: &After) -> io::Result<()> {
+    match after {
+        After::Keep => Ok(()),
+        After::Delete => fs::remove_file(path),
+        After::Move(folder) => {
+            fs::create_dir_all(folder)?;
+            fs::rename(path, free_name(folder, called))
+        }
+    }
+}
+
+/// A name in a folder that nothing has yet.
+fn free_name(folder: &Path, file: &Path) -> PathBuf {
+    let plain = folder.join(file.file_name().unwrap_or_default());
+    let numbered = (1..).map(|n| with_end(&plain, &format!(".{n}")));
+    std::iter::once(plain.clone()).chain(numbered).find(|p| !p.exists()).unwrap_or(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<String> =
+            fs::read_dir(folder).unwrap().map(|f| f.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn whatever_ends_the_agent_between_file_and_mark_the_next_start_finishes_it() {
+        for after in ["delete", "move"] {
+            // Killed before the mark went, or behind it.
+            for mark_there in [true, false] {
+                let dir = tempfile::tempdir().unwrap();
+                let (folder, to) = (dir.path().join("in"), dir.path().join("done"));
+                fs::create_dir(&folder).unwrap();
+                let after = if after == "move" { After::Move(to.clone()) } else { After::Delete };
+                fs::write(folder.join(".a.delivered"), "A").unwrap();
+                if mark_there {
+                    fs::write(folder.join("a.done"), "").unwrap();
+                }
+                fs::write(folder.join("b"), "B").unwrap();
+                assert_eq!(tidy(&folder, &after).len(), 1);
+                assert_eq!(names(&folder), ["b"], "{after:?} {mark_there}");
+                if let After::Move(_) = after {
+                    let want: &[&str] = if mark_there { &["a", "a.done"] } else { &["a"] };
+                    assert_eq!(names(&to), want);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_put_away_is_where_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("a");
+        for name in ["a", "a.done"] {
+            fs::write(dir.path().join(name), "").unwrap();
+        }
+        // A file where the folder is to be.
+        fs::write(dir.path().join("done"), "").unwrap();
+        assert!(put_away(&file, &After::Move(dir.path().join("done"))).is_err());
+        assert_eq!(names(dir.path()), ["a", "a.done", "done"]);
+        fs::remove_file(dir.path().join("done")).unwrap();
+        put_away(&file, &After::Move(dir.path().join("done"))).unwrap();
+        assert_eq!(names(dir.path()), ["done"]);
+        assert_eq!(names(&dir.path().join("done")), ["a", "a.done"]);
+    }
+}

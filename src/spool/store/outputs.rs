@@ -1,0 +1,95 @@
+//! The outputs that read the spool: where each of them stands, what waits for it, what it has spent.
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{Spool, Start, Waiting};
+use crate::spool::{Cursor, Lane};
+
+impl Spool {
+    /// The cursor of an output's lane; a new output starts at the oldest batch.
+    pub fn cursor(&self, output: &str, lane: Lane) -> Cursor {
+        self.lock().cursors.get(&(output.to_owned(), lane)).copied().unwrap_or_default()
+    }
+
+    /// Moves a cursor forward; it reaches the disk with the next append or [`Spool::sync`].
+    pub fn advance(&self, output: &str, lane: Lane, to: Cursor) {
+        let mut inner = self.lock();
+        let cursor = inner.cursors.entry((output.to_owned(), lane)).or_default();
+        if to > *cursor {
+            *cursor = to;
+            inner.moved = true;
+        }
+    }
+
+    /// Makes an output of the configuration known: a batch is kept until all outputs that ever were have passed it.
+    /// `lanes` describes which lane an event is in: when that changes, all lanes begin where the slowest is, because an
+    /// event that waits in one would else be looked for in another that has passed it.
+    pub fn register(&self, output: &str, from: Start, lanes: &str) {
+        let mut inner = self.lock();
+        let kept = inner.outputs.entry(output.to_owned()).or_default();
+        let changed = kept.lanes.replace(lanes.to_owned()).is_some_and(|before| before != lanes);
+        if changed {
+            let slowest = Lane::ALL.iter().filter_map(|l| inner.cursors.get(&(output.to_owned(), *l))).min().copied();
+            for (cursor, slowest) in Lane::ALL.iter().filter_map(|l| Some(((output.to_owned(), *l), slowest?))) {
+                inner.cursors.insert(cursor, slowest);
+            }
+        }
+        let start = match from {
+            // Batches are numbered from 1.
+            Start::Oldest => Cursor { batch: 1, event: 0 },
+            Start::Now => Cursor { batch: inner.last + 1, event: 0 },
+        };
+        for lane in Lane::ALL {
+            inner.cursors.entry((output.to_owned(), lane)).or_insert(start);
+        }
+        inner.moved = true;
+    }
+
+    /// The outputs that are not among these and still keep batches here, with the number of events that wait for each.
+    pub fn left_behind(&self, outputs: &[&str]) -> Vec<(String, u64)> {
+        let mut others: Vec<String> = self.lock().cursors.keys().map(|(o, _)| o.clone()).collect();
+        others.dedup();
+        others.retain(|o| !outputs.contains(&o.as_str()));
+        let waiting = |o: &String| self.waiting(o).values().map(|w| w.events).sum();
+        others.into_iter().map(|o| (o.clone(), waiting(&o))).collect()
+    }
+
+    /// What an output has yet to deliver, by source.
+    pub fn waiting(&self, output: &str) -> BTreeMap<Arc<str>, Waiting> {
+        let inner = self.lock();
+        let slowest = Lane::ALL.iter().filter_map(|l| inner.cursors.get(&(output.to_owned(), *l))).min();
+        let from = slowest.copied().unwrap_or_default();
+        let mut found: BTreeMap<Arc<str>, Waiting> = BTreeMap::new();
+        for (id, live) in inner.live.range(from.batch..) {
+            let passed = if *id == from.batch { from.event } else { 0 };
+            let events = live.events.saturating_sub(passed) as u64;
+            if events > 0 {
+                let waiting = found.entry(live.source.clone()).or_default();
+                waiting.events += events;
+                waiting.since.get_or_insert(live.made);
+            }
+        }
+        found
+    }
+
+    /// The first batch that some output has yet to pass.
+    pub fn passed(&self) -> i64 {
+        let inner = self.lock();
+        let next = inner.last + 1;
+        inner.cursors.values().map(|c| c.batch).min().map_or(next, |c| c.min(next))
+    }
+
+    /// What an output had spent of its daily budget, as [`Spool::spend`] was told.
+    pub fn spent(&self, output: &str) -> Option<String> {
+        self.lock().outputs.get(output).and_then(|o| o.spent.clone())
+    }
+
+    /// Keeps what an output has spent of its daily budget; it reaches the disk as cursors do.
+    pub fn spend(&self, output: &str, spent: String) {
+        let mut inner = self.lock();
+        let kept = inner.outputs.entry(output.to_owned()).or_default();
+        if kept.spent.as_ref() != Some(&spent) {
+            kept.spent = Some(spent);
+            inner.moved = true;
+        }
+    }
+}
