@@ -198,3 +198,19 @@ fn n2_half_a_record_at_the_end_of_a_capture_that_was_read_once_is_read_again_whe
         assert!(notices(&agent.read("out"), "AGENT-GAP").is_empty(), "{}", agent.log());
     }
 }
+
+#[test]
+fn a_named_pipe_as_a_capture_is_refused_at_once() {
+    let dir = folder();
+    let pipe = dir.path().join("day.type5");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for follow in ["true", "false"] {
+        let source = format!("[[source]]\nname = \"prod01\"\npath = \"day.type5\"\nfollow = {follow}\n");
+        let agent = Agent::new(folder(), "");
+        fs::rename(&pipe, agent.dir.path().join("day.type5")).unwrap();
+        agent.configure(&format!("{source}[[output]]\nname = \"a\"\naddress = \"null\"\n"));
+        agent.ends(agent.start(), 1, Duration::from_secs(10));
+        assert!(agent.log().contains("expected a capture file, found a named pipe"), "{}", agent.log());
+        fs::rename(agent.dir.path().join("day.type5"), &pipe).unwrap();
+    }
+}

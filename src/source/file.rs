@@ -6,7 +6,7 @@
 use std::{
     fs,
     io::ErrorKind,
-    os::unix::fs::MetadataExt,
+    os::unix::fs::{FileTypeExt, MetadataExt},
     path::{Path, PathBuf},
     sync::Arc,
     thread,
@@ -174,6 +174,7 @@ impl CaptureFeed {
             let told = std::mem::replace(&mut self.told, true);
             return Ok((!told).then(|| Step::Say(format!("{} is not there yet: waiting for it", self.path.display()))));
         };
+        self.is_a_file()?;
         let Some(capture) = self.try_open(look)? else { return Ok(None) };
         self.told = false;
         let open = self.open.insert(Open::new(capture, look));
@@ -189,6 +190,20 @@ impl CaptureFeed {
             self.path.display(),
             place.offset
         ))))
+    }
+
+    /// A pipe has no place to go on from, and opening one waits for whoever writes to it.
+    fn is_a_file(&self) -> Result<(), FeedError> {
+        let Ok(meta) = fs::metadata(&self.path) else { return Ok(()) };
+        // Directories have a better message of their own.
+        if meta.is_file() || meta.is_dir() {
+            return Ok(());
+        }
+        let what = if meta.file_type().is_fifo() { "a named pipe" } else { "no regular file" };
+        Err(FeedError::Config(format!(
+            "{}: expected a capture file, found {what}: what is read from it could not be read again; let its writer send to a source of kind = \"stream\", or write a file, or read it with `qaudjrn replay`",
+            self.path.display()
+        )))
     }
 
     /// Opens the file if it can be told what it is. Of a file that is still being written, the beginning alone may look
