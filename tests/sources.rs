@@ -79,12 +79,14 @@ fn number(line: &Value) -> u64 {
 #[test]
 fn n3_receivers_that_change_within_a_batch_are_no_gap_and_a_step_back_is_one() {
     let dir = folder();
-    let parts = [("0042", 1, 90), ("0043", 91, 60), ("0044", 1, 40), ("0044", 77, 30), ("0045", 107, 10), ("0046", 1, 5)];
+    let parts =
+        [("0042", 1, 90), ("0043", 91, 60), ("0044", 1, 40), ("0044", 77, 30), ("0045", 107, 10), ("0046", 1, 5)];
     let mut day = Vec::new();
     let mut want = BTreeSet::new();
     for (n, (receiver, first, count)) in parts.into_iter().enumerate() {
-        let args =
-            format!("--count {count} --seed {n} --receiver AUDRCV{receiver} --first-sequence {first} --sequence-style left");
+        let args = format!(
+            "--count {count} --seed {n} --receiver AUDRCV{receiver} --first-sequence {first} --sequence-style left"
+        );
         let made = make(&dir, "part", &args);
         day.extend(fs::read(&made.path).unwrap());
         want.extend(made.truth.iter().map(|t| format!("AUDRCV{receiver}:{}", sequence(t))));
@@ -101,7 +103,8 @@ fn n3_receivers_that_change_within_a_batch_are_no_gap_and_a_step_back_is_one() {
     assert_eq!(parsed(&out).iter().map(id).collect::<BTreeSet<_>>(), want);
     assert_eq!(out.lines().count(), want.len(), "no notice and nothing twice");
 
-    let back = make(&agent.dir, "back", "--count 3 --seed 9 --receiver AUDRCV0046 --first-sequence 4 --sequence-style left");
+    let back =
+        make(&agent.dir, "back", "--count 3 --seed 9 --receiver AUDRCV0046 --first-sequence 4 --sequence-style left");
     let mut day = fs::OpenOptions::new().append(true).open(agent.dir.path().join("day.type5")).unwrap();
     day.write_all(&fs::read(back.path).unwrap()).unwrap();
     agent.ends(agent.command().arg("--strict").spawn().unwrap(), 3, SOON);
