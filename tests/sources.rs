@@ -1,6 +1,5 @@
 //! Several sources of one agent, each with its own zone, CCSID, system and filter; receivers that follow one another
 //! within one batch.
-#[allow(dead_code)]
 mod support;
 
 use std::{collections::BTreeSet, fs, io::Write, time::Duration};
