@@ -122,13 +122,17 @@ class Maker:
             msgid = self.first.pop(0) if self.first else r.choices(list(LAYOUTS), [WEIGHT.get(i, 1) for i in LAYOUTS])[0]
             text, data, fields = self.known(msgid, job)
             if hostile and r.random() < .1: text = ""
-        raw = text.encode(self.codec, "replace")
-        if msgid in FIXED_PLACE: raw = self.text(text, DATA)[0].rstrip(b"\x40")
         kind, severity = TYPE.get(msgid, INFORMATIONAL), f"{SEVERITY.get(msgid, 0):02d}"
         if hostile and r.random() < .15: kind, severity = r.choice(["02", "05", "08", "14", "16", "17", "21", "26", "99", "  ", "\x00\x00"]), r.choice(["00", "99", "  ", "4x", "\x00\x00"])
         ccsid = r.choice([0, 65535, self.a.ccsid]) if hostile and r.random() < .3 else self.a.ccsid
         stamp = self.clock - dt.timedelta(hours=1) if hostile and r.random() < .02 else self.clock  # the clock was set back: *DTS and the readable time need not agree
-        program = self.name(PROGRAM.get(msgid, "QCMD"), 12)
+        raw, truth = self.compose(msgid, job, sender, kind, severity, self.name(PROGRAM.get(msgid, "QCMD"), 12), ccsid, stamp, text, data)
+        return raw, truth | {"fields": fields}
+
+    def compose(self, msgid, job, sender, kind, severity, program, ccsid, stamp, text, data):
+        """The records of one message, and what they say."""
+        raw = text.encode(self.codec, "replace")
+        if msgid in FIXED_PLACE: raw = self.text(text, DATA)[0].rstrip(b"\x40")
         head = [("job_name", job[0], 10), ("job_user", job[1], 10), ("job_number", job[2], 6), (None, f"{int(stamp.year >= 2000)}{stamp:%y%m%d%H%M%S}", 13), ("id", msgid, 7),
                 ("message_file", "QTCPMSG" if msgid.startswith("TCP") else "QCPFMSG", 10), ("message_library", "QSYS", 10), ("type", kind, 2), (None, severity, 2), ("program", program, 12),
                 (None, "0000", 4), (None, "", 10), (None, "", 4)]
@@ -140,7 +144,7 @@ class Maker:
         user, truth["user"] = self.text(sender, 10)
         first += struct.pack(">HHi", len(raw), len(data), ccsid) + user + b"\x40" * 14
         truth |= {"severity": int(severity) if severity.isdigit() else None, "timestamp": self.clock.isoformat(timespec="microseconds"), "timestamp_text": stamp.isoformat(timespec="seconds"),
-                  "ccsid": ccsid, "text": raw.decode(self.codec).rstrip(" "), "data": data.hex(), "fields": fields}
+                  "ccsid": ccsid, "text": raw.decode(self.codec).rstrip(" "), "data": data.hex()}
         return self.records(msgid, first, raw, data), truth
 
     def records(self, msgid, first, text, data):
