@@ -19,7 +19,7 @@ Truth, one JSON object a line: {"buffer": {...}} with offset, bytes, count, cont
 offset (in the buffer), header (the names of make_capture.py; numbers as integers; thread as 16 hex digits), and of the capture's truth fields (or data), complete, cut and parts as they
 are there. remote_address is the plain address (::ffff:10.1.7.44 is 10.1.7.44); remote_address_form says how it stood there: binary4, text, binary6, mapped6, none. With --corrupt an entry
 (or buffer) has "corrupt", what was spoilt: that part, the receiver of later entries after a spoilt "receiver", and every later entry of the buffer after a spoilt "next" (or anything of the buffer, where its header is spoilt) may be
-missing from what a decoder returns. What it does return must be true: every spoilt value is one that cannot be right.
+missing from what a decoder returns. What it does return must be true: every spoilt value is one that cannot be right (a "next" of 0 before the last entry contradicts the count).
 """
 import argparse, datetime as dt, ipaddress, json, pathlib, random, shlex, struct, subprocess, sys, tempfile, tomllib
 
