@@ -10,7 +10,7 @@ use super::Failure;
 use crate::{
     decode::{
         ebcdic::Charset,
-        journal::{Catalog, Heading, HeadingKind, detect::Wanted, record::MAX_RECORD},
+        journal::{Catalog, Heading, HeadingKind, buffer::BufferFormat, detect::Wanted, record::MAX_RECORD},
     },
     source::{Capture, CaptureError},
 };
@@ -19,10 +19,10 @@ use crate::{
 #[derive(Args, Debug, Clone)]
 #[command(next_help_heading = "Input")]
 pub struct InputArgs {
-    /// Captures: files of DSPJRN OUTPUT(*OUTFILE), or - for standard input
+    /// Captures: files of DSPJRN OUTPUT(*OUTFILE) or saved retrieve buffers, or - for standard input
     #[arg(required = true, value_name = "CAPTURE")]
     pub captures: Vec<PathBuf>,
-    /// Heading of the entries: OUTFILFMT of DSPJRN
+    /// What the captures are: OUTFILFMT of DSPJRN, or the format of retrieve buffers
     #[arg(long, value_enum, default_value_t = InputKind::Auto)]
     pub input: InputKind,
     /// How records follow one another: fixed length, or each after its 4-byte length
@@ -54,6 +54,10 @@ pub enum InputKind {
     Type4,
     /// QJORDJE5
     Type5,
+    /// Buffers of QjoRetrieveJournalEntries
+    Rjne0100,
+    /// Buffers of QjoRetrieveJournalEntries, with receivers and addresses
+    Rjne0200,
 }
 
 /// `--input-framing`.
@@ -81,7 +85,7 @@ impl InputArgs {
     fn wanted(&self) -> Wanted {
         Wanted {
             kind: match self.input {
-                InputKind::Auto => None,
+                InputKind::Auto | InputKind::Rjne0100 | InputKind::Rjne0200 => None,
                 InputKind::Type1 => Some(HeadingKind::Type1),
                 InputKind::Type2 => Some(HeadingKind::Type2),
                 InputKind::Type3 => Some(HeadingKind::Type3),
@@ -94,6 +98,11 @@ impl InputArgs {
                 FramingArg::Stream => Some(true),
             },
             record_length: self.record_length,
+            buffers: match self.input {
+                InputKind::Rjne0100 => Some(BufferFormat::Rjne0100),
+                InputKind::Rjne0200 => Some(BufferFormat::Rjne0200),
+                _ => None,
+            },
         }
     }
 

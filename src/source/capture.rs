@@ -10,8 +10,10 @@ use std::{
     sync::Arc,
 };
 
+use super::buffers::{BufferError, Buffers};
 use crate::decode::journal::{
-    Heading,
+    Heading, HeadingKind,
+    compose::Composer,
     detect::{self, Found, Unknown, Wanted},
     record::{Framing, Split, split},
 };
@@ -47,6 +49,14 @@ pub enum CaptureError {
         name: String,
         /// Why.
         reason: Unknown,
+    },
+    /// Buffers of QjoRetrieveJournalEntries that are not what they are to be.
+    #[error("{name}: {why}")]
+    Buffer {
+        /// File name.
+        name: String,
+        /// What is wrong, and where.
+        why: BufferError,
     },
     /// The file was written over while it was read.
     #[error("{name}: what stood before byte {offset} is not what was read there: the file was written anew")]
@@ -117,6 +127,16 @@ pub struct Capture {
     file: Option<File>,
 }
 
+impl CaptureError {
+    /// What reading failed with.
+    fn reading(name: String, offset: u64, source: io::Error) -> CaptureError {
+        match source.get_ref().and_then(|e| e.downcast_ref::<BufferError>()) {
+            Some(why) => CaptureError::Buffer { name, why: why.clone() },
+            None => CaptureError::Io { name, offset, source },
+        }
+    }
+}
+
 impl Capture {
     /// Opens a capture (`-` is standard input) and finds out what it is.
     pub fn open(path: &Path, headings: &[Arc<Heading>], wanted: Wanted) -> Result<Capture, CaptureError> {
@@ -133,8 +153,21 @@ impl Capture {
             let moves = if meta.is_file() { file.try_clone().ok() } else { None };
             (Box::new(file), meta.is_file().then_some(meta.len()), moves)
         };
-        let capture = Capture::new(name, input, size, headings, wanted)?;
-        Ok(Capture { file: moves, ..capture })
+        let Some(format) = wanted.buffers else {
+            let capture = Capture::new(name, input, size, headings, wanted)?;
+            return Ok(Capture { file: moves, ..capture });
+        };
+        // Read as the records that stand in the buffers; a place among these is none in the file.
+        let heading = headings.iter().find(|h| h.kind == HeadingKind::Type5).cloned();
+        let Some(heading) = heading else {
+            return Err(CaptureError::Unknown {
+                name,
+                reason: Unknown::NoHeading { tried: "*TYPE5".to_owned(), begin: String::new() },
+            });
+        };
+        let wanted = Wanted { kind: Some(HeadingKind::Type5), stream: Some(true), ..Wanted::default() };
+        let records = Box::new(Buffers::new(input, format, Composer::new(heading)));
+        Capture::new(name, records, None, headings, wanted)
     }
 
     /// Goes on at an offset that [`Capture::offset`] returned before, in this run or another, and looks again whether there
@@ -226,7 +259,7 @@ impl Capture {
     ) -> Result<Capture, CaptureError> {
         // A file gives the whole sample at once; a pipe gives what there is, and its first records are not kept waiting.
         let mut buffer = Vec::new();
-        let mut whole = false;
+        let (mut whole, mut failed) = (false, false);
         let mut look_at = 0;
         let found = loop {
             let before = buffer.len();
@@ -234,7 +267,12 @@ impl Capture {
             let n = match input.read(&mut piece) {
                 Ok(n) => n,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-                Err(source) => return Err(CaptureError::Io { name, offset: before as u64, source }),
+                Err(source) if buffer.is_empty() => return Err(CaptureError::reading(name, before as u64, source)),
+                Err(_) => {
+                    // It comes again behind what was read before it.
+                    failed = true;
+                    0
+                }
             };
             buffer.extend_from_slice(piece.get(..n).unwrap_or(&[]));
             whole |= n == 0;
@@ -263,7 +301,7 @@ impl Capture {
             end: buffer.len(),
             buffer,
             offset: 0,
-            ended: whole,
+            ended: whole && !failed,
             size,
             file: None,
         })
@@ -383,7 +421,7 @@ impl Capture {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
                 Err(source) => {
                     let offset = self.offset + self.end as u64;
-                    return Err(CaptureError::Io { name: self.name.clone(), offset, source });
+                    return Err(CaptureError::reading(self.name.clone(), offset, source));
                 }
             }
             return Ok(());

@@ -8,6 +8,7 @@
 //! Invariants: a feed reads ahead by one buffer, whatever the size of its source; it never waits longer than [`WAIT`] in
 //! one call; a place that was returned by [`Feed::place`] and stored is where it goes on in this run or another, and if
 //! what was there is there no more, it says so ([`Step::Lost`]) and never guesses.
+pub mod buffers;
 pub mod capture;
 pub mod chain;
 pub mod directory;

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use super::{
+    buffer::BufferFormat,
     entry::is_letter,
     heading::{Heading, HeadingKind},
     number,
@@ -29,6 +30,8 @@ pub struct Wanted {
     pub stream: Option<bool>,
     /// `--record-length`.
     pub record_length: Option<usize>,
+    /// `--input rjne0200`: not records, but buffers of QjoRetrieveJournalEntries.
+    pub buffers: Option<BufferFormat>,
 }
 
 /// What a capture is.
@@ -435,7 +438,8 @@ mod tests {
 
     #[test]
     fn a_bad_first_record_is_no_hindrance_when_everything_is_said() {
-        let wanted = Wanted { kind: Some(HeadingKind::Type5), stream: Some(false), record_length: Some(1500) };
+        let wanted =
+            Wanted { kind: Some(HeadingKind::Type5), stream: Some(false), record_length: Some(1500), buffers: None };
         assert_eq!(length_of(&capture(10, &[0]), wanted), Ok(Framing::Fixed(1500)));
     }
 

@@ -8,7 +8,9 @@
 //!
 //! Invariants: an entry never outlives the bytes of its record; no byte sequence makes any function panic;
 //! a field is either given as it stands in the bytes or left out, never invented.
+pub mod buffer;
 pub mod catalog;
+pub mod compose;
 pub mod detect;
 pub mod entry;
 pub mod heading;
