@@ -9,6 +9,7 @@ import time
 
 import control
 from entries import from_capture
+from recorded import RecordedDatabase
 from session import Server
 from statements import CATALOG, Database
 from stats import Stats
@@ -19,6 +20,7 @@ TICK = 0.05  # seconds between the bursts of live growth
 
 def arguments(parser):
     parser.add_argument("--scenario", type=pathlib.Path, help="a JSON file; its keys are the long options below with _ for -, and `steps`")
+    parser.add_argument("--recorded", metavar="FILE", help="stand in for the server of the recording, with the rows in it")
     parser.add_argument("--entries", type=int, default=1000, help="in the journal at the start")
     parser.add_argument("--receivers", type=int, default=1, help="the entries are spread over so many")
     parser.add_argument("--entry-bytes", type=int, default=0, help="cut or fill each entry's data to just so many bytes (0: as the capture has it)")
@@ -54,7 +56,11 @@ def build(options):
     system.profiles[options.user.upper()] = Profile(options.password)
     system.set_pool(from_capture(options.templates, options.seed, options.entry_bytes, options.truth, options.capture_args.split()))
     stats = Stats()
-    server = Server(system, Database(system, stats), stats)
+    if options.recorded:
+        database = RecordedDatabase(system, stats, options.recorded)
+        server = Server(system, database, stats, database.version, database.build_date)
+    else:
+        server = Server(system, Database(system, stats), stats)
     server.reorder = options.reorder
     fill(system, options)
     system.behind = 0
