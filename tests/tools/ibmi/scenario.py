@@ -26,7 +26,7 @@ def arguments(parser):
     parser.add_argument("--entry-bytes", type=int, default=0, help="cut or fill each entry's data to just so many bytes (0: as the capture has it)")
     parser.add_argument("--templates", type=int, default=500, help="different entries in the capture; the journal repeats them")
     parser.add_argument("--seed", type=int, default=7, help="of the capture")
-    parser.add_argument("--capture-args", default="", help="more arguments for make_capture.py, such as '--foreign --mix all'")
+    parser.add_argument("--capture-args", default="", help="more arguments for make_capture.py, such as --capture-args='--foreign --mix all'")
     parser.add_argument("--truth", help="where make_capture.py writes what a right decoder must say of each template")
     parser.add_argument("--step-us", type=int, default=1000, help="microseconds between entries")
     parser.add_argument("--holes", type=int, default=0, help="leave out one sequence number after so many entries")
