@@ -8,7 +8,7 @@
 set -eu
 export LC_ALL=C
 
-packages="websockets mapepire-python==1.0.1"
+packages="websockets==17.4 mapepire-python==1.0.1"
 
 die() { echo "fetch_python: $*" >&2; exit 1; }
 

@@ -40,10 +40,12 @@ def do_roll(server, reset=False, stale=0, kind="missing", hidden=0):
 
 
 def do_reset(server, stale=0):
+    """Roll, and begin the numbers again at 1: what an IPL does."""
     return do_roll(server, reset=True, stale=stale)
 
 
 def do_delete(server, receiver=None):
+    """The oldest receiver, or the one named, is deleted: its entries are lost."""
     return {"receiver": server.system.journal.delete(receiver)}
 
 
@@ -59,7 +61,7 @@ def do_chain(server):
 
 
 def do_stall(server, seconds, statement=None, count=1):
-    """The next queries (of that name: PAGE, CHAIN, ...) are answered so much later."""
+    """The next queries (of that name: PAGE, CHAIN, ...; SQLMORE for the pages after the first) are answered so much later."""
     server.stalls.append([statement, seconds, count])
 
 
@@ -73,7 +75,13 @@ def do_authority(server, missing=()):
     server.system.not_authorized = set(missing)
 
 
+def do_drop(server, statement=None, after=0):
+    """When this statement (or SQLMORE) has been answered `after` times more, the next one ends its connection instead."""
+    server.drops.append([statement, after])
+
+
 def do_kill(server):
+    """All connections end at once, without a farewell."""
     victims = list(server.sessions)
     for client in victims:
         client.kill()
@@ -81,14 +89,17 @@ def do_kill(server):
 
 
 def do_reorder(server, seconds):
+    """Each answer is held back for a random part of so many seconds, so that answers overtake each other."""
     server.reorder = seconds
 
 
 def do_refuse_logins(server, count=1, reason="Password is expired."):
+    """The next connects fail with this reason, in jt400's words."""
     server.system.refuse_logins, server.system.refusal = count, reason
 
 
 def do_profile(server, user="AUDITOR", disabled=None, password=None):
+    """Disable or enable a profile (its failures are forgotten), or give it a new password."""
     profile = server.system.profiles[user]
     if disabled is not None:
         profile.disabled, profile.failures = disabled, 0
@@ -133,10 +144,12 @@ def do_values(server, values):
 
 
 def do_catalog(server, catalog):
+    """Which columns DISPLAY_JOURNAL has: new, middle (no remote columns) or old (nor USER_NAME)."""
     server.system.catalog = catalog
 
 
 def do_stats(server, reset=False):
+    """What was asked since the start, or since the last reset; the intervals are seconds between the starts of two queries."""
     report = server.stats.report() | {"open_connections": len(server.sessions)}
     if reset:
         server.stats.reset()

@@ -1,5 +1,6 @@
 """For the tests of the stand-in: starts it, speaks the protocol to it with a client of a few lines, hands it commands."""
 import base64
+import contextlib
 import json
 import os
 import pathlib
@@ -59,8 +60,8 @@ class StandIn:
         assert answer["ok"], answer
         return answer
 
-    def client(self, user="AUDITOR", password="secret", connected=True):
-        return Client(self, user, password, connected)
+    def client(self, user="AUDITOR", password="secret", connected=True, scheme="Basic"):
+        return Client(self, user, password, connected, scheme)
 
     def url(self):
         return f"{'ws' if self.plain else 'wss'}://localhost:{self.port}/db/"
@@ -70,9 +71,10 @@ class StandIn:
 
 
 class Client:
-    def __init__(self, stand_in, user, password, connected):
-        headers = {} if user is None else {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
-        self.socket = connect(stand_in.url(), ssl=stand_in.tls(), additional_headers=headers, max_size=None)
+    def __init__(self, stand_in, user, password, connected, scheme):
+        headers = {} if user is None else {"Authorization": f"{scheme} " + base64.b64encode(f"{user}:{password}".encode()).decode()}
+        self.open = contextlib.ExitStack()
+        self.socket = self.open.enter_context(connect(stand_in.url(), ssl=stand_in.tls(), additional_headers=headers, max_size=None))
         self.number = 0
         if connected:
             answer = self.ask("connect", technique="tcp", application="test")
@@ -82,7 +84,7 @@ class Client:
         return self
 
     def __exit__(self, *error):
-        self.socket.close()
+        self.open.close()
 
     def send(self, kind, **fields):
         self.number += 1

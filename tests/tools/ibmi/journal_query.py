@@ -4,6 +4,7 @@ Nothing is rendered before a client fetches it, and then by slicing and formatti
 thousand entries takes a few milliseconds.
 """
 import datetime as dt
+import re
 
 from entries import gson
 from errors import SqlError, cpf
@@ -14,11 +15,9 @@ RECEIVER_LIMIT = 2045  # receivers in a range before CPF7053 with reason code 4
 
 def number(text):
     """CAST(? AS DECIMAL(21,0))"""
-    try:
-        value = int(str(text))
-    except ValueError:
-        raise SqlError("[SQL0420] Character in CAST argument not valid.", "22018", -420) from None
-    return value
+    if not re.fullmatch(r" *[+-]?\d{1,21} *", str(text), re.ASCII):
+        raise SqlError("[SQL0420] Character in CAST argument not valid.", "22018", -420)
+    return int(text)
 
 
 class Selection:

@@ -12,13 +12,14 @@ import base64
 import binascii
 import http
 import json
+import os
 import random
 import ssl
 import sys
 
 import control
 import scenario
-from session import Session
+from session import Dropped, Session
 
 MESSAGE_LIMIT = 50 * 1024 * 1024
 
@@ -49,7 +50,10 @@ class Client:
 
     async def answer(self, message):
         import websockets
-        answer = await self.session.answer(message if isinstance(message, str) else message.decode("utf-8", "replace"))
+        try:
+            answer = await self.session.answer(message if isinstance(message, str) else message.decode("utf-8", "replace"))
+        except Dropped:
+            return self.kill()
         if self.server.reorder:
             await asyncio.sleep(random.uniform(0, self.server.reorder))
         try:
@@ -63,11 +67,14 @@ class Client:
 
 
 def credentials(header):
-    """(user, password), or None where the genuine server answers 403: no Basic, or not two parts at the colons."""
+    """(user, password), or None where the genuine server answers 403: no Basic, or not two parts at the colons.
+
+    Java's split leaves out empty parts at the end, so a password that ends in a colon goes on without it, and is wrong.
+    """
     if not header or not header.startswith("Basic "):
         return None
     try:
-        parts = base64.b64decode(header[6:].strip(), validate=True).decode().split(":")
+        parts = base64.b64decode(header[6:].strip(), validate=True).decode().rstrip(":").split(":")
     except (binascii.Error, UnicodeDecodeError):
         return None
     return tuple(parts) if len(parts) == 2 and all(parts) else None
@@ -117,7 +124,10 @@ async def single(server, options):
         await control.listen(server, options.control)
 
     async def reply(line):
-        print(await session.answer(line), flush=True)
+        try:
+            print(await session.answer(line), flush=True)
+        except Dropped:
+            os._exit(1)  # as an ssh session that breaks: the thread that reads must not hold it up
 
     while not session.ended:
         line = await loop.run_in_executor(None, sys.stdin.readline)

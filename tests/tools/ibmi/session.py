@@ -19,6 +19,10 @@ class BadRequest(Exception):
     """An error of the protocol itself: it has no sql_state."""
 
 
+class Dropped(Exception):
+    """The connection is to end here, without an answer: a test asked for it."""
+
+
 class Query:
     """What a cont_id stands for: a statement, its cursor while there is one, and how rows are written."""
 
@@ -44,19 +48,24 @@ class Server:
     def __init__(self, system, database, stats, version="2.3.6", build_date="2026-06-02 20:11:04 (GMT)"):
         self.system, self.database, self.stats = system, database, stats
         self.version, self.build_date = version, build_date
-        self.stalls = []           # [statement name or None, seconds, how often]
+        self.stalls = []           # [statement name or None for any, seconds, how often]
+        self.drops = []            # [statement name or None for any, how many of them are still answered]
         self.reorder = 0           # answers are held back up to so many seconds, so that they overtake each other
         self.incomplete, self.unparseable = itertools.count(1), itertools.count(1)
         self.sessions = set()
 
-    def stall_of(self, name):
-        for stall in self.stalls:
-            if stall[0] in (None, name):
-                stall[2] -= 1
-                if stall[2] <= 0:
-                    self.stalls.remove(stall)
-                return stall[1]
-        return 0
+    async def disturb(self, name):
+        """What a test has asked to happen before a statement runs, or before its next rows are fetched (SQLMORE)."""
+        for stall in [s for s in self.stalls if s[0] in (None, name)][:1]:
+            stall[2] -= 1
+            if stall[2] <= 0:
+                self.stalls.remove(stall)
+            await asyncio.sleep(stall[1])
+        for drop in [d for d in self.drops if d[0] in (None, name)][:1]:
+            if drop[1] <= 0:
+                self.drops.remove(drop)
+                raise Dropped
+            drop[1] -= 1
 
 
 class Session:
@@ -65,7 +74,7 @@ class Session:
         self.job, self.queries, self.ended = None, {}, False
 
     async def answer(self, text):
-        """The answer to one request, without the line end."""
+        """The answer to one request, without the line end. Raises Dropped where the connection is to end instead."""
         began = time.monotonic()
         fields = {}
         try:
@@ -174,6 +183,7 @@ class Session:
 
     async def sqlmore(self, request, fields):
         query = self.query_of(request)
+        await self.server.disturb("SQLMORE")
         lines = query.fetch(rows_of(request))
         self.server.stats.rows += len(lines)
         fields.update(data=f"[{','.join(lines)}]", is_done=gson(query.done))
@@ -184,9 +194,7 @@ class Session:
         del self.queries[request["cont_id"]]
 
     async def open(self, statement, parameters):
-        seconds = self.server.stall_of(statement.name)
-        if seconds:
-            await asyncio.sleep(seconds)
+        await self.server.disturb(statement.name)
         return self.server.database.run(statement, parameters, self.user)
 
     def query_of(self, request):

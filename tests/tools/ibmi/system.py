@@ -55,6 +55,7 @@ class Journal:
         self.next_name = 1
         self.receivers, self.deleted = [], []
         self.stale_queries, self.stale_rows = 0, []
+        self.latest = 0            # UTC of the newest entry: they are written in order, whatever the local clock does
         self.attach(1, None)
 
     @property
@@ -85,6 +86,8 @@ class Journal:
             receiver.last = sequence + len(numbers)
         receiver.templates.extend(numbers)
         receiver.times.extend(times)
+        if numbers:
+            self.latest = receiver.times[-1] - self.system.offset * SECOND
 
     def roll(self, reset=False, stale=0, kind="missing", hidden=0):
         """Attach a new receiver. `stale` chain queries to come see the chain of before: without the newest receiver (kind
@@ -124,10 +127,14 @@ class Journal:
         return self.chain_rows()
 
     def grow(self, count, step_us=1000, start=None, first_template=0):
-        """`count` entries that repeat the templates in turn, `step_us` apart. They end now where no local start is given."""
+        """`count` entries that repeat the templates in turn, `step_us` apart. Where no local start is given they end now, and
+        are closer together if they would begin before the newest entry there is."""
         pool = self.system.pool
         if start is None:
-            start = self.system.now() - (count - 1) * step_us
+            now = self.system.now()
+            room = now - (self.latest + self.system.offset * SECOND)
+            step_us = max(0, min(step_us, room // max(count, 1)))
+            start = now - (count - 1) * step_us
         times = range(start, start + step_us * count, step_us) if step_us else [start] * count
         self.append([pool[(first_template + i) % len(pool)] for i in range(count)], times)
 

@@ -19,7 +19,7 @@ from harness import HERE, JOURNAL, PAGE, StandIn
 
 class Logins(unittest.TestCase):
     def setUp(self):
-        self.box = StandIn("--entries", "10")
+        self.box = StandIn("--entries", "10")  # with TLS
         self.addCleanup(self.box.close)
 
     def connect(self, password="secret"):
@@ -27,9 +27,9 @@ class Logins(unittest.TestCase):
             return client.ask("connect")
 
     def test_the_upgrade_is_refused_without_a_usable_login(self):
-        for user, password in ((None, None), ("AUDITOR", "with:colon"), ("AUDITOR", "")):
+        for user, password, scheme in ((None, None, ""), ("AUDITOR", "with:colon", "Basic"), ("AUDITOR", "", "Basic"), ("AUDITOR", "secret", "Bearer")):
             with self.assertRaises(InvalidStatus) as refused:
-                self.box.client(user, password)
+                self.box.client(user, password, scheme=scheme)
             self.assertEqual(refused.exception.response.status_code, 403)
         self.assertEqual(self.box.tell("stats")["logins"], 0)
 
@@ -101,6 +101,14 @@ class Connections(unittest.TestCase):
         with self.box.client() as client:
             self.assertTrue(client.ask("ping")["alive"])
 
+    def test_a_connection_is_dropped_in_the_middle_of_a_result(self):
+        self.box.tell("drop", statement="SQLMORE", after=2)
+        with self.box.client() as client:
+            with self.assertRaises(ConnectionClosed):
+                client.page("AUDRCV0001", 1, 400, rows=50)
+        with self.box.client() as client:
+            self.assertEqual(len(client.page("AUDRCV0001", 1, 400, rows=50)), 400)
+
     def test_cursors_are_closed_and_unknown_ones_refused(self):
         with self.box.client() as client:
             client.ask("sql", sql=statements.VALUES, rows=5)
@@ -135,6 +143,14 @@ class Connections(unittest.TestCase):
         self.assertTrue(0.2 <= stats["min_page_interval"] < 1)
         self.assertEqual((stats["rows"], stats["logins"], stats["connections"]), (19, 1, 1))
         self.assertEqual(self.box.tell("stats")["statements"], {})
+
+    def test_times_are_in_order_however_often_entries_are_added(self):
+        for count in (1, 300, 2, 5):
+            self.box.tell("append", count=count)
+        last = self.box.tell("roll") and self.box.tell("append", count=100)["last"]
+        with self.box.client() as client:
+            times = [row[1] for row in client.page("AUDRCV0001", 1, last, to="AUDRCV0002")]
+        self.assertEqual(times, sorted(times))
 
     def test_values_change_and_mistakes_are_told(self):
         self.box.tell("values", values={"QAUDCTL": "*NONE", "QCCSID": 273, "QAUDLVL2": None})

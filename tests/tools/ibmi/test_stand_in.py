@@ -9,13 +9,10 @@ import json
 import os
 import pathlib
 import re
-import socket
 import subprocess
 import sys
-import tempfile
-import time
 import unittest
-import urllib.request
+import warnings
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
@@ -43,7 +40,7 @@ class Recording(WithStandIn):
         for direction, text in frames(RECORDING):
             if direction == "meta":
                 client = self.box.client("secmon", next(passwords), connected=False)
-                self.addCleanup(client.socket.close)
+                self.addCleanup(client.open.close)
             elif direction == "c2s":
                 client.socket.send(text)
             else:
@@ -276,4 +273,8 @@ class Errors(WithStandIn):
 from test_behaviour import Connections, Logins, Running  # noqa: E402  run with the others
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    warnings.filterwarnings("ignore", module="mapepire_python|dataclasses_json")
+    run = unittest.main(verbosity=2, exit=False, warnings="").result
+    failed, skipped = len(run.failures) + len(run.errors), len(run.skipped)
+    print(f"{run.testsRun - failed - skipped} passed, {failed} failed, {skipped} skipped")
+    sys.exit(not run.wasSuccessful())
