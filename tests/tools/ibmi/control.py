@@ -1,11 +1,16 @@
+#!/usr/bin/env python3
 """The handle of the stand-in: one JSON object a line, answered by one JSON object a line, on a Unix socket or a TCP port.
 
     {"cmd": "append", "count": 100}  ->  {"ok": true, "receiver": "AUDRCV0001", "first": 1002, "last": 1101}
+
+By hand: control.py SOCKET '{"cmd": "stats"}'
 
 The commands are the functions whose names begin with do_; a mistake is answered with {"ok": false, "error": ...}.
 """
 import asyncio
 import json
+import socket
+import sys
 import time
 from collections import Counter
 
@@ -204,3 +209,16 @@ async def listen(server, where):
         return listener.sockets[0].getsockname()[1]
     await asyncio.start_unix_server(talk, where, limit=2**24)
     return where
+
+
+def main():
+    where, line = sys.argv[1:]
+    with (socket.create_connection(("127.0.0.1", int(where))) if where.isdigit() else socket.socket(socket.AF_UNIX)) as handle:
+        if not where.isdigit():
+            handle.connect(where)
+        handle.sendall(line.encode() + b"\n")
+        print(handle.makefile("r", encoding="utf-8").readline(), end="")
+
+
+if __name__ == "__main__":
+    main()

@@ -7,6 +7,7 @@ import asyncio
 import itertools
 import json
 import time
+import traceback
 
 from entries import gson
 from errors import SqlError, not_connected
@@ -90,6 +91,9 @@ class Session:
             fields.update(error=gson(str(error)), success="false")
         except SqlError as error:
             fields.update(error=gson(error.text), success="false", sql_state=gson(error.state), sql_rc=gson(error.code))
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:  # the stand-in's own mistake must not look like a hang
+            traceback.print_exc()
+            fields.update(error=gson(f"Internal Error: {type(error).__name__}: {error}"), success="false")
         fields["execution_time"] = str(int((time.monotonic() - began) * 1000))
         answer = "{" + ",".join(f'"{name}":{value}' for name, value in fields.items()) + "}"
         self.server.stats.bytes += len(answer)

@@ -202,9 +202,10 @@ class Database:
         return [[journal.attached.library, journal.attached.name, len(journal.receivers), "NO"]] if self.seen("JOURNAL", library, name) else []
 
     def chain(self, library, name):
+        """By local time of attaching, as the statement says: when the clock was set back, not the order of the chain."""
         rows = self.system.journal.chain_seen() if self.seen("CHAIN", library, name) else []
         return [[receiver_library, receiver, str(first), str(last), self.clock(attached), status]
-                for receiver_library, receiver, first, last, attached, status in rows]
+                for receiver_library, receiver, first, last, attached, status in sorted(rows, key=lambda row: row[4])]
 
     def history(self, start, end):
         try:

@@ -131,6 +131,10 @@ class Connections(unittest.TestCase):
             self.assertEqual(client.run(statements.SYSTEM)[0][1], "-53000")
             first, second = client.page("AUDRCV0001", before["first"], after["last"])
             self.assertLess(second[1], first[1], "local time went back")
+            self.box.tell("roll")
+            self.box.tell("offset", seconds=-23400)
+            self.box.tell("roll")
+            self.assertEqual([row[1] for row in client.chain()], ["AUDRCV0003", "AUDRCV0002", "AUDRCV0001"], "by the time of attaching, as asked")
 
     def test_statistics_tell_how_often_was_asked(self):
         with self.box.client() as client:
