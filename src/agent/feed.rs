@@ -7,7 +7,7 @@ use super::Orders;
 use crate::{
     config::{SourceConfig, source::Input},
     decode::journal::{Heading, HeadingKind, detect::Wanted},
-    source::{CaptureFeed, Feed, FeedError, directory::DirectoryFeed, stream::StreamFeed},
+    source::{CaptureFeed, Feed, FeedError, directory::DirectoryFeed, live::LiveFeed, stream::StreamFeed},
 };
 
 /// Opens the feed of a source; `place` is the place of the whole that was stored last.
@@ -23,6 +23,13 @@ pub fn open(config: &SourceConfig, orders: &Arc<Orders>, place: &Value) -> Resul
         Input::Directory(options) => {
             let parts = orders.shared.spool.parts(&config.name).map_err(|e| FeedError::Config(e.to_string()))?;
             Ok(Box::new(DirectoryFeed::new(options.clone(), headings, wanted, parts)))
+        }
+        Input::Live(options) => {
+            let heading = catalog.heading(HeadingKind::Type5).cloned();
+            let heading = heading.ok_or_else(|| FeedError::Config("the *TYPE5 heading is not among the tables".to_owned()))?;
+            let system = config.charset.decode_string(&config.given().system);
+            let options = options.as_ref().clone();
+            Ok(Box::new(LiveFeed::new(options, heading, config.charset, config.zone, system, place)))
         }
         Input::Stream(options) => {
             let heading = config.kind.and_then(|k| catalog.heading(k).cloned());

@@ -115,7 +115,9 @@ fn take_in(config: &SourceConfig, orders: &Arc<Orders>, report: &Report) -> anyh
     loop {
         let step = feed.next()?;
         let (mut ended, mut now) = (false, false);
-        let mut lost = None;
+        let mut missing = None;
+        // The place alone is something to be stored.
+        let mut moved = false;
         match step {
             Step::Record(record) => intake.record(&record)?,
             Step::Say(text) => {
@@ -128,7 +130,23 @@ fn take_in(config: &SourceConfig, orders: &Arc<Orders>, report: &Report) -> anyh
                 now = true;
             }
             Step::Lost(text) => {
-                lost = Some(text);
+                let before = intake.tracker.last().clone();
+                missing = Some(Gap { before, after: JournalPlace::default(), text, back: false });
+                now = true;
+            }
+            Step::Missing(gap) => {
+                intake.tracker.forget();
+                missing = Some(gap);
+                now = true;
+            }
+            Step::Moved => {
+                intake.tracker.forget();
+                (now, moved) = (true, true);
+            }
+            Step::Halted(text) => {
+                log(format_args!("source {}: {text}", config.name));
+                report.set(|d| d.state = format!("stopped: {text}"));
+                report.halted.store(true, Ordering::SeqCst);
                 now = true;
             }
             Step::Wait => {}
@@ -137,7 +155,7 @@ fn take_in(config: &SourceConfig, orders: &Arc<Orders>, report: &Report) -> anyh
         }
         let stop = orders.stopping();
         let late = now || ended || stop || !feed.is_ready() && since.elapsed() > PATIENCE;
-        if intake.is_full() || late && !intake.is_empty() {
+        if intake.is_full() || moved || late && !intake.is_empty() {
             if !intake.store(feed.as_mut())? {
                 return Ok(feed);
             }
@@ -146,9 +164,8 @@ fn take_in(config: &SourceConfig, orders: &Arc<Orders>, report: &Report) -> anyh
         if intake.is_empty() {
             since = Instant::now();
         }
-        if let Some(text) = lost {
-            let place = intake.tracker.last().clone();
-            intake.gap(Gap { before: place, after: JournalPlace::default(), text, back: false });
+        if let Some(gap) = missing {
+            intake.gap(gap);
         }
         if now {
             settle(config, orders, feed.as_mut())?;

@@ -81,6 +81,12 @@ impl Tracker {
         self.seen = false;
     }
 
+    /// What is missing before the next entry is known already, or nothing is.
+    pub fn forget(&mut self) {
+        self.chain.forget(&self.system);
+        self.seen = false;
+    }
+
     /// The place of the last entry.
     pub fn last(&self) -> &JournalPlace {
         &self.last

@@ -24,6 +24,8 @@ pub struct Report {
     pub parked: AtomicU64,
     /// It will read no more.
     pub ended: AtomicBool,
+    /// It does nothing more until the configuration is read again.
+    pub halted: AtomicBool,
     /// Gaps seen; each is an event to every output.
     pub gaps: AtomicU64,
     /// The rest.

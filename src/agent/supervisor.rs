@@ -196,6 +196,10 @@ impl Supervisor {
         }
         self.shared.spool.set_max_size(config.spool_max_size.unwrap_or(SpoolOptions::MAX_SIZE));
         config.hash.clone_into(&mut self.shared.configuration.write().unwrap_or_else(PoisonError::into_inner));
+        // One that waits for this is started again, though nothing that it depends on has changed here.
+        for unit in self.sources.iter_mut().filter(|u| u.report.halted.load(Ordering::SeqCst)) {
+            unit.print.clear();
+        }
         self.setup = setup;
     }
 

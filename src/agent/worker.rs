@@ -23,7 +23,7 @@ use crate::{
         OutputError,
         meter::{Answer, Meter},
         stream::Flushed,
-        wait::Stop,
+        wait::{Stop, jittered},
     },
     spool::{Cursor, Lane, SpoolError},
 };
@@ -88,12 +88,6 @@ pub fn run(config: &OutputConfig, orders: &Arc<Orders>, counters: &Counters) {
         }
     }
     counters.ended.store(true, Ordering::SeqCst);
-}
-
-/// A random part is taken off a wait, so that many agents do not come back at the same moment.
-fn jittered(wait: Duration) -> Duration {
-    let noise = u64::from(Utc::now().timestamp_subsec_nanos()) % 1_000;
-    wait.mul_f64(0.5 + noise as f64 / 2_000.0)
 }
 
 impl<'a> Worker<'a> {

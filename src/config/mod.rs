@@ -3,6 +3,7 @@
 //! Every key is checked, and everything wrong is said in one run: with file, line, column, what was expected and the
 //! nearest valid spelling. Errors stop the program, warnings do not.
 mod filter;
+mod live;
 pub mod output;
 pub mod presets;
 pub mod problem;

@@ -151,7 +151,7 @@ fn output(
     let framing = t.choice("framing", &[("newline", Framing::Newline), ("octet", Framing::Octet)], r);
     let full = t.choice("detail", &[("compact", false), ("full", true)], r).unwrap_or(false);
     let include_guesses = t.boolean("include_guesses", r).is_some_and(|b| b.value);
-    let tls = tls(&mut t, r);
+    let tls = tls(&mut t, "output", r);
     let (limits, pass_types, pass_severity) = limits(&mut t, r);
     let mut named_types = Vec::new();
     let pass = Pass { types: types("meter.pass_types", pass_types, &mut named_types, r), severity: pass_severity };
@@ -248,17 +248,18 @@ fn standbys(list: Option<Placed<Vec<Placed<String>>>>, first: Option<&Target>, r
     found
 }
 
-fn tls(t: &mut Section<'_>, r: &mut Reader<'_>) -> TlsOptions {
+/// Whom to trust, and who we are. `of` is the word that messages name the table by: output, source.
+pub fn tls(t: &mut Section<'_>, of: &str, r: &mut Reader<'_>) -> TlsOptions {
     let mut pem = |key: &'static str, r: &mut Reader<'_>| {
         let Placed { value, place } = t.string(key, r)?;
-        Pem::parse(&value).map_err(|e| r.error(place, format!("output.{key}: {e}"))).ok()
+        Pem::parse(&value).map_err(|e| r.error(place, format!("{of}.{key}: {e}"))).ok()
     };
     let (ca, cert, key) = (pem("ca", r), pem("cert", r), pem("key", r));
     let server_name = t.string("server_name", r).map(|n| n.value);
     let pin = t.string("pin", r).and_then(|Placed { value, place }| match value.parse() {
         Ok(pin) => Some(pin),
         Err(e) => {
-            r.error(place, format!("output.pin: {e}"));
+            r.error(place, format!("{of}.pin: {e}"));
             None
         }
     });

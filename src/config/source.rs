@@ -8,6 +8,7 @@ use chrono_tz::Tz;
 
 use super::{
     filter::RuleReader,
+    live,
     read::{Placed, Reader, Section},
 };
 use crate::{
@@ -20,6 +21,7 @@ use crate::{
     filter::{Place, Rules, types::distance},
     source::{
         directory::{After, Complete, DirectoryOptions, Order},
+        live::LiveOptions,
         stream::{Listen, StreamOptions},
     },
 };
@@ -33,6 +35,8 @@ pub enum Input {
     Directory(DirectoryOptions),
     /// A socket that a program on the IBM i writes to.
     Stream(StreamOptions),
+    /// The journal of a live system.
+    Live(Box<LiveOptions>),
 }
 
 /// One source.
@@ -72,6 +76,7 @@ enum Kind {
     Capture,
     Directory,
     Stream,
+    Mapepire,
 }
 
 /// Reads all sources. `agent` are the rules of `[filter]`.
@@ -85,11 +90,17 @@ pub fn sources(
     let folder = rules.folder;
     for Placed { value: mut t, place } in s.tables("source", r) {
         let name = t.string("name", r);
-        let kinds = [("capture", Kind::Capture), ("directory", Kind::Directory), ("stream", Kind::Stream)];
+        let kinds = [
+            ("capture", Kind::Capture),
+            ("directory", Kind::Directory),
+            ("stream", Kind::Stream),
+            ("mapepire", Kind::Mapepire),
+        ];
         let input = match t.choice("kind", &kinds, r).unwrap_or(Kind::Capture) {
             Kind::Capture => capture(&mut t, &place, folder, r),
             Kind::Directory => directory(&mut t, &place, folder, r),
             Kind::Stream => stream(&mut t, &place, folder, r),
+            Kind::Mapepire => live::mapepire(&mut t, &place, r).map(|o| Input::Live(Box::new(o))),
         };
         rules.prefix = format!("source {}: ", name.as_ref().map_or("", |n| n.value.as_str()));
         let filter = t.table("filter", r);

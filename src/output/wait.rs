@@ -72,3 +72,9 @@ impl Wait {
 pub fn is_wait(e: &io::Error) -> bool {
     e.kind() == io::ErrorKind::WouldBlock
 }
+
+/// A random part is taken off a wait, so that many agents do not come back at the same moment.
+pub fn jittered(wait: Duration) -> Duration {
+    let noise = u64::from(chrono::Utc::now().timestamp_subsec_nanos()) % 1_000;
+    wait.mul_f64(0.5 + noise as f64 / 2_000.0)
+}

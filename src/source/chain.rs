@@ -79,6 +79,11 @@ impl Chain {
         Some(Gap { before, after, text, back })
     }
 
+    /// What is missing before the next entry of a system is known already, or nothing is.
+    pub fn forget(&mut self, system: &str) {
+        self.systems.remove(system);
+    }
+
     /// Entries of the receiver that a system is at, up to this one: their numbers went up.
     pub fn advance(&mut self, system: &str, sequence: u64, time: Option<i64>) {
         if let Some(place) = self.systems.get_mut(system) {
@@ -86,6 +91,11 @@ impl Chain {
             self.time = time.or(self.time);
         }
     }
+}
+
+/// What is missing between two entries of different receivers, by the names of these; nothing is `None`.
+pub fn between(before: &JournalPlace, after: &JournalPlace) -> Option<String> {
+    compare(before, after, true).map(|(_, text)| text)
 }
 
 /// What is missing between two entries, and whether the second is the older one; nothing is `None`.

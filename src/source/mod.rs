@@ -13,6 +13,7 @@ pub mod capture;
 pub mod chain;
 pub mod directory;
 pub mod file;
+pub mod live;
 pub mod stream;
 
 use std::{sync::Arc, time::Duration};
@@ -22,6 +23,7 @@ use serde_json::Value;
 pub use capture::{Capture, CaptureError, Item};
 pub use file::{CaptureFeed, FilePlace};
 
+use self::chain::Gap;
 use crate::decode::journal::Heading;
 
 /// The longest that [`Feed::next`] waits for something to come.
@@ -52,6 +54,12 @@ pub enum Step<'a> {
     Again(String),
     /// What stood behind the last place is there no more, or cannot be read: entries may be missing.
     Lost(String),
+    /// The place moved to where nothing is missing before: it is stored though nothing was handed out.
+    Moved,
+    /// Something is missing; what was handed out is stored before the next call, from which on the place is behind it.
+    Missing(Gap),
+    /// It does nothing more until the configuration is read again, and this is why.
+    Halted(String),
     /// Nothing was handed out, and nothing was waited for: ask again.
     Wait,
     /// Nothing at present.

@@ -1,0 +1,163 @@
+//! `[[source]]` of kind mapepire: a live system.
+use std::time::Duration;
+
+use super::{
+    output,
+    read::{Placed, Reader, Section},
+};
+use crate::{
+    filter::Place,
+    output::{Address, pem::Pem},
+    source::live::{
+        LiveOptions,
+        mapepire::{MapepireOptions, PORT, SocketOptions, Way},
+        statements::Columns,
+        tail::{From, TailOptions},
+    },
+};
+
+/// Reads the keys of kind mapepire.
+pub fn mapepire(t: &mut Section<'_>, at: &Place, r: &mut Reader<'_>) -> Option<LiveOptions> {
+    let way = way(t, at, r);
+    let call_timeout = t.positive("call_timeout", r).map_or(Duration::from_secs(60), Duration::from_secs_f64);
+    let text = |t: &mut Section<'_>, key: &'static str, default: &str, r: &mut Reader<'_>| {
+        t.string(key, r).map_or(default.to_owned(), |p| p.value)
+    };
+    let technique = t.choice("technique", &[("tcp", "tcp"), ("cli", "cli")], r).unwrap_or("tcp").to_owned();
+    let properties = text(t, "properties", "naming=sql;", r);
+    let journal = journal(t, r);
+    let from = from(t, r);
+    let codes = codes(t, r);
+    let page = t.integer("page", 1_000..1_000_001, r).and_then(|n| u64::try_from(n).ok()).unwrap_or(100_000);
+    let poll = poll(t, r);
+    let columns = t.choice("columns", &[("auto", 0), ("user_name", 1), ("current_user", 2)], r).unwrap_or(0);
+    let remote = t.boolean("remote_columns", r).is_some_and(|b| b.value);
+    let columns = (columns > 0).then_some(Columns { user_name: columns == 1, remote });
+    let (library, journal) = journal?;
+    Some(LiveOptions {
+        mapepire: MapepireOptions { way: way?, technique, properties, call_timeout },
+        tail: TailOptions { library, journal, from, codes, page, rows: 1_000 },
+        poll,
+        columns,
+    })
+}
+
+/// `address` with `user` and `password`, or `command`.
+fn way(t: &mut Section<'_>, at: &Place, r: &mut Reader<'_>) -> Option<Way> {
+    let (address, command) = (t.string("address", r), t.strings("command", r));
+    let (user, password) = (t.string("user", r), t.string("password", r));
+    let tls = output::tls(t, "source", r);
+    match (address, command) {
+        (Some(address), None) => {
+            let (Some(user), Some(password)) = (user, password) else {
+                r.error(address.place, "source.address needs user, and password: a file that holds it in its first line, or credential:NAME");
+                return None;
+            };
+            let with_port = if address.value.rsplit(']').next().is_some_and(|end| end.contains(':')) {
+                address.value.clone()
+            } else {
+                format!("{}:{PORT}", address.value)
+            };
+            let to = with_port.parse::<Address>().map_err(|e| r.error(address.place, format!("source.address: {e}"))).ok();
+            let user = match user.value {
+                name if name.is_empty() || name.contains(':') || name.len() > 10 => {
+                    r.error(user.place, format!("source.user = {name:?}: expected a user profile, 1 to 10 characters"));
+                    None
+                }
+                name => Some(name),
+            };
+            let password =
+                Pem::parse(&password.value).map_err(|e| r.error(password.place, format!("source.password: {e}"))).ok();
+            Some(Way::Socket(Box::new(SocketOptions { address: to?, tls, user: user?, password: password? })))
+        }
+        (None, Some(command)) if command.value.is_empty() => {
+            r.error(command.place, "source.command is empty: expected a program and its arguments, such as [\"ssh\", \"prod01\", ...]");
+            None
+        }
+        (None, Some(command)) => {
+            if let Some(user) = user {
+                r.error(user.place, "source.user: with command, the program logs in");
+            }
+            Some(Way::Program(command.value.into_iter().map(|p| p.value).collect()))
+        }
+        (None, None) => {
+            r.error(at.clone(), "source.address is missing: the system, HOST or HOST:PORT; or command, a program that speaks Mapepire on its standard input and output");
+            None
+        }
+        (Some(_), Some(command)) => {
+            r.error(command.place, "source.command: address is there too; one of them is the way to the system");
+            None
+        }
+    }
+}
+
+/// A name of an object, in upper case.
+fn is_name(text: &str) -> bool {
+    let first = |c: char| c.is_ascii_uppercase() || matches!(c, '#' | '@' | '$');
+    (1..=10).contains(&text.len())
+        && text.starts_with(first)
+        && text.chars().all(|c| first(c) || c.is_ascii_digit() || matches!(c, '_' | '.'))
+}
+
+/// `journal`; QSYS/QAUDJRN unless another is given.
+fn journal(t: &mut Section<'_>, r: &mut Reader<'_>) -> Option<(String, String)> {
+    let Some(Placed { value, place }) = t.string("journal", r) else {
+        return Some(("QSYS".to_owned(), "QAUDJRN".to_owned()));
+    };
+    match value.split_once('/') {
+        Some((library, name)) if is_name(library) && is_name(name) => Some((library.to_owned(), name.to_owned())),
+        _ => {
+            r.error(place, format!("source.journal = {value:?}: expected LIBRARY/JOURNAL, such as QSYS/QAUDJRN"));
+            None
+        }
+    }
+}
+
+/// `from`; now unless something else is given.
+fn from(t: &mut Section<'_>, r: &mut Reader<'_>) -> From {
+    let Some(Placed { value, place }) = t.string("from", r) else { return From::Now };
+    let is_time = |text: &str| {
+        let parts: Vec<&str> = text.split(|c: char| !c.is_ascii_digit()).collect();
+        matches!(parts.as_slice(), [y, m, d, ..] if y.len() == 4 && m.len() == 2 && d.len() == 2)
+    };
+    match value.as_str() {
+        "now" => From::Now,
+        "oldest" => From::Oldest,
+        text if is_time(text) => {
+            let time = crate::source::live::entry::timestamp(&if text.len() <= 10 { format!("{text} 00:00:00") } else { text.to_owned() });
+            From::Time(time)
+        }
+        text => match text.split_once(':').and_then(|(name, n)| Some((name, n.parse().ok()?))) {
+            Some((name, sequence)) if is_name(name) => From::Entry(name.to_owned(), sequence),
+            _ => {
+                r.error(place, format!("source.from = {text:?}: expected now, oldest, RECEIVER:SEQUENCE or a time such as 2026-11-20 08:00:00"));
+                From::Now
+            }
+        },
+    }
+}
+
+/// `journal_codes`; T and J unless others are given.
+fn codes(t: &mut Section<'_>, r: &mut Reader<'_>) -> String {
+    let Some(list) = t.strings("journal_codes", r) else { return "T,J".to_owned() };
+    for code in &list.value {
+        if code.value.len() != 1 || !code.value.starts_with(|c: char| c.is_ascii_uppercase()) {
+            r.error(code.place.clone(), format!("source.journal_codes: {:?}: expected a letter, such as T", code.value));
+        }
+    }
+    let codes: Vec<&str> = list.value.iter().map(|c| c.value.as_str()).collect();
+    codes.join(",")
+}
+
+/// `poll_interval`; a second at least, because IBM warns of more frequent queries.
+fn poll(t: &mut Section<'_>, r: &mut Reader<'_>) -> Duration {
+    let place = t.place_of("poll_interval", r);
+    match (t.positive("poll_interval", r), place) {
+        (Some(seconds), Some(place)) if seconds < 1.0 => {
+            r.error(place, format!("source.poll_interval = {seconds}: expected 1 or more seconds: IBM warns that more frequent queries disturb the system"));
+            Duration::from_secs(1)
+        }
+        (Some(seconds), _) => Duration::from_secs_f64(seconds),
+        (None, _) => Duration::from_secs(2),
+    }
+}

@@ -1,0 +1,100 @@
+//! The receivers of a journal, as the system lists them.
+use super::query::{Query, QueryError, Row};
+use super::statements;
+use crate::source::chain::{JournalPlace, between};
+
+/// A receiver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receiver {
+    /// Its library.
+    pub library: String,
+    /// Its name.
+    pub name: String,
+    /// Number of its first entry; 0 where the system says none.
+    pub first: u64,
+    /// Number of its last entry, as far as the list knows.
+    pub last: u64,
+    /// When it was attached, as the system writes it: comparable as text.
+    pub attached: String,
+}
+
+impl Receiver {
+    /// A place in it.
+    pub fn at(&self, sequence: u64) -> JournalPlace {
+        JournalPlace { library: self.library.clone(), receiver: self.name.clone(), sequence }
+    }
+
+    /// Whether a place is in it.
+    pub fn holds(&self, place: &JournalPlace) -> bool {
+        self.name == place.receiver && self.library == place.library
+    }
+}
+
+/// Reads the chain of a journal, oldest first.
+pub fn read(db: &mut dyn Query, library: &str, journal: &str) -> Result<Vec<Receiver>, QueryError> {
+    let rows = db.all(statements::CHAIN, &[library, journal])?;
+    Ok(rows.iter().map(receiver).collect())
+}
+
+fn receiver(row: &Row) -> Receiver {
+    let text = |n: usize| row.get(n).and_then(Option::as_deref).unwrap_or("").trim();
+    Receiver {
+        library: text(0).to_owned(),
+        name: text(1).to_owned(),
+        first: text(2).parse().unwrap_or(0),
+        last: text(3).parse().unwrap_or(0),
+        attached: text(4).to_owned(),
+    }
+}
+
+/// Which receiver is attached: library and name.
+pub fn attached(db: &mut dyn Query, library: &str, journal: &str) -> Result<Option<(String, String)>, QueryError> {
+    let rows = db.all(statements::JOURNAL, &[library, journal])?;
+    let text = |row: &Row, n: usize| row.get(n).and_then(Option::as_deref).unwrap_or("").trim().to_owned();
+    Ok(rows.first().map(|row| (text(row, 0), text(row, 1))))
+}
+
+/// What is missing between the last entry read and the receiver that follows; nothing is `None`. Numbers that go on, or begin
+/// again, are normal; where they begin again the names of the receivers tell.
+pub fn missing(read: &JournalPlace, next: &Receiver) -> Option<String> {
+    let follows = read.sequence.checked_add(1) == Some(next.first);
+    if follows {
+        return None;
+    }
+    if next.first <= 1 {
+        return between(read, &next.at(next.first));
+    }
+    let (from, to) = (read.sequence.saturating_add(1), next.first.saturating_sub(1));
+    Some(if from <= to {
+        format!("entries {from} to {to} between {read} and receiver {}/{} are missing", next.library, next.name)
+    } else {
+        format!(
+            "receiver {}/{} begins with {}, which is neither 1 nor the number behind {read}: entries come again, or others are missing",
+            next.library, next.name, next.first
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_go_on_or_begin_again_are_no_gap() {
+        let next = |name: &str, first| Receiver {
+            library: "QGPL".into(),
+            name: name.into(),
+            first,
+            last: first,
+            attached: String::new(),
+        };
+        let read = next("AUDRCV0041", 1).at(500);
+        assert_eq!(missing(&read, &next("AUDRCV0042", 501)), None);
+        // Names may be anything where the numbers go on.
+        assert_eq!(missing(&read, &next("AUDRCV0077", 501)), None);
+        assert_eq!(missing(&read, &next("AUDRCV0042", 1)), None);
+        assert!(missing(&read, &next("AUDRCV0044", 1)).unwrap().contains("AUDRCV0042"));
+        assert!(missing(&read, &next("AUDRCV0043", 700)).unwrap().starts_with("entries 501 to 699"));
+        assert!(missing(&read, &next("AUDRCV0042", 300)).unwrap().contains("neither 1"));
+    }
+}

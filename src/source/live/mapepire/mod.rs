@@ -1,0 +1,203 @@
+//! A client of the Mapepire protocol: `connect`, `prepare_sql_execute`, `sqlmore`, `sqlclose`, no more.
+//!
+//! Source: PROTOCOL.md of Mapepire-IBMi/mapepire-protocol, and frames recorded from the server. A frame is one JSON object; over
+//! a WebSocket (TLS, port 8076, [`socket`]) or a line each over the standard input and output of a program ([`program`]).
+//! Answers may come in another order than the requests: they are told apart by their id.
+mod program;
+mod socket;
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+pub use socket::{PORT, SocketOptions};
+
+use super::query::{Query, QueryError, Row, Rows};
+use crate::output::{
+    dial::Dial,
+    pem::Pem,
+    wait::{Stop, Wait},
+};
+
+/// How the server is reached.
+#[derive(Clone, Debug)]
+pub enum Way {
+    /// A WebSocket under TLS.
+    Socket(Box<SocketOptions>),
+    /// A program that is started, such as `ssh HOST java -jar mapepire-server.jar --single`.
+    Program(Vec<String>),
+}
+
+/// A server and who we are to it.
+#[derive(Clone, Debug)]
+pub struct MapepireOptions {
+    /// How it is reached.
+    pub way: Way,
+    /// `technique` of `connect`: "tcp" (jt400) or "cli" (the native driver).
+    pub technique: String,
+    /// JDBC properties of `connect`.
+    pub properties: String,
+    /// How long an answer may take.
+    pub call_timeout: Duration,
+}
+
+/// User and password from a file: two lines, or `user` given and one.
+pub fn read_password(file: &Pem) -> Result<String, String> {
+    file.check_private().map_err(|e| e.to_string().replace("this private key", "this password"))?;
+    let path = file.path().map_err(|e| e.to_string())?;
+    let text = std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+    let password = text.lines().next().unwrap_or("").to_owned();
+    match password {
+        p if p.is_empty() => Err(format!("{}: expected the password in the first line, found none", path.display())),
+        // The server takes the login apart at the colon and answers 403.
+        p if p.contains(':') => Err(format!("{}: Mapepire cannot take a password with a colon", path.display())),
+        p => Ok(p),
+    }
+}
+
+/// What carries frames.
+trait Frames {
+    fn send(&mut self, frame: &str, wait: &Wait) -> Result<(), QueryError>;
+    /// The next frame.
+    fn receive(&mut self, wait: &Wait) -> Result<String, QueryError>;
+}
+
+/// A connection that is logged in.
+pub struct Mapepire {
+    frames: Box<dyn Frames>,
+    number: u64,
+    limit: Duration,
+    stop: Stop,
+    /// The server job on the IBM i.
+    pub job: String,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    #[serde(default)]
+    id: Value,
+    #[serde(default)]
+    success: bool,
+    #[serde(default)]
+    error: Option<String>,
+    #[serde(default)]
+    sql_state: Option<String>,
+    #[serde(default)]
+    sql_rc: Option<i64>,
+    #[serde(default)]
+    data: Vec<Vec<Value>>,
+    #[serde(default)]
+    is_done: bool,
+    #[serde(default)]
+    job: Option<String>,
+}
+
+impl Answer {
+    fn error(self) -> QueryError {
+        QueryError::Sql {
+            message: self.error.unwrap_or_else(|| "the server says no reason".to_owned()),
+            state: self.sql_state.unwrap_or_default(),
+            code: self.sql_rc.unwrap_or(0),
+        }
+    }
+
+    fn rows(self, rest: &str) -> Rows {
+        let text = |v: Value| match v {
+            Value::Null => None,
+            Value::String(text) => Some(text),
+            other => Some(other.to_string()),
+        };
+        let rows = self.data.into_iter().map(|row| row.into_iter().map(text).collect::<Row>()).collect();
+        Rows { rows, rest: (!self.is_done).then(|| rest.to_owned()) }
+    }
+}
+
+impl Mapepire {
+    /// Connects and logs in.
+    pub fn connect(options: &MapepireOptions, dial: &Dial) -> Result<Mapepire, QueryError> {
+        let frames: Box<dyn Frames> = match &options.way {
+            Way::Socket(to) => Box::new(socket::connect(to, dial)?),
+            Way::Program(command) => Box::new(program::start(command)?),
+        };
+        let mut own = Mapepire {
+            frames,
+            number: 0,
+            limit: options.call_timeout,
+            stop: dial.stop.clone(),
+            job: String::new(),
+        };
+        let request = json!({
+            "type": "connect",
+            "technique": options.technique,
+            "props": options.properties,
+            "application": "qaudjrn",
+        });
+        let answer = own.ask(request)?.1;
+        if !answer.success {
+            // Whatever the reason: to ask again may be one login too many.
+            return Err(QueryError::Refused(answer.error.unwrap_or_else(|| "the server says no reason".to_owned())));
+        }
+        own.job = answer.job.unwrap_or_default();
+        Ok(own)
+    }
+
+    /// Sends a request and waits for its answer; its id with it.
+    fn ask(&mut self, mut request: Value) -> Result<(String, Answer), QueryError> {
+        self.number += 1;
+        let id = format!("q{}", self.number);
+        let kind = request.get("type").and_then(Value::as_str).unwrap_or("").to_owned();
+        if let Some(fields) = request.as_object_mut() {
+            fields.insert("id".to_owned(), id.clone().into());
+        }
+        let wait = Wait::new(self.limit, &self.stop);
+        self.frames.send(&request.to_string(), &wait)?;
+        loop {
+            let frame = self.frames.receive(&wait).map_err(|e| match e {
+                QueryError::Lost(why) => QueryError::Lost(format!("{kind}: {why}")),
+                other => other,
+            })?;
+            let answer: Answer = serde_json::from_str(frame.trim())
+                .map_err(|e| QueryError::Lost(format!("{kind}: the server's answer is no JSON that is known: {e}")))?;
+            match answer.id.as_str() {
+                Some(to) if to == id => return Ok((id, answer)),
+                // An answer to a request that could not be read is to the only one that was sent.
+                Some(to) if to.starts_with("incomplete_") || to.starts_with("unparseable_") => {
+                    return Err(answer.error());
+                }
+                // To one that is not waited for any more.
+                _ => {}
+            }
+        }
+    }
+}
+
+impl Query for Mapepire {
+    fn start(&mut self, sql: &str, parameters: &[&str], rows: usize) -> Result<Rows, QueryError> {
+        let mut request = json!({ "type": "sql", "sql": sql, "rows": rows, "terse": true });
+        if !parameters.is_empty() {
+            request["type"] = "prepare_sql_execute".into();
+            request["parameters"] = parameters.into();
+        }
+        let (id, answer) = self.ask(request)?;
+        if answer.success { Ok(answer.rows(&id)) } else { Err(answer.error()) }
+    }
+
+    fn more(&mut self, rest: &str, rows: usize) -> Result<Rows, QueryError> {
+        // The answer has no field that says it is terse: it is as the first rows were.
+        let (_, answer) = self.ask(json!({ "type": "sqlmore", "cont_id": rest, "rows": rows }))?;
+        if answer.success { Ok(answer.rows(rest)) } else { Err(answer.error()) }
+    }
+
+    fn close(&mut self, rest: &str) -> Result<(), QueryError> {
+        self.ask(json!({ "type": "sqlclose", "cont_id": rest })).map(|_| ())
+    }
+}
+
+impl Drop for Mapepire {
+    fn drop(&mut self) {
+        // So that the job on the IBM i ends at once; nobody waits for the answer.
+        let wait = Wait::new(Duration::from_millis(500), &Stop::never());
+        let _ = self.frames.send(&json!({ "id": "exit", "type": "exit" }).to_string(), &wait);
+    }
+}
