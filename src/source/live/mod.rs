@@ -289,7 +289,7 @@ impl Follower {
         self.compare_clock(offset);
         let reader = Reader::new(Composer::new(self.heading.clone()), self.charset, columns, &system);
         let mut tail = Tail::new(self.options.tail.clone(), columns, reader, place.clone());
-        let (mut looked_at_clock, mut idle) = (Instant::now(), 0);
+        let (mut looked_at_clock, mut idle) = (Instant::now(), 0_u32);
         loop {
             let began = Instant::now();
             let seen = tail.look(&mut db, &mut |news| {
