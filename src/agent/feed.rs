@@ -26,7 +26,8 @@ pub fn open(config: &SourceConfig, orders: &Arc<Orders>, place: &Value) -> Resul
         }
         Input::Live(options) => {
             let heading = catalog.heading(HeadingKind::Type5).cloned();
-            let heading = heading.ok_or_else(|| FeedError::Config("the *TYPE5 heading is not among the tables".to_owned()))?;
+            let heading =
+                heading.ok_or_else(|| FeedError::Config("the *TYPE5 heading is not among the tables".to_owned()))?;
             let system = config.charset.decode_string(&config.given().system);
             let options = options.as_ref().clone();
             Ok(Box::new(LiveFeed::new(options, heading, config.charset, config.zone, system, place)))

@@ -58,7 +58,8 @@ fn way(t: &mut Section<'_>, at: &Place, r: &mut Reader<'_>) -> Option<Way> {
             } else {
                 format!("{}:{PORT}", address.value)
             };
-            let to = with_port.parse::<Address>().map_err(|e| r.error(address.place, format!("source.address: {e}"))).ok();
+            let to =
+                with_port.parse::<Address>().map_err(|e| r.error(address.place, format!("source.address: {e}"))).ok();
             let user = match user.value {
                 name if name.is_empty() || name.contains(':') || name.len() > 10 => {
                     r.error(user.place, format!("source.user = {name:?}: expected a user profile, 1 to 10 characters"));
@@ -71,7 +72,10 @@ fn way(t: &mut Section<'_>, at: &Place, r: &mut Reader<'_>) -> Option<Way> {
             Some(Way::Socket(Box::new(SocketOptions { address: to?, tls, user: user?, password: password? })))
         }
         (None, Some(command)) if command.value.is_empty() => {
-            r.error(command.place, "source.command is empty: expected a program and its arguments, such as [\"ssh\", \"prod01\", ...]");
+            r.error(
+                command.place,
+                "source.command is empty: expected a program and its arguments, such as [\"ssh\", \"prod01\", ...]",
+            );
             None
         }
         (None, Some(command)) => {
@@ -124,7 +128,11 @@ fn from(t: &mut Section<'_>, r: &mut Reader<'_>) -> From {
         "now" => From::Now,
         "oldest" => From::Oldest,
         text if is_time(text) => {
-            let time = crate::source::live::entry::timestamp(&if text.len() <= 10 { format!("{text} 00:00:00") } else { text.to_owned() });
+            let time = crate::source::live::entry::timestamp(&if text.len() <= 10 {
+                format!("{text} 00:00:00")
+            } else {
+                text.to_owned()
+            });
             From::Time(time)
         }
         text => match text.split_once(':').and_then(|(name, n)| Some((name, n.parse().ok()?))) {
@@ -142,7 +150,10 @@ fn codes(t: &mut Section<'_>, r: &mut Reader<'_>) -> String {
     let Some(list) = t.strings("journal_codes", r) else { return "T,J".to_owned() };
     for code in &list.value {
         if code.value.len() != 1 || !code.value.starts_with(|c: char| c.is_ascii_uppercase()) {
-            r.error(code.place.clone(), format!("source.journal_codes: {:?}: expected a letter, such as T", code.value));
+            r.error(
+                code.place.clone(),
+                format!("source.journal_codes: {:?}: expected a letter, such as T", code.value),
+            );
         }
     }
     let codes: Vec<&str> = list.value.iter().map(|c| c.value.as_str()).collect();

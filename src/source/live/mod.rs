@@ -260,11 +260,7 @@ impl Follower {
         }
     }
 
-    fn follow(
-        &self,
-        place: &mut Option<TailPlace>,
-        told: &mut String,
-    ) -> Result<std::convert::Infallible, QueryError> {
+    fn follow(&self, place: &mut Option<TailPlace>, told: &mut String) -> Result<std::convert::Infallible, QueryError> {
         let stop = Stop::when({
             let stop = self.stop.clone();
             move || stop.load(Ordering::Relaxed)
@@ -290,6 +286,8 @@ impl Follower {
         let reader = Reader::new(Composer::new(self.heading.clone()), self.charset, columns, &system);
         let mut tail = Tail::new(self.options.tail.clone(), columns, reader, place.clone());
         let (mut looked_at_clock, mut idle) = (Instant::now(), 0_u32);
+        // Before the first look too: the connection before this one, or the agent, may have looked just now.
+        self.pause(self.options.poll);
         loop {
             let began = Instant::now();
             let seen = tail.look(&mut db, &mut |news| {

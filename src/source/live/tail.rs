@@ -160,7 +160,8 @@ impl Tail {
                 let found = chain.iter().rposition(|r| comparable(&r.attached) <= comparable(&time)).unwrap_or(0);
                 for r in chain.iter().skip(found) {
                     let o = &self.options;
-                    let parameters = [&o.library, &o.journal, &r.library, &r.name, &time, &o.codes, &r.library, &r.name];
+                    let parameters =
+                        [&o.library, &o.journal, &r.library, &r.name, &time, &o.codes, &r.library, &r.name];
                     match db.all(statements::AT_TIME, &parameters.map(String::as_str)) {
                         Ok(rows) => {
                             let first = rows.first().and_then(|row| row.first()).and_then(Option::as_deref);
@@ -195,13 +196,13 @@ impl Tail {
         }
         let next = chain.get(i + 1);
         let from = place.at.sequence.saturating_add(1).max(r.first);
-        if place.at.sequence.saturating_add(1) < r.first && r.first > 1 && self.doubts < DOUBTS && place.at.sequence > 0 {
+        if place.at.sequence.saturating_add(1) < r.first && r.first > 1 && self.doubts < DOUBTS && place.at.sequence > 0
+        {
             // The same name with other numbers: it was deleted and made anew, or the list is wrong.
             self.doubts += 1;
             return Ok(Seen::Doubt);
         }
         if r.last < from {
-            self.doubts = 0;
             return Ok(match next {
                 Some(next) => self.leave(r, next, sink),
                 None => Seen::All,
@@ -217,7 +218,10 @@ impl Tail {
             }
             Err(e) if is_loss(&e) => return Ok(self.doubt(chain, i, &e, sink)),
             Err(e) if is_authority(&e) => {
-                self.say_once(sink, format!("{e}: the user needs *USE on the journal and on receiver {}/{}", r.library, r.name));
+                self.say_once(
+                    sink,
+                    format!("{e}: the user needs *USE on the journal and on receiver {}/{}", r.library, r.name),
+                );
                 return Ok(Seen::All);
             }
             Err(e) => return Err(e),
@@ -279,7 +283,9 @@ impl Tail {
         sink: &mut Sink<'_>,
     ) -> Result<Seen, QueryError> {
         let attached = chain::attached(db, &self.options.library, &self.options.journal)?;
-        if attached.is_some_and(|(library, name)| (library, name) == (place.at.library.clone(), place.at.receiver.clone())) {
+        if attached
+            .is_some_and(|(library, name)| (library, name) == (place.at.library.clone(), place.at.receiver.clone()))
+        {
             // It is the newest one, and the list is older.
             return Ok(Seen::Doubt);
         }

@@ -120,13 +120,8 @@ impl Mapepire {
             Way::Socket(to) => Box::new(socket::connect(to, dial)?),
             Way::Program(command) => Box::new(program::start(command)?),
         };
-        let mut own = Mapepire {
-            frames,
-            number: 0,
-            limit: options.call_timeout,
-            stop: dial.stop.clone(),
-            job: String::new(),
-        };
+        let mut own =
+            Mapepire { frames, number: 0, limit: options.call_timeout, stop: dial.stop.clone(), job: String::new() };
         let request = json!({
             "type": "connect",
             "technique": options.technique,

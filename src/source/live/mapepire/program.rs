@@ -68,7 +68,9 @@ impl Frames for Program {
             match self.lines.recv_timeout(TICK) {
                 Ok(Ok(line)) => return Ok(line),
                 Ok(Err(why)) => return Err(QueryError::Lost(why)),
-                Err(RecvTimeoutError::Disconnected) => return Err(QueryError::Lost("the program has ended".to_owned())),
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(QueryError::Lost("the program has ended".to_owned()));
+                }
                 Err(RecvTimeoutError::Timeout) => wait.check().map_err(|e| match e.kind() {
                     std::io::ErrorKind::TimedOut => QueryError::Lost(e.to_string()),
                     _ => QueryError::Stopped,

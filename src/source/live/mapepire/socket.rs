@@ -3,9 +3,7 @@ use std::io::{self, ErrorKind};
 
 use data_encoding::BASE64;
 use tungstenite::{
-    ClientRequestBuilder, Error, HandshakeError, Message, WebSocket,
-    handshake::client::ClientHandshake,
-    http::Uri,
+    ClientRequestBuilder, Error, HandshakeError, Message, WebSocket, handshake::client::ClientHandshake, http::Uri,
     protocol::WebSocketConfig,
 };
 

@@ -1,0 +1,435 @@
+//! The journal of a live system over Mapepire. No IBM i can be had: the system is `tests/tools/ibmi`, a stand-in written apart from
+//! the product, which plays back a genuine server's frames and is judged by independent clients (`test_stand_in.py`). It answers
+//! the statements it knows and counts any other.
+mod support;
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{BufRead, BufReader, Write},
+    os::unix::{fs::PermissionsExt, net::UnixStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::Once,
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+use support::{
+    agent::{Agent, notices, signal},
+    program::folder,
+};
+use tempfile::TempDir;
+
+const SOON: Duration = Duration::from_secs(60);
+const OUTPUT: &str = "[[output]]\nname = \"a\"\naddress = \"file:DIR/out\"\nformat = \"json\"\n";
+
+fn tools() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/tools")
+}
+
+/// A simulated system behind a Mapepire server.
+struct System {
+    child: Child,
+    port: u64,
+    control: PathBuf,
+    dir: TempDir,
+}
+
+impl System {
+    fn start(args: &str) -> System {
+        static FETCHED: Once = Once::new();
+        FETCHED.call_once(|| {
+            let fetched = Command::new(tools().join("fetch_python.sh")).output().unwrap();
+            assert!(fetched.status.success(), "{}", String::from_utf8_lossy(&fetched.stderr));
+        });
+        let dir = folder();
+        let made = Command::new(tools().join("ibmi/make_cert.sh")).arg(dir.path()).output().unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        System::on(dir, 0, args)
+    }
+
+    fn on(dir: TempDir, port: u64, args: &str) -> System {
+        let control = dir.path().join("control");
+        let _ = fs::remove_file(&control);
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL"]).arg(tools().join("../../target/venv/bin/python"));
+        command.arg(tools().join("ibmi/mapepire.py")).args(["--port", &port.to_string(), "--cert"]);
+        command.arg(dir.path().join("cert.pem")).arg("--key").arg(dir.path().join("key.pem"));
+        command.arg("--control").arg(&control).args(args.split_whitespace());
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let told: Value = serde_json::from_str(&line).expect("the port");
+        System { child, port: told["port"].as_u64().unwrap(), control, dir }
+    }
+
+    fn tell(&self, command: Value) -> Value {
+        let mut stream = UnixStream::connect(&self.control).unwrap();
+        writeln!(stream, "{command}").unwrap();
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line).unwrap();
+        let answer: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(answer["ok"], true, "{command}: {answer}");
+        answer
+    }
+
+    fn source(&self, rest: &str) -> String {
+        let password = self.dir.path().join("password");
+        fs::write(&password, "secret\n").unwrap();
+        fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).unwrap();
+        format!(
+            "[[source]]\nname = \"prod01\"\nkind = \"mapepire\"\naddress = \"localhost:{}\"\nuser = \"AUDITOR\"\npassword = \"{}\"\nca = \"{}\"\ntimezone = \"Etc/GMT-2\"\npoll_interval = 1\n{rest}\n",
+            self.port,
+            password.display(),
+            self.dir.path().join("cert.pem").display()
+        )
+    }
+
+    /// Ids and kinds of what it has, or had, in order.
+    fn truth(&self) -> Vec<(String, String)> {
+        let path = self.dir.path().join("truth");
+        self.tell(json!({"cmd": "truth", "codes": "T J", "deleted": true, "path": path}));
+        let text = fs::read_to_string(path).unwrap();
+        let parsed = text.lines().map(|l| serde_json::from_str::<Value>(l).unwrap());
+        parsed.map(|l| (l["id"].as_str().unwrap().to_owned(), l["kind"].as_str().unwrap().to_owned())).collect()
+    }
+
+    /// Nothing but queries that it knows, and never two of the journal within a second.
+    #[track_caller]
+    fn was_treated_well(&self) -> Value {
+        let stats = self.tell(json!({"cmd": "stats"}));
+        assert_eq!((&stats["refused"], &stats["violations"]), (&json!(0), &json!(0)), "{stats}");
+        for interval in ["min_page_interval", "min_chain_interval"] {
+            assert!(stats[interval].as_f64().is_none_or(|s| s > 0.99), "{stats}");
+        }
+        stats
+    }
+}
+
+impl Drop for System {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn agent(text: &str) -> Agent {
+    Agent::new(folder(), &format!("{text}{OUTPUT}"))
+}
+
+/// Ids in the lines, in the order in which each came first, with how often it came.
+fn ids(text: &str) -> (Vec<String>, BTreeMap<String, u32>) {
+    let (mut order, mut found) = (Vec::new(), BTreeMap::new());
+    for line in text.lines().filter(|l| l.ends_with('}') && !l.contains("\"AGENT-")) {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let id = line["entry_id"].as_str().expect("an id").to_owned();
+        let times = found.entry(id.clone()).or_insert(0);
+        *times += 1;
+        if *times == 1 {
+            order.push(id);
+        }
+    }
+    (order, found)
+}
+
+fn count(agent: &Agent) -> usize {
+    ids(&agent.read("out")).0.len()
+}
+
+/// Everything came, nothing else; returns how many came more than once.
+#[track_caller]
+fn all_came(system: &System, agent: &Agent) -> usize {
+    let truth = system.truth();
+    let (_, got) = ids(&agent.read("out"));
+    let missing: Vec<&String> = truth.iter().map(|(id, _)| id).filter(|id| !got.contains_key(*id)).collect();
+    assert!(missing.is_empty(), "{} of {} are missing, first {:?}", missing.len(), truth.len(), missing.first());
+    assert_eq!(got.len(), truth.len());
+    got.values().filter(|n| **n > 1).count()
+}
+
+fn stop(agent: &Agent, child: Child) {
+    signal(&child, "TERM");
+    agent.ends(child, 0, Duration::from_secs(10));
+}
+
+#[test]
+fn n3_entries_arrive_as_they_are_over_tls_with_every_set_of_columns() {
+    for (catalog, stamps) in [("new", "ibm"), ("middle", "iso"), ("old", "ibm")] {
+        let truth = folder();
+        let truth = truth.path().join("templates");
+        let system = System::start(&format!(
+            "--entries 500 --catalog {catalog} --stamps {stamps} --holes 40 --truth {}",
+            truth.display()
+        ));
+        let agent = agent(&system.source("from = \"oldest\""));
+        let child = agent.start();
+        agent.wait("everything", SOON, || count(&agent) == system.truth().len());
+        stop(&agent, child);
+        assert_eq!(all_came(&system, &agent), 0);
+        // Value by value: what the maker of the entries says of each.
+        let path = system.dir.path().join("truth");
+        system.tell(json!({"cmd": "truth", "codes": "T", "path": path}));
+        let templates: Vec<Value> =
+            fs::read_to_string(&truth).unwrap().split('\n').filter_map(|l| serde_json::from_str(l).ok()).collect();
+        let lines: BTreeMap<String, Value> = agent
+            .read("out")
+            .lines()
+            .filter_map(|l| serde_json::from_str::<Value>(l).ok())
+            .map(|l| (l["entry_id"].as_str().unwrap_or("").to_owned(), l))
+            .collect();
+        let mut compared = 0;
+        for entry in fs::read_to_string(&path).unwrap().lines() {
+            let entry: Value = serde_json::from_str(entry).unwrap();
+            let (Some(n), line) = (entry["template"].as_u64(), &lines[entry["id"].as_str().unwrap()]) else { continue };
+            let head = &templates[usize::try_from(n).unwrap()]["header"];
+            let text = |name: &str| head[name].as_str().unwrap_or("").trim_end().to_owned();
+            assert_eq!(line["effective_user"], text("user_name"), "{line}");
+            assert_eq!(line["job_user"], text("job_user"), "{line}");
+            assert!(line["event_id"].as_str().unwrap().starts_with(&text("journal_entry_type")), "{line}");
+            let job = line["job"].as_str().unwrap();
+            assert!(job.ends_with(&format!("/{}/{}", text("job_user"), text("job_name"))), "{line}");
+            let address = text("remote_address");
+            // Without the columns, the entry data of some types has one of its own.
+            if catalog == "new" && !address.is_empty() {
+                assert_eq!(line["remote_address"], address, "{line}");
+            }
+            assert!(line["time"].as_str().unwrap().ends_with("+02:00"), "{line}");
+            compared += 1;
+        }
+        assert!(compared > 300, "{compared}");
+        system.was_treated_well();
+    }
+}
+
+#[test]
+fn n3_every_id_comes_through_rolls_a_reset_a_stale_list_a_restart_stalls_and_kill_9() {
+    // QAUDJRN_LONG=1: a million entries.
+    let entries: u64 = if std::env::var("QAUDJRN_LONG").is_ok() { 1_000_000 } else { 30_000 };
+    let first = entries / 2;
+    let system =
+        System::start(&format!("--entries {first} --receivers 10 --reset-at 6 --holes 1000 --entry-bytes 600"));
+    let agent =
+        agent(&system.source(&format!("from = \"oldest\"\npage = {}\ncall_timeout = 3", (entries / 10).max(1_000))));
+    let mut child = agent.start();
+    let each = (entries - first) / 10;
+    for round in 0..10 {
+        thread::sleep(Duration::from_millis(1_200));
+        match round {
+            1 => drop(system.tell(json!({"cmd": "kill"}))),
+            2 | 6 => {
+                child.kill().unwrap();
+                child.wait().unwrap();
+                child = agent.start();
+            }
+            // Longer than call_timeout.
+            3 => drop(system.tell(json!({"cmd": "stall", "statement": "PAGE", "seconds": 5}))),
+            4 => drop(system.tell(json!({"cmd": "stall", "statement": "CHAIN", "seconds": 2}))),
+            5 => drop(system.tell(json!({"cmd": "drop", "statement": "SQLMORE", "after": 0}))),
+            _ => {}
+        }
+        system.tell(json!({"cmd": "append", "count": each}));
+        let kind = if round % 2 == 0 { "missing" } else { "last" };
+        system.tell(json!({"cmd": "roll", "reset": round == 7, "stale": round % 3, "kind": kind, "hidden": round % 2}));
+        system.tell(json!({"cmd": "append", "count": 3}));
+    }
+    let within = if entries > 100_000 { Duration::from_secs(600) } else { Duration::from_secs(120) };
+    let want = system.truth().len();
+    let end = Instant::now() + within;
+    while count(&agent) < want && Instant::now() < end {
+        thread::sleep(Duration::from_secs(1));
+    }
+    stop(&agent, child);
+    all_came(&system, &agent);
+    assert!(notices(&agent.read("out"), "AGENT-GAP").is_empty(), "{}", agent.log());
+    // No jump back: what came twice came in one piece behind a kill, and the first time of each is in order.
+    let truth: Vec<String> = system.truth().into_iter().map(|(id, _)| id).collect();
+    let place: BTreeMap<&str, usize> = truth.iter().enumerate().map(|(n, id)| (id.as_str(), n)).collect();
+    let order: Vec<usize> = ids(&agent.read("out")).0.iter().map(|id| place[id.as_str()]).collect();
+    assert!(order.windows(2).all(|w| w[0] < w[1]), "the first time of each is in order");
+    system.was_treated_well();
+}
+
+#[test]
+fn n3_a_deleted_receiver_that_was_not_read_is_one_gap_that_names_what_is_missing() {
+    let system = System::start("--entries 300 --receivers 1");
+    let agent = agent(&system.source("from = \"oldest\""));
+    let child = agent.start();
+    agent.wait("the first", SOON, || count(&agent) == system.truth().len());
+    stop(&agent, child);
+    // While the agent is away, a whole receiver comes and goes.
+    let lost = system.tell(json!({"cmd": "roll"}))["receiver"].as_str().unwrap().to_owned();
+    system.tell(json!({"cmd": "append", "count": 200}));
+    system.tell(json!({"cmd": "roll"}));
+    system.tell(json!({"cmd": "append", "count": 50}));
+    system.tell(json!({"cmd": "delete", "receiver": lost}));
+    let chain = system.tell(json!({"cmd": "chain"}));
+    let (before, after) = (&chain["receivers"][0], &chain["receivers"][1]);
+    let from = before["last"].as_str().map_or_else(|| before["last"].as_u64(), |s| s.parse().ok()).unwrap() + 1;
+    let to = after["first"].as_str().map_or_else(|| after["first"].as_u64(), |s| s.parse().ok()).unwrap() - 1;
+    let child = agent.start();
+    let there = system.truth().iter().filter(|(id, _)| !id.starts_with(&lost)).count();
+    agent.wait("the rest", SOON, || count(&agent) == there);
+    stop(&agent, child);
+    let gaps = notices(&agent.read("out"), "AGENT-GAP");
+    assert_eq!(gaps.len(), 1, "{gaps:?}");
+    let missing = gaps[0]["missing"].as_str().unwrap();
+    assert!(missing.starts_with(&format!("entries {from} to {to} between")), "{missing}");
+    // The one that is being read is deleted: one gap, and it goes on with what is there.
+    system.tell(json!({"cmd": "roll"}));
+    system.tell(json!({"cmd": "append", "count": 20}));
+    let chain = system.tell(json!({"cmd": "chain"}));
+    let names: Vec<String> =
+        chain["receivers"].as_array().unwrap().iter().map(|r| r["name"].as_str().unwrap().to_owned()).collect();
+    for name in &names[..names.len() - 1] {
+        system.tell(json!({"cmd": "delete", "receiver": name}));
+    }
+    let child = agent.start();
+    agent.wait("the second gap", SOON, || notices(&agent.read("out"), "AGENT-GAP").len() == 2);
+    let newest = system.truth().iter().filter(|(id, _)| id.starts_with(names.last().unwrap())).count();
+    agent.wait("what is there", SOON, || {
+        ids(&agent.read("out")).0.iter().filter(|id| id.starts_with(names.last().unwrap())).count() == newest
+    });
+    thread::sleep(Duration::from_millis(1_500));
+    stop(&agent, child);
+    assert_eq!(notices(&agent.read("out"), "AGENT-GAP").len(), 2);
+    system.was_treated_well();
+}
+
+#[test]
+fn a_refused_login_is_never_tried_again_and_a_reload_is() {
+    let system = System::start("--entries 20");
+    let text = system.source("from = \"oldest\"");
+    let password = system.dir.path().join("password");
+    fs::write(&password, "wrong\n").unwrap();
+    let agent = agent(&text);
+    let child = agent.start();
+    agent.wait("the refusal", SOON, || agent.log().contains("the login is refused"));
+    thread::sleep(Duration::from_secs(5));
+    let stats = system.tell(json!({"cmd": "stats"}));
+    assert_eq!((&stats["logins"], &stats["logins_failed"]), (&json!(1), &json!(1)), "{stats}");
+    assert!(agent.log().contains("Password is incorrect"), "{}", agent.log());
+    assert!(!agent.log().contains("wrong"), "no password in the log");
+    fs::write(&password, "secret\n").unwrap();
+    signal(&child, "HUP");
+    agent.wait("everything", SOON, || count(&agent) == system.truth().len());
+    stop(&agent, child);
+    let stats = system.was_treated_well();
+    assert_eq!(stats["logins_failed"], 1);
+    // Others can read it: it is not used.
+    fs::set_permissions(&password, fs::Permissions::from_mode(0o644)).unwrap();
+    let child = agent.start();
+    agent.wait("the refusal", SOON, || agent.log().contains("others can read this password (mode 0644)"));
+    stop(&agent, child);
+}
+
+#[test]
+fn n3_it_begins_where_it_is_told_and_goes_on_where_it_was() {
+    let system = System::start("--entries 400 --receivers 4");
+    let truth: Vec<String> = system.truth().into_iter().map(|(id, _)| id).collect();
+    let middle = &truth[truth.len() / 2];
+    // From an entry on.
+    let agent = agent(&system.source(&format!("from = \"{middle}\"")));
+    let child = agent.start();
+    agent.wait("its half", SOON, || count(&agent) == truth.len() - truth.len() / 2);
+    stop(&agent, child);
+    assert_eq!(ids(&agent.read("out")).1.get(middle), Some(&1));
+    // From a time on.
+    let path = system.dir.path().join("truth");
+    let times: Vec<Value> =
+        fs::read_to_string(&path).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let micros = times[truth.len() / 2]["time"].as_i64().unwrap();
+    let epoch = chrono_from(micros);
+    let timed = Agent::new(folder(), &format!("{}{OUTPUT}", system.source(&format!("from = \"{epoch}\""))));
+    let child = timed.start();
+    timed.wait("its half", SOON, || count(&timed) == truth.len() - truth.len() / 2);
+    stop(&timed, child);
+    // From now on: what comes, and over a restart what came meanwhile.
+    let now = Agent::new(folder(), &format!("{}{OUTPUT}", system.source("from = \"now\"")));
+    let child = now.start();
+    now.wait("the connection", SOON, || now.log().contains("connected to"));
+    thread::sleep(Duration::from_millis(2_500));
+    stop(&now, child);
+    system.tell(json!({"cmd": "append", "count": 30}));
+    let child = now.start();
+    now.wait("what came meanwhile", SOON, || count(&now) >= 30);
+    thread::sleep(Duration::from_millis(1_500));
+    stop(&now, child);
+    let new = system.truth().len() - truth.len();
+    assert_eq!(count(&now), new, "{}", now.log());
+    system.was_treated_well();
+}
+
+/// Microseconds of the stand-in's local time as a timestamp.
+fn chrono_from(micros: i64) -> String {
+    let seconds = micros.div_euclid(1_000_000);
+    let command =
+        Command::new("date").args(["-u", "-d", &format!("@{seconds}"), "+%Y-%m-%d-%H.%M.%S"]).output().unwrap();
+    format!("{}.{:06}", String::from_utf8(command.stdout).unwrap().trim(), micros.rem_euclid(1_000_000))
+}
+
+#[test]
+fn r40_the_command_way_needs_no_login_and_data_longer_than_an_answer_is_fetched() {
+    let tool = tools().join("ibmi/mapepire.py");
+    let log = folder();
+    let agent = agent(&format!(
+        "[[source]]\nname = \"prod01\"\nkind = \"mapepire\"\ncommand = [\"python3\", \"{}\", \"--single\", \"--entries\", \"200\", \"--entry-bytes\", \"20000\", \"--control\", \"{}\"]\nfrom = \"oldest\"\ntimezone = \"Etc/GMT-2\"\npoll_interval = 1\n",
+        tool.display(),
+        log.path().join("control").display()
+    ));
+    let child = agent.start();
+    agent.wait("everything", SOON, || count(&agent) >= 201);
+    stop(&agent, child);
+    assert!(!agent.read("out").contains("\"incomplete\""), "{}", agent.log());
+    let batches = agent.log();
+    assert!(batches.contains("connected to"), "{batches}");
+    // The program is gone with the agent.
+    let left = Command::new("pgrep").args(["-f", &log.path().join("control").display().to_string()]).output().unwrap();
+    assert!(left.stdout.is_empty());
+}
+
+#[test]
+fn what_the_system_answers_wrong_is_told_with_what_to_do() {
+    let system = System::start("--entries 50");
+    system.tell(json!({"cmd": "authority", "missing": ["PAGE"]}));
+    let agent = agent(&system.source("from = \"oldest\""));
+    let child = agent.start();
+    agent.wait("the complaint", SOON, || agent.log().contains("the user needs *USE on the journal and on receiver"));
+    system.tell(json!({"cmd": "authority", "missing": []}));
+    agent.wait("everything", SOON, || count(&agent) == system.truth().len());
+    // An inverted range and an empty one are no losses; nor is an error that ends the connection.
+    for error in ["CPF7054", "CPF7062", "CPF9801", "CPF7053", "CPF0001"] {
+        system.tell(json!({"cmd": "fail", "error": error, "statement": "PAGE", "count": 2}));
+        system.tell(json!({"cmd": "append", "count": 5}));
+        let want = system.truth().len();
+        agent.wait(error, SOON, || count(&agent) == want);
+    }
+    stop(&agent, child);
+    assert!(notices(&agent.read("out"), "AGENT-GAP").is_empty(), "{}", agent.log());
+    assert_eq!(all_came(&system, &agent), 0);
+    // A clock that is not that of the zone.
+    let elsewhere = Agent::new(
+        folder(),
+        &format!("{}{OUTPUT}", system.source("from = \"now\"").replace("Etc/GMT-2", "America/New_York")),
+    );
+    let child = elsewhere.start();
+    elsewhere.wait("the clock", SOON, || elsewhere.log().contains("the system's clock is +02:00 from UTC"));
+    stop(&elsewhere, child);
+    // A server that is none, and a certificate that nobody trusts.
+    let text = system.source("from = \"now\"");
+    let ca = format!("ca = \"{}\"", system.dir.path().join("cert.pem").display());
+    let stranger = Agent::new(folder(), &format!("{}{OUTPUT}", text.replace(&ca, "")));
+    let child = stranger.start();
+    stranger.wait("the distrust", SOON, || stranger.log().contains("TLS"));
+    stop(&stranger, child);
+    let before = system.tell(json!({"cmd": "stats"}))["logins"].clone();
+    // By its fingerprint.
+    let shown = support::program::qaudjrn(&format!("pin localhost:{}", system.port), &[] as &[&Path]);
+    let pin = shown.stdout.split("--pin ").nth(1).expect("a fingerprint").trim().to_owned();
+    let pinned = Agent::new(folder(), &format!("{}{OUTPUT}", text.replace(&ca, &format!("pin = \"{pin}\""))));
+    let child = pinned.start();
+    pinned.wait("the connection", SOON, || pinned.log().contains("connected to"));
+    stop(&pinned, child);
+    assert_ne!(system.tell(json!({"cmd": "stats"}))["logins"], before);
+}
