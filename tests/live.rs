@@ -211,8 +211,7 @@ fn n3_every_id_comes_through_rolls_a_reset_a_stale_list_a_restart_stalls_and_kil
     let system =
         System::start(&format!("--entries {first} --receivers 10 --reset-at 6 --holes 1000 --entry-bytes 600"));
     // One lane: the order in the file is that of the journal.
-    let source =
-        system.source(&format!("from = \"oldest\"\npage = {}\ncall_timeout = 3", (entries / 10).max(1_000)));
+    let source = system.source(&format!("from = \"oldest\"\npage = {}\ncall_timeout = 3", (entries / 10).max(1_000)));
     let agent = Agent::new(folder(), &format!("{source}{OUTPUT}priority_types = []\n"));
     let mut child = agent.start();
     let each = (entries - first) / 10;
