@@ -115,7 +115,6 @@ fn take_in(config: &SourceConfig, orders: &Arc<Orders>, report: &Report) -> anyh
     loop {
         let step = feed.next()?;
         let (mut ended, mut now) = (false, false);
-        let mut lost = None;
         match step {
             Step::Record(record) => intake.record(&record)?,
             Step::Say(text) => {
@@ -128,7 +127,9 @@ fn take_in(config: &SourceConfig, orders: &Arc<Orders>, report: &Report) -> anyh
                 now = true;
             }
             Step::Lost(text) => {
-                lost = Some(text);
+                // In the batch that is stored with the place behind it: whatever ends the agent, it is told.
+                let before = intake.tracker.last().clone();
+                intake.gap(Gap { before, after: JournalPlace::default(), text, back: false });
                 now = true;
             }
             Step::Wait => {}
@@ -145,10 +146,6 @@ fn take_in(config: &SourceConfig, orders: &Arc<Orders>, report: &Report) -> anyh
         }
         if intake.is_empty() {
             since = Instant::now();
-        }
-        if let Some(text) = lost {
-            let place = intake.tracker.last().clone();
-            intake.gap(Gap { before: place, after: JournalPlace::default(), text, back: false });
         }
         if now {
             settle(config, orders, feed.as_mut())?;
