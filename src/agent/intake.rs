@@ -115,7 +115,6 @@ fn take_in(config: &SourceConfig, orders: &Arc<Orders>, report: &Report) -> anyh
     loop {
         let step = feed.next()?;
         let (mut ended, mut now) = (false, false);
-        let mut missing = None;
         // The place alone is something to be stored.
         let mut moved = false;
         match step {
@@ -130,13 +129,14 @@ fn take_in(config: &SourceConfig, orders: &Arc<Orders>, report: &Report) -> anyh
                 now = true;
             }
             Step::Lost(text) => {
+                // In the batch that is stored with the place behind it: whatever ends the agent, it is told.
                 let before = intake.tracker.last().clone();
-                missing = Some(Gap { before, after: JournalPlace::default(), text, back: false });
+                intake.gap(Gap { before, after: JournalPlace::default(), text, back: false });
                 now = true;
             }
             Step::Missing(gap) => {
                 intake.tracker.forget();
-                missing = Some(gap);
+                intake.gap(gap);
                 now = true;
             }
             Step::Moved => {
@@ -163,9 +163,6 @@ fn take_in(config: &SourceConfig, orders: &Arc<Orders>, report: &Report) -> anyh
         }
         if intake.is_empty() {
             since = Instant::now();
-        }
-        if let Some(gap) = missing {
-            intake.gap(gap);
         }
         if now {
             settle(config, orders, feed.as_mut())?;

@@ -17,6 +17,7 @@ use super::{Exit, Failure, say, setup::load, summary::grouped};
 use crate::{
     config::Config,
     decode::journal::Catalog,
+    source::chain::JournalPlace,
     spool::{
         SpoolError, SpoolOptions,
         inspect::{self, Inspector},
@@ -158,13 +159,10 @@ fn status(place: &Where, as_json: bool) -> Result<Exit, Failure> {
         let position: Value = serde_json::from_str(&source.position).unwrap_or_default();
         let part = |key: &str| position[key].as_str().unwrap_or("").to_owned();
         let sequence = position["sequence"].as_u64().unwrap_or(0);
-        let (system, library, receiver) = (part("system"), part("library"), part("receiver"));
-        let _ = writeln!(
-            text,
-            "source {}: system {system}, last entry read {library}/{receiver} sequence {sequence}",
-            source.name
-        );
-        sources.push(json!({"name": source.name, "system": system, "receiver_library": library, "receiver": receiver, "sequence": sequence}));
+        let last = JournalPlace { library: part("library"), receiver: part("receiver"), sequence };
+        let system = part("system");
+        let _ = writeln!(text, "source {}: system {system}, last entry read {last}", source.name);
+        sources.push(json!({"name": source.name, "system": system, "receiver_library": last.library, "receiver": last.receiver, "sequence": sequence}));
     }
     let mut outputs = Vec::new();
     for (name, cursor) in inspector.outputs().map_err(Failure::failed)? {

@@ -56,7 +56,7 @@ pub enum Step<'a> {
     Lost(String),
     /// The place moved to where nothing is missing before: it is stored though nothing was handed out.
     Moved,
-    /// Something is missing; what was handed out is stored before the next call, from which on the place is behind it.
+    /// Something is missing before the place, which is behind it now; what comes next is no second gap.
     Missing(Gap),
     /// It does nothing more until the configuration is read again, and this is why.
     Halted(String),

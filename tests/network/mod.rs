@@ -66,7 +66,8 @@ fn output(name: &str, peer: &Receiver, address: &str, more: &str) -> String {
 /// The entry ids in CEF lines that real receivers wrote, with how often each came.
 fn peer_ids(records: &[Record]) -> BTreeMap<u64, u32> {
     let mut got: BTreeMap<u64, u32> = BTreeMap::new();
-    for record in records {
+    // Heartbeats come in the long forms.
+    for record in records.iter().filter(|r| !r.raw.contains("|AGENT-")) {
         let id = record.raw.split("externalId=AUDRCV0042:").nth(1).and_then(|r| r.split(' ').next()?.parse().ok());
         *got.entry(id.unwrap_or_else(|| panic!("no id in {}", record.raw))).or_default() += 1;
     }

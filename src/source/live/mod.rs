@@ -82,8 +82,6 @@ pub struct LiveFeed {
     taken: usize,
     numbers: std::vec::IntoIter<u64>,
     place: TailPlace,
-    /// The place behind a gap: in force with the next call, because what was handed out before is stored first.
-    behind: Option<TailPlace>,
     halted: bool,
 }
 
@@ -113,7 +111,6 @@ impl LiveFeed {
             taken: 0,
             numbers: Vec::new().into_iter(),
             place: place.unwrap_or_default(),
-            behind: None,
             halted: false,
         }
     }
@@ -121,9 +118,6 @@ impl LiveFeed {
 
 impl Feed for LiveFeed {
     fn next(&mut self) -> Result<Step<'_>, FeedError> {
-        if let Some(place) = self.behind.take() {
-            self.place = place;
-        }
         if self.taken >= self.bytes.len() {
             if self.halted {
                 thread::sleep(WAIT);
@@ -142,7 +136,7 @@ impl Feed for LiveFeed {
                     return Ok(Step::Moved);
                 }
                 Ok(Word::News(News::Missing(gap, place))) => {
-                    self.behind = Some(place);
+                    self.place = place;
                     return Ok(Step::Missing(gap));
                 }
                 Ok(Word::News(News::Say(text))) => return Ok(Step::Say(text)),
