@@ -8,6 +8,8 @@ pub mod mapepire;
 pub mod query;
 pub mod statements;
 pub mod tail;
+#[cfg(test)]
+mod tests;
 
 use std::{
     sync::{
@@ -346,7 +348,7 @@ fn hours(seconds: i32) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+mod clock {
     use super::*;
 
     #[test]

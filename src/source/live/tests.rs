@@ -1,0 +1,290 @@
+//! Following a journal that rolls, begins again, loses receivers and lies about its list, with thousands of random histories.
+use std::collections::VecDeque;
+
+use super::{
+    chain::Receiver,
+    entry::Reader,
+    query::{Query, QueryError, Row, Rows},
+    statements::{self, Columns},
+    tail::{From, News, Seen, Tail, TailOptions, TailPlace},
+};
+use crate::decode::{
+    ebcdic::Charset,
+    journal::{Catalog, HeadingKind, compose::Composer},
+};
+
+/// A journal in memory that answers the statements.
+#[derive(Default)]
+struct Journal {
+    /// Receivers with the numbers of their entries that are asked for.
+    receivers: Vec<(Receiver, Vec<u64>)>,
+    made: u64,
+    /// The next lists are these.
+    stale: VecDeque<Vec<Receiver>>,
+    /// The next statements that fail.
+    fails: VecDeque<QueryError>,
+}
+
+impl Journal {
+    fn new() -> Journal {
+        let mut journal = Journal::default();
+        journal.roll(1);
+        journal
+    }
+
+    fn roll(&mut self, first: u64) {
+        self.made += 1;
+        let name = format!("AUDRCV{:04}", self.made);
+        let attached = format!("2026-07-20-13.{:02}.{:02}.000000", self.made / 60, self.made % 60);
+        let receiver = Receiver { library: "QGPL".into(), name, first, last: first.saturating_sub(1), attached };
+        self.receivers.push((receiver, Vec::new()));
+    }
+
+    /// Numbers go up, and some of them are of entries that are not asked for.
+    fn append(&mut self, count: u64, hidden: bool) {
+        let (receiver, numbers) = self.receivers.last_mut().unwrap();
+        for n in 0..count {
+            receiver.last += 1;
+            if !(hidden && n % 3 == 0) {
+                numbers.push(receiver.last);
+            }
+        }
+    }
+
+    fn next_number(&self) -> u64 {
+        self.receivers.last().unwrap().0.last + 1
+    }
+
+    fn list(&self) -> Vec<Receiver> {
+        self.receivers.iter().map(|(r, _)| r.clone()).collect()
+    }
+}
+
+fn text(value: impl ToString) -> Option<String> {
+    Some(value.to_string())
+}
+
+fn sql(message: &str) -> QueryError {
+    QueryError::Sql { message: message.to_owned(), state: "38501".to_owned(), code: -443 }
+}
+
+impl Query for Journal {
+    fn start(&mut self, statement: &str, parameters: &[&str], _: usize) -> Result<Rows, QueryError> {
+        if let Some(e) = self.fails.pop_front() {
+            return Err(e);
+        }
+        let rows: Vec<Row> = match statement {
+            statements::CHAIN => {
+                let list = self.stale.pop_front().unwrap_or_else(|| self.list());
+                let row = |r: &Receiver| {
+                    vec![
+                        text(&r.library),
+                        text(&r.name),
+                        text(r.first),
+                        text(r.last),
+                        text(&r.attached),
+                        text("ONLINE"),
+                    ]
+                };
+                list.iter().map(row).collect()
+            }
+            statements::JOURNAL => {
+                let r = &self.receivers.last().unwrap().0;
+                vec![vec![text(&r.library), text(&r.name), text("1"), text("*NO")]]
+            }
+            _ => {
+                let (name, from, to) =
+                    (parameters[3], parameters[4].parse::<u64>().unwrap(), parameters[8].parse::<u64>().unwrap());
+                let Some((r, numbers)) = self.receivers.iter().find(|(r, _)| r.name == name) else {
+                    return Err(sql("[CPF9801] Object not found."));
+                };
+                assert!(from <= to, "an inverted range: {from} to {to}");
+                assert!(from >= r.first && to <= r.last, "{from} to {to} is not in {r:?}");
+                let found: Vec<u64> = numbers.iter().copied().filter(|n| (from..=to).contains(n)).collect();
+                if found.is_empty() {
+                    return Err(sql("[CPF7062] No entries converted or received from journal."));
+                }
+                let row = |n: &u64| {
+                    let mut row: Row = vec![text(n), text("2026-07-20-13.03.14.123456"), text("T"), text("PW")];
+                    row.resize(12, text("X"));
+                    row.extend([text(&r.library), text(&r.name), text(2), text("D740")]);
+                    row
+                };
+                found.iter().map(row).collect()
+            }
+        };
+        Ok(Rows { rows, rest: None })
+    }
+
+    fn more(&mut self, _: &str, _: usize) -> Result<Rows, QueryError> {
+        unreachable!("all rows come at once")
+    }
+
+    fn close(&mut self, _: &str) -> Result<(), QueryError> {
+        Ok(())
+    }
+}
+
+fn tail(from: From, place: Option<TailPlace>, page: u64) -> Tail {
+    let heading = Catalog::shipped().unwrap().heading(HeadingKind::Type5).unwrap().clone();
+    let columns = Columns { user_name: true, remote: false };
+    let reader = Reader::new(Composer::new(heading), Charset::ebcdic(37).unwrap(), columns, "PROD01");
+    let options =
+        TailOptions { library: "QSYS".into(), journal: "QAUDJRN".into(), from, codes: "T,J".into(), page, rows: 1_000 };
+    Tail::new(options, columns, reader, place)
+}
+
+/// What a reader got: ids in order, and the gaps.
+#[derive(Default)]
+struct Got {
+    ids: Vec<(String, u64)>,
+    gaps: Vec<String>,
+}
+
+fn look(tail: &mut Tail, journal: &mut Journal, got: &mut Got) -> Result<Seen, QueryError> {
+    tail.look(journal, &mut |news| {
+        match news {
+            News::Records(_, numbers, place) => {
+                got.ids.extend(numbers.into_iter().map(|n| (place.at.receiver.clone(), n)));
+            }
+            News::Missing(gap, _) => got.gaps.push(gap.text),
+            News::Moved(_) | News::Say(_) => {}
+        }
+        true
+    })
+}
+
+/// Numbers from a seed.
+struct Dice(u64);
+
+impl Dice {
+    fn upto(&mut self, n: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % n
+    }
+}
+
+#[test]
+fn n3_in_thousands_of_histories_every_entry_comes_once_in_order_and_nothing_is_called_missing() {
+    for seed in 0..3_000 {
+        let mut dice = Dice(seed);
+        let mut journal = Journal::new();
+        let mut reader = tail(From::Oldest, None, 1 + dice.upto(40));
+        let (mut got, mut want) = (Got::default(), Vec::new());
+        for _ in 0..60 {
+            match dice.upto(12) {
+                0..=4 => {
+                    let count = 1 + dice.upto(30);
+                    journal.append(count, dice.upto(3) == 0);
+                }
+                5 | 6 => {
+                    // Just after a roll the list may lack the newest receiver, or have an old last number, for a look or two.
+                    let mut before = journal.list();
+                    let first = if dice.upto(3) == 0 { 1 } else { journal.next_number() };
+                    if dice.upto(2) == 0 {
+                        let newest = before.last_mut().unwrap();
+                        newest.last = newest.last.saturating_sub(dice.upto(4)).max(newest.first.saturating_sub(1));
+                    }
+                    journal.roll(first);
+                    if dice.upto(2) == 0 {
+                        // The newest is there, and the one before has its old number.
+                        before.push(journal.list().pop().unwrap());
+                    }
+                    for _ in 0..dice.upto(2) {
+                        journal.stale.push_back(before.clone());
+                    }
+                }
+                7 => journal.fails.push_back(QueryError::Lost("the server has closed".into())),
+                8 => journal.fails.push_back(sql("[CPF7062] nothing")),
+                9 => {
+                    // Another connection, or another agent, goes on from the place.
+                    let place = reader.place().cloned();
+                    reader = tail(From::Oldest, place, 1 + dice.upto(40));
+                }
+                _ => {}
+            }
+            let _ = look(&mut reader, &mut journal, &mut got);
+        }
+        for _ in 0..4_000 {
+            let at_end = reader.place().is_some_and(|p| {
+                journal
+                    .receivers
+                    .last()
+                    .is_some_and(|(r, n)| r.holds(&p.at) && n.last().is_none_or(|last| p.at.sequence >= *last))
+            });
+            if at_end && journal.fails.is_empty() {
+                break;
+            }
+            let _ = look(&mut reader, &mut journal, &mut got);
+        }
+        for (r, numbers) in &journal.receivers {
+            want.extend(numbers.iter().map(|n| (r.name.clone(), *n)));
+        }
+        assert_eq!(got.gaps, Vec::<String>::new(), "seed {seed}");
+        assert_eq!(got.ids.len(), want.len(), "seed {seed}");
+        assert_eq!(got.ids, want, "seed {seed}");
+    }
+}
+
+#[test]
+fn n3_receivers_that_are_deleted_unread_are_one_gap_each_time_and_reading_never_goes_back() {
+    for seed in 0..1_000 {
+        let mut dice = Dice(seed);
+        let mut journal = Journal::new();
+        let mut reader = tail(From::Oldest, None, 50);
+        let mut got = Got::default();
+        journal.append(20, false);
+        for _ in 0..5 {
+            look(&mut reader, &mut journal, &mut got).unwrap();
+        }
+        assert_eq!(got.ids.len(), 20);
+        // Some more that nobody reads, and all but the newest are deleted, or only those between.
+        journal.append(dice.upto(2) * 5, false);
+        let unread = journal.receivers[0].1.len() > 20;
+        for _ in 0..=dice.upto(3) {
+            let first = journal.next_number();
+            journal.roll(first);
+            journal.append(1 + dice.upto(9), false);
+        }
+        let first = journal.next_number();
+        journal.roll(first);
+        journal.append(5, false);
+        let newest = journal.receivers.len() - 1;
+        let keep_first = dice.upto(2) == 0;
+        journal.receivers = journal
+            .receivers
+            .drain(..)
+            .enumerate()
+            .filter(|(i, _)| *i == newest || keep_first && *i == 0)
+            .map(|(_, r)| r)
+            .collect();
+        for _ in 0..60 {
+            let _ = look(&mut reader, &mut journal, &mut got);
+        }
+        assert_eq!(got.gaps.len(), 1, "seed {seed}: {:?}", got.gaps);
+        let of_first = if keep_first && unread { 25 } else { 20 };
+        assert_eq!(got.ids.len(), of_first + 5, "seed {seed}");
+        assert!(got.ids.windows(2).all(|w| w[0] < w[1]), "seed {seed}");
+    }
+}
+
+#[test]
+fn n3_a_receiver_that_was_read_to_its_end_and_deleted_is_no_gap() {
+    let mut journal = Journal::new();
+    journal.append(20, false);
+    let mut reader = tail(From::Oldest, None, 50);
+    let mut got = Got::default();
+    for _ in 0..5 {
+        look(&mut reader, &mut journal, &mut got).unwrap();
+    }
+    let place = reader.place().cloned();
+    let first = journal.next_number();
+    journal.roll(first);
+    journal.append(5, false);
+    journal.receivers.remove(0);
+    let mut reader = tail(From::Oldest, place, 50);
+    for _ in 0..20 {
+        look(&mut reader, &mut journal, &mut got).unwrap();
+    }
+    assert_eq!((got.ids.len(), got.gaps.len()), (25, 0), "{:?}", got.gaps);
+}
