@@ -57,9 +57,10 @@ pub fn plain<'a>(entry: &Entry<'a>, s: Span) -> &'a [u8] {
 /// The system's name as it stands in the entry or was given.
 #[inline]
 pub fn system<'a>(entry: &Entry<'a>, given: &'a Given) -> &'a [u8] {
-    match entry.heading.system_name {
-        Some(s) => s.of(entry.record),
-        None => &given.system,
+    match entry.heading.system_name.map(|s| s.of(entry.record)) {
+        // Blank in what came from a history log file.
+        Some(own) if given.system.is_empty() || !text::is_blank(own) => own,
+        _ => &given.system,
     }
 }
 

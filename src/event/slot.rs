@@ -221,6 +221,7 @@ pub fn slots(layout: &Layout, heading: &Heading, rules: &SlotRules<'_>) -> Vec<S
         ("local_address", "local_address"),
         ("local_port", "local_port"),
         ("object_attribute", "object_attribute"),
+        ("text", "text"),
     ] {
         let i = role(role_name);
         if let (Some(index), Some(f)) = (i, field(i)) {
@@ -329,7 +330,7 @@ fn source_of(index: usize, f: &Field) -> Source {
         FieldKind::Char if f.ccsid_field.is_none() => Source::Plain(span_of(f)),
         FieldKind::Char | FieldKind::Unicode | FieldKind::Varchar | FieldKind::Varpath => Source::Text(index),
         FieldKind::Zoned | FieldKind::Packed | FieldKind::Bin => Source::Number(index),
-        FieldKind::Hex => Source::Hex(index),
+        FieldKind::Hex | FieldKind::Rest => Source::Hex(index),
     }
 }
 
