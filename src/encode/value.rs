@@ -150,11 +150,13 @@ fn put_rare(source: &Source, ev: &Event<'_>, cx: &Context<'_>, tr: &mut Transcod
         }
         Source::Text(i) | Source::Number(i) | Source::Hex(i) => put_field(*i, ev, cx, tr, out),
         Source::FileName { name, path } => put_file_name(*name, *path, ev, cx, tr, out),
-        Source::JobOf { number, user, name } => {
+        Source::JobOf { number, user, name, unless_own } => {
             let digits = number.map_or(&[][..], |i| job_number_bytes(i, ev));
             let name = plain(entry, *name);
             let user = user.map_or(&[][..], |u| plain(entry, u));
-            put_job(digits, user, name, tr, out)
+            let h = entry.heading;
+            let own = [h.job_number, h.job_user, h.job_name].map(|s| text::trim_blanks(s.of(entry.record)));
+            !(*unless_own && own == [digits, user, name]) && put_job(digits, user, name, tr, out)
         }
         Source::ActingUser(s) => {
             let user = plain(entry, *s);

@@ -79,6 +79,8 @@ pub enum Source {
         user: Option<Span>,
         /// Name.
         name: Span,
+        /// Left out where it is the job of the heading.
+        unless_own: bool,
     },
     /// A profile that is carried only where it differs from the effective user.
     ActingUser(Span),
@@ -238,11 +240,13 @@ pub fn slots(layout: &Layout, heading: &Heading, rules: &SlotRules<'_>) -> Vec<S
         slots.push(named("acting_user", Source::ActingUser(s)));
         take(&[acting]);
     }
-    for (slot, prefix) in [("target_job", "target_job"), ("source_job", "source_job")] {
+    for (slot, prefix, unless_own) in
+        [("target_job", "target_job", false), ("target_job", "named_job", true), ("source_job", "source_job", false)]
+    {
         let part = |p: &str| role(&format!("{prefix}_{p}"));
         let (number, user, name) = (part("number"), part("user"), part("name"));
         if let Some(n) = span(name) {
-            slots.push(named(slot, Source::JobOf { number, user: span(user), name: n }));
+            slots.push(named(slot, Source::JobOf { number, user: span(user), name: n, unless_own }));
             take(&[number, user, name]);
         }
     }

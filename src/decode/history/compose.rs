@@ -71,7 +71,6 @@ impl HistoryComposer {
         for (name, bytes) in [
             ("message_id", head.id()),
             ("message_type", head.kind()),
-            ("message_severity", head.severity()),
             ("message_file", head.file()),
             ("message_library", head.library()),
             ("sending_program", head.program()),
@@ -82,6 +81,10 @@ impl HistoryComposer {
             ("written", head.written()),
         ] {
             self.put(name, Taken::Bytes(bytes));
+        }
+        // Two digits; a letter in them would pass for a sign.
+        if head.severity().iter().all(|b| (0xF0..=0xF9).contains(b)) {
+            self.put("message_severity", Taken::Bytes(head.severity()));
         }
         for (name, length) in [("text_length", head.text_length()), ("data_length", head.data_length())] {
             self.put(name, Taken::Number(i64::try_from(length).unwrap_or(0)));
