@@ -15,7 +15,7 @@ pub fn open(config: &SourceConfig, orders: &Arc<Orders>, place: &Value) -> Resul
     let catalog = &orders.shared.catalog;
     let headings: Vec<Arc<Heading>> = HeadingKind::ALL.iter().filter_map(|k| catalog.heading(*k).cloned()).collect();
     let wanted =
-        Wanted { kind: config.kind, stream: config.stream, record_length: config.record_length, buffers: None };
+        Wanted { kind: config.kind, stream: config.stream, record_length: config.record_length, ..Wanted::default() };
     match &config.input {
         Input::Capture(path, follow) => {
             Ok(Box::new(CaptureFeed::new(path.clone(), *follow, headings, wanted, Some(place))))

@@ -10,7 +10,7 @@ use super::Failure;
 use crate::{
     decode::{
         ebcdic::Charset,
-        journal::{Catalog, Heading, HeadingKind, buffer::BufferFormat, detect::Wanted, record::MAX_RECORD},
+        journal::{Catalog, Heading, HeadingKind, buffer::BufferFormat, detect::{HistoryInput, Wanted}, record::MAX_RECORD},
     },
     source::{Capture, CaptureError},
 };
@@ -19,10 +19,10 @@ use crate::{
 #[derive(Args, Debug, Clone)]
 #[command(next_help_heading = "Input")]
 pub struct InputArgs {
-    /// Captures: files of DSPJRN OUTPUT(*OUTFILE) or saved retrieve buffers, or - for standard input
+    /// Captures: files of DSPJRN OUTPUT(*OUTFILE), history log files or saved retrieve buffers, or - for standard input
     #[arg(required = true, value_name = "CAPTURE")]
     pub captures: Vec<PathBuf>,
-    /// What the captures are: OUTFILFMT of DSPJRN, or the format of retrieve buffers
+    /// What the captures are: OUTFILFMT of DSPJRN, the format of retrieve buffers, or the history log
     #[arg(long, value_enum, default_value_t = InputKind::Auto)]
     pub input: InputKind,
     /// How records follow one another: fixed length, or each after its 4-byte length
@@ -58,6 +58,8 @@ pub enum InputKind {
     Rjne0100,
     /// Buffers of QjoRetrieveJournalEntries, with receivers and addresses
     Rjne0200,
+    /// History log files, QSYS/QHSTyydddn
+    Qhst,
 }
 
 /// `--input-framing`.
@@ -85,7 +87,7 @@ impl InputArgs {
     fn wanted(&self) -> Wanted {
         Wanted {
             kind: match self.input {
-                InputKind::Auto | InputKind::Rjne0100 | InputKind::Rjne0200 => None,
+                InputKind::Auto | InputKind::Rjne0100 | InputKind::Rjne0200 | InputKind::Qhst => None,
                 InputKind::Type1 => Some(HeadingKind::Type1),
                 InputKind::Type2 => Some(HeadingKind::Type2),
                 InputKind::Type3 => Some(HeadingKind::Type3),
@@ -103,6 +105,14 @@ impl InputArgs {
                 InputKind::Rjne0200 => Some(BufferFormat::Rjne0200),
                 _ => None,
             },
+            history: match self.input {
+                InputKind::Qhst => Some(HistoryInput::Sure),
+                // Whoever says something else of it knows better.
+                InputKind::Auto if self.input_framing == FramingArg::Auto && self.record_length.is_none() => {
+                    Some(HistoryInput::Seen)
+                }
+                _ => None,
+            },
         }
     }
 
@@ -110,7 +120,13 @@ impl InputArgs {
     pub fn open(&self, catalog: &Catalog, path: &Path) -> Result<Capture, Failure> {
         let headings: Vec<Arc<Heading>> =
             HeadingKind::ALL.iter().filter_map(|k| catalog.heading(*k).cloned()).collect();
-        Capture::open(path, &headings, self.wanted()).map_err(capture_failure)
+        let wanted = self.wanted();
+        let opened = if Capture::is_history(path, wanted) {
+            Capture::open_history(path, catalog, &headings)
+        } else {
+            Capture::open(path, &headings, wanted)
+        };
+        opened.map_err(capture_failure)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     config::{Config, OutputConfig, Weight, source::time_zone},
     decode::{
         ebcdic::Charset,
-        journal::{Catalog, Heading},
+        journal::{Catalog, Heading, detect::Found},
     },
     encode::{Format, Profile, Settings, value::Given},
     event::{DateFormat, EventModel, model},
@@ -80,6 +80,14 @@ impl Facts {
             receiver: name("receiver", &self.receiver)?,
             receiver_library: name("receiver-library", &self.receiver_library)?,
         })
+    }
+
+    /// The same for a capture: a history log file does not hold the system.
+    pub fn needed_by(&self, found: &Found) -> Result<(), String> {
+        if found.history && self.system.is_none() {
+            return Err("a history log file does not hold the name of the system: give --system NAME".to_owned());
+        }
+        self.needed(&found.heading)
     }
 
     /// Says what the heading does not hold and no option gives.

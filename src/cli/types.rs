@@ -172,5 +172,6 @@ fn kind(kind: FieldKind) -> &'static str {
         FieldKind::Unicode => "unicode",
         FieldKind::Varchar => "varchar",
         FieldKind::Varpath => "varpath",
+        FieldKind::Rest => "rest",
     }
 }

@@ -87,7 +87,7 @@ pub fn walk<V: Visitor>(
         let heading = source.found().heading.clone();
         let name = source.name().to_owned();
         walked.captures.push(format!("{name}: {}", source.found()));
-        facts.needed(&heading).map_err(|e| Failure::usage(anyhow!("{}: {e}", printable(&name))))?;
+        facts.needed_by(source.found()).map_err(|e| Failure::usage(anyhow!("{}: {e}", printable(&name))))?;
         if !lanes.iter().any(|(h, _)| Arc::ptr_eq(h, &heading)) {
             if heading.user_name.is_none() {
                 let kind = heading.kind.ibm_name();

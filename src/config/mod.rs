@@ -28,7 +28,7 @@ pub use self::{
     source::SourceConfig,
 };
 use crate::{
-    decode::{ebcdic::Charset, journal::Catalog},
+    decode::{ebcdic::Charset, history::messages::is_message_id, journal::Catalog},
     encode::{Format, Profile, Settings, value::Given},
     filter::{RuleBook, Rules, lint, types},
     spool::batch::{checksum, hex},
@@ -301,7 +301,7 @@ fn severity(s: &mut Section<'_>, catalog: &Catalog, r: &mut Reader<'_>) -> BTree
     let mut found = BTreeMap::new();
     for (key, value) in s.table("severity", r).entries(r) {
         let code = key.value.split('-').next().unwrap_or("");
-        if !catalog.has(code) {
+        if !catalog.has(code) && !is_message_id(&key.value) {
             let code = code.to_uppercase();
             let nearest = catalog.codes().min_by_key(|c| types::distance(c, &code)).unwrap_or("PW");
             r.error(key.place, format!("severity.{:?}: no such entry type; did you mean {nearest}?", key.value));

@@ -119,7 +119,7 @@ impl Encoder {
         let plan: &Plan = slot.get_or_insert_with(|| Box::new(Plan::new(ev.kind, settings, profile)));
         let made;
         let variant = match plan.variant(ev.detail_code()) {
-            Some(v) if !ev.kind.is_foreign() && v.severity >= ev.severity_floor => v,
+            Some(v) if !ev.kind.is_foreign() && v.severity >= ev.severity_floor && is_own(ev, v) => v,
             _ => {
                 made = made_variant(ev, job, settings, profile);
                 &made
@@ -240,6 +240,12 @@ fn quote_if_needed(at: usize, out: &mut Vec<u8>) {
     }
 }
 
+/// Whether a variant has the severity of this very event.
+#[inline]
+fn is_own(ev: &Event<'_>, v: &Variant) -> bool {
+    ev.kind.own_severity(&ev.entry).is_none_or(|n| v.severity == n.max(ev.severity_floor))
+}
+
 fn is_port(text: &[u8]) -> bool {
     let number = text
         .iter()
@@ -333,12 +339,16 @@ fn made_variant(ev: &Event<'_>, job: &'static Charset, s: &Settings, p: &Profile
     let known = ev.kind.details().iter().find(|(code, _)| code == ev.detail_code());
     let mut detail = known.map(|(_, d)| d.clone()).unwrap_or_else(|| Detail {
         code: job.decode_string(ev.detail_code()),
+        title: None,
         meaning: None,
         notable: false,
         severity: ev.kind.severity,
         failure: ev.kind.failure,
     });
-    detail.severity = detail.severity.max(ev.severity_floor);
+    detail.severity = ev.kind.own_severity(&ev.entry).unwrap_or(detail.severity).max(ev.severity_floor);
+    if ev.kind.is_history() {
+        return plan::message_variant(&detail, &ev.kind.title, s, p);
+    }
     if !ev.kind.is_foreign() {
         return variant::variant(&ev.kind.code, &ev.kind.code, &ev.kind.title, &detail, s, p);
     }

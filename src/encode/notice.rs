@@ -19,6 +19,7 @@ use crate::{
 pub fn put(notice: &Notice, s: &Settings, profile: &Profile, out: &mut Vec<u8>) {
     let detail = Detail {
         code: notice.id.clone(),
+        title: None,
         meaning: None,
         notable: false,
         severity: notice.severity.min(10),

@@ -7,10 +7,10 @@ use super::{
     escape::Escape,
     line::Settings,
     profile::{Row, RowDetail},
-    variant::{Variant, variant},
+    variant::{CATEGORY, Variant, variant},
 };
 use crate::decode::journal::heading::Span;
-use crate::event::{Event, EventType, Slot, SlotDetail, Source};
+use crate::event::{Detail, Event, EventType, Slot, SlotDetail, Source};
 
 /// Bytes that are copied into every line. Most are short, and a copy of a known length costs less than one that asks.
 #[derive(Clone, Debug, Default)]
@@ -119,7 +119,11 @@ impl Plan {
             if at == 255 {
                 break;
             }
-            plan.variants.push(variant(&kind.code, &kind.code, &kind.title, detail, settings, profile));
+            plan.variants.push(if kind.is_history() {
+                message_variant(detail, &kind.title, settings, profile)
+            } else {
+                variant(&kind.code, &kind.code, &kind.title, detail, settings, profile)
+            });
             match code.as_slice() {
                 [b] => plan.by_byte[usize::from(*b)] = at,
                 code => plan.by_code.push((code.to_vec(), at)),
@@ -147,6 +151,13 @@ impl Plan {
         };
         self.variants.get(usize::from(at))
     }
+}
+
+/// The variant of a history log message: its id is the event id.
+pub(super) fn message_variant(detail: &Detail, title: &str, s: &Settings, p: &Profile) -> Variant {
+    // What is no id has none.
+    let id = if detail.code.trim().is_empty() { CATEGORY } else { "" };
+    variant(CATEGORY, id, detail.title.as_deref().unwrap_or(title), detail, s, p)
 }
 
 fn part_types(parts: &[Op]) -> Option<(Span, Vec<Vec<u8>>)> {
@@ -212,12 +223,14 @@ fn ops(kind: &EventType, s: &Settings, profile: &Profile) -> Vec<Op> {
         ["event_id", "eventid", "title", "severity", "cat", "sev", "outcome", "reason", "truncated", "incomplete"]
             .map(str::to_owned),
     );
+    // The text of a message is all of CEF's msg; what else would stand there goes where old values of an audit entry do.
+    let pairs = if kind.slots.iter().any(|slot| slot.named && slot.name == "text") { " cs5Label=details cs5=" } else { " msg=" };
     let wanted = |slot: &&Slot| s.full || slot.detail == SlotDetail::Compact;
     for row in profile.values.iter().filter(|r| carried(r, s)) {
         if row.name == "*" {
             for slot in kind.slots.iter().filter(wanted).filter(|slot| !slot.named) {
                 match (s.format, &row.cef) {
-                    (Format::Cef, Some(_)) => msg.push(msg_op(slot, None)),
+                    (Format::Cef, Some(_)) => msg.push(msg_op(slot, None, pairs)),
                     (Format::Cef, None) => {}
                     _ => {
                         let mut key = other_key(s.format, slot);
@@ -239,8 +252,8 @@ fn ops(kind: &EventType, s: &Settings, profile: &Profile) -> Vec<Op> {
         }
         let Some(slot) = kind.slots.iter().find(|slot| slot.named && slot.name == row.name) else { continue };
         done.push(&row.name);
-        if s.format == Format::Cef && key == "msg" {
-            msg.push(msg_op(slot, row.cef_label.as_deref()));
+        if s.format == Format::Cef && key == "msg" && slot.name != "text" {
+            msg.push(msg_op(slot, row.cef_label.as_deref(), pairs));
         } else {
             ops.push(op(s.format, key, row.cef_label.as_deref(), slot));
         }
@@ -278,14 +291,14 @@ fn op(format: Format, key: &str, label: Option<&str>, slot: &Slot) -> Op {
     }
 }
 
-fn msg_op(slot: &Slot, label: Option<&str>) -> Op {
+fn msg_op(slot: &Slot, label: Option<&str>, pairs: &str) -> Op {
     let label = match label {
         Some(label) => label.to_owned(),
         None if slot.group => slot.name.replace('_', " "),
         None => slot.name.clone(),
     };
     Op {
-        before: Constant::new(format!(" msg={label}: ").as_bytes()),
+        before: Constant::new(format!("{pairs}{label}: ").as_bytes()),
         after: b"",
         kind: OpKind::Msg(Constant::new(format!("; {label}: ").as_bytes())),
         source: slot.source.clone(),

@@ -57,9 +57,10 @@ pub fn plain<'a>(entry: &Entry<'a>, s: Span) -> &'a [u8] {
 /// The system's name as it stands in the entry or was given.
 #[inline]
 pub fn system<'a>(entry: &Entry<'a>, given: &'a Given) -> &'a [u8] {
-    match entry.heading.system_name {
-        Some(s) => s.of(entry.record),
-        None => &given.system,
+    match entry.heading.system_name.map(|s| s.of(entry.record)) {
+        // Blank in what came from a history log file.
+        Some(own) if given.system.is_empty() || !text::is_blank(own) => own,
+        _ => &given.system,
     }
 }
 
@@ -149,11 +150,13 @@ fn put_rare(source: &Source, ev: &Event<'_>, cx: &Context<'_>, tr: &mut Transcod
         }
         Source::Text(i) | Source::Number(i) | Source::Hex(i) => put_field(*i, ev, cx, tr, out),
         Source::FileName { name, path } => put_file_name(*name, *path, ev, cx, tr, out),
-        Source::JobOf { number, user, name } => {
+        Source::JobOf { number, user, name, unless_own } => {
             let digits = number.map_or(&[][..], |i| job_number_bytes(i, ev));
             let name = plain(entry, *name);
             let user = user.map_or(&[][..], |u| plain(entry, u));
-            put_job(digits, user, name, tr, out)
+            let h = entry.heading;
+            let own = [h.job_number, h.job_user, h.job_name].map(|s| text::trim_blanks(s.of(entry.record)));
+            !(*unless_own && own == [digits, user, name]) && put_job(digits, user, name, tr, out)
         }
         Source::ActingUser(s) => {
             let user = plain(entry, *s);

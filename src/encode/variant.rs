@@ -5,7 +5,7 @@ use super::{
     line::Settings,
     plan::{after, before, carried, value_escape},
 };
-use crate::event::Detail;
+use crate::{decode::history, event::Detail};
 
 /// What is constant for an event type and detail.
 #[derive(Default, Clone)]
@@ -26,13 +26,18 @@ pub struct Variant {
     pub end: Vec<u8>,
 }
 
+/// Category of history log messages.
+pub const CATEGORY: &str = "QHST";
+
 /// The constants of an event: `category` is the entry type or journal code, `id` the event id without the detail.
 pub fn variant(category: &str, id: &str, title: &str, detail: &Detail, s: &Settings, p: &Profile) -> Variant {
     let severity = detail.severity.min(10);
     let scale = |table: &[u8; 11]| table.get(usize::from(severity)).copied().unwrap_or(5);
-    let joined = |by: &str| match detail.code.as_str() {
-        "" => id.to_owned(),
-        code => format!("{id}{by}{code}"),
+    let joined = |by: &str| match (id, detail.code.as_str()) {
+        (_, "") => id.to_owned(),
+        ("", code) => code.to_owned(),
+        (CATEGORY, _) => id.to_owned(),
+        (_, code) => format!("{id}{by}{code}"),
     };
     let event_id = joined("-");
     let escaped = |escape, text: &str| {
@@ -107,6 +112,7 @@ pub fn variant(category: &str, id: &str, title: &str, detail: &Detail, s: &Setti
     let mut used: Vec<&str> = Vec::new();
     for row in p.values.iter().filter(|r| carried(r, s)) {
         let text = match row.name.as_str() {
+            "log" if category == CATEGORY => Some(history::LOG),
             "event_id" if s.format != Format::Json => Some(event_id.as_str()),
             "outcome" if detail.failure => Some("failure"),
             "reason" if worth || s.full || s.format == Format::Json => reason,

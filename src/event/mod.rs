@@ -35,10 +35,13 @@ impl<'a> Event<'a> {
         self.kind.detail_code(&self.entry)
     }
 
-    /// Severity, 0 to 10: that of the detail, of the type where no table has the detail, or the floor.
+    /// Severity, 0 to 10: its own, that of the detail, of the type where no table has the detail, or the floor.
     pub fn severity(&self) -> u8 {
-        let code = self.detail_code();
-        let detail = self.kind.details().iter().find(|(c, _)| c == code);
-        detail.map_or(self.kind.severity, |(_, d)| d.severity).max(self.severity_floor).min(10)
+        let severity = self.kind.own_severity(&self.entry).unwrap_or_else(|| {
+            let code = self.detail_code();
+            let detail = self.kind.details().iter().find(|(c, _)| c == code);
+            detail.map_or(self.kind.severity, |(_, d)| d.severity)
+        });
+        severity.max(self.severity_floor).min(10)
     }
 }

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::decode::{
     ebcdic::Charset,
+    history::{self, messages::{Messages, is_message_id}},
     journal::{Catalog, Entry, FieldKind, Heading, Layout, catalog::entry_type_bytes, heading::Span, text},
 };
 
@@ -48,6 +49,8 @@ pub struct Foreign {
 pub struct Detail {
     /// The code; empty for entries without one.
     pub code: String,
+    /// The title of the event, where it is not that of the type.
+    pub title: Option<String>,
     /// Its meaning.
     pub meaning: Option<String>,
     /// Whether the meaning is one that `_audit_levels.toml` singles out.
@@ -58,9 +61,18 @@ pub struct Detail {
     pub failure: bool,
 }
 
+/// The severity of history log messages.
+struct Scale {
+    messages: Arc<Messages>,
+    /// Index of the field with that of the message.
+    field: usize,
+    /// The ids, in EBCDIC, that the configuration gives a severity.
+    given: Vec<Vec<u8>>,
+}
+
 /// One entry type under one heading: what every event of it has in common.
 pub struct EventType {
-    /// Position in the model: 0 to 85 for known types, then the foreign ones.
+    /// Position in the model: 0 to 85 for known types, then the foreign ones, then the history log.
     pub index: usize,
     /// Entry type; empty for foreign entries, whose code stands in the entry.
     pub code: String,
@@ -74,6 +86,8 @@ pub struct EventType {
     pub severity: u8,
     /// Whether the type as a whole records failures.
     pub failure: bool,
+    /// Severity by that of the message, for the history log.
+    scale: Option<Scale>,
     detail: Option<Span>,
     details: Vec<(Vec<u8>, Detail)>,
     /// Where texts stand, by their ends, to tell what a cut entry has lost.
@@ -98,6 +112,25 @@ impl EventType {
     /// Whether foreign: journal codes other than T, and unknown types.
     pub fn is_foreign(&self) -> bool {
         self.layout.is_none()
+    }
+
+    /// The severity of this one event, 0 to 10, where it is not that of type or detail.
+    #[inline]
+    pub fn own_severity(&self, entry: &Entry<'_>) -> Option<u8> {
+        self.scale.as_ref().and_then(|scale| self.scaled(scale, entry))
+    }
+
+    fn scaled(&self, scale: &Scale, entry: &Entry<'_>) -> Option<u8> {
+        if scale.given.iter().any(|id| id == self.detail_code(entry)) {
+            return None;
+        }
+        let field = self.layout.as_ref()?.fields.get(scale.field)?;
+        Some(scale.messages.severity(text::integer(field, entry.data)))
+    }
+
+    /// Whether messages of the history log.
+    pub fn is_history(&self) -> bool {
+        self.scale.is_some()
     }
 
     /// The first value that a cut entry has lost or holds in part; `None` when nothing that is carried was hit.
@@ -143,7 +176,7 @@ pub struct EventModel {
     types: Vec<OnceLock<EventType>>,
 }
 
-/// Foreign event types, after the known ones.
+/// Foreign event types, after the known ones, and behind them the messages of the history log.
 const FOREIGN: usize = 4;
 
 impl EventModel {
@@ -157,7 +190,7 @@ impl EventModel {
                 *place = i;
             }
         }
-        let types = (0..codes.len() + FOREIGN).map(|_| OnceLock::new()).collect();
+        let types = (0..codes.len() + FOREIGN + 1).map(|_| OnceLock::new()).collect();
         EventModel { catalog, heading, job, options, codes, by_bytes, types }
     }
 
@@ -178,7 +211,11 @@ impl EventModel {
 
     /// The entry type at an index; empty for foreign ones.
     pub fn code(&self, index: usize) -> &str {
-        self.codes.get(index).map_or("", String::as_str)
+        match self.codes.get(index) {
+            Some(code) => code,
+            None if index == self.history() => &self.catalog.history().code,
+            None => "",
+        }
     }
 
     /// The title at an index; compiles nothing.
@@ -192,6 +229,11 @@ impl EventModel {
     /// The index of the event type of entries with journal code J.
     pub fn journal_code_j(&self) -> usize {
         self.codes.len() + 1
+    }
+
+    /// The index of the event type of history log messages.
+    pub fn history(&self) -> usize {
+        self.codes.len() + FOREIGN
     }
 
     /// Number of event types, for tables beside the model.
@@ -224,6 +266,7 @@ impl EventModel {
                 + match entry.journal_code() {
                     0xD1 => 1,
                     0xE4 => 2,
+                    code if (code, entry.entry_type()) == history::MARK => FOREIGN,
                     _ => 3,
                 }
         }
@@ -246,6 +289,9 @@ impl EventModel {
 
     #[cold]
     fn compile(&self, index: usize) -> EventType {
+        if index == self.history() {
+            return self.messages(index);
+        }
         let layout = self.codes.get(index).and_then(|c| self.catalog.layout(c));
         match layout {
             Some(layout) => self.known(index, layout),
@@ -283,6 +329,7 @@ impl EventModel {
                 let row = levels.detail_row(&code, c);
                 let detail = Detail {
                     code: c.to_owned(),
+                    title: None,
                     meaning: meaning.map(str::to_owned),
                     notable: row.is_some(),
                     severity: self
@@ -298,24 +345,73 @@ impl EventModel {
                 Some((self.job.encode(c)?, detail))
             })
             .collect();
-        let rules = SlotRules {
-            job: self.job,
-            include_guesses: self.options.include_guesses,
-            relevant: self.catalog.relevant(&code),
-            omit: &self.options.omit,
-        };
-        let slots = slot::slots(layout, &self.heading, &rules);
+        let slots = self.slots(layout);
         EventType {
             index,
             title: row.map_or_else(|| layout.title.clone(), |r| r.title.clone()),
             slots,
             severity: type_severity,
             failure: type_fails,
+            scale: None,
             detail: detail_field.map(|f| Span { at: f.offset, len: f.length }),
             details,
             ends: ends(layout),
             layout: Some(layout.clone()),
             code,
+        }
+    }
+
+    fn slots(&self, layout: &Layout) -> Vec<Slot> {
+        let rules = SlotRules {
+            job: self.job,
+            include_guesses: self.options.include_guesses,
+            relevant: self.catalog.relevant(&layout.code),
+            omit: &self.options.omit,
+        };
+        slot::slots(layout, &self.heading, &rules)
+    }
+
+    /// The messages of the history log: the detail is the message id.
+    fn messages(&self, index: usize) -> EventType {
+        let layout = self.catalog.history();
+        let messages = self.catalog.messages();
+        let given = &self.options.severity;
+        let fails = |id: &str| self.options.failures.iter().any(|f| f == id);
+        let known = messages.rows.iter().map(|row| Detail {
+            code: row.id.clone(),
+            title: row.title.clone(),
+            meaning: None,
+            notable: false,
+            severity: given.get(&row.id).copied().unwrap_or_else(|| messages.severity(Some(row.severity.into()))),
+            failure: row.failure || fails(&row.id),
+        });
+        let unknown = given.iter().filter(|(id, _)| is_message_id(id) && messages.rows.iter().all(|r| r.id != **id));
+        let unknown = unknown.map(|(id, severity)| Detail {
+            code: id.clone(),
+            title: None,
+            meaning: None,
+            notable: false,
+            severity: *severity,
+            failure: fails(id),
+        });
+        let details = known.chain(unknown).filter_map(|d| Some((self.job.encode(&d.code)?, d))).collect();
+        let id = layout.role("detail").and_then(|i| layout.fields.get(i));
+        EventType {
+            index,
+            code: layout.code.clone(),
+            title: layout.title.clone(),
+            slots: self.slots(layout),
+            severity: messages.severity(None),
+            failure: false,
+            scale: Some(Scale {
+                messages: messages.clone(),
+                field: layout.role("message_severity").unwrap_or(usize::MAX),
+                given: given.keys().filter(|id| is_message_id(id)).filter_map(|id| self.job.encode(id)).collect(),
+            }),
+            detail: id.map(|f| Span { at: f.offset, len: f.length }),
+            details,
+            ends: ends(layout),
+            layout: Some(layout.clone()),
         }
     }
 
@@ -335,6 +431,7 @@ impl EventModel {
             slots: slot::foreign_slots(&self.heading),
             severity: f.severity,
             failure: false,
+            scale: None,
             detail: None,
             details: Vec::new(),
             ends: Vec::new(),

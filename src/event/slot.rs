@@ -79,6 +79,8 @@ pub enum Source {
         user: Option<Span>,
         /// Name.
         name: Span,
+        /// Left out where it is the job of the heading.
+        unless_own: bool,
     },
     /// A profile that is carried only where it differs from the effective user.
     ActingUser(Span),
@@ -221,6 +223,7 @@ pub fn slots(layout: &Layout, heading: &Heading, rules: &SlotRules<'_>) -> Vec<S
         ("local_address", "local_address"),
         ("local_port", "local_port"),
         ("object_attribute", "object_attribute"),
+        ("text", "text"),
     ] {
         let i = role(role_name);
         if let (Some(index), Some(f)) = (i, field(i)) {
@@ -237,11 +240,13 @@ pub fn slots(layout: &Layout, heading: &Heading, rules: &SlotRules<'_>) -> Vec<S
         slots.push(named("acting_user", Source::ActingUser(s)));
         take(&[acting]);
     }
-    for (slot, prefix) in [("target_job", "target_job"), ("source_job", "source_job")] {
+    for (slot, prefix, unless_own) in
+        [("target_job", "target_job", false), ("target_job", "named_job", true), ("source_job", "source_job", false)]
+    {
         let part = |p: &str| role(&format!("{prefix}_{p}"));
         let (number, user, name) = (part("number"), part("user"), part("name"));
         if let Some(n) = span(name) {
-            slots.push(named(slot, Source::JobOf { number, user: span(user), name: n }));
+            slots.push(named(slot, Source::JobOf { number, user: span(user), name: n, unless_own }));
             take(&[number, user, name]);
         }
     }
@@ -329,7 +334,7 @@ fn source_of(index: usize, f: &Field) -> Source {
         FieldKind::Char if f.ccsid_field.is_none() => Source::Plain(span_of(f)),
         FieldKind::Char | FieldKind::Unicode | FieldKind::Varchar | FieldKind::Varpath => Source::Text(index),
         FieldKind::Zoned | FieldKind::Packed | FieldKind::Bin => Source::Number(index),
-        FieldKind::Hex => Source::Hex(index),
+        FieldKind::Hex | FieldKind::Rest => Source::Hex(index),
     }
 }
 

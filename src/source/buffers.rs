@@ -17,14 +17,40 @@ pub struct BufferError {
     why: String,
 }
 
+/// Records that are not handed out yet, each behind its 4-byte length, and how far they are.
+#[derive(Default)]
+pub(super) struct Ready {
+    bytes: Vec<u8>,
+    taken: usize,
+}
+
+impl Ready {
+    pub(super) fn push(&mut self, record: &[u8]) {
+        self.bytes.extend_from_slice(&u32::try_from(record.len()).unwrap_or(u32::MAX).to_be_bytes());
+        self.bytes.extend_from_slice(record);
+    }
+
+    /// Hands out the next bytes; `None` when there are none.
+    pub(super) fn take(&mut self, to: &mut [u8]) -> Option<usize> {
+        let rest = self.bytes.get(self.taken..).unwrap_or(&[]);
+        if rest.is_empty() {
+            self.bytes.clear();
+            self.taken = 0;
+            return None;
+        }
+        let n = rest.len().min(to.len());
+        to.get_mut(..n)?.copy_from_slice(rest.get(..n)?);
+        self.taken += n;
+        Some(n)
+    }
+}
+
 /// Turns buffers into a stream of records, each behind its 4-byte length.
 pub struct Buffers<R> {
     input: R,
     format: BufferFormat,
     decoder: BufferDecoder,
-    /// Records that are not handed out yet, and how far they are.
-    ready: Vec<u8>,
-    taken: usize,
+    ready: Ready,
     /// Buffers begun, and where the next one begins.
     number: u64,
     at: u64,
@@ -36,7 +62,7 @@ impl<R: Read> Buffers<R> {
     /// Reads buffers of a format.
     pub fn new(input: R, format: BufferFormat, composer: Composer) -> Buffers<R> {
         let decoder = BufferDecoder::new(format, composer);
-        Buffers { input, format, decoder, ready: Vec::new(), taken: 0, number: 0, at: 0, failed: None }
+        Buffers { input, format, decoder, ready: Ready::default(), number: 0, at: 0, failed: None }
     }
 
     fn fails(&mut self, why: impl ToString) {
@@ -63,10 +89,7 @@ impl<R: Read> Buffers<R> {
         let mut buffer = front.to_vec();
         Read::by_ref(&mut self.input).take((length - LENGTH) as u64).read_to_end(&mut buffer)?;
         let ready = &mut self.ready;
-        let decoded = self.decoder.decode(&buffer, &mut |record| {
-            ready.extend_from_slice(&u32::try_from(record.len()).unwrap_or(u32::MAX).to_be_bytes());
-            ready.extend_from_slice(record);
-        });
+        let decoded = self.decoder.decode(&buffer, &mut |record| ready.push(record));
         match decoded {
             _ if buffer.len() < length => self.fails(format!("expected {length} bytes, got {}", cut(buffer.len()))),
             Err(e) => self.fails(e),
@@ -97,15 +120,9 @@ fn fill(input: &mut impl Read, to: &mut [u8]) -> io::Result<usize> {
 impl<R: Read> Read for Buffers<R> {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
         loop {
-            let rest = self.ready.get(self.taken..).unwrap_or(&[]);
-            if !rest.is_empty() {
-                let n = rest.len().min(to.len());
-                to.get_mut(..n).unwrap_or(&mut []).copy_from_slice(rest.get(..n).unwrap_or(&[]));
-                self.taken += n;
+            if let Some(n) = self.ready.take(to) {
                 return Ok(n);
             }
-            self.ready.clear();
-            self.taken = 0;
             if let Some(failed) = &self.failed {
                 return Err(io::Error::new(ErrorKind::InvalidData, failed.clone()));
             }

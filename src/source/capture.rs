@@ -10,12 +10,21 @@ use std::{
     sync::Arc,
 };
 
-use super::buffers::{BufferError, Buffers};
-use crate::decode::journal::{
-    Heading, HeadingKind,
-    compose::Composer,
-    detect::{self, Found, Unknown, Wanted},
-    record::{Framing, Split, split},
+use super::{
+    buffers::{BufferError, Buffers},
+    history::{History, HistoryError},
+};
+use crate::decode::{
+    history::{
+        compose::HistoryComposer,
+        record::{RECORD, is_history},
+    },
+    journal::{
+        Catalog, Heading, HeadingKind,
+        compose::Composer,
+        detect::{self, Found, HistoryInput, Unknown, Wanted},
+        record::{Framing, Split, split},
+    },
 };
 
 /// The front of a capture that is looked at to find its heading and record length.
@@ -57,6 +66,14 @@ pub enum CaptureError {
         name: String,
         /// What is wrong, and where.
         why: BufferError,
+    },
+    /// A history log file that is not what it is to be.
+    #[error("{name}: {why}")]
+    History {
+        /// File name.
+        name: String,
+        /// What is wrong, and where.
+        why: HistoryError,
     },
     /// The file was written over while it was read.
     #[error("{name}: what stood before byte {offset} is not what was read there: the file was written anew")]
@@ -130,11 +147,23 @@ pub struct Capture {
 impl CaptureError {
     /// What reading failed with.
     fn reading(name: String, offset: u64, source: io::Error) -> CaptureError {
-        match source.get_ref().and_then(|e| e.downcast_ref::<BufferError>()) {
-            Some(why) => CaptureError::Buffer { name, why: why.clone() },
-            None => CaptureError::Io { name, offset, source },
+        let inner = source.get_ref();
+        if let Some(why) = inner.and_then(|e| e.downcast_ref::<BufferError>()) {
+            return CaptureError::Buffer { name, why: why.clone() };
         }
+        if let Some(why) = inner.and_then(|e| e.downcast_ref::<HistoryError>()) {
+            return CaptureError::History { name, why: why.clone() };
+        }
+        CaptureError::Io { name, offset, source }
     }
+}
+
+/// The heading of records that are made.
+fn type5(headings: &[Arc<Heading>], name: &str) -> Result<Arc<Heading>, CaptureError> {
+    headings.iter().find(|h| h.kind == HeadingKind::Type5).cloned().ok_or_else(|| CaptureError::Unknown {
+        name: name.to_owned(),
+        reason: Unknown::NoHeading { tried: "*TYPE5".to_owned(), begin: String::new() },
+    })
 }
 
 impl Capture {
@@ -153,20 +182,48 @@ impl Capture {
             let moves = if meta.is_file() { file.try_clone().ok() } else { None };
             (Box::new(file), meta.is_file().then_some(meta.len()), moves)
         };
-        let Some(format) = wanted.buffers else {
-            let capture = Capture::new(name, input, size, headings, wanted)?;
-            return Ok(Capture { file: moves, ..capture });
-        };
         // Read as the records that stand in the buffers; a place among these is none in the file.
-        let heading = headings.iter().find(|h| h.kind == HeadingKind::Type5).cloned();
-        let Some(heading) = heading else {
-            return Err(CaptureError::Unknown {
-                name,
-                reason: Unknown::NoHeading { tried: "*TYPE5".to_owned(), begin: String::new() },
-            });
+        if let Some(format) = wanted.buffers {
+            let composer = Composer::new(type5(headings, &name)?);
+            return Capture::made(name, Box::new(Buffers::new(input, format, composer)), headings);
+        }
+        let capture = Capture::new(name, input, size, headings, wanted)?;
+        Ok(Capture { file: moves, ..capture })
+    }
+
+    /// Opens a history log file: as records that are made of its messages.
+    pub fn open_history(path: &Path, catalog: &Catalog, headings: &[Arc<Heading>]) -> Result<Capture, CaptureError> {
+        let (name, input) = if path == Path::new("-") {
+            ("standard input".to_owned(), Box::new(io::stdin().lock()) as Box<dyn Read>)
+        } else {
+            let name = path.display().to_string();
+            let file = File::open(path).map_err(|source| CaptureError::Io { name: name.clone(), offset: 0, source })?;
+            (name, Box::new(file) as Box<dyn Read>)
         };
+        let composer = Composer::new(type5(headings, &name)?);
+        let composer = HistoryComposer::new(composer, catalog.history(), catalog.messages().clone());
+        let mut capture = Capture::made(name, Box::new(History::new(input, composer)), headings)?;
+        capture.found.history = true;
+        Ok(capture)
+    }
+
+    /// Whether a file is to be opened as a history log file. Of standard input nothing is read to find out.
+    pub fn is_history(path: &Path, wanted: Wanted) -> bool {
+        match wanted.history {
+            None => false,
+            Some(HistoryInput::Sure) => true,
+            Some(HistoryInput::Seen) => {
+                let mut front = [0; 2 * RECORD];
+                let file = File::open(path).ok().filter(|f| f.metadata().is_ok_and(|m| m.is_file()));
+                let got = file.and_then(|f| f.read_at(&mut front, 0).ok()).unwrap_or(0);
+                is_history(front.get(..got).unwrap_or(&[]))
+            }
+        }
+    }
+
+    /// Records that were made out of something else.
+    fn made(name: String, records: Box<dyn Read>, headings: &[Arc<Heading>]) -> Result<Capture, CaptureError> {
         let wanted = Wanted { kind: Some(HeadingKind::Type5), stream: Some(true), ..Wanted::default() };
-        let records = Box::new(Buffers::new(input, format, Composer::new(heading)));
         Capture::new(name, records, None, headings, wanted)
     }
 

@@ -13,6 +13,7 @@ pub mod capture;
 pub mod chain;
 pub mod directory;
 pub mod file;
+pub mod history;
 pub mod live;
 pub mod stream;
 

@@ -200,7 +200,7 @@ impl Run {
         if let Some(i) = self.lanes.iter().position(|l| Arc::ptr_eq(&l.heading, &found.heading)) {
             return Ok(i);
         }
-        args.facts.needed(&found.heading).map_err(|e| Failure::usage(anyhow!("{}: {e}", capture.name())))?;
+        args.facts.needed_by(found).map_err(|e| Failure::usage(anyhow!("{}: {e}", capture.name())))?;
         let output = self.setup.output(args.select.output.as_deref())?;
         let guesses = args.line.include_guesses || output.is_some_and(|o| o.include_guesses);
         let model = self.setup.model(&found.heading, guesses);
@@ -244,6 +244,7 @@ impl Run {
         let summary = &mut self.summary;
         summary.types.resize(model.len(), 0);
         let name = capture.name().to_owned();
+        let history = capture.found().history;
         let stream = capture.found().framing == record::Framing::Stream;
         let mut clock = Clock::new(self.zone, dates);
         let mut line: Vec<u8> = Vec::with_capacity(16 << 10);
@@ -301,7 +302,9 @@ impl Run {
                     ));
                 }
             }
-            if let Some(receiver) = summary.sequence.follow(&entry)
+            // The numbers of history log messages are times: they have no gaps to tell.
+            if !history
+                && let Some(receiver) = summary.sequence.follow(&entry)
                 && !receiver.is_empty()
             {
                 summary.sequence.saw(encode::escape::printable(self.setup.job.decode_string(receiver).trim_end()));

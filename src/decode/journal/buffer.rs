@@ -251,7 +251,7 @@ impl BufferDecoder {
 /// of them IPv4 mapped. Text is what can be parsed as an address: the shortest of IPv4, 7 characters, is no 4 bytes and zeros.
 fn address(bytes: &[u8; 16], is_v6: bool) -> Option<String> {
     let end = bytes.iter().rposition(|b| !matches!(b, 0x40 | 0)).map_or(0, |n| n + 1);
-    let text: Option<String> = bytes.iter().take(end).map(|b| ascii(*b)).collect();
+    let text: Option<String> = bytes.iter().take(end).map(|b| address_char(*b)).collect();
     if end == 0 {
         return None;
     }
@@ -272,7 +272,7 @@ fn address(bytes: &[u8; 16], is_v6: bool) -> Option<String> {
 }
 
 /// A character of an address, from EBCDIC.
-fn ascii(b: u8) -> Option<char> {
+pub fn address_char(b: u8) -> Option<char> {
     match b {
         0xF0..=0xF9 => Some(char::from(b'0' + (b - 0xF0))),
         0x81..=0x86 => Some(char::from(b'a' + (b - 0x81))),

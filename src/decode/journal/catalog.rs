@@ -14,7 +14,10 @@ use super::{
     layout::{self, Layout},
     levels::{Levels, Relevant},
 };
-use crate::decode::ebcdic::{Ccsid, Charset};
+use crate::decode::{
+    ebcdic::{Ccsid, Charset},
+    history::messages::Messages,
+};
 
 include!(concat!(env!("OUT_DIR"), "/journal_tables.rs"));
 
@@ -51,6 +54,8 @@ pub struct Catalog {
     sources: BTreeMap<String, Source>,
     levels: Levels,
     relevant: Relevant,
+    history: Arc<Layout>,
+    messages: Arc<Messages>,
 }
 
 struct Source {
@@ -73,7 +78,11 @@ impl Catalog {
         let mut text_of = |name: &str| -> (String, String) {
             match overlay.remove(name) {
                 Some((path, text)) => (path, text),
-                None => (format!("formats/journal/{name}"), shipped(name).unwrap_or_default().to_owned()),
+                None => {
+                    let text = shipped(name).unwrap_or_default();
+                    let folder = if HISTORY.iter().any(|(n, _)| *n == name) { "history" } else { "journal" };
+                    (format!("formats/{folder}/{name}"), text.to_owned())
+                }
             }
         };
         let table = |file: String, reason: String| CatalogError::Table { file, reason };
@@ -83,6 +92,10 @@ impl Catalog {
         let levels = Levels::parse(&text).map_err(|e| table(file, e))?;
         let (file, text) = text_of("_relevant.toml");
         let relevant: Relevant = layout::read(&text).map_err(|e| table(file, e))?;
+        let (file, text) = text_of("QH.toml");
+        let history = Layout::parse(&text).map_err(|e| table(file, e))?;
+        let (file, text) = text_of("messages.toml");
+        let messages = Messages::parse(&text, &|name| history.field(name).is_some()).map_err(|e| table(file, e))?;
 
         let mut sources: BTreeMap<String, Source> = FILES
             .iter()
@@ -108,7 +121,7 @@ impl Catalog {
             parsed.get_or_init(|| Arc::new(layout));
             sources.insert(code, Source { text: "", parsed });
         }
-        Ok(Catalog { headings: headings.into_iter().map(Arc::new).collect(), sources, levels, relevant })
+        Ok(Catalog { headings: headings.into_iter().map(Arc::new).collect(), sources, levels, relevant, history: Arc::new(history), messages: Arc::new(messages) })
     }
 
     /// The heading of this kind.
@@ -118,6 +131,9 @@ impl Catalog {
 
     /// The layout of an entry type; `None` for a type that no table knows.
     pub fn layout(&self, code: &str) -> Option<&Arc<Layout>> {
+        if code == self.history.code {
+            return Some(&self.history);
+        }
         let source = self.sources.get(code)?;
         if let Some(l) = source.parsed.get() {
             return Some(l);
@@ -125,6 +141,16 @@ impl Catalog {
         // The shipped tables are parsed by a test; a table that failed here would be a type nobody knows.
         let layout = Layout::parse(source.text).ok()?;
         Some(source.parsed.get_or_init(|| Arc::new(layout)))
+    }
+
+    /// The layout of history log messages, our own entry type QH. It is none of [`Catalog::codes`].
+    pub fn history(&self) -> &Arc<Layout> {
+        &self.history
+    }
+
+    /// The history log messages that are known.
+    pub fn messages(&self) -> &Arc<Messages> {
+        &self.messages
     }
 
     /// Whether an entry type has a table; reads none.
@@ -151,11 +177,16 @@ impl Catalog {
 /// The two bytes of an entry type in EBCDIC. Entry types are upper-case letters and digits, which stand in the
 /// same place in every supported code page.
 pub fn entry_type_bytes(code: &str) -> Option<[u8; 2]> {
-    Charset::of(Ccsid(37))?.encode(code)?.try_into().ok()
+    ebcdic(code)?.try_into().ok()
+}
+
+/// A name of upper-case letters and digits in EBCDIC.
+pub fn ebcdic(name: &str) -> Option<Vec<u8>> {
+    Charset::of(Ccsid(37))?.encode(name)
 }
 
 fn shipped(name: &str) -> Option<&'static str> {
-    FILES.iter().find(|(n, _)| *n == name).map(|(_, t)| *t)
+    FILES.iter().chain(HISTORY).find(|(n, _)| *n == name).map(|(_, t)| *t)
 }
 
 /// File name to (path, text) of the tables in a folder.

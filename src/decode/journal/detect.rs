@@ -32,6 +32,17 @@ pub struct Wanted {
     pub record_length: Option<usize>,
     /// `--input rjne0200`: not records, but buffers of QjoRetrieveJournalEntries.
     pub buffers: Option<BufferFormat>,
+    /// `--input qhst`: a history log file. `None`: never.
+    pub history: Option<HistoryInput>,
+}
+
+/// When a file is a history log file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HistoryInput {
+    /// It is.
+    Sure,
+    /// If its first records leave no doubt.
+    Seen,
 }
 
 /// What a capture is.
@@ -41,11 +52,16 @@ pub struct Found {
     pub heading: Arc<Heading>,
     /// Its framing.
     pub framing: Framing,
+    /// A history log file: the records were made of its messages.
+    pub history: bool,
 }
 
 impl std::fmt::Display for Found {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let heading = self.heading.kind.ibm_name();
+        if self.history {
+            return f.write_str("messages of the history log (QHST)");
+        }
         match self.framing {
             Framing::Fixed(n) => write!(f, "{heading} headings, records of {n} bytes"),
             Framing::Stream => write!(f, "{heading} headings, length-prefixed records"),
@@ -166,7 +182,7 @@ pub fn detect(headings: &[Arc<Heading>], wanted: Wanted, sample: &[u8], whole: b
         return Err(Unknown::Empty);
     }
     let candidates: Vec<&Arc<Heading>> = headings.iter().filter(|h| wanted.kind.is_none_or(|k| k == h.kind)).collect();
-    let found = |h: &Arc<Heading>, framing| Found { heading: h.clone(), framing };
+    let found = |h: &Arc<Heading>, framing| Found { heading: h.clone(), framing, history: false };
 
     if wanted.stream != Some(false) && wanted.record_length.is_none() {
         for h in &candidates {

@@ -30,6 +30,8 @@ pub enum FieldKind {
     Varchar,
     /// 2-byte length, then a path in UTF-16BE or the CCSID of `ccsid_field`.
     Varpath,
+    /// Opaque bytes behind the varchar that `continues` names, to the end of the entry data.
+    Rest,
 }
 
 /// How well a field's place and meaning are known.
@@ -167,7 +169,7 @@ impl Layout {
 }
 
 /// Reads a table: TOML as people write it, with the line in its errors, or JSON as the build makes of the shipped ones.
-pub(super) fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
+pub(in crate::decode) fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
     if text.starts_with('{') {
         serde_json::from_str(text).map_err(|e| e.to_string())
     } else {

@@ -30,6 +30,7 @@ pub fn heading_value<'a>(field: &HeadingField, record: &'a [u8], job: &'static C
         FieldKind::Char | FieldKind::Unicode => {
             Value::Text(Text { bytes: text::trim_blanks(bytes), charset: Some(job) })
         }
+        FieldKind::Rest => Value::Hex(bytes),
         FieldKind::Varchar | FieldKind::Varpath => {
             let text = bytes.split_first_chunk::<2>().and_then(|(head, rest)| {
                 let n = usize::from(u16::from_be_bytes(*head)).min(rest.len());
@@ -57,6 +58,12 @@ pub fn field_value<'a>(
     if field.reserved {
         return Presence::Absent;
     }
+    if field.kind == FieldKind::Rest {
+        return match rest_of(layout, field, data) {
+            Some(rest) => Presence::Whole(Value::Hex(rest)),
+            None => Presence::Absent,
+        };
+    }
     let whole = room.get(..field.length);
     if !field.columns.has(entry.heading.kind.columns()) && text::is_blank(whole.unwrap_or(room)) {
         return Presence::Absent;
@@ -73,6 +80,13 @@ pub fn field_value<'a>(
             Presence::Whole(t) => Presence::Whole(Value::Text(t)),
         },
     }
+}
+
+/// What stands behind the varchar that a field continues.
+fn rest_of<'a>(layout: &Layout, field: &Field, data: &'a [u8]) -> Option<&'a [u8]> {
+    let text = layout.fields.get(field.continues?)?;
+    let (length, behind) = data.get(text.offset..)?.split_first_chunk()?;
+    behind.get(usize::from(u16::from_be_bytes(*length))..)
 }
 
 /// The parts of this entry's fields that its object type and access type give a meaning; blank ones left out.
