@@ -26,7 +26,10 @@ fn make(dir: &TempDir, args: &str) -> Made {
     assert!(made.status.success(), "make_qhst.py {args}: {}", String::from_utf8_lossy(&made.stderr));
     // A text may hold U+0085 and the like, where `lines` would not cut.
     let truth = fs::read_to_string(truth).unwrap();
-    Made { path, truth: truth.split('\n').filter(|l| !l.is_empty()).map(|l| serde_json::from_str(l).unwrap()).collect() }
+    Made {
+        path,
+        truth: truth.split('\n').filter(|l| !l.is_empty()).map(|l| serde_json::from_str(l).unwrap()).collect(),
+    }
 }
 
 fn decode(made: &Made, options: &str) -> (Run, Vec<Value>) {
@@ -101,11 +104,7 @@ fn expected(truth: &Value, rows: &BTreeMap<String, Row>) -> BTreeMap<String, Val
 fn same(want: &Value, got: &Value, rows: &BTreeMap<String, Row>, hostile: bool, sure: bool) {
     let context = || format!("{want}\n{got}");
     let (head, fields) = (&got["header"], &got["fields"]);
-    for (key, name) in [
-        ("job_name", "job_name"),
-        ("job_user", "job_user"),
-        ("user", "user_name"),
-    ] {
+    for (key, name) in [("job_name", "job_name"), ("job_user", "job_user"), ("user", "user_name")] {
         assert_eq!(head[name], want[key], "{key}: {}", context());
     }
     let number = |v: &Value| v.as_u64().map_or_else(|| v.as_str().unwrap_or("").to_owned(), |n| format!("{n:06}"));
@@ -134,12 +133,14 @@ fn same(want: &Value, got: &Value, rows: &BTreeMap<String, Row>, hostile: bool, 
         return;
     }
     assert_eq!(fields["message_data"].as_str().unwrap_or(""), want["data"], "{}", context());
-    let from_text = |name: &str| rows.get(want["id"].as_str().unwrap()).is_some_and(|r| {
-        r.text.iter().any(|t| match t.as_str() {
-            "job" => name.starts_with("job_"),
-            _ => name == "client_address",
+    let from_text = |name: &str| {
+        rows.get(want["id"].as_str().unwrap()).is_some_and(|r| {
+            r.text.iter().any(|t| match t.as_str() {
+                "job" => name.starts_with("job_"),
+                _ => name == "client_address",
+            })
         })
-    });
+    };
     let all = expected(want, rows);
     for (name, value) in &all {
         assert_eq!(fields[name.as_str()], *value, "{name}: {}", context());
@@ -182,8 +183,14 @@ fn n4_every_message_decodes_as_it_was_written_in_every_language_and_ccsid() {
         for (want, got) in made.truth.iter().zip(&got) {
             same(want, got, &rows, false, true);
         }
-        let ids: std::collections::BTreeSet<u64> =
-            got.iter().map(|g| g["header"]["sequence_number"].as_str().map_or_else(|| g["header"]["sequence_number"].as_u64().unwrap(), |s| s.parse().unwrap())).collect();
+        let ids: std::collections::BTreeSet<u64> = got
+            .iter()
+            .map(|g| {
+                g["header"]["sequence_number"]
+                    .as_str()
+                    .map_or_else(|| g["header"]["sequence_number"].as_u64().unwrap(), |s| s.parse().unwrap())
+            })
+            .collect();
         assert_eq!(ids.len(), got.len(), "{args}: each message has a number of its own");
     }
 }
@@ -234,7 +241,10 @@ fn a_file_that_is_cut_anywhere_is_an_error_with_its_offset_and_what_is_whole_com
             }
             if at % 142 != 0 {
                 let message = format!("message {} of the history log", complete + 1);
-                run.says(1, &[&format!("offset {at}: "), "the end of the file", &message, "messages before it were read"]);
+                run.says(
+                    1,
+                    &[&format!("offset {at}: "), "the end of the file", &message, "messages before it were read"],
+                );
             } else if ends.contains(&at) {
                 run.says(0, &[]);
             }

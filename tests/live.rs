@@ -436,3 +436,40 @@ fn what_the_system_answers_wrong_is_told_with_what_to_do() {
     stop(&pinned, child);
     assert_ne!(system.tell(json!({"cmd": "stats"}))["logins"], before);
 }
+
+#[test]
+fn r38_the_history_log_comes_through_the_same_connection_and_equal_times_are_neither_lost_nor_doubled() {
+    let system = System::start("--entries 100");
+    // More messages with one time than an answer has rows, and some before and behind.
+    let mut want = 0;
+    for (count, step) in [(40, 1_000), (2_500, 0), (300, 1)] {
+        system.tell(json!({"cmd": "history", "count": count, "step_us": step, "start": format!("2026-11-20-0{}.00.00.000000", 1 + want % 7)}));
+        want += count;
+    }
+    let want =
+        usize::try_from(system.tell(json!({"cmd": "history", "count": 0}))["messages"].as_u64().unwrap()).unwrap();
+    let agent = agent(&system.source("from = \"oldest\"\nread = [\"journal\", \"history\"]"));
+    let mut child = agent.start();
+    let messages =
+        || ids(&agent.read("out")).1.into_iter().filter(|(id, _)| id.starts_with("QHST:")).collect::<Vec<_>>();
+    agent.wait("some messages", SOON, || messages().len() > 500);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    child = agent.start();
+    agent.wait("the messages", SOON, || messages().len() >= want);
+    // Some more with the time of the last one.
+    system.tell(json!({"cmd": "history", "count": 3, "step_us": 0}));
+    agent.wait("the new ones", SOON, || messages().len() >= want + 3);
+    thread::sleep(Duration::from_millis(2_500));
+    stop(&agent, child);
+    assert_eq!(messages().len(), want + 3);
+    let of_journal = ids(&agent.read("out")).0.iter().filter(|id| !id.starts_with("QHST:")).count();
+    assert_eq!(of_journal, system.truth().len(), "the journal is read as well");
+    assert!(notices(&agent.read("out"), "AGENT-GAP").is_empty(), "{}", agent.log());
+    let text = agent.read("out");
+    let line = text.lines().find(|l| l.contains("QHST:")).unwrap();
+    let line: Value = serde_json::from_str(line).unwrap();
+    assert_eq!((&line["effective_user"], &line["system"]), (&json!("BILL"), &json!("PROD01")), "{line}");
+    assert!(line["job"].as_str().unwrap().ends_with("/BILL/QPADEV000F"), "{line}");
+    system.was_treated_well();
+}

@@ -7,7 +7,12 @@ use super::Orders;
 use crate::{
     config::{SourceConfig, source::Input},
     decode::journal::{Heading, HeadingKind, detect::Wanted},
-    source::{CaptureFeed, Feed, FeedError, directory::DirectoryFeed, live::LiveFeed, stream::StreamFeed},
+    source::{
+        CaptureFeed, Feed, FeedError,
+        directory::DirectoryFeed,
+        live::{LiveFeed, Site},
+        stream::StreamFeed,
+    },
 };
 
 /// Opens the feed of a source; `place` is the place of the whole that was stored last.
@@ -30,7 +35,8 @@ pub fn open(config: &SourceConfig, orders: &Arc<Orders>, place: &Value) -> Resul
                 heading.ok_or_else(|| FeedError::Config("the *TYPE5 heading is not among the tables".to_owned()))?;
             let system = config.charset.decode_string(&config.given().system);
             let options = options.as_ref().clone();
-            Ok(Box::new(LiveFeed::new(options, heading, config.charset, config.zone, system, place)))
+            let site = Site { catalog: catalog.clone(), heading, charset: config.charset, zone: config.zone, system };
+            Ok(Box::new(LiveFeed::new(options, site, place)))
         }
         Input::Stream(options) => {
             let heading = config.kind.and_then(|k| catalog.heading(k).cloned());

@@ -1,7 +1,7 @@
 //! Where in its journal a source is: the chain of receivers, followed at the price of one comparison an entry.
 use crate::{
     config::SourceConfig,
-    decode::{ebcdic::Charset, journal::Entry},
+    decode::{ebcdic::Charset, history::MARK, journal::Entry},
     encode::escape::printable,
     event::EntryTime,
     source::chain::{Chain, Gap, JournalPlace},
@@ -44,6 +44,10 @@ impl Tracker {
     /// The next entry.
     #[inline]
     pub fn see(&mut self, entry: &Entry<'_>, time: Option<EntryTime>) -> Option<Gap> {
+        // Messages of the history log are in no journal.
+        if entry.journal_code() == MARK.0 {
+            return None;
+        }
         let h = entry.heading;
         let raw = [h.system_name, h.receiver_library, h.receiver_name].map(|span| entry.head(span));
         let time = time.map(|t| t.utc_micros);

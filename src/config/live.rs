@@ -25,7 +25,8 @@ pub fn mapepire(t: &mut Section<'_>, at: &Place, r: &mut Reader<'_>) -> Option<L
     };
     let technique = t.choice("technique", &[("tcp", "tcp"), ("cli", "cli")], r).unwrap_or("tcp").to_owned();
     let properties = text(t, "properties", "naming=sql;", r);
-    let journal = journal(t, r);
+    let (journal, history) = logs(t, r);
+    let name = name(t, r);
     let from = from(t, r);
     let codes = codes(t, r);
     let page = t.integer("page", 1_000..1_000_001, r).and_then(|n| u64::try_from(n).ok()).unwrap_or(100_000);
@@ -33,12 +34,14 @@ pub fn mapepire(t: &mut Section<'_>, at: &Place, r: &mut Reader<'_>) -> Option<L
     let columns = t.choice("columns", &[("auto", 0), ("user_name", 1), ("current_user", 2)], r).unwrap_or(0);
     let remote = t.boolean("remote_columns", r).is_some_and(|b| b.value);
     let columns = (columns > 0).then_some(Columns { user_name: columns == 1, remote });
-    let (library, journal) = journal?;
+    let (library, name) = name?;
     Some(LiveOptions {
         mapepire: MapepireOptions { way: way?, technique, properties, call_timeout },
-        tail: TailOptions { library, journal, from, codes, page, rows: 1_000 },
+        tail: TailOptions { library, journal: name, from, codes, page, rows: 1_000 },
         poll,
         columns,
+        journal,
+        history,
     })
 }
 
@@ -95,6 +98,21 @@ fn way(t: &mut Section<'_>, at: &Place, r: &mut Reader<'_>) -> Option<Way> {
     }
 }
 
+/// `read`: the journal, the history log, or both; the journal unless something else is given.
+fn logs(t: &mut Section<'_>, r: &mut Reader<'_>) -> (bool, bool) {
+    let Some(list) = t.strings("read", r) else { return (true, false) };
+    for log in &list.value {
+        if !matches!(log.value.as_str(), "journal" | "history") {
+            r.error(log.place.clone(), format!("source.read: {:?}: expected journal or history", log.value));
+        }
+    }
+    let has = |name: &str| list.value.iter().any(|log| log.value == name);
+    if list.value.is_empty() {
+        r.error(list.place.clone(), "source.read is empty: expected journal, history or both");
+    }
+    (has("journal"), has("history"))
+}
+
 /// A name of an object, in upper case.
 fn is_name(text: &str) -> bool {
     let first = |c: char| c.is_ascii_uppercase() || matches!(c, '#' | '@' | '$');
@@ -104,7 +122,7 @@ fn is_name(text: &str) -> bool {
 }
 
 /// `journal`; QSYS/QAUDJRN unless another is given.
-fn journal(t: &mut Section<'_>, r: &mut Reader<'_>) -> Option<(String, String)> {
+fn name(t: &mut Section<'_>, r: &mut Reader<'_>) -> Option<(String, String)> {
     let Some(Placed { value, place }) = t.string("journal", r) else {
         return Some(("QSYS".to_owned(), "QAUDJRN".to_owned()));
     };

@@ -40,6 +40,11 @@ pub struct Head<'a> {
 }
 
 impl<'a> Head<'a> {
+    /// Of record 1 of a message: its time and the 132 bytes behind the record number.
+    pub fn new(dts: u64, part: &'a [u8]) -> Head<'a> {
+        Head { dts, part }
+    }
+
     fn field(&self, at: usize, length: usize) -> &'a [u8] {
         self.part.get(at..at + length).unwrap_or(&[])
     }

@@ -13,13 +13,15 @@ pub struct Composer {
     heading: Arc<Heading>,
     places: HashMap<String, Span>,
     record: Vec<u8>,
+    /// What stands in every record.
+    always: Vec<(&'static str, Vec<u8>)>,
 }
 
 impl Composer {
     /// For the *TYPE5 heading.
     pub fn new(heading: Arc<Heading>) -> Composer {
         let places = heading.fields.iter().map(|f| (f.name.clone(), f.span)).collect();
-        Composer { heading, places, record: Vec::new() }
+        Composer { heading, places, record: Vec::new(), always: Vec::new() }
     }
 
     /// The heading of what is written.
@@ -27,10 +29,19 @@ impl Composer {
         &self.heading
     }
 
-    /// Begins a record: everything is blank.
+    /// A field that every record has from now on.
+    pub fn always(mut self, name: &'static str, value: &[u8]) -> Composer {
+        self.always.push((name, value.to_vec()));
+        self
+    }
+
+    /// Begins a record: everything else is blank.
     pub fn begin(&mut self) {
         self.record.clear();
         self.record.resize(self.heading.length, BLANK);
+        let always = std::mem::take(&mut self.always);
+        always.iter().for_each(|(name, value)| self.bytes(name, value));
+        self.always = always;
     }
 
     fn place(&mut self, name: &str) -> &mut [u8] {

@@ -12,7 +12,6 @@ pub struct Reader {
     composer: Composer,
     charset: &'static Charset,
     columns: Columns,
-    system: Vec<u8>,
 }
 
 /// A row that is none.
@@ -21,10 +20,9 @@ pub struct Reader {
 pub struct BadRow(String);
 
 impl Reader {
-    /// For the columns a system has; `system` stands in every record.
-    pub fn new(composer: Composer, charset: &'static Charset, columns: Columns, system: &str) -> Reader {
-        let system = encode(charset, system);
-        Reader { composer, charset, columns, system }
+    /// For the columns a system has.
+    pub fn new(composer: Composer, charset: &'static Charset, columns: Columns) -> Reader {
+        Reader { composer, charset, columns }
     }
 
     fn at(&self, column: usize) -> usize {
@@ -87,7 +85,6 @@ impl Reader {
         for (name, from) in [("object_name", 0), ("object_library", 10), ("member_name", 20)] {
             c.bytes(name, object.get(from..object.len().min(from + 10)).unwrap_or(&[]));
         }
-        c.bytes("system_name", &self.system);
         if remote {
             c.plain("remote_address", &address);
             if let Ok(port) = port {
@@ -99,7 +96,7 @@ impl Reader {
 }
 
 /// A text in the character set of the jobs; a character that it lacks is a question mark.
-fn encode(charset: &Charset, text: &str) -> Vec<u8> {
+pub fn encode(charset: &Charset, text: &str) -> Vec<u8> {
     let text = text.trim_end();
     if text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit()) {
         return text.bytes().map(invariant).collect();

@@ -4,6 +4,7 @@
 //! [`statements`], and all of it is queries.
 pub mod chain;
 pub mod entry;
+pub mod history;
 pub mod mapepire;
 pub mod query;
 pub mod statements;
@@ -23,10 +24,12 @@ use std::{
 
 use chrono::{Offset, TimeZone, Utc};
 use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use self::{
     entry::Reader,
+    history::{HistoryPlace, HistoryTail, Mark},
     mapepire::{Mapepire, MapepireOptions},
     query::{Query, QueryError},
     statements::Columns,
@@ -36,7 +39,8 @@ use super::{Feed, FeedError, Place, Record, Step, WAIT};
 use crate::{
     decode::{
         ebcdic::Charset,
-        journal::{Heading, compose::Composer},
+        history::compose::HistoryComposer,
+        journal::{Catalog, Heading, compose::Composer},
     },
     output::{
         dial::Dial,
@@ -64,6 +68,46 @@ pub struct LiveOptions {
     pub poll: Duration,
     /// The columns it has, where it is not to be asked for them.
     pub columns: Option<Columns>,
+    /// The journal is followed.
+    pub journal: bool,
+    /// The history log is.
+    pub history: bool,
+}
+
+/// What is known of the system beside its answers.
+#[derive(Clone)]
+pub struct Site {
+    /// The tables.
+    pub catalog: Arc<Catalog>,
+    /// The heading of the records that are made.
+    pub heading: Arc<Heading>,
+    /// The character set of the jobs.
+    pub charset: &'static Charset,
+    /// Its time zone.
+    pub zone: Tz,
+    /// Its name; empty where it is asked.
+    pub system: String,
+}
+
+/// A place in the journal and in the history log.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct LivePlace {
+    #[serde(flatten)]
+    journal: TailPlace,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    history: Option<HistoryPlace>,
+}
+
+impl LivePlace {
+    fn in_journal(&self) -> Option<TailPlace> {
+        Some(self.journal.clone()).filter(|p| !p.at.receiver.is_empty())
+    }
+}
+
+/// What moves the place with each record.
+enum Marks {
+    Numbers(std::vec::IntoIter<u64>),
+    Messages(std::vec::IntoIter<Mark>),
 }
 
 /// What the thread says.
@@ -79,29 +123,22 @@ pub struct LiveFeed {
     words: Receiver<Word>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
-    /// Records that came, how far they are handed out, their numbers, and the place behind them.
+    /// Records that came, how far they are handed out, and the place behind the last of these.
     bytes: Vec<u8>,
     taken: usize,
-    numbers: std::vec::IntoIter<u64>,
-    place: TailPlace,
+    marks: Marks,
+    place: LivePlace,
     halted: bool,
 }
 
 impl LiveFeed {
     /// Begins to follow; `stored` is the place that was stored last.
-    pub fn new(
-        options: LiveOptions,
-        heading: Arc<Heading>,
-        charset: &'static Charset,
-        zone: Tz,
-        system: String,
-        stored: &Value,
-    ) -> LiveFeed {
-        let place: Option<TailPlace> =
-            serde_json::from_value(stored.clone()).ok().filter(|p: &TailPlace| !p.at.receiver.is_empty());
+    pub fn new(options: LiveOptions, site: Site, stored: &Value) -> LiveFeed {
+        let place: LivePlace = serde_json::from_value(stored.clone()).unwrap_or_default();
         let (to, words) = sync_channel(AHEAD);
         let stop: Arc<AtomicBool> = Arc::default();
-        let follower = Follower { options, heading: heading.clone(), charset, zone, system, stop: stop.clone(), to };
+        let heading = site.heading.clone();
+        let follower = Follower { options, site, stop: stop.clone(), to };
         let from = place.clone();
         let thread = thread::spawn(move || follower.run(from));
         LiveFeed {
@@ -111,8 +148,8 @@ impl LiveFeed {
             thread: Some(thread),
             bytes: Vec::new(),
             taken: 0,
-            numbers: Vec::new().into_iter(),
-            place: place.unwrap_or_default(),
+            marks: Marks::Numbers(Vec::new().into_iter()),
+            place,
             halted: false,
         }
     }
@@ -128,17 +165,20 @@ impl Feed for LiveFeed {
             match self.words.recv_timeout(WAIT) {
                 Ok(Word::News(News::Records(bytes, numbers, place))) => {
                     // The number goes up record by record.
-                    let sequence = self.place.at.sequence;
-                    self.place = place;
-                    self.place.at.sequence = sequence;
-                    (self.bytes, self.taken, self.numbers) = (bytes, 0, numbers.into_iter());
+                    let sequence = self.place.journal.at.sequence;
+                    self.place.journal = place;
+                    self.place.journal.at.sequence = sequence;
+                    (self.bytes, self.taken, self.marks) = (bytes, 0, Marks::Numbers(numbers.into_iter()));
+                }
+                Ok(Word::News(News::History(bytes, marks))) => {
+                    (self.bytes, self.taken, self.marks) = (bytes, 0, Marks::Messages(marks.into_iter()));
                 }
                 Ok(Word::News(News::Moved(place))) => {
-                    self.place = place;
+                    self.place.journal = place;
                     return Ok(Step::Moved);
                 }
                 Ok(Word::News(News::Missing(gap, place))) => {
-                    self.place = place;
+                    self.place.journal = place;
                     return Ok(Step::Missing(gap));
                 }
                 Ok(Word::News(News::Say(text))) => return Ok(Step::Say(text)),
@@ -153,13 +193,21 @@ impl Feed for LiveFeed {
                 }
             }
         }
-        let Some(sequence) = self.numbers.next() else { return Ok(Step::Wait) };
-        self.place.at.sequence = sequence;
+        match &mut self.marks {
+            Marks::Numbers(numbers) => {
+                let Some(sequence) = numbers.next() else { return Ok(Step::Wait) };
+                self.place.journal.at.sequence = sequence;
+            }
+            Marks::Messages(marks) => {
+                let Some((time, what)) = marks.next() else { return Ok(Step::Wait) };
+                self.place.history.get_or_insert_default().pass(&time, &what);
+            }
+        }
         let length = self.bytes.get(self.taken..).and_then(|b| b.first_chunk::<4>()).copied().unwrap_or_default();
         let from = self.taken + 4;
         self.taken = from + usize::try_from(u32::from_be_bytes(length)).unwrap_or(0);
         let bytes = self.bytes.get(from..self.taken).unwrap_or(&[]);
-        Ok(Step::Record(Record { bytes, heading: &self.heading, offset: sequence }))
+        Ok(Step::Record(Record { bytes, heading: &self.heading, offset: self.place.journal.at.sequence }))
     }
 
     fn is_ready(&self) -> bool {
@@ -197,16 +245,13 @@ impl Drop for LiveFeed {
 /// The thread that asks.
 struct Follower {
     options: LiveOptions,
-    heading: Arc<Heading>,
-    charset: &'static Charset,
-    zone: Tz,
-    system: String,
+    site: Site,
     stop: Arc<AtomicBool>,
     to: SyncSender<Word>,
 }
 
 impl Follower {
-    fn run(self, mut place: Option<TailPlace>) {
+    fn run(self, mut place: LivePlace) {
         let mut wait = BACKOFF.0;
         let mut told = String::new();
         while !self.stop.load(Ordering::Relaxed) {
@@ -249,14 +294,14 @@ impl Follower {
     }
 
     /// One connection, until it ends.
-    fn session(&self, place: &mut Option<TailPlace>, told: &mut String) -> QueryError {
+    fn session(&self, place: &mut LivePlace, told: &mut String) -> QueryError {
         match self.follow(place, told) {
             Ok(never) => match never {},
             Err(e) => e,
         }
     }
 
-    fn follow(&self, place: &mut Option<TailPlace>, told: &mut String) -> Result<std::convert::Infallible, QueryError> {
+    fn follow(&self, place: &mut LivePlace, told: &mut String) -> Result<std::convert::Infallible, QueryError> {
         let stop = Stop::when({
             let stop = self.stop.clone();
             move || stop.load(Ordering::Relaxed)
@@ -272,25 +317,44 @@ impl Follower {
                 Columns::of(names)
             }
         };
-        let (server, user, mut offset) = self.system(&mut db)?;
-        let system = if self.system.is_empty() { server.clone() } else { self.system.clone() };
+        let (server, user, now, mut offset) = self.system(&mut db)?;
+        let system = if self.site.system.is_empty() { server.clone() } else { self.site.system.clone() };
         let user_column = if columns.user_name { "USER_NAME" } else { "CURRENT_USER" };
         let remote = if columns.remote { "with" } else { "without" };
         self.say(format!("connected to {server} as {user} (job {job}); {user_column}, {remote} remote addresses"));
         told.clear();
         self.compare_clock(offset);
-        let reader = Reader::new(Composer::new(self.heading.clone()), self.charset, columns, &system);
-        let mut tail = Tail::new(self.options.tail.clone(), columns, reader, place.clone());
+        let site = &self.site;
+        let composer = || {
+            let name = entry::encode(site.charset, &system);
+            Composer::new(site.heading.clone()).always("system_name", &name)
+        };
+        let reader = Reader::new(composer(), site.charset, columns);
+        let mut tail = Tail::new(self.options.tail.clone(), columns, reader, place.in_journal());
+        let composer = HistoryComposer::new(composer(), site.catalog.history(), site.catalog.messages().clone());
+        let from = &self.options.tail.from;
+        let mut history = HistoryTail::new(composer, site.charset, place.history.clone(), from, &now);
         let (mut looked_at_clock, mut idle) = (Instant::now(), 0_u32);
         // Before the first look too: the connection before this one, or the agent, may have looked just now.
         self.pause(self.options.poll);
         loop {
             let began = Instant::now();
-            let seen = tail.look(&mut db, &mut |news| {
-                // It waits here while nobody takes what is there: the system is the buffer.
-                self.to.send(Word::News(news)).is_ok() && !self.stop.load(Ordering::Relaxed)
-            });
-            let before = std::mem::replace(place, tail.place().cloned());
+            // It waits here while nobody takes what is there: the system is the buffer.
+            let hand = |news| self.to.send(Word::News(news)).is_ok() && !self.stop.load(Ordering::Relaxed);
+            let mut seen = Ok(Seen::All);
+            let before = place.clone();
+            if self.options.journal {
+                seen = tail.look(&mut db, &mut |news| hand(news));
+                place.journal = tail.place().cloned().unwrap_or_default();
+            }
+            if self.options.history && seen.is_ok() {
+                let messages = history.look(&mut db, &mut |bytes, marks| hand(News::History(bytes, marks)));
+                place.history = Some(history.place().clone());
+                seen = match messages {
+                    Ok(Seen::All) => seen,
+                    other => other,
+                };
+            }
             match seen? {
                 _ if before != *place => idle = 0,
                 Seen::Behind | Seen::Doubt => idle = 0,
@@ -298,7 +362,7 @@ impl Follower {
             }
             if looked_at_clock.elapsed() >= CLOCK {
                 looked_at_clock = Instant::now();
-                let now = self.system(&mut db)?.2;
+                let now = self.system(&mut db)?.3;
                 if now != offset {
                     offset = now;
                     self.compare_clock(offset);
@@ -312,21 +376,21 @@ impl Follower {
         }
     }
 
-    /// Name of the system, of the user, and the offset from UTC in seconds.
-    fn system(&self, db: &mut dyn Query) -> Result<(String, String, Option<i32>), QueryError> {
+    /// Name of the system, of the user, its time, and the offset from UTC in seconds.
+    fn system(&self, db: &mut dyn Query) -> Result<(String, String, String, Option<i32>), QueryError> {
         let rows = db.all(statements::SYSTEM, &[])?;
         let text = |n: usize| rows.first().and_then(|r| r.get(n)).and_then(Option::as_deref).unwrap_or("").trim();
-        Ok((text(2).to_owned(), text(3).to_owned(), offset(text(1))))
+        Ok((text(2).to_owned(), text(3).to_owned(), text(0).to_owned(), offset(text(1))))
     }
 
     /// Says where the clock of the system is not that of the zone of the source: every time would be wrong.
     fn compare_clock(&self, offset: Option<i32>) {
-        let here = self.zone.offset_from_utc_datetime(&Utc::now().naive_utc()).fix().local_minus_utc();
+        let here = self.site.zone.offset_from_utc_datetime(&Utc::now().naive_utc()).fix().local_minus_utc();
         match offset {
             Some(there) if there != here => self.say(format!(
                 "the system's clock is {} from UTC, its timezone = {:?} says {}: times are taken as this zone's, so set timezone to where the system is",
                 hours(there),
-                self.zone.name(),
+                self.site.zone.name(),
                 hours(here)
             )),
             _ => {}

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     chain::{self, Receiver},
     entry::Reader,
+    history::Mark,
     query::{Query, QueryError},
     statements::{self, Columns, DATA},
 };
@@ -71,6 +72,8 @@ pub enum News {
     Moved(TailPlace),
     /// Something is missing; it goes on at the place.
     Missing(Gap, TailPlace),
+    /// Messages of the history log, each behind its 4-byte length, with the mark of each.
+    History(Vec<u8>, Vec<Mark>),
     /// For the log.
     Say(String),
 }

@@ -128,7 +128,7 @@ impl Query for Journal {
 fn tail(from: From, place: Option<TailPlace>, page: u64) -> Tail {
     let heading = Catalog::shipped().unwrap().heading(HeadingKind::Type5).unwrap().clone();
     let columns = Columns { user_name: true, remote: false };
-    let reader = Reader::new(Composer::new(heading), Charset::ebcdic(37).unwrap(), columns, "PROD01");
+    let reader = Reader::new(Composer::new(heading), Charset::ebcdic(37).unwrap(), columns);
     let options =
         TailOptions { library: "QSYS".into(), journal: "QAUDJRN".into(), from, codes: "T,J".into(), page, rows: 1_000 };
     Tail::new(options, columns, reader, place)
@@ -148,7 +148,7 @@ fn look(tail: &mut Tail, journal: &mut Journal, got: &mut Got) -> Result<Seen, Q
                 got.ids.extend(numbers.into_iter().map(|n| (place.at.receiver.clone(), n)));
             }
             News::Missing(gap, _) => got.gaps.push(gap.text),
-            News::Moved(_) | News::Say(_) => {}
+            News::Moved(_) | News::Say(_) | News::History(..) => {}
         }
         true
     })
