@@ -1,7 +1,7 @@
 //! Pins: one certificate known by the SHA-256 of its DER form (RFC 5425, section 4.2.2), and certificates in words.
-use std::{fmt, str::FromStr};
+use std::{fmt, fs, str::FromStr};
 
-use rustls::pki_types::CertificateDer;
+use rustls::pki_types::{CertificateDer, pem::PemObject};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 /// A certificate's fingerprint: `sha256:` and 64 hexadecimal digits, colons between bytes allowed.
@@ -41,10 +41,30 @@ impl fmt::Debug for Pin {
     }
 }
 
+impl Pin {
+    /// Of the certificate in a file, DER or PEM.
+    fn of_file(path: &str) -> Result<Pin, String> {
+        let bytes = fs::read(path).map_err(|e| format!("{path}: {e}"))?;
+        // DER begins with a sequence.
+        let cert = match bytes.first() {
+            Some(0x30) => CertificateDer::from(bytes),
+            _ => CertificateDer::from_pem_slice(&bytes).map_err(|e| format!("{path}: no certificate in DER or PEM: {e}"))?,
+        };
+        if X509Certificate::from_der(&cert).is_err() {
+            return Err(format!("{path}: expected a certificate in DER or PEM"));
+        }
+        Ok(Pin::of(&cert))
+    }
+}
+
 impl FromStr for Pin {
     type Err = String;
 
+    /// `sha256:` and the fingerprint, or `file:` and the path of the certificate itself.
     fn from_str(s: &str) -> Result<Pin, String> {
+        if let Some(path) = s.strip_prefix("file:") {
+            return Pin::of_file(path);
+        }
         let wrong =
             || format!("{s:?}: expected sha256: and 64 hexadecimal digits, as `qaudjrn pin HOST:PORT` prints them");
         let hex: String = s.strip_prefix("sha256:").ok_or_else(wrong)?.chars().filter(|c| *c != ':').collect();
@@ -102,6 +122,21 @@ fn clean(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pin_may_be_the_certificate_itself_in_der_or_pem() {
+        let dir = tempfile::tempdir().unwrap();
+        let made = rcgen::generate_simple_self_signed(vec!["prod01".to_owned()]).unwrap().cert;
+        let (der, pem, text) = (dir.path().join("c.der"), dir.path().join("c.pem"), dir.path().join("c.txt"));
+        fs::write(&der, made.der()).unwrap();
+        fs::write(&pem, made.pem()).unwrap();
+        fs::write(&text, "none").unwrap();
+        let read = |path: &std::path::Path| format!("file:{}", path.display()).parse::<Pin>();
+        assert_eq!(read(&der).unwrap(), Pin::of(made.der()));
+        assert_eq!(read(&pem).unwrap(), Pin::of(made.der()));
+        assert!(read(&text).unwrap_err().contains("no certificate in DER or PEM"));
+        assert!(read(dir.path()).is_err());
+    }
 
     #[test]
     fn a_pin_is_read_back_as_it_is_shown_and_with_colons() {
