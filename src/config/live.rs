@@ -96,7 +96,7 @@ fn way(t: &mut Section<'_>, at: &Place, r: &mut Reader<'_>) -> Option<Way> {
 }
 
 /// A name of an object, in upper case.
-fn is_name(text: &str) -> bool {
+pub(super) fn is_name(text: &str) -> bool {
     let first = |c: char| c.is_ascii_uppercase() || matches!(c, '#' | '@' | '$');
     (1..=10).contains(&text.len())
         && text.starts_with(first)
