@@ -124,6 +124,9 @@ pub fn timestamp(text: &str) -> String {
     let text = text.trim();
     let digits: Vec<&str> = text.split(|c: char| !c.is_ascii_digit()).collect();
     let [year, month, day, hour, minute, second, rest @ ..] = digits.as_slice() else { return text.to_owned() };
+    if [year, month, day, hour, minute, second].iter().any(|part| part.is_empty()) {
+        return text.to_owned();
+    }
     let fraction = rest.first().copied().unwrap_or("");
     let fraction = fraction.get(..fraction.len().min(6)).unwrap_or("");
     format!("{year}-{month}-{day}-{hour}.{minute}.{second}.{fraction:0<6}")
