@@ -79,6 +79,26 @@ pub struct Counted {
     pub first: String,
 }
 
+/// A library that is called sensitive.
+#[derive(Clone, Debug)]
+pub struct LibraryAnswer {
+    /// Its name.
+    pub name: String,
+    /// The library itself; `None` where it is not there.
+    pub itself: Asked<Option<Object>>,
+    /// What is in it.
+    pub within: Asked<Vec<Counted>>,
+}
+
+/// A path that is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathFound {
+    /// The path.
+    pub path: String,
+    /// Its auditing.
+    pub audit: Auditing,
+}
+
 /// The authority of one user to an object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Right {
@@ -117,12 +137,12 @@ pub struct Answers {
     pub profiles: Asked<Vec<Profile>>,
     /// Who may what, of the journal, the newest receivers, and their libraries.
     pub rights: BTreeMap<ObjectName, Asked<Vec<Right>>>,
-    /// The libraries that are called sensitive: the library itself, and what is in it.
-    pub libraries: Vec<(String, Asked<Option<Object>>, Asked<Vec<Counted>>)>,
+    /// The libraries that are called sensitive.
+    pub libraries: Vec<LibraryAnswer>,
     /// The objects.
     pub objects: Vec<(ObjectName, Asked<Option<Object>>)>,
-    /// The paths: path and auditing of each that is there, the named one among them.
-    pub paths: Vec<(String, Asked<Vec<(String, Auditing)>>)>,
+    /// The paths, each with what is there: itself, and what is directly in it.
+    pub paths: Vec<(String, Asked<Vec<PathFound>>)>,
 }
 
 /// Asks everything. `agent` is the profile of the agent where another one asks; `columns` where they are configured.
@@ -164,15 +184,16 @@ pub fn ask(
     for name in &sensitive.libraries {
         let itself = object(db, "QSYS", name, "*LIB")?;
         let within = asked(db.all(questions::CONTENTS, &[name]))?;
-        answers.libraries.push((name.clone(), itself, within.map(|rows| rows.iter().map(counted).collect())));
+        let within = within.map(|rows| rows.iter().map(counted).collect());
+        answers.libraries.push(LibraryAnswer { name: name.clone(), itself, within });
     }
     for name in &sensitive.objects {
         answers.objects.push((name.clone(), object(db, &name.library, &name.name, &name.kind)?));
     }
     for path in &sensitive.paths {
         let rows = asked(db.all(questions::PATH, &[path]))?;
-        let found = |rows: Vec<Row>| rows.iter().map(|r| (text(r, 0).to_owned(), auditing(r, 2))).collect();
-        answers.paths.push((path.clone(), rows.map(found)));
+        let one = |row: &Row| PathFound { path: text(row, 0).to_owned(), audit: auditing(row, 2) };
+        answers.paths.push((path.clone(), rows.map(|rows| rows.iter().map(one).collect())));
     }
     Ok(answers)
 }

@@ -26,7 +26,7 @@ pub(super) fn findings(answers: &Answers) -> Vec<Finding> {
     special_authorities(answers, &special, &mut all);
     // "A user with *ALLOBJ" lacks nothing, and what else it has does not matter.
     let has_all = special.contains(&"*ALLOBJ");
-    let mut lacking: Vec<(Vec<String>, Vec<String>)> = Vec::new();
+    let mut lacking: Vec<Lacking> = Vec::new();
     let mut unknown = Vec::new();
     for (name, rights) in &answers.rights {
         let rights = match rights {
@@ -43,9 +43,9 @@ pub(super) fn findings(answers: &Answers) -> Vec<Finding> {
             How::Unknown => {}
             How::Own | How::Group | How::Public => {
                 let lacks: Vec<&str> = needs(name).iter().copied().filter(|n| !has.contains(n)).collect();
-                if !lacks.is_empty() && !has_all {
-                    lacking
-                        .push((vec![format!("{} to {}", list(&lacks), shown(name))], vec![grant(name, agent, &lacks)]));
+                if !lacks.is_empty() && !has_all && !is_proven(answers, name) {
+                    let what = format!("{} to {}", list(&lacks), shown(name));
+                    lacking.push(Lacking { what, commands: vec![grant(name, agent, &lacks)] });
                 }
                 if how == How::Own && name.kind != "*LIB" {
                     all.extend(beyond(name, agent, &has));
@@ -56,10 +56,9 @@ pub(super) fn findings(answers: &Answers) -> Vec<Finding> {
     owner(answers, &mut all);
     reading(answers, &mut lacking, &mut all);
     if !lacking.is_empty() {
-        let (what, commands): (Vec<_>, Vec<_>) = lacking.into_iter().unzip();
-        let (what, mut commands) = (what.concat(), commands.concat());
+        let what: Vec<String> = lacking.iter().map(|l| l.what.clone()).collect();
         let mut seen = BTreeSet::new();
-        commands.retain(|c| seen.insert(c.clone()));
+        let commands = lacking.into_iter().flat_map(|l| l.commands).filter(|c| seen.insert(c.clone()));
         all.push(
             Finding::new("agent-lacks", "", Severity::Error, format!("{agent} lacks {}", what.join("; ")))
                 .means("\"*USE authority to the journal and to all requested journal receivers\", *EXECUTE to their libraries, and *OBJEXIST to the journal, because no object is named (DISPLAY_JOURNAL)")
@@ -76,6 +75,24 @@ pub(super) fn findings(answers: &Answers) -> Vec<Finding> {
     all
 }
 
+/// Something that the agent cannot do, and the commands that would let it.
+struct Lacking {
+    what: String,
+    commands: Vec<String>,
+}
+
+/// Reading an entry shows more than the lists do, which leave adopted authority out: the journal, the attached receiver and their
+/// libraries may be read then.
+fn is_proven(answers: &Answers, name: &ObjectName) -> bool {
+    let attached = answers.journal.iter().flatten().find_map(|j| j.attached.as_ref());
+    let (Some(Ok(())), Some((library, receiver))) = (&answers.reading, attached) else { return false };
+    match name.kind.as_str() {
+        "*JRN" => true,
+        "*LIB" => name.name == *library || name.name == answers.journal_name.0,
+        _ => name.library == *library && name.name == *receiver,
+    }
+}
+
 fn needs(name: &ObjectName) -> &'static [&'static str] {
     match name.kind.as_str() {
         "*JRN" => &JOURNAL,
@@ -88,7 +105,6 @@ fn shown(name: &ObjectName) -> String {
     format!("{}/{} {}", name.library, name.name, name.kind)
 }
 
-/// *OBJOPR and the like as a list, *USE and the like where the journal's commands are wanted as a whole.
 fn grant(name: &ObjectName, user: &str, authorities: &[&str]) -> String {
     let ObjectName { library, name, kind } = name;
     format!("GRTOBJAUT OBJ({library}/{name}) OBJTYPE({kind}) USER({user}) AUT({})", authorities.join(" "))
@@ -235,35 +251,30 @@ fn owner(answers: &Answers, all: &mut Vec<Finding>) {
 }
 
 /// What the attempt to read shows: it is right where the lists of authorities cannot be seen.
-fn reading(answers: &Answers, lacking: &mut Vec<(Vec<String>, Vec<String>)>, all: &mut Vec<Finding>) {
+fn reading(answers: &Answers, lacking: &mut Vec<Lacking>, all: &mut Vec<Finding>) {
     let (library, journal) = &answers.journal_name;
+    let to_receivers = |(library, receiver): &(String, String)| {
+        [
+            grant(&ObjectName::new("QSYS", library, "*LIB"), &answers.agent, &LIBRARY),
+            grant(&ObjectName::new(library, &generic(receiver), "*JRNRCV"), &answers.agent, &USE),
+        ]
+    };
     match &answers.reading {
-        None if matches!(&answers.journal, Ok(Some(j)) if j.attached.is_some()) && answers.asker == answers.agent => {
-            let receivers: Vec<(String, String)> = answers.journal.iter().flatten().filter_map(|j| j.attached.clone()).collect();
-            for (receiver_library, receiver) in receivers {
-                lacking.push((
-                    vec![format!("*USE to the receivers, of which it sees no {receiver_library}/{receiver}")],
-                    vec![
-                        grant(&ObjectName::new("QSYS", &receiver_library, "*LIB"), &answers.agent, &LIBRARY),
-                        grant(&ObjectName::new(&receiver_library, &generic(&receiver), "*JRNRCV"), &answers.agent, &USE),
-                    ],
-                ));
+        None if answers.asker == answers.agent => {
+            for attached in answers.journal.iter().flatten().filter_map(|j| j.attached.as_ref()) {
+                let what = format!("*USE to the receivers, of which it sees no {}/{}", attached.0, attached.1);
+                lacking.push(Lacking { what, commands: to_receivers(attached).into() });
             }
         }
-        Some(Err(e)) if is_authority(e) => {
-            if lacking.is_empty() {
-                let mut commands = vec![grant_journal(answers)];
-                for (receiver_library, receiver) in answers.journal.iter().flatten().filter_map(|j| j.attached.clone()) {
-                    commands.push(grant(&ObjectName::new("QSYS", &receiver_library, "*LIB"), &answers.agent, &LIBRARY));
-                    commands.push(grant(&ObjectName::new(&receiver_library, &generic(&receiver), "*JRNRCV"), &answers.agent, &USE));
-                }
-                lacking.push((vec![format!("authority to read {library}/{journal}: {e}")], commands));
-            }
-        }
-        Some(Err(e)) => all.push(
+        Some(Err(e)) if !is_authority(e) => all.push(
             Finding::new("cannot-read", "", Severity::Error, format!("{library}/{journal} cannot be read: {e}"))
                 .means("DISPLAY_JOURNAL, which the agent follows the journal with, answers so for the first entry of the attached receiver"),
         ),
+        Some(Err(e)) if lacking.is_empty() => {
+            let mut commands = vec![grant_journal(answers)];
+            commands.extend(answers.journal.iter().flatten().filter_map(|j| j.attached.as_ref()).flat_map(to_receivers));
+            lacking.push(Lacking { what: format!("authority to read {library}/{journal}: {e}"), commands });
+        }
         _ => {}
     }
 }

@@ -197,3 +197,6 @@ fn not_asked(what: &str, why: &str) -> Finding {
     Finding::new("not-answered", "", Severity::Warning, format!("{what} could not be asked for: {why}"))
         .means("nothing is said about it: the release may lack a column, or the profile an authority")
 }
+
+#[cfg(test)]
+mod tests;

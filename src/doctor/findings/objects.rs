@@ -2,7 +2,7 @@
 use super::{Finding, Severity, not_asked};
 use crate::{
     config::doctor::ObjectName,
-    doctor::answers::{Answers, Asked, Auditing, Counted, Object},
+    doctor::answers::{Answers, Asked, Auditing, Counted, LibraryAnswer, Object, PathFound},
 };
 
 /// What follows when it is not audited; the table "Object auditing" of the Security reference.
@@ -11,8 +11,8 @@ const USRPRF: &str = "it is logged for users alone that have object auditing of 
 
 pub(super) fn findings(answers: &Answers, can_see: bool) -> Vec<Finding> {
     let mut all = Vec::new();
-    for (name, itself, within) in &answers.libraries {
-        library(answers, name, itself, within, can_see, &mut all);
+    for found in &answers.libraries {
+        library(answers, found, can_see, &mut all);
     }
     for (name, found) in &answers.objects {
         object(answers, name, found, can_see, &mut all);
@@ -54,15 +54,9 @@ fn verdict(audit: &Auditing) -> Option<&'static str> {
     }
 }
 
-fn library(
-    answers: &Answers,
-    name: &str,
-    itself: &Asked<Option<Object>>,
-    within: &Asked<Vec<Counted>>,
-    can_see: bool,
-    all: &mut Vec<Finding>,
-) {
-    let (itself, within) = match (itself, within) {
+fn library(answers: &Answers, found: &LibraryAnswer, can_see: bool, all: &mut Vec<Finding>) {
+    let name = found.name.as_str();
+    let (itself, within) = match (&found.itself, &found.within) {
         (Err(why), _) | (_, Err(why)) => return all.push(not_asked(&format!("library {name}"), why)),
         (Ok(None), _) => return all.push(missing(answers, "R17", name)),
         (Ok(Some(itself)), Ok(within)) => (itself, within),
@@ -128,17 +122,17 @@ fn object(answers: &Answers, name: &ObjectName, found: &Asked<Option<Object>>, c
     }
 }
 
-fn path(answers: &Answers, name: &str, found: &Asked<Vec<(String, Auditing)>>, can_see: bool, all: &mut Vec<Finding>) {
+fn path(answers: &Answers, name: &str, found: &Asked<Vec<PathFound>>, can_see: bool, all: &mut Vec<Finding>) {
     let rows = match found {
         Err(why) => return all.push(not_asked(name, why)),
         Ok(rows) if rows.is_empty() => return all.push(missing(answers, "R18", name)),
         Ok(rows) => rows,
     };
-    if !can_see || rows.iter().all(|(_, audit)| audit.is_none()) {
+    if !can_see || rows.iter().all(|p| p.audit.is_none()) {
         return all.push(hidden(answers, "R18", name));
     }
-    let open: Vec<&(String, Auditing)> = rows.iter().filter(|(_, audit)| verdict(audit).is_some()).collect();
-    let Some((first, audit)) = open.first() else { return };
+    let open: Vec<&PathFound> = rows.iter().filter(|p| verdict(&p.audit).is_some()).collect();
+    let Some(PathFound { path: first, audit }) = open.first() else { return };
     let quoted = name.replace('\'', "''");
     let others = if rows.len() > 1 {
         format!(

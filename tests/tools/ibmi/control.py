@@ -14,7 +14,7 @@ import sys
 import time
 from collections import Counter
 
-from system import parse_stamp
+from system import Profile, parse_stamp
 
 HISTORY = [  # made up, with real ids: sign-on, sign-off, a client's connection, a wrong password
     ("CPF1124", "COMPLETION", 0, "Job {job} started on {day} in subsystem QINTER in QSYS."),
@@ -104,8 +104,8 @@ def do_refuse_logins(server, count=1, reason="Password is expired."):
 
 
 def do_profile(server, user="AUDITOR", disabled=None, password=None):
-    """Disable or enable a profile (its failures are forgotten), or give it a new password."""
-    profile = server.system.profiles[user]
+    """Disable or enable a profile (its failures are forgotten), or give it a new password. One that cannot sign on yet can then."""
+    profile = server.system.profiles.setdefault(user, Profile(password))
     if disabled is not None:
         profile.disabled, profile.failures = disabled, 0
     if password is not None:
