@@ -2,12 +2,14 @@
 //!
 //! Data flows one way: [`source`] yields the bytes of entries, [`decode`] turns them into a view of one entry,
 //! [`event`] gives its values names that do not depend on the entry type, [`filter`] says whether it is sent,
-//! [`encode`] writes the line and [`output`] sends it. [`cli`] puts them together.
+//! [`encode`] writes the line and [`output`] sends it. [`cli`] puts them together. [`doctor`]
+//! looks at systems, not at entries.
 #![forbid(unsafe_code)]
 pub mod agent;
 pub mod cli;
 pub mod config;
 pub mod decode;
+pub mod doctor;
 pub mod encode;
 pub mod event;
 pub mod filter;

@@ -1,6 +1,7 @@
 //! The commands: one file each. Here is what they share: options, exit codes, error text.
 pub mod check;
 pub mod decode;
+pub mod doctor;
 pub mod explain;
 pub mod input;
 pub mod pin;
@@ -86,6 +87,8 @@ pub enum Command {
     Check(check::Args),
     /// Run the agent: sources in, filter, durable spool, outputs out
     Run(run::Args),
+    /// Look at the live systems of a configuration: what keeps audit entries from being written or read; changes nothing
+    Doctor(doctor::Args),
     /// Look into the spool of an agent: status, verify, export, forget
     Spool(spool::Args),
     /// List the entry types, or show the layout of one
@@ -108,6 +111,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::WhatIf(args) => what_if::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Run(args) => run::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Spool(args) => spool::run(&args),
         Command::Types(args) => types::run(&args),
         Command::Pin(args) => pin::run(&args),

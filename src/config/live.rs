@@ -114,7 +114,7 @@ fn logs(t: &mut Section<'_>, r: &mut Reader<'_>) -> (bool, bool) {
 }
 
 /// A name of an object, in upper case.
-fn is_name(text: &str) -> bool {
+pub(super) fn is_name(text: &str) -> bool {
     let first = |c: char| c.is_ascii_uppercase() || matches!(c, '#' | '@' | '$');
     (1..=10).contains(&text.len())
         && text.starts_with(first)

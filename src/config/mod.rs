@@ -2,6 +2,7 @@
 //!
 //! Every key is checked, and everything wrong is said in one run: with file, line, column, what was expected and the
 //! nearest valid spelling. Errors stop the program, warnings do not.
+pub mod doctor;
 mod filter;
 mod live;
 pub mod output;
@@ -59,6 +60,8 @@ pub struct Config {
     pub outputs: Vec<OutputConfig>,
     /// How lines name us.
     pub line: LineConfig,
+    /// What `doctor` looks at.
+    pub doctor: doctor::DoctorConfig,
     /// Severity 0 to 10 by event id (`"PW-P" = 8`) or type (`PW = 8`).
     pub severity: BTreeMap<String, u8>,
     /// What is odd about it, errors first.
@@ -153,6 +156,7 @@ impl Config {
         config.sources = source::sources(&mut s, &config.filter, &mut rules, &mut r);
         config.outputs = output::outputs(&mut s, &config.filter, &mut rules, &mut r);
         config.line = line(&mut s, &mut r);
+        config.doctor = doctor::doctor(&mut s, &mut r);
         config.severity = severity(&mut s, catalog, &mut r);
         s.finish(&mut r);
         config.problems.append(&mut r.problems);

@@ -237,6 +237,10 @@ fn the_example_file_says_every_key_and_its_default() {
     for d in Dimension::ALL {
         assert!(text.contains(&format!("\n{}.exclude = []", d.key())), "{}", d.key());
     }
+    assert_eq!(shown.doctor, doctor::DoctorConfig::default());
+    for key in ["libraries", "objects", "paths"] {
+        assert!(text.contains(&format!("\n{key} = []")), "{key}");
+    }
     // The output is shown as a comment, because there is none by default: what it shows must be right too.
     let commented = text.replace("\n# [[output]]", "\n[[output]]");
     let commented = commented
@@ -313,6 +317,27 @@ fn sources_of_every_kind_are_read_and_their_mistakes_placed() {
         ("kind = \"pipe\"\n", "expected \"capture\", \"directory\", \"stream\""),
     ] {
         let found = problems(&format!("[[source]]\nname = \"a\"\n{text}"));
+        assert!(found.iter().any(|p| p.contains(says)), "{says:?} is not in {found:?}");
+    }
+}
+
+#[test]
+fn what_the_doctor_looks_at_is_named_in_full() {
+    let c = parse(
+        "[doctor]\nlibraries = [\"paylib\", \"#HR\"]\nobjects = [\"PAYLIB/PAYMST:*FILE\"]\npaths = [\"/home/pay/\", \"/\"]\n",
+    );
+    assert_eq!(c.problems, vec![]);
+    assert_eq!(c.doctor.libraries, ["PAYLIB", "#HR"]);
+    assert_eq!(c.doctor.objects, [doctor::ObjectName::new("PAYLIB", "PAYMST", "*FILE")]);
+    assert_eq!(c.doctor.paths, ["/home/pay", "/"]);
+    for (text, says) in [
+        ("libraries = [\"*ALL\"]", "agent.toml:2:14: error: doctor.libraries: \"*ALL\": expected a library"),
+        ("objects = [\"PAYLIB/PAYMST\"]", "expected LIBRARY/OBJECT:*TYPE"),
+        ("objects = [\"PAYLIB/PAY*:*FILE\"]", "expected LIBRARY/OBJECT:*TYPE"),
+        ("paths = [\"home\"]", "expected an absolute path"),
+        ("library = []", "unknown key doctor.library: did you mean libraries?"),
+    ] {
+        let found = problems(&format!("[doctor]\n{text}\n"));
         assert!(found.iter().any(|p| p.contains(says)), "{says:?} is not in {found:?}");
     }
 }

@@ -6,3 +6,4 @@ pub mod ebcdic;
 pub mod parse;
 pub mod program;
 pub mod record;
+pub mod system;

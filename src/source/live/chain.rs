@@ -36,7 +36,8 @@ pub fn read(db: &mut dyn Query, library: &str, journal: &str) -> Result<Vec<Rece
     Ok(rows.iter().map(receiver).collect())
 }
 
-fn receiver(row: &Row) -> Receiver {
+/// A receiver of a row of [`statements::CHAIN`].
+pub fn receiver(row: &Row) -> Receiver {
     let text = |n: usize| row.get(n).and_then(Option::as_deref).unwrap_or("").trim();
     Receiver {
         library: text(0).to_owned(),

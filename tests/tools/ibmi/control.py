@@ -14,7 +14,7 @@ import sys
 import time
 from collections import Counter
 
-from system import parse_stamp
+from system import Profile, parse_stamp
 
 HISTORY = [  # made up, with real ids: sign-on, sign-off, a client's connection, a wrong password
     ("CPF1124", "COMPLETION", 0, "Job {job} started on {day} in subsystem QINTER in QSYS."),
@@ -104,13 +104,47 @@ def do_refuse_logins(server, count=1, reason="Password is expired."):
 
 
 def do_profile(server, user="AUDITOR", disabled=None, password=None):
-    """Disable or enable a profile (its failures are forgotten), or give it a new password."""
-    profile = server.system.profiles[user]
+    """Disable or enable a profile (its failures are forgotten), or give it a new password. One that cannot sign on yet can then."""
+    profile = server.system.profiles.setdefault(user, Profile(password))
     if disabled is not None:
         profile.disabled, profile.failures = disabled, 0
     if password is not None:
         profile.password = password
     return {"disabled": profile.disabled, "failures": profile.failures}
+
+
+def do_user(server, name, **fields):
+    """A profile as USER_INFO shows it (Security.user): class, special authorities, groups, action auditing. One given before is replaced."""
+    server.system.security.user(name, **fields)
+
+
+def do_object(server, library, name, type, remove=False, **fields):
+    """An object with owner and auditing, or none any more."""
+    if remove:
+        server.system.security.objects.pop((library, name, type), None)
+    else:
+        server.system.security.object(library, name, type, **fields)
+
+
+def do_path(server, path, type="*STMF", audit="*NONE"):
+    """A path with its auditing."""
+    server.system.security.paths[path] = (type, audit)
+
+
+def do_right(server, library, name, type, user, authority=None, add=(), autl=None):
+    """A user's authority to an object (*ALL, *CHANGE, *USE, *EXCLUDE), with single ones beside it; without one, the row is gone."""
+    if authority is None:
+        server.system.security.rights.get((library, name, type), {}).pop(user, None)
+    else:
+        server.system.security.right(library, name, type, user, authority, add, autl)
+
+
+def do_journal(server, there=None, detached=None, deletes_receivers=None):
+    """Whether there is a journal, whether it has no receiver attached, and whether it says DLTRCV(*YES)."""
+    journal = server.system.journal
+    for name, value in (("there", there), ("detached", detached), ("deletes_receivers", deletes_receivers)):
+        if value is not None:
+            setattr(journal, name, value)
 
 
 def do_offset(server, seconds, in_seconds=None):

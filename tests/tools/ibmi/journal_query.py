@@ -25,7 +25,7 @@ class Selection:
 
     def __init__(self, system, journal_library, journal, library, name, codes, end_library, end_name, start=None, end=None, since=None):
         self.system, self.journal = system, system.journal
-        if (journal_library, journal) != (self.journal.library, self.journal.name):
+        if (journal_library, journal) != (self.journal.library, self.journal.name) or not self.journal.there:
             raise cpf("CPF9801", journal, journal_library)
         self.codes = {code.strip() for code in codes.replace(",", " ").split()}
         chain = self.range(library, name, end_library, end_name)

@@ -4,6 +4,7 @@ Db2's own checks are made where the agent depends on them: a column that the cat
 """
 import time
 
+import security
 from entries import gson
 from errors import SqlError, cpf
 from journal_query import Page, Selection, number
@@ -65,6 +66,7 @@ RESULTS = {
                 TEXT("FROM_JOB", 28), TEXT("FROM_PROGRAM", 10), TEXT("MESSAGE_LIBRARY", 10), TEXT("MESSAGE_FILE", 10), TEXT("MESSAGE_TOKENS", 8192),
                 TEXT("MESSAGE_TEXT", 1024)],
     "VALUES": [("00001", "INTEGER", 11)],
+    **security.RESULTS,
 }
 CATALOG = {  # DISPLAY_JOURNAL's columns that differ between releases, after those all have
     "new": ["USER_NAME", "CURRENT_USER", "REMOTE_PORT", "REMOTE_ADDRESS"],
@@ -79,7 +81,7 @@ COMMON = ["JOURNAL_LIBRARY", "JOURNAL_NAME", "STARTING_RECEIVER_NAME", "STARTING
 def known():
     """Each text that is answered: its statement and which columns it wants beyond the common ones."""
     plain = {COLUMNS: "COLUMNS", SYSTEM: "SYSTEM", SYSTEM_VALUES: "SYSTEM_VALUES", JOURNAL: "JOURNAL", CHAIN: "CHAIN", REST: "REST",
-             AT_TIME: "AT_TIME", HISTORY: "HISTORY", VALUES: "VALUES"}
+             AT_TIME: "AT_TIME", HISTORY: "HISTORY", VALUES: "VALUES", **security.TEXTS}
     texts = {text: (name, name, set()) for text, name in plain.items()}
     for user, column in USER_COLUMNS.items():
         texts[PAGE.format(user=user, remote="")] = ("PAGE", "PAGE", {column})
@@ -146,6 +148,10 @@ class Database:
             return self.page(statement, parameters)
         if statement.name == "SYSTEM":
             return Rows(statement.names, [[*self.clock_row(), self.system.name, user.upper()]])
+        if statement.name == "SYSTEM_VALUES":
+            return Rows(statement.names, self.system_values(user.upper()))
+        if statement.name in security.RESULTS:
+            return Rows(statement.names, self.system.security.answer(statement.name, user.upper(), parameters))
         return Rows(statement.names, getattr(self, statement.name.lower())(*parameters))
 
     def fail_if_told(self, name):
@@ -189,17 +195,23 @@ class Database:
         offset = hours * 10000 + seconds // 60 * 100 + seconds % 60
         return self.clock(now), str(-offset if self.system.offset < 0 else offset)
 
-    def system_values(self):
-        return [[name, None if value is None else str(value), text] for name, (value, text) in sorted(self.system.values.items())]
+    def system_values(self, user):
+        values = dict(self.system.values)
+        if not self.system.security.sees_auditing(user):
+            values.update({name: (None, "*NOTAVL") for name in security.VALUES_TO_HIDE})
+        return [[name, None if value is None else str(value), text] for name, (value, text) in sorted(values.items())]
 
     def seen(self, name, journal_library, journal):
         """Whether the catalog views show the journal: to a user without authority to it they do not."""
         ours = self.system.journal
-        return (journal_library, journal) == (ours.library, ours.name) and name not in self.system.not_authorized
+        return ours.there and (journal_library, journal) == (ours.library, ours.name) and name not in self.system.not_authorized
 
     def journal(self, library, name):
         journal = self.system.journal
-        return [[journal.attached.library, journal.attached.name, len(journal.receivers), "NO"]] if self.seen("JOURNAL", library, name) else []
+        if not self.seen("JOURNAL", library, name):
+            return []
+        attached = [None, None] if journal.detached else [journal.attached.library, journal.attached.name]
+        return [[*attached, len(journal.receivers), "YES" if journal.deletes_receivers else "NO"]]
 
     def chain(self, library, name):
         """By local time of attaching, as the statement says: when the clock was set back, not the order of the chain."""

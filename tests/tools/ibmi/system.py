@@ -10,6 +10,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 
 from entries import receiver_change
+from security import Security
 
 SECOND = 1_000_000
 EPOCH = dt.datetime(1970, 1, 1)
@@ -52,6 +53,8 @@ class Journal:
     def __init__(self, system, library="QSYS", name="QAUDJRN", holes=0):
         self.system, self.library, self.name = system, library, name
         self.holes = holes         # after this many entries one number is left out, as hidden entries do; 0: never
+        self.there, self.detached = True, False  # for the doctor: no journal at all; a journal without a receiver
+        self.deletes_receivers = False           # DLTRCV(*YES): shown, not done
         self.next_name = 1
         self.receivers, self.deleted = [], []
         self.stale_queries, self.stale_rows = 0, []
@@ -162,6 +165,7 @@ class System:
                        "QUTCOFFSET": (None, "+0200")}
         self.history = []          # of HistoryMessage columns, in order
         self.journal = Journal(self, holes=holes)
+        self.security = Security(self)
 
     def now(self):
         utc = time.time_ns() // 1000

@@ -16,6 +16,7 @@ import warnings
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
+import security
 import statements
 from harness import HERE, JOURNAL, OLD_PAGE, PAGE, TARGET, TOOLS, StandIn
 from recorded import frames
@@ -208,6 +209,60 @@ class Statements(WithStandIn):
             self.assertNotIn("REMOTE_ADDRESS", [row[0] for row in client.run(statements.COLUMNS, "DISPLAY_JOURNAL")])
             self.assertIn("SQL0206", client.page("AUDRCV0001", 1, 5))
             self.assertEqual(len(client.page("AUDRCV0001", 1, 5, sql=OLD_PAGE)[0]), 16)
+
+
+class Authorities(WithStandIn):
+    """What the doctor asks, and who sees it."""
+    arguments = ("--entries", "20")
+    journal = ["QSYS", "QAUDJRN", "*JRN"]
+
+    def test_auditing_is_seen_with_audit_special_authority_only(self):
+        self.box.tell("object", library="PAYLIB", name="PAYMST", type="*FILE", audit="*CHANGE")
+        self.box.tell("object", library="PAYLIB", name="RATES", type="*FILE")
+        self.box.tell("path", path="/home/pay", type="*DIR")
+        self.box.tell("path", path="/home/pay/a'b", audit="*ALL")
+        self.box.tell("path", path="/home/pay/sub/c")
+        with self.box.client() as client:
+            values = lambda: {name: text for name, _, text in client.run(statements.SYSTEM_VALUES)}
+            self.assertEqual(values()["QAUDCTL"], "*AUDLVL *OBJAUD")
+            self.assertEqual(client.run(security.OBJECT, "PAYLIB", "*FILE", "PAYMST"), [["PAYMST", "QSYS", "*CHANGE"]])
+            self.assertEqual(client.run(security.OBJECT, "PAYLIB", "*PGM", "PAYMST"), [])
+            self.assertEqual(client.run(security.CONTENTS, "PAYLIB"), [["*CHANGE", "1", "PAYMST"], ["*NONE", "1", "RATES"]])
+            self.assertEqual(client.run(security.PATH, "/home/pay"), [["/home/pay", "*DIR", "*NONE"], ["/home/pay/a'b", "*STMF", "*ALL"]])
+            rows = {row[0]: row[1:] for row in client.run(security.PROFILES)}
+            self.assertEqual(rows["BILL"], ["*ENABLED", "*USER", None, "*NONE", None, None])
+            self.assertEqual(rows["AUDITOR"][-1], "*CMD *SECURITY")
+            self.box.tell("user", name="AUDITOR")
+            self.assertEqual((values()["QAUDLVL"], values()["QTIMZON"]), ("*NOTAVL", "QP0100CET2"))
+            self.assertEqual(client.run(security.OBJECT, "PAYLIB", "*FILE", "PAYMST"), [["PAYMST", "QSYS", None]])
+            self.assertEqual({row[-1] for row in client.run(security.PROFILES)}, {"*NOTAVL"})
+            self.box.tell("user", name="AUDITOR", group="GRPAUD")
+            self.box.tell("user", name="GRPAUD", special="*AUDIT", public=False)
+            self.assertEqual(values()["QAUDLVL"], "*SECURITY *AUTFAIL *CREATE *DELETE", "by its group")
+            self.assertNotIn("GRPAUD", [row[0] for row in client.run(security.PROFILES)])
+
+    def test_the_rights_of_others_are_seen_with_object_management_only(self):
+        with self.box.client() as client:
+            rights = lambda: {row[0]: (row[1], [name for name, has in zip(security.SINGLE, row[3:]) if has == "YES"]) for row in client.run(security.RIGHTS, *self.journal)}
+            self.assertEqual(rights(), {"AUDITOR": ("USER DEFINED", ["OBJOPR", "OBJEXIST", "READ", "EXECUTE"])})
+            self.box.tell("right", library="QSYS", name="QAUDJRN", type="*JRN", user="AUDITOR", authority="*ALL")
+            self.assertEqual((rights()["*PUBLIC"], len(rights()["AUDITOR"][1])), (("*EXCLUDE", []), 10))
+            self.box.tell("right", library="QSYS", name="QAUDJRN", type="*JRN", user="AUDITOR")
+            self.assertEqual(rights(), {})
+            self.assertEqual([row[0] for row in client.run(security.RIGHTS, "QGPL", "AUDRCV0001", "*JRNRCV")], ["AUDITOR"])
+            self.assertEqual(client.run(security.RIGHTS, "QGPL", "NOSUCH", "*JRNRCV"), [])
+
+    def test_the_journal_may_be_gone_or_without_a_receiver(self):
+        with self.box.client() as client:
+            self.box.tell("journal", deletes_receivers=True)
+            self.assertEqual(client.run(statements.JOURNAL, *JOURNAL), [["QGPL", "AUDRCV0001", 1, "YES"]])
+            self.box.tell("journal", detached=True)
+            self.assertEqual(client.run(statements.JOURNAL, *JOURNAL)[0][:2], [None, None])
+            self.box.tell("journal", there=False)
+            self.assertEqual((client.run(statements.JOURNAL, *JOURNAL), client.chain()), ([], []))
+            self.assertEqual(client.run(security.OBJECT, "QSYS", "*JRN", "QAUDJRN"), [])
+            self.assertIn("[CPF9801]", client.page("AUDRCV0001", 1, 2))
+            self.assertEqual(self.box.tell("stats")["refused"], 0)
 
 
 class Errors(WithStandIn):

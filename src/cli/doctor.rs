@@ -1,0 +1,166 @@
+//! `doctor`: looks at the live systems of a configuration, and says what keeps entries from being written or read.
+use std::{
+    io::{self, Write as _},
+    path::PathBuf,
+};
+
+use anyhow::anyhow;
+
+use super::{Exit, Failure, setup::load};
+use crate::{
+    config::{Config, SourceConfig, source::Input},
+    decode::journal::Catalog,
+    doctor::{
+        answers,
+        findings::{self, Finding, Wanted},
+        receivers,
+        report::{Report, SystemReport},
+    },
+    filter::types::TypeRules,
+    output::{dial::Dial, pem::Pem},
+    source::live::{
+        LiveOptions,
+        mapepire::{Mapepire, Way},
+        query::QueryError,
+    },
+};
+
+/// Options of `doctor`.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Only queries are sent; commands that would change something are shown and never run.\nExit codes: 0 nothing found, or notes only; 3 errors or warnings were found, with --receivers: a detached receiver is not delivered; 1 a system or the spool could not be looked at; 2 usage or configuration."
+)]
+pub struct Args {
+    /// The configuration: its sources of kind mapepire are looked at
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Only this source
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// Which receivers are delivered to every output, and may be saved and deleted
+    #[arg(long)]
+    receivers: bool,
+    /// Ask as this profile, such as an auditor's, not as the agent's
+    #[arg(long, value_name = "PROFILE", requires = "password")]
+    user: Option<String>,
+    /// File with its password
+    #[arg(long, value_name = "FILE", requires = "user")]
+    password: Option<String>,
+    /// One JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs it.
+pub fn run(args: &Args) -> Result<Exit, Failure> {
+    let catalog = Catalog::with_folder(None).map_err(Failure::usage)?;
+    let config = load(&args.config, &catalog, None, false)?;
+    let live: Vec<(&SourceConfig, &LiveOptions)> = config
+        .sources
+        .iter()
+        .filter(|s| args.source.as_ref().is_none_or(|name| *name == s.name))
+        .filter_map(|s| if let Input::Live(options) = &s.input { Some((s, options.as_ref())) } else { None })
+        .collect();
+    if live.is_empty() {
+        let named = args.source.as_ref().map_or(String::new(), |n| format!(" named {n}"));
+        return Err(Failure::usage(anyhow!(
+            "{}: there is no [[source]] of kind mapepire{named}",
+            args.config.display()
+        )));
+    }
+    let mut systems = Vec::new();
+    for (source, options) in live {
+        let mut report = SystemReport {
+            source: source.name.clone(),
+            journal: format!("{}/{}", options.tail.library, options.tail.journal),
+            ..SystemReport::default()
+        };
+        let looked = if args.receivers {
+            look_at_receivers(args, &config, source, options, &mut report)
+        } else {
+            look(args, &config, source, options, &catalog, &mut report)
+        };
+        report.failed = looked.err();
+        systems.push(report);
+    }
+    let waits = systems.iter().filter_map(|s| s.receivers.as_ref()).any(|r| receivers::something_waits(r));
+    let report = Report::new(systems);
+    let text = if args.json { report.json() } else { report.table() };
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => return Err(Failure::failed(e)),
+        _ => {}
+    }
+    Ok(match args.receivers {
+        _ if report.failed() => Exit::Failed,
+        true if waits => Exit::Finished,
+        false if report.errors + report.warnings > 0 => Exit::Finished,
+        _ => Exit::Done,
+    })
+}
+
+/// Logs in, once: a login that is refused is not tried again, because three disable the profile.
+fn connect(args: &Args, options: &LiveOptions) -> Result<Mapepire, String> {
+    let mut to = options.mapepire.clone();
+    if let (Some(user), Some(password)) = (&args.user, &args.password) {
+        match &mut to.way {
+            Way::Socket(socket) => {
+                socket.user.clone_from(user);
+                socket.password = Pem::parse(password)?;
+            }
+            Way::Program(_) => return Err("--user: with command, the program logs in".to_owned()),
+        }
+    }
+    Mapepire::connect(&to, &Dial::default()).map_err(|e| match e {
+        QueryError::Refused(_) => format!("{e}; it was tried once, because three refusals disable the profile"),
+        e => e.to_string(),
+    })
+}
+
+fn look(
+    args: &Args,
+    config: &Config,
+    source: &SourceConfig,
+    options: &LiveOptions,
+    catalog: &Catalog,
+    report: &mut SystemReport,
+) -> Result<(), String> {
+    let mut db = connect(args, options)?;
+    // Without --user, and with a command, whoever asks is the agent.
+    let agent = match (&options.mapepire.way, &args.user) {
+        (Way::Socket(socket), Some(_)) => Some(socket.user.as_str()),
+        _ => None,
+    };
+    let found =
+        answers::ask(&mut db, &options.tail, options.columns, agent, &config.doctor).map_err(|e| e.to_string())?;
+    (report.system, report.asker, report.agent) = (found.system.clone(), found.asker.clone(), found.agent.clone());
+    let outputs: Vec<&TypeRules> = config.outputs.iter().map(|o| &o.filter.types).collect();
+    let wanted = Wanted { stages: [&config.filter.types, &source.filter.types], outputs: &outputs };
+    report.findings = findings::judge(&found, wanted, catalog);
+    Ok(())
+}
+
+fn look_at_receivers(
+    args: &Args,
+    config: &Config,
+    source: &SourceConfig,
+    options: &LiveOptions,
+    report: &mut SystemReport,
+) -> Result<(), String> {
+    let state_dir = config.state_dir.as_ref().ok_or("state_dir is missing: there the agent keeps how far it is")?;
+    let outputs: Vec<&str> = config.outputs.iter().map(|o| o.name.as_str()).collect();
+    // The spool before the system: what comes meanwhile counts as not delivered.
+    let delivered = receivers::delivered(state_dir, &source.name, &outputs).map_err(|e| e.to_string())?;
+    let mut db = connect(args, options)?;
+    let found = answers::ask_receivers(&mut db, &options.tail).map_err(|e| e.to_string())?;
+    (report.system, report.asker, report.agent) = (found.system, found.asker.clone(), found.asker);
+    let chain = found.chain?;
+    let journal = found
+        .journal?
+        .ok_or_else(|| format!("there is no journal {} that {} can see", report.journal, report.asker))?;
+    let kept = findings::keeps_receivers(&options.tail.library, &options.tail.journal, &journal);
+    let end = found.values.ok().and_then(|v| findings::end_action(v.get("QAUDENDACN").map_or("", String::as_str)));
+    let notes: Vec<Finding> = kept.into_iter().chain(end).collect();
+    report.findings = notes;
+    report.receivers = Some(receivers::report(&chain, journal.attached.as_ref(), &delivered));
+    Ok(())
+}

@@ -1,0 +1,79 @@
+//! `[doctor]`: what `qaudjrn doctor` looks at because somebody here says that it is sensitive.
+use super::{
+    live::is_name,
+    read::{Reader, Section},
+};
+
+/// What is called sensitive.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DoctorConfig {
+    /// Libraries, each with all that is in it.
+    pub libraries: Vec<String>,
+    /// Objects.
+    pub objects: Vec<ObjectName>,
+    /// Directories or files of the integrated file system.
+    pub paths: Vec<String>,
+}
+
+/// A library object.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ObjectName {
+    /// Its library.
+    pub library: String,
+    /// Its name.
+    pub name: String,
+    /// Its type, with the asterisk.
+    pub kind: String,
+}
+
+impl ObjectName {
+    /// By its parts.
+    pub fn new(library: &str, name: &str, kind: &str) -> ObjectName {
+        ObjectName { library: library.to_owned(), name: name.to_owned(), kind: kind.to_owned() }
+    }
+
+    /// `LIBRARY/NAME:*TYPE`.
+    fn parse(text: &str) -> Option<ObjectName> {
+        let (qualified, kind) = text.split_once(':')?;
+        let (library, name) = qualified.split_once('/')?;
+        let is_kind = kind.strip_prefix('*').is_some_and(|k| {
+            k != "ALL" && (1..=7).contains(&k.len()) && k.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+        });
+        (is_kind && is_name(library) && is_name(name)).then(|| ObjectName::new(library, name, kind))
+    }
+}
+
+/// Reads the table.
+pub fn doctor(s: &mut Section<'_>, r: &mut Reader<'_>) -> DoctorConfig {
+    let mut t = s.table("doctor", r);
+    let libraries = list(&mut t, "libraries", "a library, such as PAYLIB", r, |text| {
+        is_name(&text.to_uppercase()).then(|| text.to_uppercase())
+    });
+    let objects = list(&mut t, "objects", "LIBRARY/OBJECT:*TYPE, such as PAYLIB/PAYMST:*FILE", r, |text| {
+        ObjectName::parse(&text.to_uppercase())
+    });
+    let paths = list(&mut t, "paths", "an absolute path, such as /home/pay", r, |text| {
+        let is_path = text.starts_with('/') && text.len() <= 1_024 && !text.chars().any(char::is_control);
+        let end = text.trim_end_matches('/');
+        is_path.then(|| if end.is_empty() { "/".to_owned() } else { end.to_owned() })
+    });
+    t.finish(r);
+    DoctorConfig { libraries, objects, paths }
+}
+
+fn list<T>(
+    t: &mut Section<'_>,
+    key: &'static str,
+    expected: &str,
+    r: &mut Reader<'_>,
+    read: impl Fn(&str) -> Option<T>,
+) -> Vec<T> {
+    let mut found = Vec::new();
+    for item in t.strings(key, r).map(|l| l.value).unwrap_or_default() {
+        match read(item.value.trim()) {
+            Some(value) => found.push(value),
+            None => r.error(item.place, format!("doctor.{key}: {:?}: expected {expected}", item.value)),
+        }
+    }
+    found
+}

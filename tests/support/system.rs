@@ -1,0 +1,104 @@
+//! A simulated system behind a Mapepire server: `tests/tools/ibmi`, as a process of its own.
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    os::unix::{fs::PermissionsExt, net::UnixStream},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::Once,
+};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::program::folder;
+
+pub fn tools() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/tools")
+}
+
+/// A simulated system behind a Mapepire server.
+pub struct System {
+    child: Child,
+    pub port: u64,
+    control: PathBuf,
+    pub dir: TempDir,
+}
+
+impl System {
+    pub fn start(args: &str) -> System {
+        static FETCHED: Once = Once::new();
+        FETCHED.call_once(|| {
+            let fetched = Command::new(tools().join("fetch_python.sh")).output().unwrap();
+            assert!(fetched.status.success(), "{}", String::from_utf8_lossy(&fetched.stderr));
+        });
+        let dir = folder();
+        let made = Command::new(tools().join("ibmi/make_cert.sh")).arg(dir.path()).output().unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        System::on(dir, 0, args)
+    }
+
+    pub fn on(dir: TempDir, port: u64, args: &str) -> System {
+        let control = dir.path().join("control");
+        let _ = fs::remove_file(&control);
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL"]).arg(tools().join("../../target/venv/bin/python"));
+        command.arg(tools().join("ibmi/mapepire.py")).args(["--port", &port.to_string(), "--cert"]);
+        command.arg(dir.path().join("cert.pem")).arg("--key").arg(dir.path().join("key.pem"));
+        command.arg("--control").arg(&control).args(args.split_whitespace());
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let told: Value = serde_json::from_str(&line).expect("the port");
+        System { child, port: told["port"].as_u64().unwrap(), control, dir }
+    }
+
+    pub fn tell(&self, command: Value) -> Value {
+        let mut stream = UnixStream::connect(&self.control).unwrap();
+        writeln!(stream, "{command}").unwrap();
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line).unwrap();
+        let answer: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(answer["ok"], true, "{command}: {answer}");
+        answer
+    }
+
+    pub fn source(&self, rest: &str) -> String {
+        let password = self.dir.path().join("password");
+        fs::write(&password, "secret\n").unwrap();
+        fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).unwrap();
+        format!(
+            "[[source]]\nname = \"prod01\"\nkind = \"mapepire\"\naddress = \"localhost:{}\"\nuser = \"AUDITOR\"\npassword = \"{}\"\nca = \"{}\"\ntimezone = \"Etc/GMT-2\"\npoll_interval = 1\n{rest}\n",
+            self.port,
+            password.display(),
+            self.dir.path().join("cert.pem").display()
+        )
+    }
+
+    /// Ids and kinds of what it has, or had, in order.
+    pub fn truth(&self) -> Vec<(String, String)> {
+        let path = self.dir.path().join("truth");
+        self.tell(json!({"cmd": "truth", "codes": "T J", "deleted": true, "path": path}));
+        let text = fs::read_to_string(path).unwrap();
+        let parsed = text.lines().map(|l| serde_json::from_str::<Value>(l).unwrap());
+        parsed.map(|l| (l["id"].as_str().unwrap().to_owned(), l["kind"].as_str().unwrap().to_owned())).collect()
+    }
+
+    /// Nothing but queries that it knows, and never two of the journal within a second.
+    #[track_caller]
+    pub fn was_treated_well(&self) -> Value {
+        let stats = self.tell(json!({"cmd": "stats"}));
+        assert_eq!((&stats["refused"], &stats["violations"]), (&json!(0), &json!(0)), "{stats}");
+        for interval in ["min_page_interval", "min_chain_interval"] {
+            assert!(stats[interval].as_f64().is_none_or(|s| s > 0.99), "{stats}");
+        }
+        stats
+    }
+}
+
+impl Drop for System {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
