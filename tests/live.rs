@@ -6,11 +6,9 @@ mod support;
 use std::{
     collections::BTreeMap,
     fs,
-    io::{BufRead, BufReader, Write},
-    os::unix::{fs::PermissionsExt, net::UnixStream},
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    sync::Once,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::{Child, Command},
     thread,
     time::{Duration, Instant},
 };
@@ -21,7 +19,6 @@ use support::{
     program::folder,
     system::{System, tools},
 };
-use tempfile::TempDir;
 
 const SOON: Duration = Duration::from_secs(60);
 const OUTPUT: &str = "[[output]]\nname = \"a\"\naddress = \"file:DIR/out\"\nformat = \"json\"\n";

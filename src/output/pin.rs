@@ -48,7 +48,8 @@ impl Pin {
         // DER begins with a sequence.
         let cert = match bytes.first() {
             Some(0x30) => CertificateDer::from(bytes),
-            _ => CertificateDer::from_pem_slice(&bytes).map_err(|e| format!("{path}: no certificate in DER or PEM: {e}"))?,
+            _ => CertificateDer::from_pem_slice(&bytes)
+                .map_err(|e| format!("{path}: no certificate in DER or PEM: {e}"))?,
         };
         if X509Certificate::from_der(&cert).is_err() {
             return Err(format!("{path}: expected a certificate in DER or PEM"));
