@@ -705,7 +705,7 @@ proptest! {
         whole: bool,
         clean: bool,
     ) {
-        let wanted = Wanted { kind: kind.map(|k| HeadingKind::ALL[k]), stream, record_length };
+        let wanted = Wanted { kind: kind.map(|k| HeadingKind::ALL[k]), stream, record_length, ..Wanted::default() };
         let mut capture = Vec::new();
         for (heading, mess) in &records {
             let key = ["type1", "type2", "type3", "type4", "type5"][*heading];
@@ -867,6 +867,7 @@ proptest! {
             kind: Some(HeadingKind::Type5),
             stream: Some(stream),
             record_length: (!stream).then_some(1_500),
+            ..Wanted::default()
         };
         let whole = records(&bytes, vec![usize::MAX], wanted);
         let pieces = records(&bytes, sizes, wanted);

@@ -10,7 +10,12 @@ use super::Failure;
 use crate::{
     decode::{
         ebcdic::Charset,
-        journal::{Catalog, Heading, HeadingKind, buffer::BufferFormat, detect::{HistoryInput, Wanted}, record::MAX_RECORD},
+        journal::{
+            Catalog, Heading, HeadingKind,
+            buffer::BufferFormat,
+            detect::{HistoryInput, Wanted},
+            record::MAX_RECORD,
+        },
     },
     source::{Capture, CaptureError},
 };

@@ -224,7 +224,11 @@ fn ops(kind: &EventType, s: &Settings, profile: &Profile) -> Vec<Op> {
             .map(str::to_owned),
     );
     // The text of a message is all of CEF's msg; what else would stand there goes where old values of an audit entry do.
-    let pairs = if kind.slots.iter().any(|slot| slot.named && slot.name == "text") { " cs5Label=details cs5=" } else { " msg=" };
+    let pairs = if kind.slots.iter().any(|slot| slot.named && slot.name == "text") {
+        " cs5Label=details cs5="
+    } else {
+        " msg="
+    };
     let wanted = |slot: &&Slot| s.full || slot.detail == SlotDetail::Compact;
     for row in profile.values.iter().filter(|r| carried(r, s)) {
         if row.name == "*" {

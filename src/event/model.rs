@@ -10,7 +10,10 @@ use super::{
 };
 use crate::decode::{
     ebcdic::Charset,
-    history::{self, messages::{Messages, is_message_id}},
+    history::{
+        self,
+        messages::{Messages, is_message_id},
+    },
     journal::{Catalog, Entry, FieldKind, Heading, Layout, catalog::entry_type_bytes, heading::Span, text},
 };
 

@@ -39,10 +39,20 @@ impl HistoryComposer {
     pub fn new(composer: Composer, layout: &Layout, messages: Arc<Messages>) -> HistoryComposer {
         use crate::decode::journal::FieldKind;
         let text = layout.field("text").map_or(0, |f| f.offset);
-        let places = layout.fields.iter().filter(|f| f.offset + f.length <= text).map(|f| {
-            (f.name.clone(), (Span { at: f.offset, len: f.length }, f.kind == FieldKind::Zoned))
-        });
-        HistoryComposer { composer, messages, places: places.collect(), fixed: text, data: Vec::new(), last: None, equal: 0 }
+        let places = layout
+            .fields
+            .iter()
+            .filter(|f| f.offset + f.length <= text)
+            .map(|f| (f.name.clone(), (Span { at: f.offset, len: f.length }, f.kind == FieldKind::Zoned)));
+        HistoryComposer {
+            composer,
+            messages,
+            places: places.collect(),
+            fixed: text,
+            data: Vec::new(),
+            last: None,
+            equal: 0,
+        }
     }
 
     /// The record of a message, which comes behind the one composed last.

@@ -108,7 +108,9 @@ fn trim_stops(mut bytes: &[u8]) -> &[u8] {
 /// The first NNNNNN/USER/NAME of a text. These characters are the same in every EBCDIC, and in no language translated.
 fn job_in(text: &[u8]) -> Option<[&[u8]; 3]> {
     text.split(|b| *b <= 0x40).find_map(|word| {
-        let at = word.windows(7).position(|w| w.split_last().is_some_and(|(l, n)| *l == SLASH && n.iter().all(|b| is_digit(*b))))?;
+        let at = word
+            .windows(7)
+            .position(|w| w.split_last().is_some_and(|(l, n)| *l == SLASH && n.iter().all(|b| is_digit(*b))))?;
         let mut parts = word.get(at..)?.splitn(3, |b| *b == SLASH);
         let (number, user) = (parts.next()?, parts.next()?);
         let name = parts.next()?.split(|b| STOPS.contains(b) && *b != 0x4B).next().map(trim_stops)?;
@@ -176,6 +178,10 @@ mod tests {
         assert!(take(Kind::Digits, "012345") && !take(Kind::Digits, "01234 ") && !take(Kind::Digits, "01234A"));
         assert!(take(Kind::Time, "23:59:59") && !take(Kind::Time, "23.59.59") && !take(Kind::Time, "23:59:5 "));
         assert!(take(Kind::Date, "11/20/26") && !take(Kind::Date, "11/20/  "));
-        assert!(take(Kind::Address, "10.1.7.44   ") && take(Kind::Address, "fe80::1   ") && !take(Kind::Address, "10.1.7   "));
+        assert!(
+            take(Kind::Address, "10.1.7.44   ")
+                && take(Kind::Address, "fe80::1   ")
+                && !take(Kind::Address, "10.1.7   ")
+        );
     }
 }

@@ -121,7 +121,14 @@ impl Catalog {
             parsed.get_or_init(|| Arc::new(layout));
             sources.insert(code, Source { text: "", parsed });
         }
-        Ok(Catalog { headings: headings.into_iter().map(Arc::new).collect(), sources, levels, relevant, history: Arc::new(history), messages: Arc::new(messages) })
+        Ok(Catalog {
+            headings: headings.into_iter().map(Arc::new).collect(),
+            sources,
+            levels,
+            relevant,
+            history: Arc::new(history),
+            messages: Arc::new(messages),
+        })
     }
 
     /// The heading of this kind.

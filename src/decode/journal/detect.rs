@@ -454,8 +454,12 @@ mod tests {
 
     #[test]
     fn a_bad_first_record_is_no_hindrance_when_everything_is_said() {
-        let wanted =
-            Wanted { kind: Some(HeadingKind::Type5), stream: Some(false), record_length: Some(1500), buffers: None };
+        let wanted = Wanted {
+            kind: Some(HeadingKind::Type5),
+            stream: Some(false),
+            record_length: Some(1500),
+            ..Wanted::default()
+        };
         assert_eq!(length_of(&capture(10, &[0]), wanted), Ok(Framing::Fixed(1500)));
     }
 
