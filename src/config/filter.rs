@@ -155,7 +155,11 @@ impl RuleReader<'_> {
 
     fn history(&mut self, t: &mut Section<'_>, rules: &mut HistoryRules, r: &mut Reader<'_>) {
         let place = t.place_of("send", r);
-        for Placed { value, place: at } in t.words("send", r).into_iter().flatten() {
+        let words = t.words("send", r);
+        if let Some(place) = place.clone().filter(|_| words.as_ref().is_some_and(Vec::is_empty)) {
+            r.warning(place, "history.send: an empty list narrows nothing; write \"all\" for everything");
+        }
+        for Placed { value, place: at } in words.into_iter().flatten() {
             let ids = match value.as_str() {
                 "all" => continue,
                 "logon_logoff" => LOGON_LOGOFF.map(str::to_owned).to_vec(),
