@@ -148,6 +148,16 @@ fn words(rules: &Rules, book: &RuleBook, catalog: &Catalog) -> Vec<String> {
         (number, user) => format!("{number}/{user}/{name}"),
     });
     add(&mut all, "remote addresses", "", &rules.remote, |n| n.to_string());
+    let history = &rules.history;
+    if let Some((_, ids)) = &history.send {
+        let failures = if history.sign_on_failures { ", and failures to sign on" } else { "" };
+        all.push(format!("of the history log, sends {}{failures}", ids.join(", ")));
+    }
+    let jobs = Lists { exclude: history.exclude_jobs.clone(), include: Vec::new() };
+    add(&mut all, "history log messages of jobs", "", &jobs, one);
+    if let Some((_, n)) = history.minimum_severity {
+        all.push(format!("drops history log messages of a severity below {n}"));
+    }
     all.push(match rules.protect_audit_changes {
         true => format!(
             "changes to auditing are sent whatever the rules say, with severity {} or more",

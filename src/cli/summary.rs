@@ -259,7 +259,7 @@ impl Summary {
                 n(s.missing),
                 n(s.back)
             ));
-        } else {
+        } else if s.last.is_some() || self.read == 0 {
             add(format_args!("sequence: no gaps"));
         }
         for (count, what) in [

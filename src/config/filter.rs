@@ -5,8 +5,10 @@ use super::{
     presets,
     read::{Placed, Reader, Section},
 };
+use crate::decode::history::messages::is_message_id;
 use crate::filter::{
-    Lists, Rule, RuleBook, RuleId, Ruled, Rules, TypeRule, UserMatch,
+    HistoryRules, Lists, Rule, RuleBook, RuleId, Ruled, Rules, TypeRule, UserMatch,
+    history::LOGON_LOGOFF,
     names::{self, BadName, Name, Qualified},
 };
 
@@ -146,6 +148,48 @@ impl RuleReader<'_> {
         let mut t = s.table("remote", r);
         self.both(&mut t, "remote", FromStr::from_str, &mut rules.remote, r);
         t.finish(r);
+        let mut t = s.table("history", r);
+        self.history(&mut t, &mut rules.history, r);
+        t.finish(r);
+    }
+
+    fn history(&mut self, t: &mut Section<'_>, rules: &mut HistoryRules, r: &mut Reader<'_>) {
+        let place = t.place_of("send", r);
+        let words = t.words("send", r);
+        if let Some(place) = place.clone().filter(|_| words.as_ref().is_some_and(Vec::is_empty)) {
+            r.warning(place, "history.send: an empty list narrows nothing; write \"all\" for everything");
+        }
+        for Placed { value, place: at } in words.into_iter().flatten() {
+            let ids = match value.as_str() {
+                "all" => continue,
+                "logon_logoff" => LOGON_LOGOFF.map(str::to_owned).to_vec(),
+                id if is_message_id(&id.to_uppercase()) => vec![id.to_uppercase()],
+                other => {
+                    let text = format!(
+                        "history.send: {other:?}: expected \"all\", \"logon_logoff\", or a list of message ids such as [\"CPF1164\"]"
+                    );
+                    r.error(at, text);
+                    continue;
+                }
+            };
+            let rule = Rule { key: self.key("history.send"), written: String::new(), place: place.clone() };
+            let (_, all) = rules.send.get_or_insert_with(|| (self.book.add(rule), Vec::new()));
+            all.extend(ids);
+        }
+        if let Some(failures) = t.boolean("sign_on_failures", r) {
+            rules.sign_on_failures |= failures.value;
+            if failures.value && rules.send.is_none() {
+                let text = "history.sign_on_failures = true adds nothing: history.send sends all";
+                r.warning(failures.place, text);
+            }
+        }
+        let jobs = t.strings("exclude_jobs", r);
+        self.list(jobs, "history.exclude_jobs", one, &mut rules.exclude_jobs, r);
+        let place = t.place_of("minimum_severity", r);
+        if let Some(n) = t.integer("minimum_severity", 0..100, r).filter(|n| *n > 0) {
+            let rule = Rule { key: self.key("history.minimum_severity"), written: n.to_string(), place };
+            rules.minimum_severity = Some((self.book.add(rule), n));
+        }
     }
 
     fn types(&mut self, t: &mut Section<'_>, rules: &mut Rules, r: &mut Reader<'_>) {

@@ -165,6 +165,15 @@ impl<'t> Section<'t> {
         }
     }
 
+    /// A word, or a list of them.
+    pub fn words(&mut self, key: &'static str, r: &mut Reader<'_>) -> Option<Vec<Placed<String>>> {
+        let value = self.get(key)?;
+        match value.get_ref() {
+            DeValue::String(s) => Some(vec![Placed { value: s.to_string(), place: r.place(value.span()) }]),
+            _ => self.strings(key, r).map(|list| list.value),
+        }
+    }
+
     /// true or false.
     pub fn boolean(&mut self, key: &'static str, r: &mut Reader<'_>) -> Option<Placed<bool>> {
         let value = self.get(key)?;

@@ -234,7 +234,10 @@ fn the_example_file_says_every_key_and_its_default() {
     assert!(shown.severity.is_empty() && shown.outputs.is_empty());
     assert_eq!(shown.filter, crate::filter::Rules::default());
     assert_eq!(shown.filter.user_match, UserMatch::Effective);
-    for d in Dimension::ALL {
+    for key in ["send = \"all\"", "sign_on_failures = false", "exclude_jobs = []", "minimum_severity = 0"] {
+        assert!(text.contains(&format!("\nhistory.{key}")), "{key}");
+    }
+    for d in Dimension::ALL.into_iter().filter(|d| *d != Dimension::History) {
         assert!(text.contains(&format!("\n{}.exclude = []", d.key())), "{}", d.key());
     }
     assert_eq!(shown.doctor, doctor::DoctorConfig::default());

@@ -2,8 +2,9 @@
 use std::{net::IpAddr, sync::OnceLock};
 
 use super::{
-    Dimension, FilterError, Lists, Rules, Said, Selection, State, UserMatch, Verdict,
+    Dimension, FilterError, Lists, RuleId, Rules, Said, Selection, State, UserMatch, Verdict,
     addresses::{self, NetworkTable},
+    history,
     names::{Key, Name, NameTree, Qualified},
     paths::PathTree,
     places::Places,
@@ -32,6 +33,7 @@ pub struct Filter {
     /// Rules over jobs that name a user: they are rules over users too.
     jobs_of_users: Pair<3>,
     remote: (NetworkTable, NetworkTable),
+    history: history::Compiled,
     audit_changes: Option<(AuditChanges, u8)>,
     /// The dimensions that have rules, but for types.
     active: Vec<Dimension>,
@@ -82,6 +84,7 @@ impl Filter {
             (Dimension::Programs, rules.programs.is_empty()),
             (Dimension::Jobs, rules.jobs.is_empty()),
             (Dimension::Remote, rules.remote.is_empty()),
+            (Dimension::History, rules.history.is_empty()),
         ];
         Ok(Filter {
             job,
@@ -98,6 +101,7 @@ impl Filter {
             jobs: Pair::new(&split(false), job),
             jobs_of_users: Pair::new(&split(true), job),
             remote,
+            history: history::Compiled::new(model, &rules.history),
             audit_changes: rules.protect_audit_changes.then(|| (AuditChanges::new(job), rules.audit_change_severity)),
             active: active.into_iter().filter(|(_, empty)| !empty).map(|(d, _)| d).collect(),
             places: (0..model.len()).map(|_| OnceLock::new()).collect(),
@@ -115,7 +119,7 @@ impl Filter {
         if let Some(rule) = self.selection.as_ref().and_then(|s| s.drops(ev)) {
             return Verdict::Dropped(rule);
         }
-        let dropped = self.types.drops(ev).or_else(|| {
+        let dropped = self.type_rule(ev).or_else(|| {
             self.active.iter().find_map(|d| match self.say(*d, ev, places, state) {
                 Said::Drop(rule) => Some(rule),
                 _ => None,
@@ -131,8 +135,11 @@ impl Filter {
     /// What every dimension says of an event, for an explanation. `None`: the dimension has no rules.
     pub fn look(&self, ev: &Event<'_>, state: &mut State) -> Vec<(Dimension, Option<Said>)> {
         let Some(places) = self.places(ev) else { return Vec::new() };
+        // Each kind of event has one dimension that the other has not.
+        let other = if ev.kind.is_history() { Dimension::Types } else { Dimension::History };
         Dimension::ALL
             .into_iter()
+            .filter(|d| *d != other)
             .map(|d| (d, (d == Dimension::Types || self.active.contains(&d)).then(|| self.say(d, ev, places, state))))
             .collect()
     }
@@ -162,7 +169,8 @@ impl Filter {
 
     fn say(&self, dimension: Dimension, ev: &Event<'_>, places: &Places, state: &mut State) -> Said {
         match dimension {
-            Dimension::Types => self.types.drops(ev).map_or(Said::Nothing, Said::Drop),
+            Dimension::Types => self.type_rule(ev).map_or(Said::Nothing, Said::Drop),
+            Dimension::History => self.history.drops(ev).map_or(Said::Nothing, Said::Drop),
             Dimension::Users => self.unless_privileged(self.say_users(ev), ev, state),
             Dimension::Objects => {
                 if places.objects.is_empty() || places.is_command && !self.match_commands {
@@ -224,6 +232,12 @@ impl Filter {
     /// Whether the object of a CD entry is looked at.
     pub(super) fn matches_commands(&self) -> bool {
         self.match_commands
+    }
+
+    /// The rule over types that drops an entry. Messages of the history log have none.
+    #[inline]
+    fn type_rule(&self, ev: &Event<'_>) -> Option<RuleId> {
+        if ev.kind.is_history() { None } else { self.types.drops(ev) }
     }
 
     fn say_users(&self, ev: &Event<'_>) -> Said {

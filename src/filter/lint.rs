@@ -51,6 +51,7 @@ pub fn never(rules: &Rules, book: &RuleBook, catalog: &Catalog) -> Vec<(RuleId, 
     lists(&rules.programs, book, names::overlap, names::covers, &mut found);
     lists(&rules.jobs, book, names::overlap, names::covers, &mut found);
     lists(&rules.remote, book, |a, b| a.covers(b) || b.covers(a), |a, b| a.covers(b), &mut found);
+    duplicates(&rules.history.exclude_jobs, book, &mut found);
     object_types(&rules.objects, &mut found);
     privileged(rules, &mut found);
     details(rules, catalog, &mut found);
@@ -90,7 +91,8 @@ pub fn unwritable(rules: &Rules, job: &'static Charset) -> Vec<(RuleId, String)>
         .chain(each(&rules.users))
         .chain(each(&rules.system_values))
         .chain(each(&rules.programs))
-        .chain(each(&rules.jobs));
+        .chain(each(&rules.jobs))
+        .chain(rules.history.exclude_jobs.iter().map(|r| (r.rule, r.pattern.as_slice())));
     let text = format!("it can never match: CCSID {} cannot write this name", job.ccsid());
     all.filter(|(_, names)| !names.iter().all(|n| n.fits(job))).map(|(rule, _)| (rule, text.clone())).collect()
 }

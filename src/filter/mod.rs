@@ -10,6 +10,7 @@
 //! entry, the verdict names the first in the order of [`Dimension::ALL`] and of the files.
 pub mod addresses;
 mod compiled;
+pub mod history;
 pub mod lint;
 pub mod names;
 pub mod paths;
@@ -28,6 +29,7 @@ use self::{
 };
 use crate::event::Event;
 pub use compiled::{Chain, Filter};
+pub use history::HistoryRules;
 pub use rule::{Lists, Place, Rule, RuleBook, RuleId, Ruled};
 pub use select::Selection;
 pub use types::{TypeRule, TypeRules, UnknownType};
@@ -62,6 +64,8 @@ pub struct Rules {
     pub jobs: Lists<Qualified<3>>,
     /// `remote`.
     pub remote: Lists<Network>,
+    /// `history`: messages of the history log.
+    pub history: HistoryRules,
     /// `protect_audit_changes`.
     pub protect_audit_changes: bool,
     /// `audit_change_severity`, 0 to 10.
@@ -83,6 +87,7 @@ impl Default for Rules {
             programs: Lists::default(),
             jobs: Lists::default(),
             remote: Lists::default(),
+            history: HistoryRules::default(),
             protect_audit_changes: true,
             audit_change_severity: AUDIT_CHANGE_SEVERITY,
         }
@@ -119,11 +124,13 @@ pub enum Dimension {
     Jobs,
     /// Remote addresses.
     Remote,
+    /// Messages of the history log.
+    History,
 }
 
 impl Dimension {
     /// All, in order.
-    pub const ALL: [Dimension; 8] = [
+    pub const ALL: [Dimension; 9] = [
         Dimension::Types,
         Dimension::Users,
         Dimension::Objects,
@@ -132,6 +139,7 @@ impl Dimension {
         Dimension::Programs,
         Dimension::Jobs,
         Dimension::Remote,
+        Dimension::History,
     ];
 
     /// Its key in `[filter]`.
@@ -145,6 +153,7 @@ impl Dimension {
             Dimension::Programs => "programs",
             Dimension::Jobs => "jobs",
             Dimension::Remote => "remote",
+            Dimension::History => "history",
         }
     }
 }
@@ -200,6 +209,7 @@ impl Rules {
             && self.programs.is_empty()
             && self.jobs.is_empty()
             && self.remote.is_empty()
+            && self.history.is_empty()
     }
 }
 

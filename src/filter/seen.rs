@@ -8,14 +8,17 @@ use super::{
     places::{LostPath, PathPlace},
     users,
 };
-use crate::{decode::journal::heading::Span, event::Event};
+use crate::{
+    decode::journal::{heading::Span, text},
+    event::Event,
+};
 
 impl Filter {
     /// The values that the rules of a dimension are compared with; empty when the event names nothing there.
     pub fn seen(&self, dimension: Dimension, ev: &Event<'_>) -> Vec<String> {
         let Some(places) = self.places(ev) else { return Vec::new() };
         let job = self.charset();
-        let text = |key: Option<Key>| key.map(|k| job.decode_string(&k.bytes()));
+        let text_of = |key: Option<Key>| key.map(|k| job.decode_string(&k.bytes()));
         let h = ev.entry.heading;
         let head = |span| ev.entry.head(span);
         match dimension {
@@ -24,11 +27,22 @@ impl Filter {
                 let detail = job.decode_string(ev.detail_code());
                 vec![if detail.is_empty() { code } else { format!("{code}-{detail}") }]
             }
+            Dimension::History => {
+                let severity = ev
+                    .kind
+                    .layout
+                    .as_deref()
+                    .and_then(|l| text::integer(l.fields.get(l.role("message_severity")?)?, ev.entry.data));
+                let mut all = vec![job.decode_string(ev.detail_code())];
+                all.extend(severity.map(|n| format!("severity {n}")));
+                all.extend(text_of(Key::of(h.job_name.of(ev.entry.record))).map(|n| format!("job {n}")));
+                all
+            }
             Dimension::Users => {
                 let (effective, job_user) = users(ev);
                 [("effective ", effective), ("job ", job_user)]
                     .into_iter()
-                    .filter_map(|(word, key)| Some(format!("{word}{}", text(key)?)))
+                    .filter_map(|(word, key)| Some(format!("{word}{}", text_of(key)?)))
                     .collect()
             }
             Dimension::Objects => {
@@ -37,8 +51,8 @@ impl Filter {
                     .iter()
                     .filter_map(|o| o.of(&ev.entry))
                     .filter_map(|[library, name, kind]| {
-                        let kind = text(kind).map_or(String::new(), |k| format!(":{k}"));
-                        Some(format!("{}/{}{kind}", text(library)?, text(name)?))
+                        let kind = text_of(kind).map_or(String::new(), |k| format!(":{k}"));
+                        Some(format!("{}/{}{kind}", text_of(library)?, text_of(name)?))
                     })
                     .collect();
                 if places.is_command && !self.matches_commands() {
@@ -59,15 +73,15 @@ impl Filter {
                 found
             }
             Dimension::SystemValues => {
-                text(places.system_value.and_then(|s| Key::of(s.of(ev.entry.data)))).into_iter().collect()
+                text_of(places.system_value.and_then(|s| Key::of(s.of(ev.entry.data)))).into_iter().collect()
             }
             Dimension::Programs => {
-                let library = text(Key::of(head(h.program_library)));
-                let name = text(Key::of(h.program_name.of(ev.entry.record)));
+                let library = text_of(Key::of(head(h.program_library)));
+                let name = text_of(Key::of(h.program_name.of(ev.entry.record)));
                 name.map(|n| library.map_or(n.clone(), |l| format!("{l}/{n}"))).into_iter().collect()
             }
             Dimension::Jobs => {
-                let part = |span: Span| text(Key::of(span.of(ev.entry.record))).unwrap_or_default();
+                let part = |span: Span| text_of(Key::of(span.of(ev.entry.record))).unwrap_or_default();
                 vec![format!("{}/{}/{}", part(h.job_number), part(h.job_user), part(h.job_name))]
             }
             Dimension::Remote => self.remote_address(ev, places).map(|a: IpAddr| a.to_string()).into_iter().collect(),

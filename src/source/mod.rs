@@ -1,4 +1,4 @@
-//! Where entries come from: capture files ([`capture`], [`mod@file`]), a folder that captures arrive in ([`directory`]), a
+//! Where entries come from: capture files ([`capture`], [`mod@file`]; made of [`buffers`] and of [`history`] logs), a folder that captures arrive in ([`directory`]), a
 //! socket that a program on the IBM i writes to ([`stream`]).
 //!
 //! For: handing out records one by one together with the place to go on behind them ([`Feed`]), and telling from the
