@@ -130,7 +130,7 @@ impl Messages {
 
     /// The severity of an event, 0 to 10, by that of its message.
     pub fn severity(&self, of_message: Option<i64>) -> u8 {
-        let tens = of_message.and_then(|n| usize::try_from(n / 10).ok());
+        let tens = of_message.and_then(|n| usize::try_from(n.div_euclid(10)).ok());
         tens.and_then(|n| self.severity.get(n)).copied().unwrap_or(self.severity_unknown)
     }
 }
