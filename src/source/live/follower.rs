@@ -1,0 +1,222 @@
+//! The thread that asks: connections, their ends, when the next look is.
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::SyncSender,
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use chrono::{Offset, TimeZone, Utc};
+
+use super::{
+    LiveOptions, LivePlace, Site, Word,
+    entry::{self, Reader},
+    history::HistoryTail,
+    mapepire::Mapepire,
+    query::{Query, QueryError},
+    statements::{self, Columns},
+    tail::{News, Seen, Tail},
+};
+use crate::{
+    decode::{history::compose::HistoryComposer, journal::compose::Composer},
+    output::{
+        dial::Dial,
+        wait::{Stop, jittered},
+    },
+};
+
+/// After how many looks that found nothing, and how many poll intervals apart, an idle journal is looked at.
+const IDLE: [(u32, u32); 3] = [(60, 5), (10, 2), (0, 1)];
+/// How long a connection is waited for that could not be made: at first, and at most.
+const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// How often the system's clock is compared with the zone of the source.
+const CLOCK: Duration = Duration::from_secs(60);
+
+/// The thread that asks.
+pub(super) struct Follower {
+    pub(super) options: LiveOptions,
+    pub(super) site: Site,
+    pub(super) stop: Arc<AtomicBool>,
+    pub(super) to: SyncSender<Word>,
+}
+
+impl Follower {
+    /// Follows until it is stopped, or the login is refused.
+    pub(super) fn run(self, mut place: LivePlace) {
+        let mut wait = BACKOFF.0;
+        let mut told = String::new();
+        while !self.stop.load(Ordering::Relaxed) {
+            let began = Instant::now();
+            let ended = self.session(&mut place, &mut told);
+            match ended {
+                QueryError::Stopped => return,
+                e @ QueryError::Refused(_) => {
+                    let text = format!(
+                        "{e}; it is not tried again, because three refusals disable the profile: set it right, then SIGHUP"
+                    );
+                    let _ = self.to.send(Word::Halted(text));
+                    return;
+                }
+                e => {
+                    let text = e.to_string();
+                    if told != text {
+                        self.say(format!("{text}; it is tried again"));
+                        told = text;
+                    }
+                }
+            }
+            if began.elapsed() > BACKOFF.1 {
+                wait = BACKOFF.0;
+            }
+            self.pause(jittered(wait));
+            wait = (wait * 2).min(BACKOFF.1);
+        }
+    }
+
+    fn say(&self, text: String) {
+        let _ = self.to.send(Word::News(News::Say(text)));
+    }
+
+    fn pause(&self, time: Duration) {
+        let end = Instant::now() + time;
+        while Instant::now() < end && !self.stop.load(Ordering::Relaxed) {
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// One connection, until it ends.
+    fn session(&self, place: &mut LivePlace, told: &mut String) -> QueryError {
+        match self.follow(place, told) {
+            Ok(never) => match never {},
+            Err(e) => e,
+        }
+    }
+
+    fn follow(&self, place: &mut LivePlace, told: &mut String) -> Result<std::convert::Infallible, QueryError> {
+        let stop = Stop::when({
+            let stop = self.stop.clone();
+            move || stop.load(Ordering::Relaxed)
+        });
+        let dial = Dial { stop: stop.clone(), end: stop, ..Dial::default() };
+        let mut db = Mapepire::connect(&self.options.mapepire, &dial)?;
+        let job = db.job.clone();
+        let columns = match self.options.columns {
+            Some(columns) => columns,
+            None => {
+                let names = db.all(statements::COLUMNS, &["DISPLAY_JOURNAL"])?;
+                let names = names.iter().filter_map(|row| row.first().and_then(Option::as_deref));
+                Columns::of(names)
+            }
+        };
+        let (server, user, now, mut offset) = self.system(&mut db)?;
+        let system = if self.site.system.is_empty() { server.clone() } else { self.site.system.clone() };
+        let user_column = if columns.user_name { "USER_NAME" } else { "CURRENT_USER" };
+        let remote = if columns.remote { "with" } else { "without" };
+        self.say(format!("connected to {server} as {user} (job {job}); {user_column}, {remote} remote addresses"));
+        told.clear();
+        self.compare_clock(offset);
+        let site = &self.site;
+        let composer = || {
+            let name = entry::encode(site.charset, &system);
+            Composer::new(site.heading.clone()).always("system_name", &name)
+        };
+        let reader = Reader::new(composer(), site.charset, columns);
+        let mut tail = Tail::new(self.options.tail.clone(), columns, reader, place.in_journal());
+        let composer = HistoryComposer::new(composer(), site.catalog.history(), site.catalog.messages().clone());
+        let from = &self.options.tail.from;
+        let mut history = HistoryTail::new(composer, site.charset, place.history.clone(), from, &now);
+        let (mut looked_at_clock, mut idle) = (Instant::now(), 0_u32);
+        // Before the first look too: the connection before this one, or the agent, may have looked just now.
+        self.pause(self.options.poll);
+        loop {
+            let began = Instant::now();
+            // It waits here while nobody takes what is there: the system is the buffer.
+            let hand = |news| self.to.send(Word::News(news)).is_ok() && !self.stop.load(Ordering::Relaxed);
+            let mut seen = Ok(Seen::All);
+            let before = place.clone();
+            if self.options.journal {
+                seen = tail.look(&mut db, &mut |news| hand(news));
+                place.journal = tail.place().cloned().unwrap_or_default();
+            }
+            if self.options.history && seen.is_ok() {
+                let messages = history.look(&mut db, &mut |bytes, marks| hand(News::History(bytes, marks)));
+                place.history = Some(history.place().clone());
+                seen = match messages {
+                    Ok(Seen::All) => seen,
+                    other => other,
+                };
+            }
+            match seen? {
+                _ if before != *place => idle = 0,
+                Seen::Behind | Seen::Doubt => idle = 0,
+                Seen::All => idle = idle.saturating_add(1),
+            }
+            if looked_at_clock.elapsed() >= CLOCK {
+                looked_at_clock = Instant::now();
+                let now = self.system(&mut db)?.3;
+                if now != offset {
+                    offset = now;
+                    self.compare_clock(offset);
+                }
+            }
+            let apart = IDLE.iter().find(|(looks, _)| idle >= *looks).map_or(1, |(_, times)| *times);
+            self.pause((self.options.poll * apart).saturating_sub(began.elapsed()));
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(QueryError::Stopped);
+            }
+        }
+    }
+
+    /// Name of the system, of the user, its time, and the offset from UTC in seconds.
+    fn system(&self, db: &mut dyn Query) -> Result<(String, String, String, Option<i32>), QueryError> {
+        let rows = db.all(statements::SYSTEM, &[])?;
+        let text = |n: usize| rows.first().and_then(|r| r.get(n)).and_then(Option::as_deref).unwrap_or("").trim();
+        Ok((text(2).to_owned(), text(3).to_owned(), text(0).to_owned(), offset(text(1))))
+    }
+
+    /// Says where the clock of the system is not that of the zone of the source: every time would be wrong.
+    fn compare_clock(&self, offset: Option<i32>) {
+        let here = self.site.zone.offset_from_utc_datetime(&Utc::now().naive_utc()).fix().local_minus_utc();
+        match offset {
+            Some(there) if there != here => self.say(format!(
+                "the system's clock is {} from UTC, its timezone = {:?} says {}: times are taken as this zone's, so set timezone to where the system is",
+                hours(there),
+                self.site.zone.name(),
+                hours(here)
+            )),
+            _ => {}
+        }
+    }
+}
+
+/// CURRENT TIMEZONE, a decimal hhmmss, in seconds.
+fn offset(text: &str) -> Option<i32> {
+    let number: i32 = text.trim().trim_end_matches(".0").parse().ok()?;
+    let (hours, minutes, seconds) = (number / 10_000, number / 100 % 100, number % 100);
+    Some(hours * 3_600 + minutes * 60 + seconds)
+}
+
+fn hours(seconds: i32) -> String {
+    let sign = if seconds < 0 { '-' } else { '+' };
+    let minutes = seconds.abs() / 60;
+    format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_offset_is_hours_minutes_and_seconds() {
+        for (text, seconds, shown) in
+            [("20000", 7_200, "+02:00"), ("-53000", -19_800, "-05:30"), ("0", 0, "+00:00"), ("54500", 20_700, "+05:45")]
+        {
+            assert_eq!(offset(text), Some(seconds));
+            assert_eq!(hours(seconds), shown);
+        }
+        assert_eq!(offset("CEST"), None);
+    }
+}
