@@ -165,7 +165,7 @@ fn take_in(config: &SourceConfig, orders: &Arc<Orders>, report: &Report) -> anyh
             since = Instant::now();
         }
         if now {
-            settle(config, orders, feed.as_mut())?;
+            settle(config, orders, feed.as_mut());
         }
         if ended || stop {
             return Ok(feed);
@@ -174,19 +174,22 @@ fn take_in(config: &SourceConfig, orders: &Arc<Orders>, report: &Report) -> anyh
 }
 
 /// Tells a feed what every output has passed.
-fn settle(config: &SourceConfig, orders: &Orders, feed: &mut dyn Feed) -> anyhow::Result<()> {
+fn settle(config: &SourceConfig, orders: &Orders, feed: &mut dyn Feed) {
     for line in feed.passed(orders.shared.spool.passed()) {
         log(format_args!("source {}: {line}", config.name));
     }
-    Ok(orders.shared.spool.forget_parts(&config.name, &feed.forgotten())?)
+    // Parts that stay on the disk are forgotten with the next start.
+    if let Err(e) = orders.shared.spool.forget_parts(&config.name, &feed.forgotten()) {
+        log(format_args!("source {}: old files cannot be forgotten: {e}", config.name));
+    }
 }
 
 /// What is to become of the files of a source that has ended is done when every output has passed them.
 fn finish(config: &SourceConfig, orders: &Orders, feed: &mut dyn Feed) -> anyhow::Result<()> {
-    settle(config, orders, feed)?;
+    settle(config, orders, feed);
     while !feed.is_settled() && !orders.stopping() {
         thread::sleep(PATIENCE / 4);
-        settle(config, orders, feed)?;
+        settle(config, orders, feed);
     }
     Ok(())
 }
