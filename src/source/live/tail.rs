@@ -5,7 +5,7 @@
 //! stale just after a roll, with the newest receiver missing or an old last number; a range that is empty or inverted is not a
 //! pruned receiver; and a reader that once believes so rewinds by millions of entries. So: nothing is ever read before the place,
 //! a receiver is left only when its last number stayed the same from one look to the next, and something counts as missing only
-//! after [`DOUBTS`] looks said so.
+//! after five looks said so.
 use serde::{Deserialize, Serialize};
 
 use super::{

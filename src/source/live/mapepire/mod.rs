@@ -1,7 +1,7 @@
 //! A client of the Mapepire protocol: `connect`, `prepare_sql_execute`, `sqlmore`, `sqlclose`, no more.
 //!
 //! Source: PROTOCOL.md of Mapepire-IBMi/mapepire-protocol, and frames recorded from the server. A frame is one JSON object; over
-//! a WebSocket (TLS, port 8076, [`socket`]) or a line each over the standard input and output of a program ([`program`]).
+//! a WebSocket (TLS, port 8076, `socket`) or a line each over the standard input and output of a program (`program`).
 //! Answers may come in another order than the requests: they are told apart by their id.
 mod program;
 mod socket;
