@@ -2,69 +2,17 @@
 //! queries that the stand-in knows reaches it. What no stand-in can show is in docs/DOCTOR.md.
 mod support;
 
-use std::{
-    fs,
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
 
 use serde_json::{Value, json};
 use support::{
     agent::{Agent, signal},
-    program::{Run, folder, qaudjrn},
+    findings::{commands, commands_of, config, doctor, findings, ids, one, values},
+    program::{folder, qaudjrn},
     system::System,
 };
 
 const OUTPUT: &str = "[[output]]\nname = \"a\"\naddress = \"file:DIR/out\"\nformat = \"json\"\n";
-
-fn config(system: &System, text: &str) -> PathBuf {
-    let path = system.dir.path().join("agent.toml");
-    fs::write(&path, format!("{}{text}", system.source(""))).unwrap();
-    path
-}
-
-/// Runs it, and looks that it was well-behaved: one login, queries only.
-#[track_caller]
-fn doctor(system: &System, config: &Path, args: &str, code: i32) -> Run {
-    system.tell(json!({"cmd": "stats", "reset": true}));
-    let run = qaudjrn(&format!("doctor {args} --config"), &[config]);
-    assert_eq!(run.code, code, "{}{}", run.stdout, run.stderr);
-    let stats = system.was_treated_well();
-    assert_eq!(stats["logins"], 1, "{stats}");
-    run
-}
-
-#[track_caller]
-fn findings(system: &System, text: &str, code: i32) -> Vec<Value> {
-    let run = doctor(system, &config(system, text), "--json", code);
-    let report: Value = serde_json::from_str(&run.stdout).expect("JSON");
-    let all = report["systems"][0]["findings"].as_array().unwrap().clone();
-    let count = |severity: &str| all.iter().filter(|f| f["severity"] == severity).count();
-    assert_eq!(report["errors"], count("error"), "{report}");
-    assert_eq!(report["warnings"], count("warning"), "{report}");
-    assert_eq!(report["systems"][0]["system"], "PROD01");
-    all
-}
-
-fn ids(all: &[Value]) -> Vec<&str> {
-    all.iter().map(|f| f["id"].as_str().unwrap()).collect()
-}
-
-#[track_caller]
-fn one<'a>(all: &'a [Value], id: &str) -> &'a Value {
-    let found: Vec<&Value> = all.iter().filter(|f| f["id"] == id).collect();
-    assert_eq!(found.len(), 1, "{id} in {all:#?}");
-    found[0]
-}
-
-fn commands(finding: &Value) -> Vec<&str> {
-    finding["commands"].as_array().unwrap().iter().map(|c| c.as_str().unwrap()).collect()
-}
-
-fn values(system: &System, values: Value) {
-    system.tell(json!({"cmd": "values", "values": values}));
-}
 
 /// A system with nothing wrong.
 fn healthy() -> System {
@@ -108,10 +56,6 @@ fn state_2_r11_without_a_journal_the_commands_that_make_it_are_shown() {
     system.tell(json!({"cmd": "journal", "there": true, "detached": true}));
     let all = findings(&system, "", 3);
     assert!(commands_of(&all, "receiver-missing")[1].starts_with("CHGJRN JRN(QSYS/QAUDJRN) JRNRCV("));
-}
-
-fn commands_of<'a>(all: &'a [Value], id: &str) -> Vec<&'a str> {
-    commands(one(all, id))
 }
 
 #[test]

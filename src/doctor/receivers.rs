@@ -69,7 +69,13 @@ pub fn delivered(state_dir: &Path, source: &str, outputs: &[&str]) -> Result<Del
         });
     };
     let place: Result<TailPlace, _> = serde_json::from_str(&position);
-    Ok(Delivered { place: place.map_err(|e| format!("the position of source {source} is none of a live system: {e}")) })
+    let place = place.map_err(|e| format!("the position of source {source} is none of a live system: {e}"));
+    // A source may have read the history log alone so far.
+    let place = place.and_then(|p| {
+        let nothing = || format!("source {source} has delivered nothing of the journal yet");
+        if p.at.receiver.is_empty() { Err(nothing()) } else { Ok(p) }
+    });
+    Ok(Delivered { place })
 }
 
 /// What may be deleted. The chain is oldest first.

@@ -3,6 +3,7 @@
 
 pub mod agent;
 pub mod ebcdic;
+pub mod findings;
 pub mod parse;
 pub mod program;
 pub mod record;

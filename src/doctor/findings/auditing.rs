@@ -99,7 +99,7 @@ fn values(c: &Collected, catalog: &Catalog, all: &mut Vec<Finding>) {
     let what = |value: &&str| match *value {
         "*AUDLVL" => "QAUDLVL, QAUDLVL2 and the action auditing of users have no effect",
         "*OBJAUD" => "the auditing of objects (CHGOBJAUD, CHGDLOAUD, CHGAUD) has no effect",
-        _ => "objects in QTEMP are audited too, which is much of nothing",
+        _ => "objects in QTEMP are audited too: many entries of no interest",
     };
     if !lacks.is_empty() {
         let severity = if lacks == ["*NOQTEMP"] { Severity::Note } else { Severity::Warning };
