@@ -19,9 +19,10 @@ use crate::{
     filter::types::TypeRules,
     output::{dial::Dial, pem::Pem},
     source::live::{
-        LiveOptions,
-        mapepire::{Mapepire, Way},
-        query::QueryError,
+        Database, LiveOptions,
+        mapepire::Way,
+        odbc::Login,
+        query::{Query, QueryError},
     },
 };
 
@@ -31,7 +32,7 @@ use crate::{
     after_help = "Only queries are sent; commands that would change something are shown and never run.\nExit codes: 0 nothing found, or notes only; 3 errors or warnings were found, with --receivers: a detached receiver is not delivered; 1 a system or the spool could not be looked at; 2 usage or configuration."
 )]
 pub struct Args {
-    /// The configuration: its sources of kind mapepire are looked at
+    /// The configuration: its sources of the kinds mapepire and odbc are looked at
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
     /// Only this source
@@ -64,7 +65,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     if live.is_empty() {
         let named = args.source.as_ref().map_or(String::new(), |n| format!(" named {n}"));
         return Err(Failure::usage(anyhow!(
-            "{}: there is no [[source]] of kind mapepire{named}",
+            "{}: there is no [[source]] of kind mapepire or odbc{named}",
             args.config.display()
         )));
     }
@@ -99,18 +100,22 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
 }
 
 /// Logs in, once: a login that is refused is not tried again, because three disable the profile.
-fn connect(args: &Args, options: &LiveOptions) -> Result<Mapepire, String> {
-    let mut to = options.mapepire.clone();
+fn connect(args: &Args, options: &LiveOptions) -> Result<Box<dyn Query>, String> {
+    let mut to = options.database.clone();
     if let (Some(user), Some(password)) = (&args.user, &args.password) {
-        match &mut to.way {
-            Way::Socket(socket) => {
-                socket.user.clone_from(user);
-                socket.password = Pem::parse(password)?;
-            }
-            Way::Program(_) => return Err("--user: with command, the program logs in".to_owned()),
+        let password = Pem::parse(password)?;
+        match &mut to {
+            Database::Mapepire(options) => match &mut options.way {
+                Way::Socket(socket) => (socket.user, socket.password) = (user.clone(), password),
+                Way::Program(_) => return Err("--user: with command, the program logs in".to_owned()),
+            },
+            Database::Odbc(options) => match &mut options.login {
+                Login::Dsn { user: own, .. } => *own = Some((user.clone(), password)),
+                Login::Connection(_) => return Err("--user: with connection, its file says who logs in".to_owned()),
+            },
         }
     }
-    Mapepire::connect(&to, &Dial::default()).map_err(|e| match e {
+    to.connect(&Dial::default()).map(|(db, _)| db).map_err(|e| match e {
         QueryError::Refused(_) => format!("{e}; it was tried once, because three refusals disable the profile"),
         e => e.to_string(),
     })
@@ -126,12 +131,18 @@ fn look(
 ) -> Result<(), String> {
     let mut db = connect(args, options)?;
     // Without --user, and with a command, whoever asks is the agent.
-    let agent = match (&options.mapepire.way, &args.user) {
-        (Way::Socket(socket), Some(_)) => Some(socket.user.as_str()),
-        _ => None,
-    };
+    let agent = args.user.as_ref().and_then(|_| match &options.database {
+        Database::Mapepire(options) => match &options.way {
+            Way::Socket(socket) => Some(socket.user.as_str()),
+            Way::Program(_) => None,
+        },
+        Database::Odbc(options) => match &options.login {
+            Login::Dsn { user, .. } => user.as_ref().map(|(name, _)| name.as_str()),
+            Login::Connection(_) => None,
+        },
+    });
     let found =
-        answers::ask(&mut db, &options.tail, options.columns, agent, &config.doctor).map_err(|e| e.to_string())?;
+        answers::ask(db.as_mut(), &options.tail, options.columns, agent, &config.doctor).map_err(|e| e.to_string())?;
     (report.system, report.asker, report.agent) = (found.system.clone(), found.asker.clone(), found.agent.clone());
     let outputs: Vec<&TypeRules> = config.outputs.iter().map(|o| &o.filter.types).collect();
     let wanted = Wanted { stages: [&config.filter.types, &source.filter.types], outputs: &outputs };
@@ -151,7 +162,7 @@ fn look_at_receivers(
     // The spool before the system: what comes meanwhile counts as not delivered.
     let delivered = receivers::delivered(state_dir, &source.name, &outputs).map_err(|e| e.to_string())?;
     let mut db = connect(args, options)?;
-    let found = answers::ask_receivers(&mut db, &options.tail).map_err(|e| e.to_string())?;
+    let found = answers::ask_receivers(db.as_mut(), &options.tail).map_err(|e| e.to_string())?;
     (report.system, report.asker, report.agent) = (found.system, found.asker.clone(), found.asker);
     let chain = found.chain?;
     let journal = found

@@ -1,4 +1,4 @@
-//! `[[source]]` of kind mapepire: a live system.
+//! `[[source]]` of the kinds mapepire and odbc: a live system.
 use std::time::Duration;
 
 use super::{
@@ -9,8 +9,9 @@ use crate::{
     filter::Place,
     output::{Address, pem::Pem},
     source::live::{
-        LiveOptions,
+        Database, LiveOptions,
         mapepire::{MapepireOptions, PORT, SocketOptions, Way},
+        odbc::{self, Dialect, Login, OdbcOptions},
         statements::Columns,
         tail::{From, TailOptions},
     },
@@ -25,6 +26,24 @@ pub fn mapepire(t: &mut Section<'_>, at: &Place, r: &mut Reader<'_>) -> Option<L
     };
     let technique = t.choice("technique", &[("tcp", "tcp"), ("cli", "cli")], r).unwrap_or("tcp").to_owned();
     let properties = text(t, "properties", "naming=sql;", r);
+    followed(t, way.map(|way| Database::Mapepire(MapepireOptions { way, technique, properties, call_timeout })), r)
+}
+
+/// Reads the keys of kind odbc.
+pub fn odbc(t: &mut Section<'_>, at: &Place, r: &mut Reader<'_>) -> Option<LiveOptions> {
+    if !odbc::IS_BUILT {
+        let place = t.place_of("kind", r).unwrap_or_else(|| at.clone());
+        r.error(place, format!("source.kind = \"odbc\": {}", odbc::NOT_BUILT));
+    }
+    let login = login(t, at, r);
+    let call_timeout = t.positive("call_timeout", r).map_or(Duration::from_secs(60), Duration::from_secs_f64);
+    let dialects = [("db2i", Dialect::Db2i), ("postgresql", Dialect::PostgreSql)];
+    let dialect = t.choice("dialect", &dialects, r).unwrap_or(Dialect::Db2i);
+    followed(t, login.map(|login| Database::Odbc(OdbcOptions { login, dialect, call_timeout })), r)
+}
+
+/// The keys of both kinds: what is followed, and how.
+fn followed(t: &mut Section<'_>, database: Option<Database>, r: &mut Reader<'_>) -> Option<LiveOptions> {
     let (journal, history) = logs(t, r);
     let name = name(t, r);
     let from = from(t, r);
@@ -36,7 +55,7 @@ pub fn mapepire(t: &mut Section<'_>, at: &Place, r: &mut Reader<'_>) -> Option<L
     let columns = (columns > 0).then_some(Columns { user_name: columns == 1, remote });
     let (library, name) = name?;
     Some(LiveOptions {
-        mapepire: MapepireOptions { way: way?, technique, properties, call_timeout },
+        database: database?,
         tail: TailOptions { library, journal: name, from, codes, page, rows: 1_000 },
         poll,
         columns,
@@ -93,6 +112,45 @@ fn way(t: &mut Section<'_>, at: &Place, r: &mut Reader<'_>) -> Option<Way> {
         }
         (Some(_), Some(command)) => {
             r.error(command.place, "source.command: address is there too; one of them is the way to the system");
+            None
+        }
+    }
+}
+
+/// `connection`, or `dsn` with `user` and `password` where the data source does not hold them.
+fn login(t: &mut Section<'_>, at: &Place, r: &mut Reader<'_>) -> Option<Login> {
+    let (connection, dsn) = (t.string("connection", r), t.string("dsn", r));
+    let (user, password) = (t.string("user", r), t.string("password", r));
+    let file = |key: &str, text: Placed<String>, r: &mut Reader<'_>| {
+        Pem::parse(&text.value).map_err(|e| r.error(text.place, format!("source.{key}: {e}"))).ok()
+    };
+    match (connection, dsn) {
+        (Some(connection), None) => {
+            if let Some(other) = user.or(password) {
+                r.error(other.place, "source.connection: user and password stand in the connection string, as UID= and PWD=");
+            }
+            Some(Login::Connection(file("connection", connection, r)?))
+        }
+        (None, Some(dsn)) if dsn.value.is_empty() || dsn.value.contains([';', '=', '{', '}', '\0']) => {
+            r.error(dsn.place, format!("source.dsn = {:?}: expected the name of a data source of odbc.ini; a connection string stands in a file: connection = \"FILE\"", dsn.value));
+            None
+        }
+        (None, Some(dsn)) => match (user, password) {
+            (Some(user), Some(password)) => {
+                Some(Login::Dsn { dsn: dsn.value, user: Some((user.value, file("password", password, r)?)) })
+            }
+            (None, None) => Some(Login::Dsn { dsn: dsn.value, user: None }),
+            (Some(one), None) | (None, Some(one)) => {
+                r.error(one.place, "source.dsn: user and password go together; password is a file that holds it in its first line, or credential:NAME");
+                None
+            }
+        },
+        (None, None) => {
+            r.error(at.clone(), "source.connection is missing: a file that holds an ODBC connection string in its first line, or credential:NAME; or dsn, the name of a data source of odbc.ini");
+            None
+        }
+        (Some(_), Some(dsn)) => {
+            r.error(dsn.place, "source.dsn: connection is there too; one of them is the way to the system");
             None
         }
     }

@@ -77,6 +77,7 @@ enum Kind {
     Directory,
     Stream,
     Mapepire,
+    Odbc,
 }
 
 /// Reads all sources. `agent` are the rules of `[filter]`.
@@ -95,12 +96,14 @@ pub fn sources(
             ("directory", Kind::Directory),
             ("stream", Kind::Stream),
             ("mapepire", Kind::Mapepire),
+            ("odbc", Kind::Odbc),
         ];
         let input = match t.choice("kind", &kinds, r).unwrap_or(Kind::Capture) {
             Kind::Capture => capture(&mut t, &place, folder, r),
             Kind::Directory => directory(&mut t, &place, folder, r),
             Kind::Stream => stream(&mut t, &place, folder, r),
             Kind::Mapepire => live::mapepire(&mut t, &place, r).map(|o| Input::Live(Box::new(o))),
+            Kind::Odbc => live::odbc(&mut t, &place, r).map(|o| Input::Live(Box::new(o))),
         };
         rules.prefix = format!("source {}: ", name.as_ref().map_or("", |n| n.value.as_str()));
         let filter = t.table("filter", r);

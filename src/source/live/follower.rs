@@ -15,7 +15,6 @@ use super::{
     LiveOptions, LivePlace, Site, Word,
     entry::{self, Reader},
     history::HistoryTail,
-    mapepire::Mapepire,
     query::{Query, QueryError},
     statements::{self, Columns},
     tail::{News, Seen, Tail},
@@ -101,8 +100,8 @@ impl Follower {
             move || stop.load(Ordering::Relaxed)
         });
         let dial = Dial { stop: stop.clone(), end: stop, ..Dial::default() };
-        let mut db = Mapepire::connect(&self.options.mapepire, &dial)?;
-        let job = db.job.clone();
+        let (mut db, job) = self.options.database.connect(&dial)?;
+        let db = db.as_mut();
         let columns = match self.options.columns {
             Some(columns) => columns,
             None => {
@@ -111,11 +110,11 @@ impl Follower {
                 Columns::of(names)
             }
         };
-        let (server, user, now, mut offset) = self.system(&mut db)?;
+        let (server, user, now, mut offset) = self.system(db)?;
         let system = if self.site.system.is_empty() { server.clone() } else { self.site.system.clone() };
         let user_column = if columns.user_name { "USER_NAME" } else { "CURRENT_USER" };
         let remote = if columns.remote { "with" } else { "without" };
-        self.say(format!("connected to {server} as {user} (job {job}); {user_column}, {remote} remote addresses"));
+        self.say(format!("connected to {server} as {user} ({job}); {user_column}, {remote} remote addresses"));
         told.clear();
         self.compare_clock(offset);
         let site = &self.site;
@@ -138,11 +137,11 @@ impl Follower {
             let mut seen = Ok(Seen::All);
             let before = place.clone();
             if self.options.journal {
-                seen = tail.look(&mut db, &mut |news| hand(news));
+                seen = tail.look(db, &mut |news| hand(news));
                 place.journal = tail.place().cloned().unwrap_or_default();
             }
             if self.options.history && seen.is_ok() {
-                let messages = history.look(&mut db, &mut |bytes, marks| hand(News::History(bytes, marks)));
+                let messages = history.look(db, &mut |bytes, marks| hand(News::History(bytes, marks)));
                 place.history = Some(history.place().clone());
                 seen = match messages {
                     Ok(Seen::All) => seen,
@@ -156,7 +155,7 @@ impl Follower {
             }
             if looked_at_clock.elapsed() >= CLOCK {
                 looked_at_clock = Instant::now();
-                let now = self.system(&mut db)?.3;
+                let now = self.system(db)?.3;
                 if now != offset {
                     offset = now;
                     self.compare_clock(offset);

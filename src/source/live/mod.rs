@@ -1,4 +1,4 @@
-//! The journal of a live system as a source, followed by queries: [`mapepire`] asks, [`tail`] says what and when.
+//! The journal of a live system as a source, followed by queries: [`mapepire`] or [`odbc`] asks, [`tail`] says what and when.
 //!
 //! A thread asks and reads ahead by two answers; the feed hands out what it got. Everything that is sent to the system is in
 //! [`statements`], and all of it is queries.
@@ -7,6 +7,7 @@ pub mod entry;
 mod follower;
 pub mod history;
 pub mod mapepire;
+pub mod odbc;
 pub mod query;
 pub mod statements;
 pub mod tail;
@@ -30,24 +31,63 @@ use serde_json::Value;
 use self::{
     follower::Follower,
     history::{HistoryPlace, Mark},
-    mapepire::MapepireOptions,
+    mapepire::{Mapepire, MapepireOptions},
+    odbc::OdbcOptions,
+    query::{Query, QueryError},
     statements::Columns,
     tail::{News, TailOptions, TailPlace},
 };
 use super::{Feed, FeedError, Place, Record, Step, WAIT};
-use crate::decode::{
-    ebcdic::Charset,
-    journal::{Catalog, Heading},
+use crate::{
+    decode::{
+        ebcdic::Charset,
+        journal::{Catalog, Heading},
+    },
+    output::{dial::Dial, pem::Pem},
 };
 
 /// Answers that are read ahead.
 const AHEAD: usize = 2;
 
+/// A way to the database of a system.
+#[derive(Clone, Debug)]
+pub enum Database {
+    /// A Mapepire server.
+    Mapepire(MapepireOptions),
+    /// An ODBC driver.
+    Odbc(OdbcOptions),
+}
+
+impl Database {
+    /// Connects and logs in; with it, who answers, for the log.
+    pub fn connect(&self, dial: &Dial) -> Result<(Box<dyn Query>, String), QueryError> {
+        match self {
+            Database::Mapepire(options) => {
+                let db = Mapepire::connect(options, dial)?;
+                let job = format!("job {}", db.job);
+                Ok((Box::new(db), job))
+            }
+            Database::Odbc(options) => odbc::connect(options, dial),
+        }
+    }
+}
+
+/// What the first line of a file holds that nobody else may read; `what` is its name.
+fn secret(file: &Pem, what: &str) -> Result<String, String> {
+    file.check_private().map_err(|e| e.to_string().replace("this private key", &format!("this {what}")))?;
+    let path = file.path().map_err(|e| e.to_string())?;
+    let text = std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+    match text.lines().next().unwrap_or("") {
+        "" => Err(format!("{}: expected the {what} in the first line, found none", path.display())),
+        line => Ok(line.to_owned()),
+    }
+}
+
 /// A live system and how it is followed.
 #[derive(Clone, Debug)]
 pub struct LiveOptions {
     /// How it is asked.
-    pub mapepire: MapepireOptions,
+    pub database: Database,
     /// What is followed.
     pub tail: TailOptions,
     /// The shortest time between two looks, 1 s at least.

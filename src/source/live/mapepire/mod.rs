@@ -13,7 +13,10 @@ use serde_json::{Value, json};
 
 pub use socket::{PORT, SocketOptions};
 
-use super::query::{Query, QueryError, Row, Rows};
+use super::{
+    query::{Query, QueryError, Row, Rows},
+    secret,
+};
 use crate::output::{
     dial::Dial,
     pem::Pem,
@@ -42,16 +45,11 @@ pub struct MapepireOptions {
     pub call_timeout: Duration,
 }
 
-/// User and password from a file: two lines, or `user` given and one.
+/// The password in a file.
 pub fn read_password(file: &Pem) -> Result<String, String> {
-    file.check_private().map_err(|e| e.to_string().replace("this private key", "this password"))?;
-    let path = file.path().map_err(|e| e.to_string())?;
-    let text = std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
-    let password = text.lines().next().unwrap_or("").to_owned();
-    match password {
-        p if p.is_empty() => Err(format!("{}: expected the password in the first line, found none", path.display())),
+    match secret(file, "password")? {
         // The server takes the login apart at the colon and answers 403.
-        p if p.contains(':') => Err(format!("{}: Mapepire cannot take a password with a colon", path.display())),
+        p if p.contains(':') => Err(format!("{file}: Mapepire cannot take a password with a colon")),
         p => Ok(p),
     }
 }
