@@ -127,7 +127,10 @@ fn login(t: &mut Section<'_>, at: &Place, r: &mut Reader<'_>) -> Option<Login> {
     match (connection, dsn) {
         (Some(connection), None) => {
             if let Some(other) = user.or(password) {
-                r.error(other.place, "source.connection: user and password stand in the connection string, as UID= and PWD=");
+                r.error(
+                    other.place,
+                    "source.connection: user and password stand in the connection string, as UID= and PWD=",
+                );
             }
             Some(Login::Connection(file("connection", connection, r)?))
         }

@@ -5,6 +5,7 @@ pub mod agent;
 pub mod ebcdic;
 pub mod findings;
 pub mod parse;
+pub mod postgres;
 pub mod program;
 pub mod record;
 pub mod system;

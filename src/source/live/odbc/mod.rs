@@ -62,10 +62,10 @@ impl Dialect {
     pub fn statement(self, sql: &str) -> Cow<'_, str> {
         match self {
             Dialect::Db2i => Cow::Borrowed(sql),
-            Dialect::PostgreSql => Cow::Owned(without_table(sql).replace(
-                "CAST(? AS TIMESTAMP)",
-                "CAST(TO_TIMESTAMP(?, 'YYYY-MM-DD-HH24.MI.SS.US') AS TIMESTAMP)",
-            )),
+            Dialect::PostgreSql => Cow::Owned(
+                without_table(sql)
+                    .replace("CAST(? AS TIMESTAMP)", "CAST(TO_TIMESTAMP(?, 'YYYY-MM-DD-HH24.MI.SS.US') AS TIMESTAMP)"),
+            ),
         }
     }
 
@@ -113,7 +113,10 @@ mod tests {
         assert!(there.contains("FROM QSYS2.DISPLAY_JOURNAL(JOURNAL_LIBRARY => CAST(? AS VARCHAR(10)),"), "{there}");
         assert!(there.ends_with("ENDING_SEQUENCE => CAST(? AS DECIMAL(21,0))) AS E"), "{there}");
         let there = Dialect::PostgreSql.statement(statements::AT_TIME);
-        assert!(there.contains("ENDING_RECEIVER_NAME => CAST(? AS VARCHAR(10))) AS E FETCH FIRST 1 ROW ONLY"), "{there}");
+        assert!(
+            there.contains("ENDING_RECEIVER_NAME => CAST(? AS VARCHAR(10))) AS E FETCH FIRST 1 ROW ONLY"),
+            "{there}"
+        );
         assert!(there.contains("STARTING_TIMESTAMP => CAST(TO_TIMESTAMP(?, "), "{there}");
         for sql in [statements::CHAIN, statements::JOURNAL, statements::COLUMNS, statements::SYSTEM] {
             assert_eq!(Dialect::PostgreSql.statement(sql), sql);
