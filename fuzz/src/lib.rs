@@ -55,6 +55,7 @@ pub fn records(input: &[u8]) {
         kind: HeadingKind::ALL.get(usize::from(options & 7)).copied(),
         stream: [None, Some(false), Some(true), None][usize::from(options >> 3 & 3)],
         record_length: (options & 0x20 != 0).then_some(126 + usize::from(*length) * 8),
+        ..Wanted::default()
     };
     for whole in [false, true] {
         let _ = detect::detect(headings(), wanted, capture, whole);
