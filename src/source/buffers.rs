@@ -26,8 +26,7 @@ pub(super) struct Ready {
 
 impl Ready {
     pub(super) fn push(&mut self, record: &[u8]) {
-        self.bytes.extend_from_slice(&u32::try_from(record.len()).unwrap_or(u32::MAX).to_be_bytes());
-        self.bytes.extend_from_slice(record);
+        super::frame(&mut self.bytes, record);
     }
 
     /// Hands out the next bytes; `None` when there are none.

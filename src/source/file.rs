@@ -349,16 +349,4 @@ impl Feed for CaptureFeed {
         let whole = place.and_then(|p| serde_json::to_value(p).ok()).unwrap_or_default();
         Ok(Place { whole, part: None })
     }
-
-    fn stored(&mut self, _: i64) -> Result<(), FeedError> {
-        Ok(())
-    }
-
-    fn passed(&mut self, _: i64) -> Vec<String> {
-        Vec::new()
-    }
-
-    fn is_settled(&self) -> bool {
-        true
-    }
 }

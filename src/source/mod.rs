@@ -110,11 +110,15 @@ pub trait Feed {
     fn place(&mut self) -> Result<Place, FeedError>;
 
     /// Everything handed out so far is on the disk, with its place, in batches up to this one.
-    fn stored(&mut self, batch: i64) -> Result<(), FeedError>;
+    fn stored(&mut self, _batch: i64) -> Result<(), FeedError> {
+        Ok(())
+    }
 
     /// Every output has passed the batches before this one: what they came from is needed no more. Returns sentences for
     /// the log.
-    fn passed(&mut self, before: i64) -> Vec<String>;
+    fn passed(&mut self, _before: i64) -> Vec<String> {
+        Vec::new()
+    }
 
     /// Parts whose places are needed no more, since the last call.
     fn forgotten(&mut self) -> Vec<String> {
@@ -122,5 +126,13 @@ pub trait Feed {
     }
 
     /// Whether nothing is left to be done when outputs pass batches.
-    fn is_settled(&self) -> bool;
+    fn is_settled(&self) -> bool {
+        true
+    }
+}
+
+/// Puts a record behind others, each behind its 4-byte length.
+fn frame(to: &mut Vec<u8>, record: &[u8]) {
+    to.extend_from_slice(&u32::try_from(record.len()).unwrap_or(u32::MAX).to_be_bytes());
+    to.extend_from_slice(record);
 }

@@ -20,6 +20,7 @@ use crate::{
         },
         journal::compose::invariant,
     },
+    source::frame,
     spool::batch::{checksum, hex as in_hex},
 };
 
@@ -127,8 +128,7 @@ impl HistoryTail {
                     again.swap_remove(i);
                     continue;
                 }
-                bytes.extend_from_slice(&u32::try_from(record.len()).unwrap_or(0).to_be_bytes());
-                bytes.extend_from_slice(record);
+                frame(&mut bytes, record);
                 marks.push((time, what));
             }
             read += marks.len();

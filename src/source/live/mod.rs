@@ -243,18 +243,6 @@ impl Feed for LiveFeed {
     fn place(&mut self) -> Result<Place, FeedError> {
         Ok(Place { whole: serde_json::to_value(&self.place).unwrap_or_default(), part: None })
     }
-
-    fn stored(&mut self, _: i64) -> Result<(), FeedError> {
-        Ok(())
-    }
-
-    fn passed(&mut self, _: i64) -> Vec<String> {
-        Vec::new()
-    }
-
-    fn is_settled(&self) -> bool {
-        true
-    }
 }
 
 impl Drop for LiveFeed {

@@ -15,7 +15,10 @@ use super::{
     query::{Query, QueryError},
     statements::{self, Columns, DATA},
 };
-use crate::source::chain::{Gap, JournalPlace};
+use crate::source::{
+    chain::{Gap, JournalPlace},
+    frame,
+};
 
 /// Looks that must agree before something counts as missing.
 const DOUBTS: u32 = 5;
@@ -378,8 +381,7 @@ impl Tail {
                     }
                 }
                 let record = self.reader.record(row, sequence, &data, stated);
-                bytes.extend_from_slice(&u32::try_from(record.len()).unwrap_or(0).to_be_bytes());
-                bytes.extend_from_slice(record);
+                frame(&mut bytes, record);
                 numbers.push(sequence);
                 read = sequence;
             }

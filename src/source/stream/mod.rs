@@ -197,14 +197,6 @@ impl Feed for StreamFeed {
         }
         Ok(())
     }
-
-    fn passed(&mut self, _: i64) -> Vec<String> {
-        Vec::new()
-    }
-
-    fn is_settled(&self) -> bool {
-        true
-    }
 }
 
 /// QAUDJRN1, receiver library, receiver, sequence number in 20 digits; the rest is blank.
