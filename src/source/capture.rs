@@ -2,100 +2,29 @@
 //!
 //! Memory is bounded by one buffer, whatever the size of the capture. Records are borrowed from it. The file is
 //! only read; it is not mapped, because a file that shrinks while it is mapped kills the process.
+mod error;
+mod open;
+
 use std::{
     fs::File,
     io::{self, Read, Seek, SeekFrom},
     os::unix::fs::FileExt,
-    path::{Path, PathBuf},
     sync::Arc,
 };
 
-use super::{
-    buffers::{BufferError, Buffers},
-    history::{History, HistoryError},
-};
-use crate::decode::{
-    history::{
-        compose::HistoryComposer,
-        record::{RECORD, is_history},
-    },
-    journal::{
-        Catalog, Heading, HeadingKind,
-        compose::Composer,
-        detect::{self, Found, HistoryInput, Unknown, Wanted},
-        record::{Framing, Split, split},
-    },
+pub use error::CaptureError;
+pub use open::check_paths;
+
+use crate::decode::journal::{
+    Heading,
+    detect::{self, Found, Wanted},
+    record::{Framing, Split, split},
 };
 
 /// The front of a capture that is looked at to find its heading and record length.
 const SAMPLE: usize = 1 << 20;
 /// Bytes read at a time: small enough to stay in the second-level cache between reading and decoding.
 const CHUNK: usize = 128 << 10;
-
-/// Why a capture cannot be read, or not to its end.
-#[derive(Debug, thiserror::Error)]
-pub enum CaptureError {
-    /// The file cannot be opened or read.
-    #[error("{name}: cannot read it at offset {offset}: {source}")]
-    Io {
-        /// File name.
-        name: String,
-        /// Bytes read before.
-        offset: u64,
-        /// Why.
-        source: io::Error,
-    },
-    /// A directory.
-    #[error("{name}: this is a directory, expected a capture file: name its files, for example {name}/*")]
-    Directory {
-        /// File name.
-        name: String,
-    },
-    /// It is no capture, or not the one that the options say.
-    #[error("{name}: {reason}")]
-    Unknown {
-        /// File name.
-        name: String,
-        /// Why.
-        reason: Unknown,
-    },
-    /// Buffers of QjoRetrieveJournalEntries that are not what they are to be.
-    #[error("{name}: {why}")]
-    Buffer {
-        /// File name.
-        name: String,
-        /// What is wrong, and where.
-        why: BufferError,
-    },
-    /// A history log file that is not what it is to be.
-    #[error("{name}: {why}")]
-    History {
-        /// File name.
-        name: String,
-        /// What is wrong, and where.
-        why: HistoryError,
-    },
-    /// The file was written over while it was read.
-    #[error("{name}: what stood before byte {offset} is not what was read there: the file was written anew")]
-    Changed {
-        /// File name.
-        name: String,
-        /// Where reading was to go on.
-        offset: u64,
-    },
-    /// A length prefix that cannot be one: what follows cannot be told apart.
-    #[error(
-        "{name}: offset {offset}: expected the 4-byte length of a record (1 to 1048576), got {got}: the stream is damaged from here on; entries before it were read"
-    )]
-    BadLength {
-        /// File name.
-        name: String,
-        /// Where.
-        offset: u64,
-        /// The number that stands there.
-        got: u32,
-    },
-}
 
 /// What stands at the front of what is not handed out yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,89 +73,7 @@ pub struct Capture {
     file: Option<File>,
 }
 
-impl CaptureError {
-    /// What reading failed with.
-    fn reading(name: String, offset: u64, source: io::Error) -> CaptureError {
-        let inner = source.get_ref();
-        if let Some(why) = inner.and_then(|e| e.downcast_ref::<BufferError>()) {
-            return CaptureError::Buffer { name, why: why.clone() };
-        }
-        if let Some(why) = inner.and_then(|e| e.downcast_ref::<HistoryError>()) {
-            return CaptureError::History { name, why: why.clone() };
-        }
-        CaptureError::Io { name, offset, source }
-    }
-}
-
-/// The heading of records that are made.
-fn type5(headings: &[Arc<Heading>], name: &str) -> Result<Arc<Heading>, CaptureError> {
-    headings.iter().find(|h| h.kind == HeadingKind::Type5).cloned().ok_or_else(|| CaptureError::Unknown {
-        name: name.to_owned(),
-        reason: Unknown::NoHeading { tried: "*TYPE5".to_owned(), begin: String::new() },
-    })
-}
-
 impl Capture {
-    /// Opens a capture (`-` is standard input) and finds out what it is.
-    pub fn open(path: &Path, headings: &[Arc<Heading>], wanted: Wanted) -> Result<Capture, CaptureError> {
-        let name = if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() };
-        let io = |source| CaptureError::Io { name: name.clone(), offset: 0, source };
-        let (input, size, moves): (Box<dyn Read>, Option<u64>, Option<File>) = if path == Path::new("-") {
-            (Box::new(io::stdin().lock()), None, None)
-        } else {
-            let file = File::open(path).map_err(io)?;
-            let meta = file.metadata().map_err(io)?;
-            if meta.is_dir() {
-                return Err(CaptureError::Directory { name });
-            }
-            let moves = if meta.is_file() { file.try_clone().ok() } else { None };
-            (Box::new(file), meta.is_file().then_some(meta.len()), moves)
-        };
-        // Read as the records that stand in the buffers; a place among these is none in the file.
-        if let Some(format) = wanted.buffers {
-            let composer = Composer::new(type5(headings, &name)?);
-            return Capture::made(name, Box::new(Buffers::new(input, format, composer)), headings);
-        }
-        let capture = Capture::new(name, input, size, headings, wanted)?;
-        Ok(Capture { file: moves, ..capture })
-    }
-
-    /// Opens a history log file: as records that are made of its messages.
-    pub fn open_history(path: &Path, catalog: &Catalog, headings: &[Arc<Heading>]) -> Result<Capture, CaptureError> {
-        let (name, input) = if path == Path::new("-") {
-            ("standard input".to_owned(), Box::new(io::stdin().lock()) as Box<dyn Read>)
-        } else {
-            let name = path.display().to_string();
-            let file = File::open(path).map_err(|source| CaptureError::Io { name: name.clone(), offset: 0, source })?;
-            (name, Box::new(file) as Box<dyn Read>)
-        };
-        let composer = Composer::new(type5(headings, &name)?);
-        let composer = HistoryComposer::new(composer, catalog.history(), catalog.messages().clone());
-        let mut capture = Capture::made(name, Box::new(History::new(input, composer)), headings)?;
-        capture.found.history = true;
-        Ok(capture)
-    }
-
-    /// Whether a file is to be opened as a history log file. Of standard input nothing is read to find out.
-    pub fn is_history(path: &Path, wanted: Wanted) -> bool {
-        match wanted.history {
-            None => false,
-            Some(HistoryInput::Sure) => true,
-            Some(HistoryInput::Seen) => {
-                let mut front = [0; 2 * RECORD];
-                let file = File::open(path).ok().filter(|f| f.metadata().is_ok_and(|m| m.is_file()));
-                let got = file.and_then(|f| f.read_at(&mut front, 0).ok()).unwrap_or(0);
-                is_history(front.get(..got).unwrap_or(&[]))
-            }
-        }
-    }
-
-    /// Records that were made out of something else.
-    fn made(name: String, records: Box<dyn Read>, headings: &[Arc<Heading>]) -> Result<Capture, CaptureError> {
-        let wanted = Wanted { kind: Some(HeadingKind::Type5), stream: Some(true), ..Wanted::default() };
-        Capture::new(name, records, None, headings, wanted)
-    }
-
     /// Goes on at an offset that [`Capture::offset`] returned before, in this run or another, and looks again whether there
     /// is more. Only for files.
     pub fn skip_to(&mut self, offset: u64) -> Result<(), CaptureError> {
@@ -484,16 +331,4 @@ impl Capture {
             return Ok(());
         }
     }
-}
-
-/// The captures of a command line, checked to be there before the first is read.
-pub fn check_paths(paths: &[PathBuf]) -> Result<(), CaptureError> {
-    for path in paths.iter().filter(|p| *p != Path::new("-")) {
-        let name = path.display().to_string();
-        let file = File::open(path).map_err(|source| CaptureError::Io { name: name.clone(), offset: 0, source })?;
-        if file.metadata().is_ok_and(|m| m.is_dir()) {
-            return Err(CaptureError::Directory { name });
-        }
-    }
-    Ok(())
 }

@@ -1,0 +1,86 @@
+//! Why a capture cannot be read.
+use std::io;
+
+use crate::{
+    decode::journal::detect::Unknown,
+    source::{buffers::BufferError, history::HistoryError},
+};
+
+/// Why a capture cannot be read, or not to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum CaptureError {
+    /// The file cannot be opened or read.
+    #[error("{name}: cannot read it at offset {offset}: {source}")]
+    Io {
+        /// File name.
+        name: String,
+        /// Bytes read before.
+        offset: u64,
+        /// Why.
+        source: io::Error,
+    },
+    /// A directory.
+    #[error("{name}: this is a directory, expected a capture file: name its files, for example {name}/*")]
+    Directory {
+        /// File name.
+        name: String,
+    },
+    /// It is no capture, or not the one that the options say.
+    #[error("{name}: {reason}")]
+    Unknown {
+        /// File name.
+        name: String,
+        /// Why.
+        reason: Unknown,
+    },
+    /// Buffers of QjoRetrieveJournalEntries that are not what they are to be.
+    #[error("{name}: {why}")]
+    Buffer {
+        /// File name.
+        name: String,
+        /// What is wrong, and where.
+        why: BufferError,
+    },
+    /// A history log file that is not what it is to be.
+    #[error("{name}: {why}")]
+    History {
+        /// File name.
+        name: String,
+        /// What is wrong, and where.
+        why: HistoryError,
+    },
+    /// The file was written over while it was read.
+    #[error("{name}: what stood before byte {offset} is not what was read there: the file was written anew")]
+    Changed {
+        /// File name.
+        name: String,
+        /// Where reading was to go on.
+        offset: u64,
+    },
+    /// A length prefix that cannot be one: what follows cannot be told apart.
+    #[error(
+        "{name}: offset {offset}: expected the 4-byte length of a record (1 to 1048576), got {got}: the stream is damaged from here on; entries before it were read"
+    )]
+    BadLength {
+        /// File name.
+        name: String,
+        /// Where.
+        offset: u64,
+        /// The number that stands there.
+        got: u32,
+    },
+}
+
+impl CaptureError {
+    /// What reading failed with.
+    pub(super) fn reading(name: String, offset: u64, source: io::Error) -> CaptureError {
+        let inner = source.get_ref();
+        if let Some(why) = inner.and_then(|e| e.downcast_ref::<BufferError>()) {
+            return CaptureError::Buffer { name, why: why.clone() };
+        }
+        if let Some(why) = inner.and_then(|e| e.downcast_ref::<HistoryError>()) {
+            return CaptureError::History { name, why: why.clone() };
+        }
+        CaptureError::Io { name, offset, source }
+    }
+}
