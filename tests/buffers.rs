@@ -1,10 +1,10 @@
 //! Saved buffers of QjoRetrieveJournalEntries, written by `tests/tools/make_rjne.py`, which shares no code with the product.
 mod support;
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{fs, path::PathBuf};
 
 use serde_json::Value;
-use support::program::{Run, folder, qaudjrn};
+use support::program::{Run, folder, qaudjrn, tool};
 use tempfile::TempDir;
 
 /// Buffers, and what must come out of them: for each entry where its buffer begins in the file, and its truth.
@@ -16,18 +16,8 @@ struct Made {
 fn make(dir: &TempDir, args: &str) -> Made {
     let path = dir.path().join("day.rjne");
     let truth = dir.path().join("day.rjne.truth");
-    let tool = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/tools/make_rjne.py");
-    let made = Command::new("python3")
-        .arg(tool)
-        .args(["--out".as_ref(), path.as_os_str(), "--truth".as_ref(), truth.as_os_str()])
-        .args(args.split_whitespace())
-        .output()
-        .unwrap();
-    assert!(made.status.success(), "make_rjne.py {args}: {}", String::from_utf8_lossy(&made.stderr));
-    let text = fs::read_to_string(truth).unwrap();
     let (mut buffer, mut entries) = (0, Vec::new());
-    for line in text.split('\n').filter(|l| !l.is_empty()) {
-        let line: Value = serde_json::from_str(line).unwrap();
+    for line in tool("make_rjne.py", &path, &truth, args) {
         match line["buffer"]["offset"].as_u64() {
             Some(offset) => buffer = offset,
             None => entries.push((buffer, line)),

@@ -1,12 +1,12 @@
 //! History log files (QHST), written by `tests/tools/make_qhst.py`, which shares no code with the product.
 mod support;
 
-use std::{collections::BTreeMap, fs, path::PathBuf, process::Command};
+use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use serde_json::Value;
 use support::{
     ebcdic::plain,
-    program::{Run, folder, qaudjrn, replay},
+    program::{Run, folder, qaudjrn, replay, tool},
 };
 use tempfile::TempDir;
 
@@ -19,20 +19,7 @@ struct Made {
 fn make(dir: &TempDir, args: &str) -> Made {
     let path = dir.path().join("QHST26324A");
     let truth = dir.path().join("truth");
-    let tool = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/tools/make_qhst.py");
-    let made = Command::new("python3")
-        .arg(tool)
-        .args(["--out".as_ref(), path.as_os_str(), "--truth".as_ref(), truth.as_os_str()])
-        .args(args.split_whitespace())
-        .output()
-        .unwrap();
-    assert!(made.status.success(), "make_qhst.py {args}: {}", String::from_utf8_lossy(&made.stderr));
-    // A text may hold U+0085 and the like, where `lines` would not cut.
-    let truth = fs::read_to_string(truth).unwrap();
-    Made {
-        path,
-        truth: truth.split('\n').filter(|l| !l.is_empty()).map(|l| serde_json::from_str(l).unwrap()).collect(),
-    }
+    Made { truth: tool("make_qhst.py", &path, &truth, args), path }
 }
 
 fn decode(made: &Made, options: &str) -> (Run, Vec<Value>) {

@@ -41,6 +41,20 @@ pub fn make(folder: &TempDir, name: &str, args: &str) -> Made {
     Made { path, truth: truth.lines().map(|l| serde_json::from_str(l).expect("JSON")).collect() }
 }
 
+/// Runs `tests/tools/TOOL --out OUT --truth TRUTH ARGS`, which writes a file and its truth; returns the lines of the truth.
+pub fn tool(tool: &str, out: &Path, truth: &Path, args: &str) -> Vec<Value> {
+    let made = Command::new("python3")
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tools").join(tool))
+        .args([OsStr::new("--out"), out.as_os_str(), OsStr::new("--truth"), truth.as_os_str()])
+        .args(args.split_whitespace())
+        .output()
+        .expect("python3 starts");
+    assert!(made.status.success(), "{tool} {args}: {}", String::from_utf8_lossy(&made.stderr));
+    // A text may hold U+0085 and the like, where `lines` would not cut.
+    let text = fs::read_to_string(truth).expect("the truth");
+    text.split('\n').filter(|l| !l.is_empty()).map(|l| serde_json::from_str(l).expect("JSON")).collect()
+}
+
 /// A heading field of a truth, as text.
 pub fn head<'a>(truth: &'a Value, name: &str) -> &'a str {
     truth["header"][name].as_str().unwrap_or("")
