@@ -93,7 +93,7 @@ pub struct Field {
     pub columns: Columns,
     /// How well it is known.
     pub confidence: Confidence,
-    /// A reserved area: no value.
+    /// A reserved area, or a field that the table turns off: no value, no role.
     pub reserved: bool,
     /// What the field is to filters and encoders.
     pub role: Option<String>,
@@ -107,6 +107,8 @@ pub struct Field {
     pub length_field: Option<usize>,
     /// What the codes mean.
     pub values: BTreeMap<String, String>,
+    /// IBM's column of SYSTOOLS.AUDIT_JOURNAL_xx where it is not the name in upper case.
+    pub column: Option<String>,
     /// What else is known.
     pub note: Option<String>,
 }
@@ -215,6 +217,9 @@ struct RawField {
     confidence: Confidence,
     #[serde(default)]
     reserved: bool,
+    /// Found to be wrong on the system that the table is for; `qaudjrn doctor --layouts` writes it.
+    #[serde(default)]
+    off: bool,
     role: Option<String>,
     group: Option<String>,
     flag: Option<String>,
@@ -223,6 +228,7 @@ struct RawField {
     length_field: Option<String>,
     #[serde(default)]
     values: BTreeMap<String, String>,
+    column: Option<String>,
     note: Option<String>,
 }
 
@@ -316,13 +322,14 @@ impl RawLayout {
                 length: f.length,
                 kind: f.kind,
                 confidence: f.confidence,
-                reserved: f.reserved,
-                role: f.role.take(),
-                flag: f.group.take().zip(f.flag.take()),
+                reserved: f.reserved || f.off,
+                role: f.role.take().filter(|_| !f.off),
+                flag: f.group.take().zip(f.flag.take()).filter(|_| !f.off),
                 continues: find(&f.name, &f.continues)?,
                 ccsid_field: find(&f.name, &f.ccsid_field)?,
                 length_field: find(&f.name, &f.length_field)?,
                 values: std::mem::take(&mut f.values),
+                column: f.column.take(),
                 note: f.note.take(),
                 label: std::mem::take(&mut f.label),
                 name: f.name.clone(),
@@ -375,6 +382,18 @@ mod tests {
         let text = format!("{HEAD}[[field]]\nname='a'\nj5=610\ntyp='char'\nlength=1\n");
         let e = Layout::parse(&text).unwrap_err();
         assert!(e.contains("typ") && e.contains("line"), "{e}");
+    }
+
+    #[test]
+    fn a_field_that_is_off_has_no_value_and_no_role() {
+        let text = format!(
+            "{HEAD}[[field]]\nname='a'\nj5=610\ntype='char'\nlength=10\nrole='object_name'\noff=true\ncolumn='OBJECT'\n"
+        );
+        let layout = Layout::parse(&text).unwrap();
+        assert_eq!(layout.role("object_name"), None);
+        let field = layout.field("a").unwrap();
+        assert!(field.reserved);
+        assert_eq!(field.column.as_deref(), Some("OBJECT"));
     }
 
     #[test]
