@@ -1,7 +1,10 @@
 use std::path::Path;
 
 use super::*;
-use crate::filter::{Dimension, UserMatch};
+use crate::{
+    filter::{Dimension, UserMatch},
+    source::live::odbc,
+};
 
 fn parse(text: &str) -> Config {
     Config::parse(text, "agent.toml", Path::new("."), &Catalog::shipped().unwrap())
@@ -341,6 +344,39 @@ fn what_the_doctor_looks_at_is_named_in_full() {
         ("library = []", "unknown key doctor.library: did you mean libraries?"),
     ] {
         let found = problems(&format!("[doctor]\n{text}\n"));
+        assert!(found.iter().any(|p| p.contains(says)), "{says:?} is not in {found:?}");
+    }
+}
+
+#[test]
+fn an_odbc_source_has_one_way_in_and_no_secret_in_the_configuration() {
+    let odbc = |rest: &str| {
+        let found = problems(&format!("[[source]]\nname = \"p\"\nkind = \"odbc\"\ntimezone = \"UTC\"\n{rest}\n"));
+        let (built, rest): (Vec<String>, Vec<String>) = found.into_iter().partition(|p| p.contains("without ODBC"));
+        // Where the program cannot, that is said, with what to do; the keys are checked all the same.
+        assert_eq!(built.is_empty(), odbc::IS_BUILT, "{built:?}");
+        assert!(
+            built.iter().all(|p| p.starts_with("agent.toml:3:8: error: ") && p.contains("--features odbc")),
+            "{built:?}"
+        );
+        rest
+    };
+    assert_eq!(odbc("connection = \"c\"\ndialect = \"postgresql\"\nfrom = \"oldest\""), Vec::<String>::new());
+    assert_eq!(odbc("dsn = \"PROD01\"\nuser = \"AUDITOR\"\npassword = \"p\""), Vec::<String>::new());
+    assert_eq!(odbc("dsn = \"PROD01\""), Vec::<String>::new());
+    for (text, says) in [
+        ("", "source.connection is missing"),
+        ("connection = \"c\"\ndsn = \"PROD01\"", "agent.toml:6:7: error: source.dsn: connection is there too"),
+        (
+            "connection = \"c\"\nuser = \"AUDITOR\"",
+            "agent.toml:6:8: error: source.connection: user and password stand in",
+        ),
+        ("dsn = \"PROD01\"\nuser = \"AUDITOR\"", "user and password go together"),
+        ("dsn = \"DRIVER=x;PWD=y\"", "expected the name of a data source"),
+        ("dsn = \"PROD01\"\ndialect = \"oracle\"", "expected db2i or postgresql"),
+        ("dsn = \"PROD01\"\naddress = \"prod01\"", "unknown key source.address"),
+    ] {
+        let found = odbc(text);
         assert!(found.iter().any(|p| p.contains(says)), "{says:?} is not in {found:?}");
     }
 }
