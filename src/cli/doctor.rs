@@ -6,7 +6,7 @@ use std::{
 
 use anyhow::anyhow;
 
-use super::{Exit, Failure, setup::load};
+use super::{Exit, Failure, doctor_layouts, setup::load};
 use crate::{
     config::{Config, SourceConfig, source::Input},
     decode::journal::Catalog,
@@ -29,7 +29,7 @@ use crate::{
 /// Options of `doctor`.
 #[derive(clap::Args, Debug)]
 #[command(
-    after_help = "Only queries are sent; commands that would change something are shown and never run.\nExit codes: 0 nothing found, or notes only; 3 errors or warnings were found, with --receivers: a detached receiver is not delivered; 1 a system or the spool could not be looked at; 2 usage or configuration."
+    after_help = "Only queries are sent; commands that would change something are shown and never run.\nExit codes: 0 nothing found, or notes only; 3 errors or warnings were found, with --receivers: a detached receiver is not delivered, with --layouts: a field differs; 1 a system or the spool could not be looked at; 2 usage or configuration."
 )]
 pub struct Args {
     /// The configuration: its sources of the kinds mapepire and odbc are looked at
@@ -37,10 +37,15 @@ pub struct Args {
     config: PathBuf,
     /// Only this source
     #[arg(long, value_name = "NAME")]
-    source: Option<String>,
+    pub(super) source: Option<String>,
     /// Which receivers are delivered to every output, and may be saved and deleted
     #[arg(long)]
     receivers: bool,
+    /// Compare the layout tables with IBM's own columns (SYSTOOLS.AUDIT_JOURNAL_xx), by entries that are there
+    #[arg(long, conflicts_with = "receivers")]
+    layouts: bool,
+    #[command(flatten)]
+    pub(super) proof: doctor_layouts::Proof,
     /// Ask as this profile, such as an auditor's, not as the agent's
     #[arg(long, value_name = "PROFILE", requires = "password")]
     user: Option<String>,
@@ -49,7 +54,7 @@ pub struct Args {
     password: Option<String>,
     /// One JSON object
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 /// Runs it.
@@ -69,6 +74,9 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
             args.config.display()
         )));
     }
+    if args.layouts {
+        return doctor_layouts::run(args, &live);
+    }
     let mut systems = Vec::new();
     for (source, options) in live {
         let mut report = SystemReport {
@@ -86,11 +94,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     }
     let waits = systems.iter().filter_map(|s| s.receivers.as_ref()).any(|r| receivers::something_waits(r));
     let report = Report::new(systems);
-    let text = if args.json { report.json() } else { report.table() };
-    match io::stdout().write_all(text.as_bytes()) {
-        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => return Err(Failure::failed(e)),
-        _ => {}
-    }
+    print(&if args.json { report.json() } else { report.table() })?;
     Ok(match args.receivers {
         _ if report.failed() => Exit::Failed,
         true if waits => Exit::Finished,
@@ -99,8 +103,16 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     })
 }
 
+/// To the standard output; nobody there is no failure.
+pub(super) fn print(text: &str) -> Result<(), Failure> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(Failure::failed(e)),
+        _ => Ok(()),
+    }
+}
+
 /// Logs in, once: a login that is refused is not tried again, because three disable the profile.
-fn connect(args: &Args, options: &LiveOptions) -> Result<Box<dyn Query>, String> {
+pub(super) fn connect(args: &Args, options: &LiveOptions) -> Result<Box<dyn Query>, String> {
     let mut to = options.database.clone();
     if let (Some(user), Some(password)) = (&args.user, &args.password) {
         let password = Pem::parse(password)?;

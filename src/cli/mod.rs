@@ -2,6 +2,7 @@
 pub mod check;
 pub mod decode;
 pub mod doctor;
+pub mod doctor_layouts;
 pub mod explain;
 pub mod input;
 pub mod pin;

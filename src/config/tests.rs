@@ -373,7 +373,7 @@ fn an_odbc_source_has_one_way_in_and_no_secret_in_the_configuration() {
         ),
         ("dsn = \"PROD01\"\nuser = \"AUDITOR\"", "user and password go together"),
         ("dsn = \"DRIVER=x;PWD=y\"", "expected the name of a data source"),
-        ("dsn = \"PROD01\"\ndialect = \"oracle\"", "expected db2i or postgresql"),
+        ("dsn = \"PROD01\"\ndialect = \"oracle\"", "expected \"db2i\", \"postgresql\""),
         ("dsn = \"PROD01\"\naddress = \"prod01\"", "unknown key source.address"),
     ] {
         let found = odbc(text);

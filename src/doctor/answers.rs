@@ -309,11 +309,7 @@ fn reading(
     let Some(receiver) = attached else { return Ok(None) };
     let columns = match columns {
         Some(columns) => columns,
-        None => Columns::of(
-            db.all(statements::COLUMNS, &["DISPLAY_JOURNAL"])?
-                .iter()
-                .filter_map(|r| r.first().and_then(Option::as_deref)),
-        ),
+        None => Columns::ask(db)?,
     };
     let first = receiver.first.max(1).to_string();
     let (library, name) = (receiver.library.as_str(), receiver.name.as_str());

@@ -4,6 +4,7 @@
 //! to the system are queries (R40); commands that would change something are printed for the administrator.
 pub mod answers;
 pub mod findings;
+pub mod layouts;
 pub mod questions;
 pub mod receivers;
 pub mod report;

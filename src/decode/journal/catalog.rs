@@ -3,6 +3,7 @@
 //! A layout is parsed when an entry of its type is first met, so that a start takes a few milliseconds; a folder
 //! given by the user is parsed at once, so that a mistake in it is an error before the first entry.
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
@@ -59,7 +60,7 @@ pub struct Catalog {
 }
 
 struct Source {
-    text: &'static str,
+    text: Cow<'static, str>,
     parsed: OnceLock<Arc<Layout>>,
 }
 
@@ -102,7 +103,7 @@ impl Catalog {
             .filter(|(name, _)| !name.starts_with('_'))
             .map(|(name, text)| {
                 let code = name.trim_end_matches(".toml").to_owned();
-                (code, Source { text, parsed: OnceLock::new() })
+                (code, Source { text: Cow::Borrowed(text), parsed: OnceLock::new() })
             })
             .collect();
         for (name, (path, text)) in overlay {
@@ -119,7 +120,7 @@ impl Catalog {
             let parsed = OnceLock::new();
             let code = layout.code.clone();
             parsed.get_or_init(|| Arc::new(layout));
-            sources.insert(code, Source { text: "", parsed });
+            sources.insert(code, Source { text: Cow::Owned(text), parsed });
         }
         Ok(Catalog {
             headings: headings.into_iter().map(Arc::new).collect(),
@@ -146,8 +147,13 @@ impl Catalog {
             return Some(l);
         }
         // The shipped tables are parsed by a test; a table that failed here would be a type nobody knows.
-        let layout = Layout::parse(source.text).ok()?;
+        let layout = Layout::parse(&source.text).ok()?;
         Some(source.parsed.get_or_init(|| Arc::new(layout)))
+    }
+
+    /// The table of an entry type as text: JSON as the build makes it, or TOML as a folder has it.
+    pub fn text(&self, code: &str) -> Option<&str> {
+        Some(&self.sources.get(code)?.text)
     }
 
     /// The layout of history log messages, our own entry type QH. It is none of [`Catalog::codes`].
@@ -227,7 +233,7 @@ mod tests {
     fn every_shipped_table_parses_and_there_are_86() {
         let catalog = Catalog::shipped().unwrap();
         for code in catalog.codes() {
-            let text = catalog.sources.get(code).unwrap().text;
+            let text = catalog.text(code).unwrap();
             let layout = Layout::parse(text).unwrap_or_else(|e| panic!("{code}: {e}"));
             assert_eq!(layout.code, code);
             assert!(catalog.levels().type_row(code).is_some(), "{code} has no title");

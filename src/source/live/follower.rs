@@ -104,11 +104,7 @@ impl Follower {
         let db = db.as_mut();
         let columns = match self.options.columns {
             Some(columns) => columns,
-            None => {
-                let names = db.all(statements::COLUMNS, &["DISPLAY_JOURNAL"])?;
-                let names = names.iter().filter_map(|row| row.first().and_then(Option::as_deref));
-                Columns::of(names)
-            }
+            None => Columns::ask(db)?,
         };
         let (server, user, now, mut offset) = self.system(db)?;
         let system = if self.site.system.is_empty() { server.clone() } else { self.site.system.clone() };

@@ -3,6 +3,8 @@
 //! Parameters are texts (Mapepire sends all of them so), numbers come back as texts: a sequence number does not fit a JSON number.
 //! Names of columns and parameters: IBM's pages of DISPLAY_JOURNAL, JOURNAL_INFO, JOURNAL_RECEIVER_INFO, SYSPARMS, SYSROUTINES.
 
+use super::query::{Query, QueryError};
+
 /// Names of the parameters and columns of a table function of QSYS2. Parameter: the function.
 pub const COLUMNS: &str = "SELECT P.PARAMETER_NAME AS \"NAME\" FROM QSYS2.SYSPARMS P WHERE P.SPECIFIC_SCHEMA = 'QSYS2' AND P.SPECIFIC_NAME IN (SELECT R.SPECIFIC_NAME FROM QSYS2.SYSROUTINES R WHERE R.ROUTINE_SCHEMA = 'QSYS2' AND R.ROUTINE_NAME = ?) ORDER BY P.ORDINAL_POSITION";
 
@@ -36,6 +38,12 @@ pub struct Columns {
 }
 
 impl Columns {
+    /// Asks the catalog.
+    pub fn ask(db: &mut dyn Query) -> Result<Columns, QueryError> {
+        let names = db.all(COLUMNS, &["DISPLAY_JOURNAL"])?;
+        Ok(Columns::of(names.iter().filter_map(|row| row.first().and_then(Option::as_deref))))
+    }
+
     /// By what [`COLUMNS`] answers.
     pub fn of<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Columns {
         let has = |name: &str| names.clone().any(|n| n.trim_end() == name);
@@ -54,6 +62,12 @@ pub fn page(columns: Columns) -> String {
     format!(
         "SELECT CAST(SEQUENCE_NUMBER AS VARCHAR(21)) AS \"SEQUENCE_NUMBER\", CAST(ENTRY_TIMESTAMP AS VARCHAR(32)) AS \"ENTRY_TIMESTAMP\", JOURNAL_CODE AS \"JOURNAL_CODE\", JOURNAL_ENTRY_TYPE AS \"JOURNAL_ENTRY_TYPE\", JOB_NAME AS \"JOB_NAME\", JOB_USER AS \"JOB_USER\", JOB_NUMBER AS \"JOB_NUMBER\", PROGRAM_NAME AS \"PROGRAM_NAME\", PROGRAM_LIBRARY AS \"PROGRAM_LIBRARY\", OBJECT AS \"OBJECT\", OBJECT_TYPE AS \"OBJECT_TYPE\", {user} AS \"USER_NAME\", {remote}RECEIVER_LIBRARY AS \"RECEIVER_LIBRARY\", RECEIVER_NAME AS \"RECEIVER_NAME\", LENGTH(ENTRY_DATA) AS \"LENGTH\", HEX(VARBINARY(ENTRY_DATA, {DATA})) AS \"ENTRY_DATA\" {RANGE}"
     )
+}
+
+/// Entries of one type, as [`page`] has them. Parameters: those of the range, with the entry type behind the journal codes.
+pub fn page_of_type(columns: Columns) -> String {
+    let codes = "JOURNAL_CODES => CAST(? AS VARCHAR(48))";
+    page(columns).replace(codes, &format!("{codes}, JOURNAL_ENTRY_TYPES => CAST(? AS VARCHAR(2))"))
 }
 
 /// More of the data of one entry. Parameters: the first byte, from 1, and those of the range.

@@ -411,12 +411,12 @@ impl Tail {
 }
 
 /// Nothing in the range: CPF7062, which is normal.
-fn is_empty(e: &QueryError) -> bool {
+pub fn is_empty(e: &QueryError) -> bool {
     e.message_id() == Some("CPF7062")
 }
 
 /// The receiver or the number is not there.
-fn is_loss(e: &QueryError) -> bool {
+pub fn is_loss(e: &QueryError) -> bool {
     matches!(e.message_id(), Some("CPF9801" | "CPF9810" | "CPF9812" | "CPF7025" | "CPF7053"))
 }
 

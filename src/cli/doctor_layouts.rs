@@ -1,0 +1,160 @@
+//! `doctor --layouts`: proves the layout tables on a system, and writes what was proven as tables for `--layouts`.
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, anyhow};
+use chrono::Utc;
+
+use super::{Exit, Failure, doctor};
+use crate::{
+    config::SourceConfig,
+    decode::journal::{Catalog, HeadingKind, compose::Composer},
+    doctor::layouts::{
+        compare, overlay,
+        pairs::{Asker, Read, is_code},
+        report::{self, SystemProof},
+    },
+    source::live::{
+        LiveOptions, chain, entry,
+        query::{Query, QueryError},
+        statements::{self, Columns},
+    },
+};
+
+/// Options of `doctor --layouts`.
+#[derive(clap::Args, Debug)]
+pub struct Proof {
+    /// Only these entry types; default: all that the system has a table function for
+    #[arg(long, value_name = "TYPES", value_delimiter = ',', requires = "layouts")]
+    types: Vec<String>,
+    /// Entries of a type that are compared at most, the newest receivers first
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..=10_000), requires = "layouts")]
+    entries: u16,
+    /// Write a table for each type in which something agreed or differed: for --layouts of the other commands
+    #[arg(long, value_name = "DIR", requires = "layouts")]
+    write: Option<PathBuf>,
+    /// Prove the tables of this folder instead of the shipped ones
+    #[arg(long, value_name = "DIR", requires = "layouts")]
+    tables: Option<PathBuf>,
+}
+
+/// Runs it.
+pub fn run(args: &doctor::Args, live: &[(&SourceConfig, &LiveOptions)]) -> Result<Exit, Failure> {
+    let proof = &args.proof;
+    let catalog = Catalog::with_folder(proof.tables.as_deref()).map_err(Failure::usage)?;
+    if let Some(code) = proof.types.iter().find(|c| !is_code(c) || !catalog.has(c)) {
+        return Err(Failure::usage(anyhow!(
+            "--types: {code:?} is no entry type with a table: `qaudjrn types` lists them"
+        )));
+    }
+    if proof.write.is_some() && live.len() > 1 {
+        return Err(Failure::usage(anyhow!(
+            "--write: the configuration has {} live systems, and each has its own tables: add --source NAME",
+            live.len()
+        )));
+    }
+    let mut systems = Vec::new();
+    for (source, options) in live {
+        let mut report = SystemProof { source: source.name.clone(), ..SystemProof::default() };
+        report.failed = prove(args, source, options, &catalog, &mut report).err();
+        systems.push(report);
+    }
+    if let Some(folder) = &proof.write {
+        for system in &mut systems {
+            write(folder, &catalog, system).map_err(Failure::failed)?;
+        }
+    }
+    let report = report::Proof::new(systems);
+    doctor::print(&if args.json { report.json() } else { report.table() })?;
+    Ok(match () {
+        () if report.failed() => Exit::Failed,
+        () if report.differ > 0 => Exit::Finished,
+        () => Exit::Done,
+    })
+}
+
+/// Asks a system; what was compared until something failed stays in the report.
+fn prove(
+    args: &doctor::Args,
+    source: &SourceConfig,
+    options: &LiveOptions,
+    catalog: &Catalog,
+    report: &mut SystemProof,
+) -> Result<(), String> {
+    let tail = &options.tail;
+    if (tail.library.as_str(), tail.journal.as_str()) != ("QSYS", "QAUDJRN") {
+        return Err(format!(
+            "SYSTOOLS.AUDIT_JOURNAL_xx read QSYS/QAUDJRN only, and journal is {}/{}",
+            tail.library, tail.journal
+        ));
+    }
+    let heading = catalog.heading(HeadingKind::Type5).ok_or("there is no table of the *TYPE5 heading")?.clone();
+    let mut db = doctor::connect(args, options)?;
+    let (columns, chain) = begin(db.as_mut(), options, report).map_err(|e| e.to_string())?;
+    if chain.is_empty() {
+        return Err(format!("QSYS/QAUDJRN has no receivers that {} can see", report.asker));
+    }
+    let name = entry::encode(source.charset, &report.system);
+    let composer = Composer::new(heading.clone()).always("system_name", &name);
+    let reader = entry::Reader::new(composer, source.charset, columns);
+    let mut asker = Asker::new(db.as_mut(), tail, columns, reader, chain);
+    let types = match args.proof.types.as_slice() {
+        [] => asker.types().map_err(|e| e.to_string())?.into_iter().filter(|code| catalog.has(code)).collect(),
+        given => given.to_vec(),
+    };
+    if types.is_empty() {
+        return Err(
+            "this system has no table function SYSTOOLS.AUDIT_JOURNAL_xx: 7.3 and 7.4 got them by PTF".to_owned()
+        );
+    }
+    for code in types {
+        let Read { columns, pairs, without_columns, why } =
+            asker.read(&code, usize::from(args.proof.entries)).map_err(|e| format!("{code}: {e}"))?;
+        let Some(layout) = catalog.layout(&code) else { continue };
+        let mut one = compare::compare(layout, &heading, source.charset, &columns, &pairs);
+        (one.without_columns, one.why) = (without_columns, why);
+        report.types.push(one);
+    }
+    Ok(())
+}
+
+/// Who answers and who asks, the columns of DISPLAY_JOURNAL, and the receivers.
+fn begin(
+    db: &mut dyn Query,
+    options: &LiveOptions,
+    report: &mut SystemProof,
+) -> Result<(Columns, Vec<chain::Receiver>), QueryError> {
+    let row = db.all(statements::SYSTEM, &[])?.into_iter().next().unwrap_or_default();
+    let text = |n: usize| row.get(n).and_then(Option::as_deref).unwrap_or("").trim().to_owned();
+    (report.system, report.asker) = (text(2), text(3));
+    let columns = match options.columns {
+        Some(columns) => columns,
+        None => Columns::ask(db)?,
+    };
+    Ok((columns, chain::read(db, &options.tail.library, &options.tail.journal)?))
+}
+
+/// Writes a table for each type in which something is to be changed; a file that was not written here is left alone.
+fn write(folder: &Path, catalog: &Catalog, system: &mut SystemProof) -> anyhow::Result<()> {
+    let of = format!("{}, {}", system.system, Utc::now().format("%Y-%m-%d"));
+    fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    for report in &mut system.types {
+        let path = folder.join(format!("{}.toml", report.entry_type));
+        let text = catalog.text(&report.entry_type).unwrap_or_default();
+        let Some(table) = overlay::table(text, report, &of).map_err(|e| anyhow!("table {}: {e}", report.entry_type))?
+        else {
+            continue;
+        };
+        if fs::read_to_string(&path).is_ok_and(|there| !there.starts_with(overlay::MARK)) {
+            return Err(anyhow!(
+                "{} is there and was not written by doctor --layouts: it stays as it is; name another folder",
+                path.display()
+            ));
+        }
+        fs::write(&path, table).with_context(|| format!("cannot write {}", path.display()))?;
+        report.written = Some(path.display().to_string());
+    }
+    Ok(())
+}
