@@ -301,6 +301,36 @@ fn r40_the_command_way_needs_no_login_and_data_longer_than_an_answer_is_fetched(
 }
 
 #[test]
+fn the_offset_that_the_system_says_is_kept_with_each_batch() {
+    let system = System::start("--entries 50");
+    // Nobody takes them: the batches stay in the spool.
+    let output = "[[output]]\nname = \"a\"\naddress = \"tcp://127.0.0.1:1\"\n";
+    let agent = Agent::new(folder(), &format!("{}{output}", system.source("from = \"oldest\"")));
+    let child = agent.start();
+    let database = agent.dir.path().join("state/spool.db");
+    let batches = || -> Vec<Value> {
+        let Ok(db) = rusqlite::Connection::open_with_flags(&database, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)
+        else {
+            return Vec::new();
+        };
+        let Ok(mut query) = db.prepare("SELECT about FROM batch ORDER BY id") else { return Vec::new() };
+        let rows = query.query_map([], |row| row.get::<_, String>(0)).unwrap();
+        rows.map(|text| serde_json::from_str(&text.unwrap()).unwrap()).collect()
+    };
+    let read = |b: &[Value]| b.iter().map(|b| b["read"].as_u64().unwrap()).sum::<u64>();
+    agent.wait("the entries", SOON, || read(&batches()) == 51);
+    let before = batches().len();
+    assert!(batches().iter().all(|b| b["system_offset"] == 7_200 && b["zone"] == "Etc/GMT-2"), "{:#?}", batches());
+    // Summer time ends there, and the zone of the source knows of none.
+    system.tell(json!({"cmd": "offset", "seconds": 3_600}));
+    agent.wait("the clock", SOON, || agent.log().contains("the system's clock is +01:00 from UTC"));
+    system.tell(json!({"cmd": "append", "count": 5}));
+    agent.wait("the entries behind", SOON, || read(&batches()) == 56);
+    stop(&agent, child);
+    assert!(batches().iter().skip(before).all(|b| b["system_offset"] == 3_600), "{:#?}", batches());
+}
+
+#[test]
 fn what_the_system_answers_wrong_is_told_with_what_to_do() {
     let system = System::start("--entries 50");
     system.tell(json!({"cmd": "authority", "missing": ["PAGE"]}));

@@ -98,6 +98,8 @@ struct Intake<'a> {
     /// Notices in the batch.
     notices: u64,
     dropped: BTreeMap<RuleId, u64>,
+    /// What the system itself says of its clock.
+    system_offset: Option<i32>,
     /// The hash that the next batch is chained to.
     before: Hash,
 }
@@ -117,6 +119,7 @@ fn take_in(config: &SourceConfig, orders: &Arc<Orders>, report: &Report) -> anyh
         let (mut ended, mut now) = (false, false);
         // The place alone is something to be stored.
         let mut moved = false;
+        let mut offset = None;
         match step {
             Step::Record(record) => intake.record(&record)?,
             Step::Say(text) => {
@@ -143,6 +146,8 @@ fn take_in(config: &SourceConfig, orders: &Arc<Orders>, report: &Report) -> anyh
                 intake.tracker.forget();
                 (now, moved) = (true, true);
             }
+            // What came before is stored with the offset from before.
+            Step::Offset(seconds) => (now, offset) = (true, Some(seconds)),
             Step::Halted(text) => {
                 log(format_args!("source {}: {text}", config.name));
                 report.set(|d| d.state = format!("stopped: {text}"));
@@ -161,6 +166,7 @@ fn take_in(config: &SourceConfig, orders: &Arc<Orders>, report: &Report) -> anyh
             }
             since = Instant::now();
         }
+        intake.system_offset = offset.or(intake.system_offset);
         if intake.is_empty() {
             since = Instant::now();
         }
@@ -223,6 +229,7 @@ impl<'a> Intake<'a> {
             builder: Builder::new(Continuity::default(), &before),
             notices: 0,
             dropped: BTreeMap::new(),
+            system_offset: None,
             before,
         }
     }
@@ -318,6 +325,7 @@ impl<'a> Intake<'a> {
         about.heading = heading.to_owned();
         about.ccsid = self.config.charset.ccsid().0;
         about.zone = self.config.zone.name().to_owned();
+        about.system_offset = self.system_offset;
         about.system = self.tracker.system().to_owned();
         about.receiver = match last.library.as_str() {
             "" => last.receiver.clone(),

@@ -59,6 +59,8 @@ pub enum Step<'a> {
     Moved,
     /// Something is missing before the place, which is behind it now; what comes next is no second gap.
     Missing(Gap),
+    /// The offset from UTC, in seconds east, that the system itself says from here on.
+    Offset(i32),
     /// It does nothing more until the configuration is read again, and this is why.
     Halted(String),
     /// Nothing was handed out, and nothing was waited for: ask again.

@@ -41,6 +41,9 @@ pub struct Continuity {
     pub ccsid: u16,
     /// IANA zone of the system.
     pub zone: String,
+    /// The offset from UTC, in seconds east, that the system itself said when the batch was read; live systems only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system_offset: Option<i32>,
     /// System of the last entry.
     pub system: String,
     /// Receiver of the last entry, with its library: LIBRARY/RECEIVER.

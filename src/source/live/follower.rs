@@ -31,8 +31,8 @@ use crate::{
 const IDLE: [(u32, u32); 3] = [(60, 5), (10, 2), (0, 1)];
 /// How long a connection is waited for that could not be made: at first, and at most.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
-/// How often the system's clock is compared with the zone of the source.
-const CLOCK: Duration = Duration::from_secs(60);
+/// How often the system is asked for the offset of its clock.
+const CLOCK: Duration = Duration::from_secs(10);
 
 /// The thread that asks.
 pub(super) struct Follower {
@@ -112,7 +112,7 @@ impl Follower {
         let remote = if columns.remote { "with" } else { "without" };
         self.say(format!("connected to {server} as {user} ({job}); {user_column}, {remote} remote addresses"));
         told.clear();
-        self.compare_clock(offset);
+        self.tell_clock(offset);
         let site = &self.site;
         let composer = || {
             let name = entry::encode(site.charset, &system);
@@ -154,7 +154,7 @@ impl Follower {
                 let now = self.system(db)?.3;
                 if now != offset {
                     offset = now;
-                    self.compare_clock(offset);
+                    self.tell_clock(offset);
                 }
             }
             let apart = IDLE.iter().find(|(looks, _)| idle >= *looks).map_or(1, |(_, times)| *times);
@@ -172,8 +172,12 @@ impl Follower {
         Ok((text(2).to_owned(), text(3).to_owned(), text(0).to_owned(), offset(text(1))))
     }
 
-    /// Says where the clock of the system is not that of the zone of the source: every time would be wrong.
-    fn compare_clock(&self, offset: Option<i32>) {
+    /// Hands on the offset of the system's clock, to be kept with what is read, and says where it is not that of the zone of the
+    /// source: every time would be wrong.
+    fn tell_clock(&self, offset: Option<i32>) {
+        if let Some(offset) = offset {
+            let _ = self.to.send(Word::News(News::Offset(offset)));
+        }
         let here = self.site.zone.offset_from_utc_datetime(&Utc::now().naive_utc()).fix().local_minus_utc();
         match offset {
             Some(there) if there != here => self.say(format!(

@@ -207,6 +207,7 @@ impl Feed for LiveFeed {
                     self.place.journal = place;
                     return Ok(Step::Missing(gap));
                 }
+                Ok(Word::News(News::Offset(seconds))) => return Ok(Step::Offset(seconds)),
                 Ok(Word::News(News::Say(text))) => return Ok(Step::Say(text)),
                 Ok(Word::Halted(text)) => {
                     self.halted = true;

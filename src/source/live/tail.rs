@@ -77,6 +77,8 @@ pub enum News {
     Missing(Gap, TailPlace),
     /// Messages of the history log, each behind its 4-byte length, with the mark of each.
     History(Vec<u8>, Vec<Mark>),
+    /// The system's offset from UTC in seconds east, from here on.
+    Offset(i32),
     /// For the log.
     Say(String),
 }
