@@ -30,8 +30,8 @@ pub const RIGHTS: &str = "SELECT AUTHORIZATION_USER AS \"USER\", OBJECT_AUTHORIT
 /// The table functions over audit entries, one an entry type; which there are depends on release and PTF level.
 pub const AUDIT_FUNCTIONS: &str = "SELECT R.ROUTINE_NAME AS \"NAME\" FROM QSYS2.SYSROUTINES R WHERE R.ROUTINE_SCHEMA = 'SYSTOOLS' AND R.ROUTINE_NAME LIKE 'AUDIT_JOURNAL___' ORDER BY R.ROUTINE_NAME";
 
-/// The columns of one of them. Parameter: the function.
-pub const AUDIT_COLUMNS: &str = "SELECT P.PARAMETER_NAME AS \"NAME\", P.DATA_TYPE AS \"TYPE\", CAST(P.CCSID AS VARCHAR(11)) AS \"CCSID\" FROM QSYS2.SYSPARMS P WHERE P.SPECIFIC_SCHEMA = 'SYSTOOLS' AND P.PARAMETER_MODE = 'OUT' AND P.SPECIFIC_NAME IN (SELECT R.SPECIFIC_NAME FROM QSYS2.SYSROUTINES R WHERE R.ROUTINE_SCHEMA = 'SYSTOOLS' AND R.ROUTINE_NAME = ?) ORDER BY P.ORDINAL_POSITION";
+/// The parameters and, behind them, the columns of one of them. Parameter: the function.
+pub const AUDIT_COLUMNS: &str = "SELECT P.PARAMETER_NAME AS \"NAME\", P.DATA_TYPE AS \"TYPE\", CAST(P.CCSID AS VARCHAR(11)) AS \"CCSID\" FROM QSYS2.SYSPARMS P WHERE P.SPECIFIC_SCHEMA = 'SYSTOOLS' AND P.SPECIFIC_NAME IN (SELECT R.SPECIFIC_NAME FROM QSYS2.SYSROUTINES R WHERE R.ROUTINE_SCHEMA = 'SYSTOOLS' AND R.ROUTINE_NAME = ?) ORDER BY P.ORDINAL_POSITION";
 
 /// These columns of the audit entries of a type, behind the sequence number. Parameters: name of the receiver, twice, the first and the
 /// last number, the library of the receiver, twice.

@@ -50,6 +50,10 @@ const COMMON: &[&str] = &[
     "ARM_NUMBER",
 ];
 
+/// Parameters of these functions: SYSPARMS lists them before the columns.
+const PARAMETERS: &[&str] =
+    &["JOB", "PROGRAM", "STARTING_TIMESTAMP", "ENDING_TIMESTAMP", "STARTING_SEQUENCE", "ENDING_SEQUENCE"];
+
 /// What was read of one type.
 #[derive(Debug, Default)]
 pub struct Read {
@@ -102,7 +106,7 @@ impl<'a> Asker<'a> {
         let mut read = Read::default();
         let function = format!("AUDIT_JOURNAL_{code}");
         let rows = refused(self.db.all(questions::AUDIT_COLUMNS, &[&function]), &mut read.why)?.unwrap_or_default();
-        read.columns = rows.iter().filter_map(column).filter(|c| !COMMON.contains(&c.name.as_str())).collect();
+        read.columns = rows.iter().filter_map(column).filter(is_own).collect();
         if read.columns.is_empty() {
             let none = format!("this system has no SYSTOOLS.{function}, or its catalog does not show the columns");
             read.why = if read.why.is_empty() { none } else { format!("{none}: {}", read.why) };
@@ -207,6 +211,13 @@ fn column(row: &Row) -> Option<Column> {
         && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b"_#@$".contains(&b));
     let kind = kind(text(1), text(2) == "65535")?;
     named.then(|| Column { name: name.to_owned(), kind })
+}
+
+/// Whether a column is the type's own.
+fn is_own(column: &Column) -> bool {
+    let name = column.name.as_str();
+    let is_receiver = name.starts_with("STARTING_RECEIVER_") || name.starts_with("ENDING_RECEIVER_");
+    !COMMON.contains(&name) && !PARAMETERS.contains(&name) && !is_receiver
 }
 
 /// What a DATA_TYPE of SYSPARMS holds. The short names are those of SYSCOLUMNS.
