@@ -569,6 +569,36 @@ fn mistakes_in_rules_over_history_messages_are_errors_with_their_place() {
 }
 
 #[test]
+fn messages_are_asked_for_by_their_ids() {
+    let dir = folder();
+    let message = |id| Message { job: "000001/QUSER/QZDASOINIT", user: "BILL", id, severity: 0, text: "t" };
+    let path = file(&dir, &["CPF1124", "CPF1164", "CPIAD09", "CPF1124"].map(message));
+    for (types, sent) in [
+        ("QH", &["CPF1124", "CPF1164", "CPIAD09", "CPF1124"][..]),
+        ("cpf1124,CPIAD09", &["CPF1124", "CPIAD09", "CPF1124"]),
+        ("QH-CPF1164", &["CPF1164"]),
+        ("PW,CPF9999", &[]),
+    ] {
+        let run = replay(&format!("--system S --format json --types {types}"), &[&path]);
+        let id = |l: &str| serde_json::from_str::<Value>(l).unwrap()["event_id"].as_str().unwrap().to_owned();
+        assert_eq!(run.lines().into_iter().map(id).collect::<Vec<_>>(), sent, "{types}");
+    }
+    qaudjrn("replay --system S --types CPF112", &[&path]).says(2, &["or CPF1164 for a message of the history log"]);
+    // Outputs may let them pass first; `[filter] types` is about journal entries.
+    let config = dir.path().join("agent.toml");
+    let output = "[[output]]\nname = \"a\"\naddress = \"null\"\npriority_types = [\"*AUTFAIL\", \"CPF1393\"]\n";
+    fs::write(&config, output).unwrap();
+    qaudjrn(&format!("check --config {}", config.display()), &[]).says(0, &[]);
+    fs::write(&config, "[filter]\ntypes.send = [\"PW\", \"CPF1164\"]\ntypes.exclude = [\"QH\"]\n").unwrap();
+    let run = qaudjrn(&format!("check --config {}", config.display()), &[]);
+    assert_eq!(run.code, 2);
+    for said in ["2:21: error: types.send: \"CPF1164\"", "3:18: error: types.exclude: \"QH\"", "chosen by history.send"]
+    {
+        assert!(run.stdout.contains(said), "{}", run.stdout);
+    }
+}
+
+#[test]
 fn other_files_are_no_history_log_and_explain_and_what_if_read_it_too() {
     let dir = folder();
     let path = dir.path().join("text");

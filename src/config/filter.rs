@@ -202,7 +202,7 @@ impl RuleReader<'_> {
             }
             let mut found: Vec<(TypeRule, Placed<String>)> = Vec::new();
             for item in list.value {
-                match item.value.parse() {
+                match TypeRule::of_entries(&item.value) {
                     Ok(rule) => found.push((rule, item)),
                     Err(e) => r.error(item.place, format!("types.send: {e}")),
                 }
@@ -227,7 +227,7 @@ impl RuleReader<'_> {
             }
         }
         let exclude = t.strings("exclude", r);
-        self.list(exclude, "types.exclude", |s: &str| s.parse::<TypeRule>(), &mut rules.types.exclude, r);
+        self.list(exclude, "types.exclude", TypeRule::of_entries, &mut rules.types.exclude, r);
     }
 
     fn both<T, E: std::fmt::Display>(

@@ -47,7 +47,7 @@ fn values_out_of_range_are_refused_with_the_range() {
         ("line.sd_id = \"a b\"", "RFC 5424"),
         ("line.vendor = \"\"", "1 to 40 bytes"),
         ("line.vendor = \"a|b\"", "1 to 40 bytes"),
-        ("filter.types.send = [\"PWX\"]", "write PW, PW-P or *SECURITY"),
+        ("filter.types.send = [\"PWX\"]", "write PW, PW-P, *SECURITY"),
         ("filter.types.send = [\"*SECURTY\"]", "did you mean *SECURITY"),
         ("filter.types.exclude = [\"QQ\"]", "did you mean"),
         ("filter.users.match = \"both\"", "\"effective\", \"job\", \"either\""),

@@ -19,8 +19,25 @@ pub enum TypeRule {
     Level(String),
     /// A type.
     Type(String),
-    /// A type and a detail code.
+    /// A type and a detail code; of the history log's own type QH the code is the message id.
     Detail(String, String),
+}
+
+/// The entry type of history log messages.
+const HISTORY: &str = "QH";
+
+impl TypeRule {
+    /// Whether it is about messages of the history log. `[filter] types` has none of these: `history` chooses among them.
+    pub fn is_history(&self) -> bool {
+        matches!(self, TypeRule::Type(t) | TypeRule::Detail(t, _) if t == HISTORY)
+    }
+
+    /// A rule of `[filter] types`.
+    pub fn of_entries(s: &str) -> Result<TypeRule, UnknownType> {
+        let rule: TypeRule = s.parse()?;
+        let hint = ": messages of the history log are chosen by history.send".to_owned();
+        if rule.is_history() { Err(UnknownType { written: s.to_owned(), hint }) } else { Ok(rule) }
+    }
 }
 
 /// `types.send` and `types.exclude`.
@@ -61,12 +78,22 @@ impl FromStr for TypeRule {
     fn from_str(s: &str) -> Result<TypeRule, UnknownType> {
         let s = s.trim().to_uppercase();
         let is_type = |t: &str| t.len() == 2 && t.bytes().all(|b| b.is_ascii_alphanumeric());
+        let is_message = |s: &str| {
+            s.len() == 7
+                && s.starts_with(|c: char| c.is_ascii_uppercase())
+                && s.bytes().take(3).all(|b| b.is_ascii_alphanumeric())
+                && s.bytes().skip(3).all(|b| b.is_ascii_digit() || (b'A'..=b'F').contains(&b))
+        };
         match s.split_once('-') {
             _ if s == "*ALL" => Ok(TypeRule::All),
             _ if s.len() > 1 && s.starts_with('*') => Ok(TypeRule::Level(s)),
             None if is_type(&s) => Ok(TypeRule::Type(s)),
+            None if is_message(&s) => Ok(TypeRule::Detail(HISTORY.to_owned(), s)),
             Some((t, d)) if is_type(t) && !d.is_empty() => Ok(TypeRule::Detail(t.to_owned(), d.to_owned())),
-            _ => Err(UnknownType { written: s, hint: ": write PW, PW-P or *SECURITY".into() }),
+            _ => Err(UnknownType {
+                written: s,
+                hint: ": write PW, PW-P, *SECURITY, or CPF1164 for a message of the history log".into(),
+            }),
         }
     }
 }
@@ -164,7 +191,7 @@ pub fn check(catalog: &Catalog, rule: &TypeRule) -> Result<(), UnknownType> {
         TypeRule::Level(l) => {
             Err(nearest(l, &mut catalog.levels().levels.iter().map(|l| l.value.as_str()).chain(["*ALL"])))
         }
-        TypeRule::Type(t) | TypeRule::Detail(t, _) if catalog.has(t) => Ok(()),
+        TypeRule::Type(t) | TypeRule::Detail(t, _) if catalog.has(t) || rule.is_history() => Ok(()),
         TypeRule::Type(t) | TypeRule::Detail(t, _) => Err(nearest(t, &mut catalog.codes())),
     }
 }
