@@ -154,6 +154,11 @@ impl Said {
     }
 }
 
+/// Whether bytes that come as digits are zero bytes or blanks only, as where there is no file id.
+fn is_blank_hex(hex: &str) -> bool {
+    hex.bytes().all(|b| b == b'0') || hex.as_bytes().chunks(2).all(|b| b == b"40")
+}
+
 /// A whole number, as DECIMAL or INTEGER is cast to text.
 fn number(text: &str) -> Option<i64> {
     let text = text.trim();
@@ -202,6 +207,7 @@ impl Tally {
         let mut t = Tally { words: Some(BTreeMap::new()), time: column.kind == ColumnKind::Time, ..Tally::default() };
         for (ours, pair) in ours.iter().zip(pairs) {
             let theirs = pair.theirs.get(at).and_then(Option::as_deref).unwrap_or("").trim_end();
+            let theirs = if column.kind == ColumnKind::Bytes && is_blank_hex(theirs) { "" } else { theirs };
             t.add(ours, theirs, column.kind, &pair.id);
         }
         t
@@ -275,6 +281,7 @@ impl Tally {
                 (Verdict::NotComparable, "IBM gives a time, the field is none".to_owned())
             }
             Some(_) if self.different > 0 && self.equal == 0 && self.is_one_code() => {
+                codes = self.words.take().into_iter().flatten().collect();
                 (Verdict::NotComparable, "one code only, which IBM writes as a word".to_owned())
             }
             Some(_) if self.different > 0 => (Verdict::Differ, String::new()),
@@ -283,6 +290,9 @@ impl Tally {
             Some(_) if self.relative > 0 => (Verdict::NotComparable, "relative paths only".to_owned()),
             Some(_) => (Verdict::NotComparable, "no value in these entries".to_owned()),
         };
+        if verdict != Verdict::Differ {
+            (self.different, self.example) = (0, None);
+        }
         // One value, however often, may stand at many places: it takes two to show that this is the place.
         let shown = verdict == Verdict::Agree && self.values.len() > 1 && self.only_ours == 0;
         let action = match verdict {

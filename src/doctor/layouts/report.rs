@@ -118,7 +118,9 @@ fn entry_type(t: &mut String, one: &TypeReport) {
 
 fn field(t: &mut String, f: &FieldReport) {
     let (word, found) = match f.verdict {
-        Verdict::Agree => ("agree", format!("{} equal, {} different values", f.equal, f.values)),
+        Verdict::Agree => {
+            ("agree", format!("{} equal, {} value{}", f.equal, f.values, if f.values == 1 { "" } else { "s" }))
+        }
         Verdict::Differ => ("DIFFER", format!("{} of {}", f.different, f.different + f.equal)),
         Verdict::NotComparable => ("-", String::new()),
     };

@@ -182,6 +182,21 @@ def do_values(server, values):
             server.system.values[name] = (value, None) if isinstance(value, int) else (None, value)
 
 
+def do_audit(server, type=None, there=None, column=None, how=None, to=None, lacks=None, backwards=None):
+    """Table functions over audit entries: one is not there; a column (by its name) is missing, null, constant, shift (a byte off) or rename (`to`);
+    the first rows of each answer are lacking; the rows come in another order."""
+    audit = server.system.audit
+    if there is not None:
+        (audit.gone.discard if there else audit.gone.add)(type)
+    if column is not None:
+        if how not in (None, "missing", "null", "constant", "shift", "rename"):
+            raise ValueError(f"no such fault: {how}")
+        audit.faults[type, column] = (how, to)
+    audit.lacks = audit.lacks if lacks is None else lacks
+    audit.backwards = audit.backwards if backwards is None else backwards
+    return {"types": audit.types(), "columns": [c.name for c in audit.columns(type)] if type else []}
+
+
 def do_catalog(server, catalog):
     """Which columns DISPLAY_JOURNAL has: new, middle (no remote columns) or old (nor USER_NAME)."""
     server.system.catalog = catalog

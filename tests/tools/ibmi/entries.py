@@ -29,7 +29,7 @@ class Template:
     """One kind of entry. `data` is its entry data; the rest are the columns of DISPLAY_JOURNAL."""
 
     __slots__ = ("code", "type", "job_name", "job_user", "job_number", "program", "program_library", "object", "object_type",
-                 "user", "address", "port", "data", "number", "plain", "remote", "tail")
+                 "user", "address", "port", "data", "fields", "number", "plain", "remote", "tail")
 
     def __init__(self, code, type, data, job=("QSYSARB", "QSYS", "000000"), program=("*NONE", ""), user="QSYS",
                  object=None, object_type=None, address=None, port=None):
@@ -38,6 +38,7 @@ class Template:
         self.program, self.program_library = program
         self.object, self.object_type = object, object_type
         self.address, self.port = address, port
+        self.fields = None  # what a right decoder says of its data, where that is known
         self.number = None  # its place among the templates of the system
         cells = self.cells(False)
         self.plain = ",".join(cells)
@@ -65,13 +66,16 @@ def from_capture(count=500, seed=7, size=0, truth=None, extra=()):
     """Templates out of `count` entries made by make_capture.py; `truth` keeps what a right decoder must say of them."""
     with tempfile.TemporaryDirectory() as folder:
         capture = pathlib.Path(folder, "entries.type5")
-        command = [sys.executable, MAKE_CAPTURE, "--out", capture, "--count", count, "--seed", seed, "--entdtalen", ROOM, *extra]
-        if truth:
-            command += ["--truth", truth]
+        truth = truth or pathlib.Path(folder, "truth")
+        command = [sys.executable, MAKE_CAPTURE, "--out", capture, "--count", count, "--seed", seed, "--entdtalen", ROOM, "--truth", truth, *extra]
         subprocess.run([str(part) for part in command], check=True, stderr=subprocess.DEVNULL)
-        content = capture.read_bytes()
+        content, said = capture.read_bytes(), [json.loads(line) for line in pathlib.Path(truth).read_text(encoding="utf-8").splitlines()]
     length = HEADER + ROOM
-    return [template_of(content[at:at + length], number, size) for number, at in enumerate(range(0, len(content), length))]
+    templates = [template_of(content[at:at + length], number, size) for number, at in enumerate(range(0, len(content), length))]
+    for template, of in zip(templates, said):
+        # Data of another size is not what the truth is about.
+        template.fields = of.get("fields") if of.get("complete") and not size else None
+    return templates
 
 
 def template_of(record, number, size):

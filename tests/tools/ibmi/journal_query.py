@@ -23,7 +23,7 @@ def number(text):
 class Selection:
     """The entries of one DISPLAY_JOURNAL call: segments (receiver, first index, end index) and the templates that count."""
 
-    def __init__(self, system, journal_library, journal, library, name, codes, end_library, end_name, start=None, end=None, since=None):
+    def __init__(self, system, journal_library, journal, library, name, codes, end_library, end_name, start=None, end=None, since=None, type=None):
         self.system, self.journal = system, system.journal
         if (journal_library, journal) != (self.journal.library, self.journal.name) or not self.journal.there:
             raise cpf("CPF9801", journal, journal_library)
@@ -34,7 +34,7 @@ class Selection:
         else:
             self.segments = self.numbered(chain, number(start), number(end))
         self.segments = [segment for segment in self.segments if segment[1] < segment[2]]
-        wanted = [template.code in self.codes for template in system.templates]
+        wanted = [template.code in self.codes and type in (None, template.type) for template in system.templates]
         self.wanted = None if all(wanted) else wanted
         if self.first() is None:
             raise cpf("CPF7062")

@@ -8,6 +8,7 @@ import pathlib
 import time
 
 import control
+from audit_tables import Tables
 from entries import from_capture
 from recorded import RecordedDatabase
 from session import Server
@@ -55,6 +56,7 @@ def build(options):
     system.stamp_style, system.end_beyond = options.stamps, options.end_beyond
     system.profiles[options.user.upper()] = Profile(options.password)
     system.set_pool(from_capture(options.templates, options.seed, options.entry_bytes, options.truth, options.capture_args.split()))
+    system.audit = Tables(system)
     stats = Stats()
     if options.recorded:
         database = RecordedDatabase(system, stats, options.recorded)

@@ -4,6 +4,7 @@ Db2's own checks are made where the agent depends on them: a column that the cat
 """
 import time
 
+import audit_tables
 import security
 from entries import gson
 from errors import SqlError, cpf
@@ -22,6 +23,7 @@ PAGE = ('SELECT CAST(SEQUENCE_NUMBER AS VARCHAR(21)) AS "SEQUENCE_NUMBER", CAST(
         'JOB_NUMBER AS "JOB_NUMBER", PROGRAM_NAME AS "PROGRAM_NAME", PROGRAM_LIBRARY AS "PROGRAM_LIBRARY", OBJECT AS "OBJECT", '
         'OBJECT_TYPE AS "OBJECT_TYPE", {user} AS "USER_NAME", {remote}RECEIVER_LIBRARY AS "RECEIVER_LIBRARY", '
         'RECEIVER_NAME AS "RECEIVER_NAME", LENGTH(ENTRY_DATA) AS "LENGTH", HEX(VARBINARY(ENTRY_DATA, 16000)) AS "ENTRY_DATA" ' + NUMBERED)
+TYPED = PAGE.replace("JOURNAL_CODES => CAST(? AS VARCHAR(48))", "JOURNAL_CODES => CAST(? AS VARCHAR(48)), JOURNAL_ENTRY_TYPES => CAST(? AS VARCHAR(2))")
 REST = 'SELECT HEX(VARBINARY(SUBSTRING(ENTRY_DATA, CAST(? AS INTEGER), 16000), 16000)) AS "ENTRY_DATA" ' + NUMBERED
 AT_TIME = f'SELECT CAST(SEQUENCE_NUMBER AS VARCHAR(21)) AS "SEQUENCE_NUMBER" {SINCE} FETCH FIRST 1 ROW ONLY'
 COLUMNS = ("""SELECT P.PARAMETER_NAME AS "NAME" FROM QSYS2.SYSPARMS P WHERE P.SPECIFIC_SCHEMA = 'QSYS2' AND P.SPECIFIC_NAME IN """
@@ -66,6 +68,8 @@ RESULTS = {
                 TEXT("FROM_JOB", 28), TEXT("FROM_PROGRAM", 10), TEXT("MESSAGE_LIBRARY", 10), TEXT("MESSAGE_FILE", 10), TEXT("MESSAGE_TOKENS", 8192),
                 TEXT("MESSAGE_TEXT", 1024)],
     "VALUES": [("00001", "INTEGER", 11)],
+    "AUDIT_FUNCTIONS": [TEXT("NAME", 128)],
+    "AUDIT_COLUMNS": [TEXT("NAME", 128), TEXT("TYPE", 128), TEXT("CCSID", 11)],
     **security.RESULTS,
 }
 CATALOG = {  # DISPLAY_JOURNAL's columns that differ between releases, after those all have
@@ -81,11 +85,13 @@ COMMON = ["JOURNAL_LIBRARY", "JOURNAL_NAME", "STARTING_RECEIVER_NAME", "STARTING
 def known():
     """Each text that is answered: its statement and which columns it wants beyond the common ones."""
     plain = {COLUMNS: "COLUMNS", SYSTEM: "SYSTEM", SYSTEM_VALUES: "SYSTEM_VALUES", JOURNAL: "JOURNAL", CHAIN: "CHAIN", REST: "REST",
-             AT_TIME: "AT_TIME", HISTORY: "HISTORY", VALUES: "VALUES", **security.TEXTS}
+             AT_TIME: "AT_TIME", HISTORY: "HISTORY", VALUES: "VALUES", audit_tables.FUNCTIONS: "AUDIT_FUNCTIONS",
+             audit_tables.COLUMNS: "AUDIT_COLUMNS", **security.TEXTS}
     texts = {text: (name, name, set()) for text, name in plain.items()}
     for user, column in USER_COLUMNS.items():
-        texts[PAGE.format(user=user, remote="")] = ("PAGE", "PAGE", {column})
-        texts[PAGE.format(user=user, remote=REMOTE)] = ("PAGE", "PAGE_REMOTE", {column, "REMOTE_ADDRESS", "REMOTE_PORT"})
+        for form, name in ((PAGE, "PAGE"), (TYPED, "TYPED")):
+            texts[form.format(user=user, remote="")] = (name, "PAGE", {column})
+            texts[form.format(user=user, remote=REMOTE)] = (name, "PAGE_REMOTE", {column, "REMOTE_ADDRESS", "REMOTE_PORT"})
     return texts
 
 
@@ -130,6 +136,11 @@ class Database:
         text = " ".join(sql.split())
         if not text.upper().startswith("SELECT ") and text != VALUES:
             self.stats.violation(text)
+        if text not in self.texts and (audit := self.system.audit.prepare(text)):
+            type, columns = audit
+            statement = Statement("AUDIT_ROWS", [TEXT("SEQUENCE_NUMBER", 21), *(TEXT(c.name, 8000) for c in columns)], text.count("?"))
+            statement.audit = (type, columns)
+            return statement
         if text not in self.texts:
             self.stats.refused(text)
             raise SqlError(f"[SQL0104] The stand-in does not know this statement: {text[:200]}", "42601", -104)
@@ -146,6 +157,15 @@ class Database:
         self.fail_if_told(statement.name)
         if statement.name == "PAGE":
             return self.page(statement, parameters)
+        if statement.name == "TYPED":
+            *before, type, library, name, end = parameters
+            return self.page(statement, [*before, library, name, end], type)
+        if statement.name == "AUDIT_ROWS":
+            return Rows(statement.names, self.system.audit.rows(*statement.audit, *parameters))
+        if statement.name == "AUDIT_FUNCTIONS":
+            return Rows(statement.names, self.system.audit.functions())
+        if statement.name == "AUDIT_COLUMNS":
+            return Rows(statement.names, self.system.audit.catalog(*parameters))
         if statement.name == "SYSTEM":
             return Rows(statement.names, [[*self.clock_row(), self.system.name, user.upper()]])
         if statement.name == "SYSTEM_VALUES":
@@ -155,7 +175,7 @@ class Database:
         return Rows(statement.names, getattr(self, statement.name.lower())(*parameters))
 
     def fail_if_told(self, name):
-        if name in self.system.not_authorized and name in ("PAGE", "REST", "AT_TIME"):
+        if name in self.system.not_authorized and name in ("PAGE", "TYPED", "AUDIT_ROWS", "REST", "AT_TIME"):
             raise cpf("CPF9802")
         for failure in self.failures:
             if failure[0] in (None, name):
@@ -164,9 +184,9 @@ class Database:
                     self.failures.remove(failure)
                 raise cpf(failure[1])
 
-    def page(self, statement, parameters):
+    def page(self, statement, parameters, type=None):
         journal_library, journal, library, name, start, codes, end_library, end_name, end = parameters
-        chosen = Selection(self.system, journal_library, journal, library, name, codes, end_library, end_name, start, end)
+        chosen = Selection(self.system, journal_library, journal, library, name, codes, end_library, end_name, start, end, type=type)
         return Page(chosen, statement.names, "REMOTE_ADDRESS" in statement.names)
 
     def rest(self, offset, journal_library, journal, library, name, start, codes, end_library, end_name, end):

@@ -157,6 +157,7 @@ class System:
         self.stamp_style = "ibm"
         self.end_beyond = "ok"     # or CPF7053: what DISPLAY_JOURNAL says to an ending sequence number beyond the receiver
         self.templates, self.pool = [], []
+        self.audit = None  # the table functions over audit entries (audit_tables.py), set by the scenario
         self.profiles = {}
         self.refuse_logins, self.refusal = 0, "Password is expired."
         self.not_authorized = set()  # names of the statements that are answered as if authority was missing
