@@ -1,6 +1,7 @@
 //! `doctor --layouts`: proves the layout tables on a system, and writes what was proven as tables for `--layouts`.
 use std::{
     fs,
+    io::{self, IsTerminal as _},
     path::{Path, PathBuf},
 };
 
@@ -113,6 +114,10 @@ fn prove(
         let Read { columns, pairs, without_columns, why } =
             asker.read(&code, usize::from(args.proof.entries)).map_err(|e| format!("{code}: {e}"))?;
         let Some(layout) = catalog.layout(&code) else { continue };
+        // All types take minutes, because the journal is asked once a second: somebody who waits sees that it goes on.
+        if io::stderr().is_terminal() {
+            eprintln!("qaudjrn: {}: {code}: {}", source.name, compare::entries(pairs.len()));
+        }
         let mut one = compare::compare(layout, &heading, source.charset, &columns, &pairs);
         (one.without_columns, one.why) = (without_columns, why);
         report.types.push(one);

@@ -96,7 +96,7 @@ pub fn compare(
     }
     for (at, ours) in unnamed {
         let alike = columns.iter().enumerate().filter(|(c, _)| !taken.contains(c)).find(|(c, column)| {
-            let tally = Tally::of_values(column, *c, &ours, pairs);
+            let tally = Tally::of_values(column, column.kind == ColumnKind::Bytes, *c, &ours, pairs);
             tally.different == 0 && tally.only_ours == 0 && tally.values.len() > 1
         });
         if let (Some((_, column)), Some(f)) = (alike, report.fields.get_mut(at)) {
@@ -191,23 +191,25 @@ struct Tally {
 impl Tally {
     fn of(field: &Field, column: Option<&Column>, at: usize, ours: &[Said], pairs: &[Pair]) -> Tally {
         let Some(column) = column else { return Tally::default() };
-        let mut tally = Tally::of_values(column, at, ours, pairs);
+        let is_bytes = column.kind == ColumnKind::Bytes || field.kind == FieldKind::Hex;
+        let mut tally = Tally::of_values(column, is_bytes, at, ours, pairs);
         let is_code = |said: &Said| match said {
-            Said::Text(code) => field.length == 1 || field.values.contains_key(code),
-            said => matches!(said, Said::Nothing | Said::Unknown),
+            Said::Nothing | Said::Unknown => true,
+            Said::Text(_) | Said::Bytes(_) if field.length == 1 => true,
+            said => field.values.contains_key(&said.shown()),
         };
-        let is_code = field.kind == FieldKind::Char && ours.iter().all(is_code);
+        let is_code = ours.iter().all(is_code);
         if !is_code {
             tally.words = None;
         }
         tally
     }
 
-    fn of_values(column: &Column, at: usize, ours: &[Said], pairs: &[Pair]) -> Tally {
+    fn of_values(column: &Column, is_bytes: bool, at: usize, ours: &[Said], pairs: &[Pair]) -> Tally {
         let mut t = Tally { words: Some(BTreeMap::new()), time: column.kind == ColumnKind::Time, ..Tally::default() };
         for (ours, pair) in ours.iter().zip(pairs) {
             let theirs = pair.theirs.get(at).and_then(Option::as_deref).unwrap_or("").trim_end();
-            let theirs = if column.kind == ColumnKind::Bytes && is_blank_hex(theirs) { "" } else { theirs };
+            let theirs = if is_bytes && is_blank_hex(theirs) { "" } else { theirs };
             t.add(ours, theirs, column.kind, &pair.id);
         }
         t
@@ -263,7 +265,7 @@ impl Tally {
 
     /// One code, and IBM's word for it: it may be right, and shows nothing.
     fn is_one_code(&self) -> bool {
-        self.words.as_ref().is_some_and(|words| words.len() == 1)
+        self.words.as_ref().is_some_and(|words| words.len() == 1 && !words.contains_key(""))
     }
 
     fn report(mut self, field: &Field, column: Option<String>) -> FieldReport {
@@ -276,7 +278,7 @@ impl Tally {
             (self.different, self.example, codes) = (0, None, found);
         }
         let (verdict, why) = match &column {
-            None => (Verdict::NotComparable, "no column of this name".to_owned()),
+            None => (Verdict::NotComparable, super::NO_COLUMN.to_owned()),
             Some(_) if self.different > 0 && self.time => {
                 (Verdict::NotComparable, "IBM gives a time, the field is none".to_owned())
             }

@@ -12,6 +12,9 @@ mod tests;
 
 use serde::Serialize;
 
+/// Said of a field that IBM has no column for.
+const NO_COLUMN: &str = "no column of this name";
+
 /// What came of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::{Action, FieldReport, TypeReport, Verdict, compare::entries};
+use super::{Action, FieldReport, NO_COLUMN, TypeReport, Verdict, compare::entries};
 use crate::encode::escape::printable;
 
 /// One system.
@@ -106,7 +106,13 @@ fn entry_type(t: &mut String, one: &TypeReport) {
         let _ = writeln!(t, "      {} came as bytes and not as columns", entries(one.without_columns));
     }
     if one.entries > 0 {
-        one.fields.iter().for_each(|f| field(t, f));
+        let (without, with): (Vec<&FieldReport>, Vec<&FieldReport>) =
+            one.fields.iter().partition(|f| f.why == NO_COLUMN);
+        with.into_iter().for_each(|f| field(t, f));
+        if !without.is_empty() {
+            let names: Vec<&str> = without.iter().map(|f| f.field.as_str()).collect();
+            let _ = writeln!(t, "      fields without a column: {}", names.join(" "));
+        }
         if !one.columns_without_field.is_empty() {
             let _ = writeln!(t, "      columns without a field: {}", one.columns_without_field.join(" "));
         }
