@@ -3,12 +3,14 @@
 //! There is one event model; filters and all encoders read it (R42). It is compact: an event is an entry, still as
 //! borrowed bytes, and the [`EventType`] compiled once for its entry type and heading, which says where each
 //! [`Slot`] of the event stands. Nothing is transcoded here, and a guess never becomes a slot unless asked for.
+pub mod kind;
 pub mod model;
 pub mod notice;
 pub mod slot;
 pub mod time;
 
-pub use model::{Detail, EventModel, EventType, Options};
+pub use kind::{Detail, EventType};
+pub use model::{EventModel, Options};
 pub use notice::Notice;
 pub use slot::{Slot, SlotDetail, Source};
 pub use time::{Clock, DateFormat, EntryTime};
