@@ -1,6 +1,6 @@
 //! The same audit entries twice: as bytes, from DISPLAY_JOURNAL, and as columns, from SYSTOOLS.AUDIT_JOURNAL_xx.
 //!
-//! The newest receivers first, one at a time, and never two queries of the journal within [`PACE`]: IBM warns that more disturb the
+//! The newest receivers first, one at a time, and never two queries of the journal within a second: IBM warns that more disturb the
 //! system.
 use std::{
     collections::BTreeMap,
