@@ -14,7 +14,7 @@ use crate::{
         answers,
         findings::{self, Finding, Wanted},
         receivers,
-        report::{Report, SystemReport},
+        report::{Report, SystemReport, json},
     },
     filter::types::TypeRules,
     output::{dial::Dial, pem::Pem},
@@ -94,7 +94,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     }
     let waits = systems.iter().filter_map(|s| s.receivers.as_ref()).any(|r| receivers::something_waits(r));
     let report = Report::new(systems);
-    print(&if args.json { report.json() } else { report.table() })?;
+    print(&if args.json { json(&report) } else { report.table() })?;
     Ok(match args.receivers {
         _ if report.failed() => Exit::Failed,
         true if waits => Exit::Finished,

@@ -12,10 +12,13 @@ use super::{Exit, Failure, doctor};
 use crate::{
     config::SourceConfig,
     decode::journal::{Catalog, HeadingKind, compose::Composer},
-    doctor::layouts::{
-        compare, overlay,
-        pairs::{Asker, Read, is_code},
-        report::{self, SystemProof},
+    doctor::{
+        layouts::{
+            compare, overlay,
+            pairs::{Asker, Read, is_code},
+            report::{self, SystemProof},
+        },
+        report::json,
     },
     source::live::{
         LiveOptions, chain, entry,
@@ -68,7 +71,7 @@ pub fn run(args: &doctor::Args, live: &[(&SourceConfig, &LiveOptions)]) -> Resul
         }
     }
     let report = report::Proof::new(systems);
-    doctor::print(&if args.json { report.json() } else { report.table() })?;
+    doctor::print(&if args.json { json(&report) } else { report.table() })?;
     Ok(match () {
         () if report.failed() => Exit::Failed,
         () if report.differ > 0 => Exit::Finished,

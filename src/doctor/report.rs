@@ -60,13 +60,6 @@ impl Report {
         self.systems.iter().any(|s| s.failed.is_some())
     }
 
-    /// One JSON object, a line.
-    pub fn json(&self) -> String {
-        let mut text = serde_json::to_string(self).unwrap_or_default();
-        text.push('\n');
-        text
-    }
-
     /// For people.
     pub fn table(&self) -> String {
         let mut t = String::new();
@@ -83,6 +76,13 @@ impl Report {
         );
         t
     }
+}
+
+/// A report as one JSON object, a line.
+pub fn json(report: &impl Serialize) -> String {
+    let mut text = serde_json::to_string(report).unwrap_or_default();
+    text.push('\n');
+    text
 }
 
 fn system(t: &mut String, s: &SystemReport) {

@@ -55,13 +55,6 @@ impl Proof {
         self.systems.iter().any(|s| s.failed.is_some())
     }
 
-    /// One JSON object, a line.
-    pub fn json(&self) -> String {
-        let mut text = serde_json::to_string(self).unwrap_or_default();
-        text.push('\n');
-        text
-    }
-
     /// For people.
     pub fn table(&self) -> String {
         let mut t = String::new();
