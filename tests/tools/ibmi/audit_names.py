@@ -55,7 +55,7 @@ LEVELS = "cmd create delete jobdta objmgt ofcsrv optical pgmadp savrst security 
 RIGHTS = ("object_existence object_management object_operational object_alter object_reference authorization_list_management data_read data_add "
           "data_update data_delete data_execute").split()
 YES_AS_COMMAND = {"Y": "*YES", "N": "*NO"}
-INDICATOR = r"|(.*_)?path_name_indicator"  # inferred; the column is in Manzan
+INDICATOR = r"|(.*_)?path_name_indicator"  # page of OW
 
 TABLE = {
     "AD": Deviations(PAGE.format("7.5", "ad"), " ".join(f"audit_{v}>CHGUSRAUD_{v.upper()}" for v in LEVELS) + " object_library>LIBRARY_NAME audit_more>-",
@@ -70,7 +70,7 @@ TABLE = {
                      "status_1>M:ENABLED status_1>P:ENABLED status_1>T:ROW_ACCESS_CONTROL status_2>T:COLUMN_ACCESS_CONTROL "
                      "previous_status_1>M:PREV_ENABLED previous_status_1>P:PREV_ENABLED previous_status_1>T:PREV_ROW_ACCESS_CONTROL "
                      "previous_status_2>T:PREV_COLUMN_ACCESS_CONTROL", "SQL_STATEMENT_TEXT STATEMENT_TRUNCATED"),
-    "CA": Deviations(PAGE.format("7.5", "ca"), "entry_type>- authorization_list_name>AUTHORIZATION_LIST exclude>OBJECT_EXCLUDE "
+    "CA": Deviations(PAGE.format("7.6.0", "ca-authority-changes"), "entry_type>- authorization_list_name>AUTHORIZATION_LIST exclude>OBJECT_EXCLUDE "
                      "personal_status>PERSONAL_STATUS_CHANGED access_code_action>ACCESS_CODE_CHANGED",
                      "PREV_AUTHORIZATION_LIST PREV_AUTHORIZATION_LIST_PUBLIC PREV_OBJECT_EXCLUDE " + " ".join(f"PREV_{r.upper()}" for r in RIGHTS),
                      "|".join(RIGHTS) + "|exclude|authorization_list_public|personal_status" + INDICATOR,
@@ -85,7 +85,7 @@ TABLE = {
                      "USER_EXPIRATION_DATE USER_EXPIRATION_ACTION SPECIAL_AUTHORITIES PREVIOUS_SPECIAL_AUTHORITIES HOME_DIRECTORY "
                      "MAXIMUM_ALLOWED_STORAGE JOB_DESCRIPTION_LIBRARY JOB_DESCRIPTION",
                      "password_changed|no_password_indicator|(prev_)?special_authority_.*", {"password_expired": YES_AS_COMMAND}),
-    "DO": Deviations(MANZAN, flags=INDICATOR[1:]),
+    "DO": Deviations(PAGE.format("7.4", "do"), flags=INDICATOR[1:]),
     "DS": Deviations(MANZAN, "ibm_supplied_id_reset>- sst_userid_to_change>- sst_userid_new_name_short>- password_change>- "
                      "sst_userid_changed>SST_USERID_MODIFIED", "SST_USERID_NEW SET_PASSWORD_EXPIRED USERID_STATUS PREV_USERID_STATUS"),
     "EV": Deviations(MANZAN, "new_name_truncated>VALUE_TRUNCATED new_environment_variable_name>ENVIRONMENT_VARIABLE_VALUE", flags="(new_)?name_truncated"),
@@ -108,12 +108,13 @@ TABLE = {
                          f"new_{n}>{n.upper()} old_{n}>PREV_{n.upper()}" for n in ("object_file_id", "object_asp_name", "object_asp_number",
                                                                                   "path_name", "path_name_indicator", "relative_directory_file_id")),
                      flags=INDICATOR[1:]),
-    "OR": Deviations(MANZAN, "restored_object_name>OBJECT_NAME restored_object_library>OBJECT_LIBRARY save_object_name>SAVE_OBJECT "
+    "OR": Deviations("https://www.ibm.com/docs/en/i/7.5?topic=services-audit-journal-object-restore-table-function",
+                     "restored_object_name>OBJECT_NAME restored_object_library>OBJECT_LIBRARY save_object_name>SAVE_OBJECT "
                      "system_command>COMMAND_STATE setuid_mode>SET_EFFECTIVE_USER_ID setgid_mode>SET_EFFECTIVE_GROUP_ID scan_attribute>EXIT_PROGRAM_SCAN "
                      "restored_dlo_name>DLO_NAME restored_folder_path>FOLDER_PATH save_dlo_name>SAVED_DLO_NAME save_folder_path>SAVED_FOLDER_PATH "
                      "old_file_id>PREV_OBJECT_FILE_ID media_file_id>SAVE_OBJECT_FILE_ID", "OBJECT_ATTRIBUTE SAVE_SYSTEM OFFICE_USER",
                      "set.id_mode" + INDICATOR),
-    "OW": Deviations(MANZAN, "entry_type>-", flags=INDICATOR[1:]),
+    "OW": Deviations(PAGE.format("7.4", "ow"), "entry_type>-", flags=INDICATOR[1:]),
     "PA": Deviations(MANZAN, "setuid_mode>SET_EFFECTIVE_USER_ID setgid_mode>SET_EFFECTIVE_GROUP_ID isvtx_mode>RESTRICT_RENAME_AND_UNLINK "
                      "previous_setuid_mode>PREV_SET_EFFECTIVE_USER_ID previous_setgid_mode>PREV_SET_EFFECTIVE_GROUP_ID "
                      "previous_isvtx_mode>PREV_RESTRICT_RENAME_AND_UNLINK", flags="(previous_)?(set.id|isvtx)_mode" + INDICATOR),
@@ -153,6 +154,14 @@ for _type in ("ZC", "ZR"):  # the parts of the access data (make_capture.py --ac
 # Fields that are nowhere columns: reserved areas, and what says how another field is to be read. An object in a directory has its file id
 # twice in the bytes; the one column is taken for the later field.
 NOWHERE = re.compile(r"reserved|not_seen|cp_unused|.*_(ccsid|country_id|language_id)$|.*_length$|ifs_object_file_id$")
+
+
+def is_shown(field, fields):
+    """Whether a column shows what the bytes have: no indicator without a path, a directory's file id for a relative path only (page of OW)."""
+    prefix, what = re.fullmatch("(.*?)(relative_directory_file_id|path_name_indicator|)", field).groups()
+    if not what:
+        return True
+    return bool(fields.get(f"{prefix}path_name")) and (what == "path_name_indicator" or fields.get(f"{prefix}path_name_indicator") == "N")
 
 
 def placed(type, field):

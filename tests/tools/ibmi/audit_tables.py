@@ -5,7 +5,7 @@ the bytes, and so it does here (audit_names.py).
 """
 import re
 
-from audit_names import CHARACTER, COMMON, DETAILED, PARAMETERS, TABLE, TYPES, placed, word
+from audit_names import CHARACTER, COMMON, DETAILED, PARAMETERS, TABLE, TYPES, is_shown, placed, word
 from errors import SqlError, cpf
 from journal_query import Selection
 from system import stamp
@@ -62,7 +62,7 @@ class Column:
             return f"Text for {code}" if code else None
         for field, code, elsewhere in self.sources:
             if code == detail or code is None and detail not in elsewhere:
-                return self.cast(type, field, fields.get(field))
+                return self.cast(type, field, fields.get(field) if is_shown(field, fields) else None)
         return None
 
     def cast(self, type, field, said):
