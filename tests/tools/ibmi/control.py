@@ -24,14 +24,16 @@ HISTORY = [  # made up, with real ids: sign-on, sign-off, a client's connection,
 ]
 
 
-def do_append(server, count=1, step_us=1000, code=None, type=None, data=None, start=None):
-    """Entries that repeat the templates, or `count` equal ones of a code and type with data in hex. `start`: local time of the first."""
+def do_append(server, count=1, step_us=1000, code=None, type=None, data=None, start=None, fields=None):
+    """Entries that repeat the templates, or `count` equal ones of a code and type with data in hex. `start`: local time of the first. `fields`: what
+    the data says, for AUDIT_JOURNAL_xx, which has no row of these entries without."""
     from entries import Template
     journal = server.system.journal
     begin = None if start is None else parse_stamp(start)
     first = journal.attached.last + 1
     if code:
         template = Template(code, type or "ZZ", bytes.fromhex(data or ""))
+        template.fields = fields
         for i in range(count):
             journal.add(template, None if begin is None else begin + i * step_us)
     else:
@@ -182,18 +184,20 @@ def do_values(server, values):
             server.system.values[name] = (value, None) if isinstance(value, int) else (None, value)
 
 
-def do_audit(server, type=None, there=None, column=None, how=None, to=None, lacks=None, backwards=None):
-    """Table functions over audit entries: one is not there; a column (by its name) is missing, null, constant, shift (a byte off) or rename (`to`);
-    the first rows of each answer are lacking; the rows come in another order."""
+def do_audit(server, type=None, there=None, column=None, how=None, to=None, lacks=None, backwards=None, empty=None):
+    """SYSTOOLS.AUDIT_JOURNAL_xx. One function is not `there`; a column of it, by its right name, is missing, null, constant, shift (a byte off) or
+    rename (`to`), or right again without `how`; the first rows of each answer are lacking (`lacks`: how many); the rows come `backwards`; `empty`:
+    what a function that finds nothing answers, rows (none) or CPF7062. The answer lists the functions' types and the columns of this one."""
     audit = server.system.audit
+    if empty not in (None, "rows", "CPF7062"):
+        raise ValueError(f"empty is rows or CPF7062, not {empty}")
     if there is not None:
         (audit.gone.discard if there else audit.gone.add)(type)
     if column is not None:
-        if how not in (None, "missing", "null", "constant", "shift", "rename"):
-            raise ValueError(f"no such fault: {how}")
-        audit.faults[type, column] = (how, to)
+        audit.fault(type, column, how, to)
     audit.lacks = audit.lacks if lacks is None else lacks
     audit.backwards = audit.backwards if backwards is None else backwards
+    audit.empty = audit.empty if empty is None else empty
     return {"types": audit.types(), "columns": [c.name for c in audit.columns(type)] if type else []}
 
 

@@ -74,7 +74,8 @@ def from_capture(count=500, seed=7, size=0, truth=None, extra=()):
     templates = [template_of(content[at:at + length], number, size) for number, at in enumerate(range(0, len(content), length))]
     for template, of in zip(templates, said):
         # Data of another size is not what the truth is about.
-        template.fields = of.get("fields") if of.get("complete") and not size else None
+        fields = of.get("fields")
+        template.fields = fields | of.get("parts", {}) if fields and of.get("complete") and not size else None
     return templates
 
 

@@ -138,7 +138,7 @@ class Database:
             self.stats.violation(text)
         if text not in self.texts and (audit := self.system.audit.prepare(text)):
             type, columns = audit
-            statement = Statement("AUDIT_ROWS", [TEXT("SEQUENCE_NUMBER", 21), *(TEXT(c.name, 8000) for c in columns)], text.count("?"))
+            statement = Statement("AUDIT_ROWS", [TEXT("SEQUENCE_NUMBER", 21), *(TEXT(c.name, 40 if c.form == "number" else 8000) for c in columns)], text.count("?"))
             statement.audit = (type, columns)
             return statement
         if text not in self.texts:

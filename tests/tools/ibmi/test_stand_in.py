@@ -325,6 +325,7 @@ class Errors(WithStandIn):
             self.assertIn("[CPF7062]", client.page("AUDRCV0003", last - 2, last), "hidden entries end the receiver")
 
 
+from test_audit import AuditTables, CutData  # noqa: E402  run with the others
 from test_behaviour import Connections, Logins, Running  # noqa: E402  run with the others
 
 if __name__ == "__main__":
