@@ -13,7 +13,7 @@ use std::{
 };
 
 pub use error::CaptureError;
-pub use open::check_paths;
+pub use open::{Opener, check_paths};
 
 use crate::decode::journal::{
     Heading,

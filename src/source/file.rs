@@ -16,12 +16,12 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Capture, CaptureError, Feed, FeedError, Item, Place, Record, Step, WAIT, capture::Front};
+use super::{
+    Capture, CaptureError, Feed, FeedError, Item, Place, Record, Step, WAIT,
+    capture::{Front, Opener},
+};
 use crate::{
-    decode::journal::{
-        Heading,
-        detect::{Unknown, Wanted},
-    },
+    decode::journal::{Heading, detect::Unknown},
     spool::batch::{checksum, hex},
 };
 
@@ -141,8 +141,7 @@ impl Open {
 pub struct CaptureFeed {
     path: PathBuf,
     follow: bool,
-    headings: Vec<Arc<Heading>>,
-    wanted: Wanted,
+    opener: Opener,
     open: Option<Open>,
     /// Where to go on in the file that is opened next.
     place: Option<FilePlace>,
@@ -153,15 +152,9 @@ pub struct CaptureFeed {
 
 impl CaptureFeed {
     /// For a file; `stored` is the place that was stored last.
-    pub fn new(
-        path: PathBuf,
-        follow: bool,
-        headings: Vec<Arc<Heading>>,
-        wanted: Wanted,
-        stored: Option<&Value>,
-    ) -> CaptureFeed {
+    pub fn new(path: PathBuf, follow: bool, opener: Opener, stored: Option<&Value>) -> CaptureFeed {
         let place = stored.and_then(|v| serde_json::from_value(v.clone()).ok()).filter(|p: &FilePlace| p.offset > 0);
-        CaptureFeed { path, follow, headings, wanted, open: None, place, waiting: None, told: false }
+        CaptureFeed { path, follow, opener, open: None, place, waiting: None, told: false }
     }
 
     /// Opens the file. `Some` is what to say; `None` in `open` when it is not there yet, or too short to tell what it is.
@@ -215,7 +208,7 @@ impl CaptureFeed {
         };
         self.waiting = Some((look, since));
         let settled = since.elapsed() >= SETTLED;
-        match Capture::open(&self.path, &self.headings, self.wanted) {
+        match self.opener.open(&self.path) {
             Ok(capture) if !self.follow || capture.is_certain() || settled => {
                 self.waiting = None;
                 Ok(Some(capture))

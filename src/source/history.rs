@@ -2,6 +2,7 @@
 //!
 //! Memory is bounded by the largest message. What is wrong with the file is an error of the read behind the messages before it; a
 //! message that the file ends within is handed out as far as it is there, and then told.
+pub mod export;
 pub mod row;
 
 use std::io::{self, ErrorKind, Read};

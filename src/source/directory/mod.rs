@@ -17,8 +17,12 @@ use std::{
 
 use serde_json::Value;
 
-use super::{Capture, Feed, FeedError, FilePlace, Item, Place, Record, Step, WAIT, capture::Front, file::Look};
-use crate::decode::journal::{Heading, detect::Wanted};
+use super::{
+    Capture, Feed, FeedError, FilePlace, Item, Place, Record, Step, WAIT,
+    capture::{Front, Opener},
+    file::Look,
+};
+use crate::decode::journal::Heading;
 
 /// How often the folder is looked at.
 const SCAN: Duration = Duration::from_secs(1);
@@ -111,8 +115,7 @@ struct Finished {
 /// A folder as a source.
 pub struct DirectoryFeed {
     options: DirectoryOptions,
-    headings: Vec<Arc<Heading>>,
-    wanted: Wanted,
+    opener: Opener,
     /// Places by part, with the batch each was last read into.
     parts: BTreeMap<String, (FilePlace, i64)>,
     /// Files that are complete and to be read, in order.
@@ -135,19 +138,13 @@ pub struct DirectoryFeed {
 
 impl DirectoryFeed {
     /// For a folder; `parts` are the places that were stored, as JSON, with the batch that each was last read into.
-    pub fn new(
-        options: DirectoryOptions,
-        headings: Vec<Arc<Heading>>,
-        wanted: Wanted,
-        parts: BTreeMap<String, (String, i64)>,
-    ) -> DirectoryFeed {
+    pub fn new(options: DirectoryOptions, opener: Opener, parts: BTreeMap<String, (String, i64)>) -> DirectoryFeed {
         let place = |(name, (text, batch)): (String, (String, i64))| {
             Some((name, (serde_json::from_str::<FilePlace>(&text).ok()?, batch)))
         };
         DirectoryFeed {
             options,
-            headings,
-            wanted,
+            opener,
             parts: parts.into_iter().filter_map(place).collect(),
             queue: VecDeque::new(),
             scanned: None,
@@ -184,7 +181,7 @@ impl DirectoryFeed {
     }
 
     fn look_into(&mut self, path: &Path, look: Look) -> Result<(), FeedError> {
-        let mut capture = Capture::open(path, &self.headings, self.wanted)?;
+        let mut capture = self.opener.open(path)?;
         let mut known: Option<(String, FilePlace, i64)> = None;
         let mut begins_alike = false;
         // Most parts have the same length of front: each is read once.
