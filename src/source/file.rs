@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use super::{
     Capture, CaptureError, Feed, FeedError, Item, Place, Record, Step, WAIT,
-    capture::{Front, Opener},
+    capture::{Front, Opener, Reached},
 };
 use crate::{
     decode::journal::{Heading, detect::Unknown},
@@ -44,26 +44,38 @@ pub struct FilePlace {
     /// Bytes of a piece of a record before `offset` that was handed out because the file had no more.
     #[serde(default)]
     pub cut: u64,
+    /// Records that were handed out, where they are made of what is in the file (of the history log, of buffers): read ahead, the file
+    /// is farther than they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records: Option<u64>,
 }
 
 impl FilePlace {
     /// The place in an open file behind what it handed out, by what was read there: the file may be another one by now.
     pub fn of(capture: &Capture) -> FilePlace {
-        let offset = capture.offset();
-        let front_length = offset.min(capture.head().len() as u64);
-        let front = capture.head().get(..usize::try_from(front_length).unwrap_or(0)).unwrap_or(&[]);
-        FilePlace {
-            offset,
-            front: hex(&checksum(front)),
-            front_length,
-            tail: hex(&checksum(&capture.tail())),
-            cut: capture.cut() as u64,
-        }
+        let Reached { offset, head, tail, cut, records } = capture.reached();
+        let front_length = offset.min(head.len() as u64);
+        let front = head.get(..usize::try_from(front_length).unwrap_or(0)).unwrap_or(&[]);
+        FilePlace { offset, front: hex(&checksum(front)), front_length, tail: hex(&checksum(&tail)), cut, records }
     }
 
-    /// Where to go on in the file that it is in: before a piece of a record that was handed out, where there is more now.
-    pub fn resumes(&self, capture: &Capture) -> Result<u64, CaptureError> {
-        Ok(if capture.file_size()? > self.offset { self.offset.saturating_sub(self.cut) } else { self.offset })
+    /// Goes on in a file that it is in. Where there is more now, a piece of a record that was handed out is read again: from which
+    /// byte on.
+    pub fn resume(&self, capture: &mut Capture) -> Result<Option<u64>, CaptureError> {
+        let cut = if capture.file_size()? > self.offset { self.cut } else { 0 };
+        let from = match self.records {
+            // The record is read again, whatever its bytes.
+            Some(records) => {
+                capture.pass_over(records.saturating_sub(cut))?;
+                self.offset
+            }
+            None => {
+                let from = self.offset.saturating_sub(cut);
+                capture.skip_to(from)?;
+                from
+            }
+        };
+        Ok((cut > 0).then_some(from))
     }
 
     /// The hash of the first bytes of a file, to be compared with `front`.
@@ -173,10 +185,10 @@ impl CaptureFeed {
         let open = self.open.insert(Open::new(capture, look));
         let Some(place) = self.place.take() else { return Ok(None) };
         if place.is_in(&open.capture)? {
-            let from = place.resumes(&open.capture)?;
-            open.capture.skip_to(from)?;
-            let again = format!("{}: the record that was cut off at byte {from} is read again", self.path.display());
-            return Ok((from < place.offset).then_some(Step::Again(again)));
+            let again = place.resume(&mut open.capture)?;
+            let say =
+                |from| format!("{}: the record that was cut off at byte {from} is read again", self.path.display());
+            return Ok(again.map(|from| Step::Again(say(from))));
         }
         Ok(Some(Step::Lost(format!(
             "{}: the place at byte {} is there no more: the file was cut short or is another one than before; it is read from its start",

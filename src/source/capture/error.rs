@@ -1,6 +1,7 @@
 //! Why a capture cannot be read.
 use std::io;
 
+use super::made::WrittenOver;
 use crate::{
     decode::journal::detect::Unknown,
     source::{
@@ -94,6 +95,9 @@ impl CaptureError {
         }
         if let Some(why) = inner.and_then(|e| e.downcast_ref::<ExportError>()) {
             return CaptureError::Export { name, why: why.clone() };
+        }
+        if let Some(WrittenOver(offset)) = inner.and_then(|e| e.downcast_ref()) {
+            return CaptureError::Changed { name, offset: *offset };
         }
         CaptureError::Io { name, offset, source }
     }

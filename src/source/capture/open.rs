@@ -7,16 +7,19 @@ use std::{
     sync::Arc,
 };
 
-use super::{Capture, CaptureError};
+use super::{
+    Capture, CaptureError,
+    made::{CutOff, Source, Taped},
+};
 use crate::{
     decode::{
         ebcdic::Charset,
         history::{compose::HistoryComposer, record::is_history},
         journal::{
             Catalog, Heading, HeadingKind,
+            buffer::BufferFormat,
             compose::Composer,
-            detect::{Found, HistoryForm, HistoryInput, Unknown, Wanted},
-            record::Framing,
+            detect::{HistoryForm, HistoryInput, Unknown, Wanted},
         },
     },
     source::{
@@ -49,33 +52,43 @@ impl Opener {
 
     /// Opens a capture (`-` is standard input) and finds out what it is.
     pub fn open(&self, path: &Path) -> Result<Capture, CaptureError> {
-        let (name, input) = Input::open(path)?;
-        // Read as the records that are made; a place among these is none in the file.
-        if let Some(form) = self.form(&input) {
-            let composer = Composer::new(self.type5(&name)?);
-            let composer = HistoryComposer::new(composer, self.catalog.history(), self.catalog.messages().clone());
-            let records: Box<dyn Read> = match form {
-                HistoryForm::Qhst => Box::new(History::new(input.read, composer)),
-                form => Box::new(Export::new(input.read, form, composer, self.charset)),
-            };
-            return Capture::made(name.clone(), records, self.type5(&name)?, Some(form));
+        let (name, Input { read, size, file }) = Input::open(path)?;
+        let form = self.form(file.as_ref());
+        if form.is_none() && self.wanted.buffers.is_none() {
+            let capture = Capture::new(name, read, size, &self.headings, self.wanted)?;
+            return Ok(Capture { file, ..capture });
         }
-        if let Some(format) = self.wanted.buffers {
-            let heading = self.type5(&name)?;
-            let buffers = Buffers::new(input.read, format, Composer::new(heading.clone()));
-            return Capture::made(name, Box::new(buffers), heading, None);
-        }
-        let capture = Capture::new(name, input.read, input.size, &self.headings, self.wanted)?;
-        Ok(Capture { file: input.file, ..capture })
+        let heading = self.type5(&name)?;
+        let composer = || Composer::new(heading.clone());
+        let history = || HistoryComposer::new(composer(), self.catalog.history(), self.catalog.messages().clone());
+        let input = Taped::new(read, file.as_ref().and_then(|f| f.try_clone().ok()));
+        let tape = input.tape();
+        let (records, cut): (Box<dyn Read>, CutOff) = match (form, self.wanted.buffers) {
+            (Some(HistoryForm::Qhst), _) => {
+                let log = History::new(input, history());
+                let cut = log.cut_off();
+                (Box::new(log), cut)
+            }
+            (Some(form), _) => {
+                let export = Export::new(input, form, history(), self.charset);
+                let cut = export.cut_off();
+                (Box::new(export), cut)
+            }
+            (None, format) => {
+                let format = format.unwrap_or(BufferFormat::Rjne0200);
+                (Box::new(Buffers::new(input, format, composer())), CutOff::default())
+            }
+        };
+        Capture::made(Source { name, records, heading, history: form, file, tape, cut })
     }
 
     /// The form in which a file holds messages of the history log. Of standard input nothing is read to find out.
-    fn form(&self, input: &Input) -> Option<HistoryForm> {
+    fn form(&self, file: Option<&File>) -> Option<HistoryForm> {
         match self.wanted.history? {
             HistoryInput::Sure(form) => Some(form),
             HistoryInput::Seen => {
                 let mut front = vec![0; FRONT];
-                let got = input.file.as_ref()?.read_at(&mut front, 0).ok()?;
+                let got = file?.read_at(&mut front, 0).ok()?;
                 let front = front.get(..got).unwrap_or(&[]);
                 if is_history(front) { Some(HistoryForm::Qhst) } else { export::is_export(front) }
             }
@@ -115,42 +128,6 @@ impl Input {
         }
         let moves = if meta.is_file() { file.try_clone().ok() } else { None };
         Ok((name, Input { read: Box::new(file), size: meta.is_file().then_some(meta.len()), file: moves }))
-    }
-}
-
-impl Capture {
-    /// Records that were made out of something else. What they are is known: nothing is to be found out from them.
-    fn made(
-        name: String,
-        mut records: Box<dyn Read>,
-        heading: Arc<Heading>,
-        history: Option<HistoryForm>,
-    ) -> Result<Capture, CaptureError> {
-        let mut buffer = vec![0; super::CHUNK];
-        // The first read tells whether it is what it is to be.
-        let got = records.read(&mut buffer).map_err(|e| CaptureError::reading(name.clone(), 0, e))?;
-        buffer.truncate(got);
-        let is_export = matches!(history, Some(HistoryForm::Csv | HistoryForm::Json));
-        if got == 0 && !is_export {
-            return Err(CaptureError::Unknown { name, reason: Unknown::Empty });
-        }
-        let found = Found { heading, framing: Framing::Stream, history };
-        Ok(Capture {
-            name,
-            input: records,
-            found,
-            certain: true,
-            head: buffer.get(..got.min(super::MARK)).unwrap_or(&[]).to_vec(),
-            behind: Vec::new(),
-            cut: 0,
-            start: 0,
-            end: got,
-            buffer,
-            offset: 0,
-            ended: got == 0,
-            size: None,
-            file: None,
-        })
     }
 }
 

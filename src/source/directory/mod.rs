@@ -207,9 +207,7 @@ impl DirectoryFeed {
         let heading = capture.found().heading.clone();
         let (part, batch) = match known {
             Some((part, place, batch)) => {
-                let from = place.resumes(&capture)?;
-                capture.skip_to(from)?;
-                if from < place.offset {
+                if let Some(from) = place.resume(&mut capture)? {
                     let text = format!("{}: the record that was cut off at byte {from} is read again", path.display());
                     self.say.push_back(Step::Again(text));
                 }

@@ -157,7 +157,8 @@ impl Csv {
             let (want, end) = (self.columns.len(), if last { ", and the end of the file" } else { "" });
             let got =
                 if open { "the end of the file within a text in quotes".to_owned() } else { format!("{count}{end}") };
-            Next::Bad(format!("expected {want} values, as the first line has names, got {got}"), raw.to_vec())
+            let why = format!("expected {want} values, as the first line has names, got {got}");
+            if last { Next::Cut(why, raw.to_vec()) } else { Next::Bad(why, raw.to_vec()) }
         } else {
             let mut cells = Cells::default();
             let values = fields(&self.out, self.ends.get(..count).unwrap_or(&[]));

@@ -122,7 +122,7 @@ impl Json {
             }
             if std::mem::take(&mut self.array) {
                 let why = "expected ] behind the last row, got the end of the file: was it transferred whole?";
-                return Ok(Next::Bad(why.to_owned(), Vec::new()));
+                return Ok(Next::Cut(why.to_owned(), Vec::new()));
             }
             return Ok(Next::End);
         }
@@ -156,7 +156,7 @@ impl Json {
                     let raw = bytes.to_vec();
                     window.pass(raw.len());
                     self.array = false;
-                    return Ok(Next::Bad(
+                    return Ok(Next::Cut(
                         "expected } behind the row, got the end of the file: was it transferred whole?".to_owned(),
                         raw,
                     ));

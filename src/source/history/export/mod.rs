@@ -20,7 +20,7 @@ use self::{columns::Cells, csv::Csv, json::Json, window::Window};
 use super::row::Tokens;
 use crate::{
     decode::{ebcdic::Charset, history::compose::HistoryComposer, journal::detect::HistoryForm},
-    source::{buffers::Ready, parked},
+    source::{buffers::Ready, capture::made::CutOff, parked},
 };
 
 /// Rows that are looked at together, and their bytes.
@@ -45,6 +45,8 @@ pub enum Next {
     Row(Cells, Vec<u8>),
     /// What is no row: why, and its bytes.
     Bad(String, Vec<u8>),
+    /// The same, where the file ends within it.
+    Cut(String, Vec<u8>),
     /// The first row has not all that rows need.
     Without(String),
     /// A row without an end.
@@ -71,13 +73,14 @@ enum Form {
 enum Out {
     Row(Cells, u64, Vec<u8>),
     Parked(Vec<u8>),
+    Cut(Vec<u8>),
 }
 
 impl Out {
     fn size(&self) -> usize {
         match self {
             Out::Row(_, _, raw) => raw.len(),
-            Out::Parked(record) => record.len(),
+            Out::Parked(record) | Out::Cut(record) => record.len(),
         }
     }
 }
@@ -119,6 +122,11 @@ impl<R: Read> Export<R> {
             ended: false,
             failed: None,
         }
+    }
+
+    /// Which record is one of a row that the file ends within, once it is made.
+    pub fn cut_off(&self) -> CutOff {
+        self.ready.cut_off()
     }
 
     fn fails(&mut self, why: String) {
@@ -168,6 +176,10 @@ impl<R: Read> Export<R> {
             Next::Bad(why, raw) => {
                 let why = format!("line {}: {why}", after - lines(&raw));
                 self.ahead.push_back(Out::Parked(parked::record(&why, &raw)));
+            }
+            Next::Cut(why, raw) => {
+                let why = format!("line {}: {why}", after - lines(&raw));
+                self.ahead.push_back(Out::Cut(parked::record(&why, &raw)));
             }
             Next::Without(missing) => {
                 self.fails(format!("expected the columns of QSYS2.HISTORY_LOG_INFO, {missing}: export it too"));
@@ -243,6 +255,7 @@ impl<R: Read> Read for Export<R> {
             match self.ahead.pop_front() {
                 Some(Out::Row(cells, line, raw)) => self.compose(&cells, line, &raw),
                 Some(Out::Parked(record)) => self.ready.push(&record),
+                Some(Out::Cut(record)) => self.ready.push_cut(&record),
                 None => match &self.failed {
                     Some(failed) => return Err(io::Error::new(ErrorKind::InvalidData, failed.clone())),
                     None => return Ok(0),
