@@ -6,7 +6,10 @@ use serde_json::Value;
 use super::Orders;
 use crate::{
     config::{SourceConfig, source::Input},
-    decode::journal::{HeadingKind, detect::Wanted},
+    decode::journal::{
+        HeadingKind,
+        detect::{HistoryInput, Wanted},
+    },
     source::{
         CaptureFeed, Feed, FeedError,
         capture::Opener,
@@ -19,8 +22,13 @@ use crate::{
 /// Opens the feed of a source; `place` is the place of the whole that was stored last.
 pub fn open(config: &SourceConfig, orders: &Arc<Orders>, place: &Value) -> Result<Box<dyn Feed>, FeedError> {
     let catalog = &orders.shared.catalog;
-    let wanted =
-        Wanted { kind: config.kind, stream: config.stream, record_length: config.record_length, ..Wanted::default() };
+    let wanted = Wanted {
+        kind: config.kind,
+        stream: config.stream,
+        record_length: config.record_length,
+        buffers: config.buffers,
+        history: config.history.map(HistoryInput::Sure),
+    };
     let opener = Opener::new(catalog, config.charset, wanted);
     match &config.input {
         Input::Capture(path, follow) => Ok(Box::new(CaptureFeed::new(path.clone(), *follow, opener, Some(place)))),

@@ -56,20 +56,6 @@ pub enum HistoryForm {
     Json,
 }
 
-impl HistoryForm {
-    /// All of them.
-    pub const ALL: [HistoryForm; 3] = [HistoryForm::Qhst, HistoryForm::Csv, HistoryForm::Json];
-
-    /// As options and configuration name it.
-    pub fn key(self) -> &'static str {
-        match self {
-            HistoryForm::Qhst => "qhst",
-            HistoryForm::Csv => "history-csv",
-            HistoryForm::Json => "history-json",
-        }
-    }
-}
-
 /// What a capture is.
 #[derive(Clone, Debug)]
 pub struct Found {

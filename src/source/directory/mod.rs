@@ -183,7 +183,7 @@ impl DirectoryFeed {
     fn look_into(&mut self, path: &Path, look: Look) -> Result<(), FeedError> {
         let mut capture = self.opener.open(path)?;
         let mut known: Option<(String, FilePlace, i64)> = None;
-        let mut begins_alike = false;
+        let mut begins_alike: Option<String> = None;
         // Most parts have the same length of front: each is read once.
         let mut fronts: HashMap<u64, String> = HashMap::new();
         for (name, (place, batch)) in &self.parts {
@@ -199,7 +199,7 @@ impl DirectoryFeed {
                 continue;
             }
             if !place.is_in(&capture)? {
-                begins_alike = true;
+                begins_alike = Some(place.front.clone());
             } else if known.as_ref().is_none_or(|(_, best, _)| best.offset < place.offset) {
                 known = Some((name.clone(), place.clone(), *batch));
             }
@@ -218,12 +218,17 @@ impl DirectoryFeed {
             }
             None => (None, 0),
         };
-        if part.is_none() && begins_alike {
-            self.say.push_back(Step::Again(format!(
-                "{}: it begins as a file that was read, but is not the same: it is read from its start",
-                path.display()
-            )));
-        }
+        let part = match (part, begins_alike) {
+            (None, Some(front)) => {
+                self.say.push_back(Step::Again(format!(
+                    "{}: it begins as a file that was read, but is not the same: it is read from its start",
+                    path.display()
+                )));
+                // The other file keeps its place too.
+                (1..).map(|n| format!("{front}~{n}")).find(|name| !self.parts.contains_key(name))
+            }
+            (part, _) => part,
+        };
         self.reading = Some(Reading { path: path.to_owned(), look, capture, heading, part, batch, broken: false });
         Ok(())
     }
