@@ -61,7 +61,7 @@ const TIGHT: &str = "[spool]\nmax_size = \"17MiB\"\n";
 fn capture(input: &str, path: &Path, address: &str) -> String {
     let source = source(input, &format!("kind = \"capture\"\npath = \"{}\"", path.display()));
     format!(
-        "{source}[[output]]\nname = \"a\"\naddress = \"{address}\"\nformat = \"json\"\nmeter.events_per_second = 9000\n{TIGHT}"
+        "{source}[[output]]\nname = \"a\"\naddress = \"{address}\"\nformat = \"json\"\nmeter.events_per_second = 9000\nresend_window.seconds = 1\n{TIGHT}"
     )
 }
 
@@ -194,6 +194,19 @@ fn a_file_that_has_grown_goes_on_and_what_was_cut_off_in_it_is_read_again() {
             assert!(out.contains(line), "{input}: {line}");
         }
     }
+}
+
+#[test]
+fn the_last_line_of_an_export_may_grow_though_it_has_all_its_values() {
+    let agent = watching("history-csv", "follow = false");
+    let text = "MESSAGE_ID,MESSAGE_TIMESTAMP,MESSAGE_TEXT\nCPF1124,2026-11-20 08:00:00,one\nCPF1124,2026-11-20 08:00:01,two and more\n";
+    for end in [text.len() - 10, text.len() - 1, text.len()] {
+        fs::write(agent.dir.path().join("drop/log"), &text[..end]).unwrap();
+        agent.ends(agent.start(), 0, SOON);
+    }
+    let out = agent.read("out");
+    assert_eq!(ids(&out).into_values().collect::<Vec<_>>(), [1, 3], "{out}");
+    assert!(out.lines().last().unwrap().contains("\"text\":\"two and more\""), "{out}");
 }
 
 #[test]

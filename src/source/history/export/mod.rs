@@ -215,9 +215,12 @@ impl<R: Read> Export<R> {
     }
 
     fn compose(&mut self, cells: &Cells, line: u64, raw: &[u8]) {
+        // A line of CSV that is not ended may still grow, though it has all its values.
+        let open = matches!(self.rows, Rows::Csv(_)) && !matches!(raw.last(), Some(b'\n' | b'\r'));
+        let push = if open { Ready::push_cut } else { Ready::push };
         let checked = match cells.checked() {
             Ok(checked) => checked,
-            Err(why) => return self.ready.push(&parked::record(&format!("line {line}: {why}"), raw)),
+            Err(why) => return push(&mut self.ready, &parked::record(&format!("line {line}: {why}"), raw)),
         };
         let text = cells.tokens();
         let tokens = match hex(text) {
@@ -227,7 +230,7 @@ impl<R: Read> Export<R> {
                 Tokens::Unknown(text.len())
             }
         };
-        self.ready.push(checked.row().compose(tokens, self.charset, &mut self.composer));
+        push(&mut self.ready, checked.row().compose(tokens, self.charset, &mut self.composer));
     }
 }
 
