@@ -105,11 +105,8 @@ pub struct Csv {
 impl Csv {
     /// Takes the first line.
     pub fn new<R: Read>(window: &mut Window<R>) -> io::Result<Result<Csv, String>> {
-        let is_line = |front: &[u8]| {
-            let (_, begin) = separator(front);
-            front.get(begin..).is_some_and(|rest| rest.trim_ascii_start().iter().any(|b| matches!(b, b'\n' | b'\r')))
-        };
-        while !window.ended() && window.bytes().len() < HEADER && !is_line(window.bytes()) {
+        // However small the pieces are that it comes in, the same is looked at.
+        while !window.ended() && window.bytes().len() < HEADER {
             window.fill()?;
         }
         let front = window.bytes();
@@ -160,7 +157,7 @@ impl Csv {
             let why = format!("expected {want} values, as the first line has names, got {got}");
             if last { Next::Cut(why, raw.to_vec()) } else { Next::Bad(why, raw.to_vec()) }
         } else {
-            let mut cells = Cells::default();
+            let mut cells = Box::<Cells>::default();
             let values = fields(&self.out, self.ends.get(..count).unwrap_or(&[]));
             for (value, column) in values.zip(&self.columns) {
                 if let Some(cell) = column.and_then(|c| cells.0.get_mut(c)) {

@@ -179,7 +179,7 @@ impl Json {
         let first = !std::mem::replace(&mut self.begun, true);
         match missing(|c| row.has.contains(&c)) {
             Some(missing) if first => Next::Without(missing),
-            _ => Next::Row(row.cells, raw),
+            _ => Next::Row(Box::new(row.cells), raw),
         }
     }
 }

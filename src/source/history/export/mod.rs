@@ -42,7 +42,7 @@ pub struct ExportError {
 #[derive(Debug)]
 pub enum Next {
     /// A row, and its bytes.
-    Row(Cells, Vec<u8>),
+    Row(Box<Cells>, Vec<u8>),
     /// What is no row: why, and its bytes.
     Bad(String, Vec<u8>),
     /// The same, where the file ends within it.
@@ -57,7 +57,7 @@ pub enum Next {
 
 enum Rows {
     New(HistoryForm),
-    Csv(Csv),
+    Csv(Box<Csv>),
     Json(Json),
 }
 
@@ -71,7 +71,7 @@ enum Form {
 
 /// What comes out next: a row with its line and bytes, or a record that is parked.
 enum Out {
-    Row(Cells, u64, Vec<u8>),
+    Row(Box<Cells>, u64, Vec<u8>),
     Parked(Vec<u8>),
     Cut(Vec<u8>),
 }
@@ -150,7 +150,7 @@ impl<R: Read> Export<R> {
             }
             HistoryForm::Json => self.rows = Rows::Json(Json::default()),
             _ => match Csv::new(window)? {
-                Ok(csv) => self.rows = Rows::Csv(csv),
+                Ok(csv) => self.rows = Rows::Csv(Box::new(csv)),
                 Err(why) => self.fails(why),
             },
         }
@@ -198,7 +198,8 @@ impl<R: Read> Export<R> {
         if self.form != Form::Unknown {
             return true;
         }
-        let rows = || self.ahead.iter().filter_map(|o| if let Out::Row(cells, ..) = o { Some(cells) } else { None });
+        let rows =
+            || self.ahead.iter().filter_map(|o| if let Out::Row(cells, ..) = o { Some(cells.as_ref()) } else { None });
         let forms = || rows().map(Cells::tokens).filter(|t| !t.is_empty()).map(hex);
         let bytes: usize = self.ahead.iter().map(Out::size).sum();
         if forms().any(|t| t.is_none()) {
