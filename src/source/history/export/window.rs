@@ -38,21 +38,26 @@ impl<R: Read> Window<R> {
         (self.line, self.offset)
     }
 
-    /// Reads on.
+    /// Reads on, a whole piece: a row is looked at again with each, and a pipe may give very small ones.
     pub fn fill(&mut self) -> io::Result<()> {
         self.bytes.drain(..self.start);
         self.start = 0;
-        let before = self.bytes.len();
-        self.bytes.resize(before + CHUNK, 0);
-        let got = loop {
-            match self.input.read(self.bytes.get_mut(before..).unwrap_or(&mut [])) {
+        let mut end = self.bytes.len();
+        self.bytes.resize(end + CHUNK, 0);
+        let mut failed = None;
+        while !self.ended && end < self.bytes.len() {
+            match self.input.read(self.bytes.get_mut(end..).unwrap_or(&mut [])) {
+                Ok(0) => self.ended = true,
+                Ok(n) => end += n,
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                other => break other,
+                Err(e) => {
+                    failed = Some(e);
+                    break;
+                }
             }
-        };
-        self.bytes.truncate(before + got.as_ref().map_or(0, |n| *n));
-        self.ended = got? == 0;
-        Ok(())
+        }
+        self.bytes.truncate(end);
+        failed.map_or(Ok(()), Err)
     }
 
     /// Goes on behind some bytes.
