@@ -22,6 +22,13 @@ for heading in type1 type2 type3 type4; do
     make "$heading.37.all" --mix CD,CO,PW,AF,ZC,ST --count 12 --hostile --seed 6
 done
 
+for style in "rfc array" "acs lines" "tabs pretty"; do
+    read -r csv json <<<"$style"
+    python3 ../tests/tools/make_qhst.py --out "$folder/qhst" --count 6 --seed 7 --hostile --csv "$folder/export.$csv" --csv-style "$csv" \
+        --json "$folder/export.$json" --json-style "$json" 2>/dev/null
+    rm "$folder/qhst"
+done
+
 python3 - "$folder" ../fixtures/stories.type5 corpus <<'PYTHON'
 import hashlib, pathlib, struct, sys
 
@@ -44,7 +51,7 @@ def records(raw):
         yield raw[at + 4:at + 4 + n]
         at += 4 + n
 
-captures = [(*path.name.split(".")[:2], list(records(path.read_bytes()))) for path in sorted(folder.iterdir())]
+captures = [(*path.name.split(".")[:2], list(records(path.read_bytes()))) for path in sorted(folder.glob("type*"))]
 if fixture.exists():
     raw = fixture.read_bytes()
     captures.append(("type5", "37", [raw[at:at + 1500] for at in range(0, min(len(raw), 60_000), 1500)]))
@@ -68,5 +75,9 @@ for heading, ccsid, entries in captures:
 for path in [pathlib.Path("../agent.toml.example"), *sorted(pathlib.Path("../filters").iterdir())]:
     put("config", path.read_bytes())
 put("config", b'[filter]\ntypes.send = ["*SECURITY", "PW-P"]\nusers = { exclude = ["Q*"] }\n[[output]]\nname = "a"\naddress = "tls://h:1"\n[severity]\nPW = 3\n')
+for path in sorted(folder.glob("export.*")):
+    data = path.read_bytes()
+    put("exports", bytes([path.suffix in (".array", ".lines", ".pretty")]) + data)
+    put("exports", bytes([path.suffix in (".array", ".lines", ".pretty")]) + data[:len(data) // 2])
 print(f"seed: {made} inputs in fuzz/{corpus}")
 PYTHON

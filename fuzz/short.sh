@@ -8,7 +8,7 @@ for tool in cargo c++ python3; do command -v $tool >/dev/null || { echo "fuzz: $
 source ./build.sh
 ./seed.sh
 failed=
-for target in records decode encode_cef encode_leef encode_syslog encode_json filter config; do
+for target in records exports decode encode_cef encode_leef encode_syslog encode_json filter config; do
     mkdir -p "artifacts/$target"
     log=artifacts/$target/log
     if "$fuzz_bin/$target" -max_total_time="$seconds" -max_len=8192 -timeout=25 -rss_limit_mb=2048 -print_final_stats=1 \

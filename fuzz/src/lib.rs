@@ -4,6 +4,7 @@
 //! is led by coverage. `seed.sh` fills the corpus, `short.sh` runs every target for some seconds, `long.sh` one for long.
 use std::{
     collections::BTreeMap,
+    io::Read,
     path::Path,
     sync::{Arc, Mutex, OnceLock},
 };
@@ -13,16 +14,22 @@ use qaudjrn::{
     config::Config,
     decode::{
         ebcdic::{Ccsid, Charset, SUPPORTED},
+        history::{MARK, compose::HistoryComposer},
         journal::{
             Catalog, Entry, Heading, HeadingKind,
-            detect::{self, Wanted},
+            compose::Composer,
+            detect::{self, HistoryForm, Wanted},
             record::{Framing, MAX_RECORD, Split, split},
         },
     },
     encode::{Encoder, Format, Header, Profile, Settings, entry_json},
     event::{Clock, EventModel, Options},
     filter::{Filter, Said, State, Verdict},
-    source::{Capture, Item},
+    source::{
+        Capture, Item,
+        history::export::{Export, is_export},
+        parked,
+    },
 };
 
 #[path = "../../tests/support/parse.rs"]
@@ -70,6 +77,36 @@ pub fn records(input: &[u8]) {
     if let (Some(whole), Some(pieces)) = (at_once, in_pieces) {
         assert!(whole.framing != pieces.framing || whole == pieces, "records depend on the size of the reads");
     }
+}
+
+/// A byte of options, then an export of the history log: it is read to an end, in records that are bounded and the same whatever
+/// pieces it comes in, and nothing in it passes for an entry of a journal.
+pub fn exports(input: &[u8]) {
+    let [options, bytes @ ..] = input else { return };
+    let form = if options & 1 == 0 { HistoryForm::Csv } else { HistoryForm::Json };
+    let _ = is_export(bytes);
+    let heading = catalog().heading(HeadingKind::Type5).expect("the shipped tables");
+    let read = |piece: usize| {
+        let composer =
+            HistoryComposer::new(Composer::new(heading.clone()), catalog().history(), catalog().messages().clone());
+        let mut out = Vec::new();
+        let mut export = Export::new(Pieces(bytes.to_vec(), 0, piece), form, composer, job(options >> 1));
+        let ended = export.read_to_end(&mut out).map_err(|e| e.to_string());
+        (out, ended.err())
+    };
+    let (out, error) = read(usize::MAX);
+    assert!(error.as_ref().is_none_or(|e| e.starts_with("line ")), "{error:?}");
+    let mut rest = out.as_slice();
+    while let Some((length, more)) = rest.split_first_chunk::<4>() {
+        let (record, behind) = more.split_at(u32::from_be_bytes(*length) as usize);
+        assert!(record.len() < 1 << 18);
+        match Entry::new(heading, record) {
+            Ok(entry) => assert_eq!((entry.journal_code(), entry.entry_type()), MARK),
+            Err(_) => assert!(parked::why(record).is_some()),
+        }
+        rest = behind;
+    }
+    assert!(read(7) == (out, error), "records depend on the size of the reads");
 }
 
 fn all_bytes_once(framing: Framing, bytes: &[u8]) {

@@ -6,9 +6,13 @@ use serde_json::Value;
 use super::Orders;
 use crate::{
     config::{SourceConfig, source::Input},
-    decode::journal::{Heading, HeadingKind, detect::Wanted},
+    decode::journal::{
+        HeadingKind,
+        detect::{HistoryInput, Wanted},
+    },
     source::{
         CaptureFeed, Feed, FeedError,
+        capture::Opener,
         directory::DirectoryFeed,
         live::{LiveFeed, Site},
         stream::StreamFeed,
@@ -18,16 +22,19 @@ use crate::{
 /// Opens the feed of a source; `place` is the place of the whole that was stored last.
 pub fn open(config: &SourceConfig, orders: &Arc<Orders>, place: &Value) -> Result<Box<dyn Feed>, FeedError> {
     let catalog = &orders.shared.catalog;
-    let headings: Vec<Arc<Heading>> = HeadingKind::ALL.iter().filter_map(|k| catalog.heading(*k).cloned()).collect();
-    let wanted =
-        Wanted { kind: config.kind, stream: config.stream, record_length: config.record_length, ..Wanted::default() };
+    let wanted = Wanted {
+        kind: config.kind,
+        stream: config.stream,
+        record_length: config.record_length,
+        buffers: config.buffers,
+        history: config.history.map(HistoryInput::Sure),
+    };
+    let opener = Opener::new(catalog, config.charset, wanted);
     match &config.input {
-        Input::Capture(path, follow) => {
-            Ok(Box::new(CaptureFeed::new(path.clone(), *follow, headings, wanted, Some(place))))
-        }
+        Input::Capture(path, follow) => Ok(Box::new(CaptureFeed::new(path.clone(), *follow, opener, Some(place)))),
         Input::Directory(options) => {
             let parts = orders.shared.spool.parts(&config.name).map_err(|e| FeedError::Config(e.to_string()))?;
-            Ok(Box::new(DirectoryFeed::new(options.clone(), headings, wanted, parts)))
+            Ok(Box::new(DirectoryFeed::new(options.clone(), opener, parts)))
         }
         Input::Live(options) => {
             let heading = catalog.heading(HeadingKind::Type5).cloned();

@@ -20,11 +20,13 @@ use super::{
 use crate::{
     config::SourceConfig,
     decode::journal::{Entry, Heading},
+    encode::escape::printable,
     event::{Clock, EventModel, Notice, notice::GAP},
     filter::{Chain as Filters, Filter, RuleBook, RuleId, State, Verdict, names::Key},
     source::{
         Feed, Record, Step, WAIT,
         chain::{Chain, Gap, JournalPlace},
+        parked,
     },
     spool::{
         Builder, Continuity, NewBatch,
@@ -253,7 +255,10 @@ impl<'a> Intake<'a> {
             Ok(entry) => entry,
             Err(e) => {
                 self.builder.about.parked += 1;
-                log(format_args!("source {}: offset {}: parked: {e}", self.config.name, record.offset));
+                match parked::why(record.bytes) {
+                    Some(why) => log(format_args!("source {}: {}: parked", self.config.name, printable(&why))),
+                    None => log(format_args!("source {}: offset {}: parked: {e}", self.config.name, record.offset)),
+                }
                 return Ok(());
             }
         };

@@ -10,9 +10,9 @@ use super::{
 };
 use crate::{
     decode::journal::{Entry, Layout},
-    encode::entry_json,
+    encode::{entry_json, escape::printable},
     event::{EventModel, Options},
-    source::{Item, capture},
+    source::{Item, capture, parked as not_made},
 };
 
 /// Options of `decode`.
@@ -74,7 +74,10 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
                 Err(e) => {
                     parked += 1;
                     if parked <= 5 {
-                        say(format_args!("qaudjrn: {name}: offset {offset}: no journal entry: {e}\n"));
+                        match not_made::why(record) {
+                            Some(why) => say(format_args!("qaudjrn: {name}: {}\n", printable(&why))),
+                            None => say(format_args!("qaudjrn: {name}: offset {offset}: no journal entry: {e}\n")),
+                        }
                     }
                 }
             }

@@ -11,20 +11,20 @@ use crate::{
     decode::{
         ebcdic::Charset,
         journal::{
-            Catalog, Heading, HeadingKind,
+            Catalog, HeadingKind,
             buffer::BufferFormat,
-            detect::{HistoryInput, Wanted},
+            detect::{HistoryForm, HistoryInput, Wanted},
             record::MAX_RECORD,
         },
     },
-    source::{Capture, CaptureError},
+    source::{Capture, CaptureError, capture::Opener},
 };
 
 /// What a capture is; mostly found out from its bytes.
 #[derive(Args, Debug, Clone)]
 #[command(next_help_heading = "Input")]
 pub struct InputArgs {
-    /// Captures: files of DSPJRN OUTPUT(*OUTFILE), history log files or saved retrieve buffers, or - for standard input
+    /// Captures: files of DSPJRN OUTPUT(*OUTFILE), history log files or exports, saved retrieve buffers, or - for standard input
     #[arg(required = true, value_name = "CAPTURE")]
     pub captures: Vec<PathBuf>,
     /// What the captures are: OUTFILFMT of DSPJRN, the format of retrieve buffers, or the history log
@@ -65,6 +65,10 @@ pub enum InputKind {
     Rjne0200,
     /// History log files, QSYS/QHSTyydddn
     Qhst,
+    /// Rows of QSYS2.HISTORY_LOG_INFO as CSV, with column names in the first line
+    HistoryCsv,
+    /// Rows of QSYS2.HISTORY_LOG_INFO as JSON, an array or one object a line
+    HistoryJson,
 }
 
 /// `--input-framing`.
@@ -92,12 +96,12 @@ impl InputArgs {
     fn wanted(&self) -> Wanted {
         Wanted {
             kind: match self.input {
-                InputKind::Auto | InputKind::Rjne0100 | InputKind::Rjne0200 | InputKind::Qhst => None,
                 InputKind::Type1 => Some(HeadingKind::Type1),
                 InputKind::Type2 => Some(HeadingKind::Type2),
                 InputKind::Type3 => Some(HeadingKind::Type3),
                 InputKind::Type4 => Some(HeadingKind::Type4),
                 InputKind::Type5 => Some(HeadingKind::Type5),
+                _ => None,
             },
             stream: match self.input_framing {
                 FramingArg::Auto => None,
@@ -111,7 +115,9 @@ impl InputArgs {
                 _ => None,
             },
             history: match self.input {
-                InputKind::Qhst => Some(HistoryInput::Sure),
+                InputKind::Qhst => Some(HistoryInput::Sure(HistoryForm::Qhst)),
+                InputKind::HistoryCsv => Some(HistoryInput::Sure(HistoryForm::Csv)),
+                InputKind::HistoryJson => Some(HistoryInput::Sure(HistoryForm::Json)),
                 // Whoever says something else of it knows better.
                 InputKind::Auto if self.input_framing == FramingArg::Auto && self.record_length.is_none() => {
                     Some(HistoryInput::Seen)
@@ -122,16 +128,9 @@ impl InputArgs {
     }
 
     /// Opens one capture.
-    pub fn open(&self, catalog: &Catalog, path: &Path) -> Result<Capture, Failure> {
-        let headings: Vec<Arc<Heading>> =
-            HeadingKind::ALL.iter().filter_map(|k| catalog.heading(*k).cloned()).collect();
-        let wanted = self.wanted();
-        let opened = if Capture::is_history(path, wanted) {
-            Capture::open_history(path, catalog, &headings)
-        } else {
-            Capture::open(path, &headings, wanted)
-        };
-        opened.map_err(capture_failure)
+    pub fn open(&self, catalog: &Arc<Catalog>, path: &Path) -> Result<Capture, Failure> {
+        let opener = Opener::new(catalog, self.charset()?, self.wanted());
+        opener.open(path).map_err(capture_failure)
     }
 }
 

@@ -82,10 +82,10 @@ impl Facts {
         })
     }
 
-    /// The same for a capture: a history log file does not hold the system.
+    /// The same for a capture: the history log does not hold the system.
     pub fn needed_by(&self, found: &Found) -> Result<(), String> {
-        if found.history && self.system.is_none() {
-            return Err("a history log file does not hold the name of the system: give --system NAME".to_owned());
+        if found.history.is_some() && self.system.is_none() {
+            return Err("the history log does not hold the name of the system: give --system NAME".to_owned());
         }
         self.needed(&found.heading)
     }

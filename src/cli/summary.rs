@@ -265,7 +265,7 @@ impl Summary {
         for (count, what) in [
             (
                 self.incomplete,
-                "entries whose end the capture does not hold (ENTDTALEN too small); what is there was sent",
+                "entries whose end the capture does not hold (ENTDTALEN too small, or MESSAGE_TOKENS exported as text); what is there was sent",
             ),
             (self.truncated, "lines cut to the size limit (marked truncated)"),
             (self.without_user, "entries without an effective user"),

@@ -71,7 +71,7 @@ pub trait Visitor {
 
 /// Visits every entry of the captures, in order.
 pub fn walk<V: Visitor>(
-    catalog: &Catalog,
+    catalog: &Arc<Catalog>,
     input: &InputArgs,
     facts: &Facts,
     visitor: &mut V,

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     decode::{
         ebcdic::Charset,
-        journal::{HeadingKind, record::MAX_RECORD},
+        journal::{HeadingKind, buffer::BufferFormat, detect::HistoryForm, record::MAX_RECORD},
     },
     encode::value::Given,
     event::DateFormat,
@@ -50,6 +50,10 @@ pub struct SourceConfig {
     pub filter: Rules,
     /// Heading, where it is not to be found out.
     pub kind: Option<HeadingKind>,
+    /// It holds messages of the history log, in this form.
+    pub history: Option<HistoryForm>,
+    /// It holds retrieve buffers of this format.
+    pub buffers: Option<BufferFormat>,
     /// Each record after its length, where it is not to be found out.
     pub stream: Option<bool>,
     /// Bytes of a record, where they are not to be found out.
@@ -80,6 +84,30 @@ enum Kind {
     Odbc,
 }
 
+/// What a source holds.
+#[derive(Clone, Copy)]
+enum What {
+    /// Entries with this heading.
+    Entries(HeadingKind),
+    /// Messages of the history log.
+    History(HistoryForm),
+    /// Buffers of QjoRetrieveJournalEntries.
+    Buffers(BufferFormat),
+}
+
+const WHAT: [(&str, What); 10] = [
+    ("type1", What::Entries(HeadingKind::Type1)),
+    ("type2", What::Entries(HeadingKind::Type2)),
+    ("type3", What::Entries(HeadingKind::Type3)),
+    ("type4", What::Entries(HeadingKind::Type4)),
+    ("type5", What::Entries(HeadingKind::Type5)),
+    ("rjne0100", What::Buffers(BufferFormat::Rjne0100)),
+    ("rjne0200", What::Buffers(BufferFormat::Rjne0200)),
+    ("qhst", What::History(HistoryForm::Qhst)),
+    ("history-csv", What::History(HistoryForm::Csv)),
+    ("history-json", What::History(HistoryForm::Json)),
+];
+
 /// Reads all sources. `agent` are the rules of `[filter]`.
 pub fn sources(
     s: &mut Section<'_>,
@@ -109,9 +137,15 @@ pub fn sources(
         let filter = t.table("filter", r);
         let filter = rules.filter(filter, Some(agent), r);
         rules.prefix.clear();
-        let kinds = HeadingKind::ALL.map(|k| (k.key(), k));
-        let kind = t.choice("input", &kinds, r);
-        if matches!(input, Some(Input::Stream(_))) && kind.is_none() {
+        let what = t.choice("input", &WHAT, r);
+        let (mut kind, mut history, mut buffers) = (None, None, None);
+        match what {
+            Some(What::Entries(heading)) => kind = Some(heading),
+            Some(What::History(form)) => history = Some(form),
+            Some(What::Buffers(format)) => buffers = Some(format),
+            None => {}
+        }
+        if matches!(input, Some(Input::Stream(_))) && what.is_none() {
             r.error(
                 place.clone(),
                 "source.input is missing: the heading of the records of a stream, such as \"type5\"",
@@ -120,6 +154,9 @@ pub fn sources(
         let stream = t.choice("input_framing", &[("fixed", false), ("stream", true)], r);
         let record_length =
             t.integer("record_length", 126..MAX_RECORD as i64 + 1, r).and_then(|n| usize::try_from(n).ok());
+        if history.is_some() || buffers.is_some() {
+            whole_files(&t, &input, r);
+        }
         let charset = charset(&mut t, r);
         let zone = zone(&mut t, r);
         let formats =
@@ -137,6 +174,9 @@ pub fn sources(
             receiver: text("receiver", r),
             receiver_library: text("receiver_library", r),
         };
+        if history.is_some() && given.system.is_empty() {
+            r.error(place.clone(), "source.system is missing: the history log does not hold the name of the system");
+        }
         t.finish(r);
         if name.is_none() {
             r.error(place, "source.name is missing");
@@ -150,6 +190,8 @@ pub fn sources(
             input,
             filter,
             kind,
+            history,
+            buffers,
             stream,
             record_length,
             charset,
@@ -159,6 +201,31 @@ pub fn sources(
         });
     }
     found
+}
+
+/// What records are made of is read in whole files: what is wrong with keys that say otherwise.
+fn whole_files(t: &Section<'_>, input: &Option<Input>, r: &mut Reader<'_>) {
+    let mut wrong = |key: &str, why: &str| {
+        if let Some(place) = t.place_of(key, r) {
+            r.error(place, format!("source.{key}: {why}"));
+        }
+    };
+    match input {
+        Some(Input::Capture(_, true)) => wrong(
+            "follow",
+            "the history log, its exports and retrieve buffers come as whole files, and are not followed as they grow: let them arrive in a folder (kind = \"directory\"), or follow the live system (kind = \"mapepire\")",
+        ),
+        Some(Input::Stream(_) | Input::Live(_)) => {
+            wrong(
+                "input",
+                "the history log, its exports and retrieve buffers are files: only with kind = \"capture\" or \"directory\"",
+            );
+        }
+        _ => {}
+    }
+    for key in ["input_framing", "record_length"] {
+        wrong(key, "only for records of DSPJRN");
+    }
 }
 
 /// `path`, which is needed.

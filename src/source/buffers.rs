@@ -3,6 +3,7 @@
 //! Memory is bounded by the largest buffer. What is wrong with one is an error of the read behind the records before it.
 use std::io::{self, ErrorKind, Read};
 
+use super::capture::made::CutOff;
 use crate::decode::journal::{
     buffer::{BufferDecoder, BufferFormat, LENGTH},
     compose::Composer,
@@ -22,11 +23,26 @@ pub struct BufferError {
 pub(super) struct Ready {
     bytes: Vec<u8>,
     taken: usize,
+    /// Records so far, and which of them was made of what the file ends within.
+    count: u64,
+    cut: CutOff,
 }
 
 impl Ready {
     pub(super) fn push(&mut self, record: &[u8]) {
         super::frame(&mut self.bytes, record);
+        self.count += 1;
+    }
+
+    /// The same, of what the file ends within: where the file grows, it is made anew.
+    pub(super) fn push_cut(&mut self, record: &[u8]) {
+        self.cut.set(Some(self.count));
+        self.push(record);
+    }
+
+    /// The record that was made so.
+    pub(super) fn cut_off(&self) -> CutOff {
+        self.cut.clone()
     }
 
     /// Hands out the next bytes; `None` when there are none.

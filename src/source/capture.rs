@@ -3,6 +3,7 @@
 //! Memory is bounded by one buffer, whatever the size of the capture. Records are borrowed from it. The file is
 //! only read; it is not mapped, because a file that shrinks while it is mapped kills the process.
 mod error;
+pub mod made;
 mod open;
 
 use std::{
@@ -13,7 +14,8 @@ use std::{
 };
 
 pub use error::CaptureError;
-pub use open::check_paths;
+use made::{Made, Tape};
+pub use open::{Opener, check_paths};
 
 use crate::decode::journal::{
     Heading,
@@ -71,11 +73,28 @@ pub struct Capture {
     certain: bool,
     /// The same file, to move in it; `None` for a pipe.
     file: Option<File>,
+    /// Records that are made of the file; `None` where they stand in it.
+    made: Option<Made>,
+}
+
+/// How far a file is read, and what stood there.
+#[derive(Clone, Debug, Default)]
+pub struct Reached {
+    /// Bytes of the file.
+    pub offset: u64,
+    /// The first of them: [`MARK`], or all.
+    pub head: Vec<u8>,
+    /// The last of them.
+    pub tail: Vec<u8>,
+    /// Bytes of the last piece handed out, where that was half a record at the end; of a record that is made, 1.
+    pub cut: u64,
+    /// Records handed out, where they are made of the file; `None` where the offset says it.
+    pub records: Option<u64>,
 }
 
 impl Capture {
     /// Goes on at an offset that [`Capture::offset`] returned before, in this run or another, and looks again whether there
-    /// is more. Only for files.
+    /// is more. Only for files, and where records are not made of them.
     pub fn skip_to(&mut self, offset: u64) -> Result<(), CaptureError> {
         let mut file = self.file()?;
         let sought = file.seek(SeekFrom::Start(offset));
@@ -98,19 +117,21 @@ impl Capture {
         Ok(())
     }
 
-    /// The first bytes, as they were read.
-    pub fn head(&self) -> &[u8] {
-        &self.head
-    }
-
-    /// The last bytes before [`Capture::offset`], as they were read: [`MARK`], or all.
-    pub fn tail(&self) -> Vec<u8> {
-        self.before(self.start)
-    }
-
-    /// Bytes of the last piece handed out, where that was half a record at the end.
-    pub fn cut(&self) -> usize {
-        self.cut
+    /// How far it is.
+    pub fn reached(&self) -> Reached {
+        match &self.made {
+            Some(made) => {
+                let Tape { offset, head, tail } = made.tape.borrow().clone();
+                Reached { offset, head, tail, cut: u64::from(made.is_cut()), records: Some(made.records) }
+            }
+            None => Reached {
+                offset: self.offset,
+                head: self.head.clone(),
+                tail: self.before(self.start),
+                cut: self.cut as u64,
+                records: None,
+            },
+        }
     }
 
     /// The last bytes before a place in the buffer.
@@ -123,12 +144,14 @@ impl Capture {
     }
 
     /// Whether what stands in the file before the end of the buffer is what was read there: what is read next would else be
-    /// something else's continuation.
+    /// something else's continuation. Of what records are made of, its tape sees to that.
     fn is_unchanged(&self, length: usize) -> bool {
         let known = self.before(length);
         let end = self.offset + (length - self.start) as u64;
         let from = end.saturating_sub(known.len() as u64);
-        self.file.is_none() || self.bytes_at(from, known.len() as u64).is_ok_and(|bytes| bytes == known)
+        self.file.is_none()
+            || self.made.is_some()
+            || self.bytes_at(from, known.len() as u64).is_ok_and(|bytes| bytes == known)
     }
 
     /// Bytes that the file has now.
@@ -208,6 +231,7 @@ impl Capture {
             ended: whole && !failed,
             size,
             file: None,
+            made: None,
         })
     }
 
@@ -276,6 +300,9 @@ impl Capture {
                     let offset = self.offset + self.prefix() as u64;
                     self.start += used;
                     self.offset += used as u64;
+                    if let Some(made) = &mut self.made {
+                        made.records += 1;
+                    }
                     let record = self.buffer.get(at..self.start).unwrap_or(&[]);
                     return Ok(Some(Item::Record(record, offset)));
                 }

@@ -16,12 +16,12 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Capture, CaptureError, Feed, FeedError, Item, Place, Record, Step, WAIT, capture::Front};
+use super::{
+    Capture, CaptureError, Feed, FeedError, Item, Place, Record, Step, WAIT,
+    capture::{Front, Opener, Reached},
+};
 use crate::{
-    decode::journal::{
-        Heading,
-        detect::{Unknown, Wanted},
-    },
+    decode::journal::{Heading, detect::Unknown},
     spool::batch::{checksum, hex},
 };
 
@@ -44,26 +44,38 @@ pub struct FilePlace {
     /// Bytes of a piece of a record before `offset` that was handed out because the file had no more.
     #[serde(default)]
     pub cut: u64,
+    /// Records that were handed out, where they are made of what is in the file (of the history log, of buffers): read ahead, the file
+    /// is farther than they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records: Option<u64>,
 }
 
 impl FilePlace {
     /// The place in an open file behind what it handed out, by what was read there: the file may be another one by now.
     pub fn of(capture: &Capture) -> FilePlace {
-        let offset = capture.offset();
-        let front_length = offset.min(capture.head().len() as u64);
-        let front = capture.head().get(..usize::try_from(front_length).unwrap_or(0)).unwrap_or(&[]);
-        FilePlace {
-            offset,
-            front: hex(&checksum(front)),
-            front_length,
-            tail: hex(&checksum(&capture.tail())),
-            cut: capture.cut() as u64,
-        }
+        let Reached { offset, head, tail, cut, records } = capture.reached();
+        let front_length = offset.min(head.len() as u64);
+        let front = head.get(..usize::try_from(front_length).unwrap_or(0)).unwrap_or(&[]);
+        FilePlace { offset, front: hex(&checksum(front)), front_length, tail: hex(&checksum(&tail)), cut, records }
     }
 
-    /// Where to go on in the file that it is in: before a piece of a record that was handed out, where there is more now.
-    pub fn resumes(&self, capture: &Capture) -> Result<u64, CaptureError> {
-        Ok(if capture.file_size()? > self.offset { self.offset.saturating_sub(self.cut) } else { self.offset })
+    /// Goes on in a file that it is in. Where there is more now, a piece of a record that was handed out is read again: from which
+    /// byte on.
+    pub fn resume(&self, capture: &mut Capture) -> Result<Option<u64>, CaptureError> {
+        let cut = if capture.file_size()? > self.offset { self.cut } else { 0 };
+        let from = match self.records {
+            // The record is read again, whatever its bytes.
+            Some(records) => {
+                capture.pass_over(records.saturating_sub(cut))?;
+                self.offset
+            }
+            None => {
+                let from = self.offset.saturating_sub(cut);
+                capture.skip_to(from)?;
+                from
+            }
+        };
+        Ok((cut > 0).then_some(from))
     }
 
     /// The hash of the first bytes of a file, to be compared with `front`.
@@ -141,8 +153,7 @@ impl Open {
 pub struct CaptureFeed {
     path: PathBuf,
     follow: bool,
-    headings: Vec<Arc<Heading>>,
-    wanted: Wanted,
+    opener: Opener,
     open: Option<Open>,
     /// Where to go on in the file that is opened next.
     place: Option<FilePlace>,
@@ -153,15 +164,9 @@ pub struct CaptureFeed {
 
 impl CaptureFeed {
     /// For a file; `stored` is the place that was stored last.
-    pub fn new(
-        path: PathBuf,
-        follow: bool,
-        headings: Vec<Arc<Heading>>,
-        wanted: Wanted,
-        stored: Option<&Value>,
-    ) -> CaptureFeed {
+    pub fn new(path: PathBuf, follow: bool, opener: Opener, stored: Option<&Value>) -> CaptureFeed {
         let place = stored.and_then(|v| serde_json::from_value(v.clone()).ok()).filter(|p: &FilePlace| p.offset > 0);
-        CaptureFeed { path, follow, headings, wanted, open: None, place, waiting: None, told: false }
+        CaptureFeed { path, follow, opener, open: None, place, waiting: None, told: false }
     }
 
     /// Opens the file. `Some` is what to say; `None` in `open` when it is not there yet, or too short to tell what it is.
@@ -180,10 +185,10 @@ impl CaptureFeed {
         let open = self.open.insert(Open::new(capture, look));
         let Some(place) = self.place.take() else { return Ok(None) };
         if place.is_in(&open.capture)? {
-            let from = place.resumes(&open.capture)?;
-            open.capture.skip_to(from)?;
-            let again = format!("{}: the record that was cut off at byte {from} is read again", self.path.display());
-            return Ok((from < place.offset).then_some(Step::Again(again)));
+            let again = place.resume(&mut open.capture)?;
+            let say =
+                |from| format!("{}: the record that was cut off at byte {from} is read again", self.path.display());
+            return Ok(again.map(|from| Step::Again(say(from))));
         }
         Ok(Some(Step::Lost(format!(
             "{}: the place at byte {} is there no more: the file was cut short or is another one than before; it is read from its start",
@@ -215,7 +220,7 @@ impl CaptureFeed {
         };
         self.waiting = Some((look, since));
         let settled = since.elapsed() >= SETTLED;
-        match Capture::open(&self.path, &self.headings, self.wanted) {
+        match self.opener.open(&self.path) {
             Ok(capture) if !self.follow || capture.is_certain() || settled => {
                 self.waiting = None;
                 Ok(Some(capture))

@@ -2,9 +2,12 @@
 //!
 //! Memory is bounded by the largest message. What is wrong with the file is an error of the read behind the messages before it; a
 //! message that the file ends within is handed out as far as it is there, and then told.
+pub mod export;
+pub mod row;
+
 use std::io::{self, ErrorKind, Read};
 
-use super::buffers::Ready;
+use super::{buffers::Ready, capture::made::CutOff};
 use crate::decode::history::{
     compose::HistoryComposer,
     record::{BadHistory, DataAt, MOST, RECORD, Split, split},
@@ -58,6 +61,11 @@ impl<R: Read> History<R> {
         }
     }
 
+    /// Which record is one of a message that the file ends within, once it is made.
+    pub fn cut_off(&self) -> CutOff {
+        self.ready.cut_off()
+    }
+
     fn fails(&mut self, why: BadHistory) {
         self.failed = Some(HistoryError { offset: self.offset + why.at as u64, number: self.number + 1, why });
     }
@@ -76,7 +84,7 @@ impl<R: Read> History<R> {
                     return Ok(true);
                 }
                 Split::Cut(message, why) => {
-                    self.ready.push(self.composer.compose(&message));
+                    self.ready.push_cut(self.composer.compose(&message));
                     self.fails(why);
                     return Ok(true);
                 }

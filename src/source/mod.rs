@@ -15,6 +15,7 @@ pub mod directory;
 pub mod file;
 pub mod history;
 pub mod live;
+pub mod parked;
 pub mod stream;
 
 use std::{sync::Arc, time::Duration};

@@ -7,10 +7,15 @@ Shares no code with the product. Standard library only; the EBCDIC codecs are th
     make_qhst.py --out QHST26324A --truth qhst.jsonl --ccsid 273 --language de --count 500
     make_qhst.py --out QHST26324A --truth qhst.jsonl --hostile --count 2000       # everything a file may say that a decoder does not expect
     make_qhst.py --out QHST26324A --truth qhst.jsonl --data-at text               # the other reading of IBM's text: see qhst_messages.md
+    make_qhst.py --out QHST26324A --truth qhst.jsonl --csv qhst.csv --json qhst.json   # the same messages as rows of QSYS2.HISTORY_LOG_INFO
 
 A file is a run of 142-byte records: 8 bytes *DTS, a 2-byte record number within the message, 132 bytes of data. Record 1 holds the header; the text follows from record 2 on, and
 the message data from the record after it (--data-at record) or straight after it in the same record (--data-at text). CPF1124 and CPF1164 have their data at position 11 of
 record 3 in any case; their text is cut at 132 bytes. Without text no record is spent on it, but for those two.
+
+--csv and --json write the same messages as a tool exports them from QSYS2.HISTORY_LOG_INFO: --csv-style rfc (commas, quotes where needed, CRLF), acs (semicolons, all texts in
+quotes, UTF-8 with BOM), tabs; --json-style array, lines, pretty. --columns new has FROM_JOB_NAME, FROM_JOB_USER, FROM_JOB_NUMBER in place of FROM_JOB, and the columns in another order and
+case. --tokens hex writes the message data as HEX() does, literal as X'...', text as a conversion to text leaves it. --descending turns the rows around.
 
 The message data does not depend on --language. Dates in it and in the text are in --datfmt, always with slashes.
 
@@ -19,7 +24,7 @@ job_user, job_number, user (the sending profile), program, message_file, message
 its first record, counted from 0), complete (false where --truncate-at cut it: nothing of its text and data is to be relied on), fields: what the message data holds, for the ids of
 qhst_messages.md; a field that is not there in full is left out. All texts right-trimmed of blanks; other control characters stay. Bytes nobody knows are hex.
 """
-import argparse, datetime as dt, json, pathlib, random, struct, sys
+import argparse, csv, datetime as dt, json, pathlib, random, struct, sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from make_capture import CODEC, HOSTILE, HOSTS, JOBS, NATIONAL, PYTHON, USERS
@@ -158,6 +163,37 @@ class Maker:
         return b"".join(stamp + struct.pack(">H", i // DATA + 1) + body[i:i + DATA] for i in range(0, len(body), DATA))
 
 
+TYPES = {"01": "COMPLETION", "02": "DIAGNOSTIC", "04": "INFORMATIONAL", "05": "INQUIRY", "06": "SENDER", "08": "REQUEST", "14": "NOTIFY", "15": "ESCAPE"}
+
+
+def row(n, t, a):
+    """A row of HISTORY_LOG_INFO for the truth of a message; None is NULL."""
+    at = dt.datetime.fromisoformat(t["timestamp"])
+    data = bytes.fromhex(t["data"])
+    tokens = {"hex": data.hex().upper(), "literal": f"X'{data.hex().upper()}'", "text": data.decode("cp037")}[a.tokens] if data else None
+    job = {"FROM_JOB": "/".join((t["job_number"], t["job_user"], t["job_name"]))}
+    if a.columns == "new": job = {"FROM_JOB_NAME": t["job_name"], "FROM_JOB_USER": t["job_user"], "FROM_JOB_NUMBER": t["job_number"]}
+    r = {"ORDINAL_POSITION": n + 1, "MESSAGE_ID": t["id"] or None, "MESSAGE_TYPE": TYPES.get(t["type"]), "MESSAGE_SUBTYPE": None, "SEVERITY": t["severity"],
+         "MESSAGE_TIMESTAMP": at.isoformat(a.time_separator, "microseconds"), "FROM_USER": t["user"], **job, "FROM_PROGRAM": t["program"], "MESSAGE_LIBRARY": t["message_library"],
+         "MESSAGE_FILE": t["message_file"], "MESSAGE_TOKENS": tokens, "MESSAGE_TEXT": t["text"], "MESSAGE_SECOND_LEVEL_TEXT": f'&N Cause . . . :   "{t["id"]}";\r\nRecovery {n}, {{"MESSAGE_ID":"CPF0000"}}'}
+    if a.columns == "new": r = {k.lower().replace("_", " ") if n else k: r[k] for n, k in enumerate(sorted(r, key=lambda k: k[::-1]))}
+    return r
+
+
+def write_csv(path, rows, style):
+    form = {"rfc": dict(delimiter=","), "acs": dict(delimiter=";", quoting=csv.QUOTE_NONNUMERIC), "tabs": dict(delimiter="\t")}[style]
+    with open(path, "w", encoding="utf-8-sig" if style == "acs" else "utf-8", newline="") as f:
+        w = csv.writer(f, lineterminator="\r\n", **form)
+        if rows: w.writerow(rows[0])
+        w.writerows(["" if v is None else v for v in r.values()] for r in rows)
+
+
+def write_json(path, rows, style):
+    with open(path, "w", encoding="utf-8") as f:
+        if style == "lines": f.writelines(json.dumps(r, ensure_ascii=False) + "\n" for r in rows)
+        else: json.dump(rows, f, ensure_ascii=style == "array", indent=2 if style == "pretty" else None)
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--out", required=True); p.add_argument("--truth")
@@ -167,7 +203,12 @@ def main():
     p.add_argument("--data-at", choices=["record", "text"], default="record")
     p.add_argument("--hostile", action="store_true"); p.add_argument("--truncate-at", type=int, metavar="BYTES", help="cut the file there, in a record or between two")
     p.add_argument("--start", default="2026-11-20T08:00:00")
+    p.add_argument("--csv", metavar="FILE"); p.add_argument("--csv-style", choices=["rfc", "acs", "tabs"], default="rfc")
+    p.add_argument("--json", metavar="FILE"); p.add_argument("--json-style", choices=["array", "lines", "pretty"], default="array")
+    p.add_argument("--columns", choices=["old", "new"], default="old"); p.add_argument("--tokens", choices=["hex", "literal", "text"], default="hex")
+    p.add_argument("--time-separator", default=" "); p.add_argument("--descending", action="store_true")
     a = p.parse_args()
+    rows = []
     m, at, limit = Maker(a), 0, a.truncate_at if a.truncate_at is not None else sys.maxsize
     truth = open(a.truth, "w", encoding="utf-8") if a.truth else None
     with open(a.out, "wb") as out:
@@ -177,7 +218,11 @@ def main():
             out.write(raw[:limit - at])
             t |= {"record": at // RECORD, "records": len(raw) // RECORD, "complete": at + len(raw) <= limit}
             if truth: truth.write(json.dumps(t, ensure_ascii=False) + "\n")
+            rows.append(row(len(rows), t, a))
             at += len(raw)
+    if a.descending: rows.reverse()
+    if a.csv: write_csv(a.csv, rows, a.csv_style)
+    if a.json: write_json(a.json, rows, a.json_style)
     print(f"{min(at, limit)} bytes -> {a.out}", file=sys.stderr)
 
 

@@ -22,11 +22,11 @@ use signal_hook::iterator::Signals;
 use super::{Exit, Failure, input::capture_failure, say, setup::Setup, summary::Summary};
 use crate::{
     decode::journal::{Entry, Heading, record, text},
-    encode::{self, Encoder, Settings},
+    encode::{self, Encoder, Settings, escape::printable},
     event::{Clock, DateFormat, EventModel},
     filter::{Chain, Selection, State, Verdict},
     output::{OutputError, Sink, Target, pace},
-    source::{Capture, Item, capture},
+    source::{Capture, Item, capture, parked},
 };
 use args::SummaryKind;
 pub use args::{Args, FormatArg};
@@ -244,7 +244,7 @@ impl Run {
         let summary = &mut self.summary;
         summary.types.resize(model.len(), 0);
         let name = capture.name().to_owned();
-        let history = capture.found().history;
+        let history = capture.found().history.is_some();
         let stream = capture.found().framing == record::Framing::Stream;
         let mut clock = Clock::new(self.zone, dates);
         let mut line: Vec<u8> = Vec::with_capacity(16 << 10);
@@ -286,10 +286,16 @@ impl Run {
                 Ok(entry) => entry,
                 Err(e) => {
                     let total = summary.parked_total();
+                    let (said, kind) = match parked::why(record) {
+                        Some(why) => {
+                            (format!("{name}: {}: parked", printable(&why)), "a row of the history log".to_owned())
+                        }
+                        None => (format!("{name}: offset {offset}: parked: {e}"), e.expected.to_owned()),
+                    };
                     if total < 5 {
-                        summary.warnings.push(format!("{name}: offset {offset}: parked: {e}"));
+                        summary.warnings.push(said);
                     }
-                    *summary.parked.entry(format!("expected {}", e.expected)).or_default() += 1;
+                    *summary.parked.entry(format!("expected {kind}")).or_default() += 1;
                     continue;
                 }
             };

@@ -162,6 +162,8 @@ pub struct Message<'a> {
     pub text: Option<Vec<u8>>,
     /// The message data; `None` where the file ends before its end.
     pub data: Option<Vec<u8>>,
+    /// The text in the character set of the jobs, where `text` is in another: what it says is looked for here.
+    pub readable: Option<Vec<u8>>,
 }
 
 /// What stands at the front of a run of records.
@@ -261,7 +263,7 @@ pub fn split(bytes: &[u8], ended: bool, known: Option<DataAt>) -> Split<'_> {
             let text = starts.text(&body());
             let end = bytes.len();
             let why = bad(end, format!("record number {} of the message", there + 2), "the end of the file");
-            Split::Cut(Message { head, text, data: None }, why)
+            Split::Cut(Message { head, text, data: None, readable: None }, why)
         }
     }
 }
@@ -291,7 +293,8 @@ impl Starts {
             DataAt::Text if !self.fixed => self.text,
             _ => self.record,
         };
-        Message { head, text: self.text(body), data: body.get(at..at + self.data).map(<[u8]>::to_vec) }
+        let data = body.get(at..at + self.data).map(<[u8]>::to_vec);
+        Message { head, text: self.text(body), data, readable: None }
     }
 
     /// Both readings take as many records: what fills the record behind the text, and behind the data, tells them apart. `None` where

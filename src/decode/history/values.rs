@@ -37,7 +37,7 @@ pub fn values<'a>(row: &Row, message: &'a Message<'_>, each: &mut dyn FnMut(&str
             each(&f.field(), taken);
         }
     }
-    let text = message.text.as_deref().unwrap_or(&[]);
+    let text = message.readable.as_deref().or(message.text.as_deref()).unwrap_or(&[]);
     for what in &row.text {
         match what {
             InText::Job => {

@@ -32,17 +32,28 @@ pub struct Wanted {
     pub record_length: Option<usize>,
     /// `--input rjne0200`: not records, but buffers of QjoRetrieveJournalEntries.
     pub buffers: Option<BufferFormat>,
-    /// `--input qhst`: a history log file. `None`: never.
+    /// `--input qhst`, `history-csv`, `history-json`: messages of the history log. `None`: never.
     pub history: Option<HistoryInput>,
 }
 
-/// When a file is a history log file.
+/// When a file holds messages of the history log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HistoryInput {
-    /// It is.
-    Sure,
-    /// If its first records leave no doubt.
+    /// It does, in this form.
+    Sure(HistoryForm),
+    /// If its front leaves no doubt.
     Seen,
+}
+
+/// How messages of the history log are written in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HistoryForm {
+    /// As records of a file QSYS/QHSTyydddn.
+    Qhst,
+    /// As rows of QSYS2.HISTORY_LOG_INFO: CSV with the names of the columns in the first line.
+    Csv,
+    /// As such rows: JSON objects.
+    Json,
 }
 
 /// What a capture is.
@@ -52,15 +63,18 @@ pub struct Found {
     pub heading: Arc<Heading>,
     /// Its framing.
     pub framing: Framing,
-    /// A history log file: the records were made of its messages.
-    pub history: bool,
+    /// Messages of the history log, in this form: the records were made of them.
+    pub history: Option<HistoryForm>,
 }
 
 impl std::fmt::Display for Found {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let heading = self.heading.kind.ibm_name();
-        if self.history {
-            return f.write_str("messages of the history log (QHST)");
+        match self.history {
+            Some(HistoryForm::Qhst) => return f.write_str("messages of the history log (QHST)"),
+            Some(HistoryForm::Csv) => return f.write_str("messages of the history log (HISTORY_LOG_INFO as CSV)"),
+            Some(HistoryForm::Json) => return f.write_str("messages of the history log (HISTORY_LOG_INFO as JSON)"),
+            None => {}
         }
         match self.framing {
             Framing::Fixed(n) => write!(f, "{heading} headings, records of {n} bytes"),
@@ -182,7 +196,7 @@ pub fn detect(headings: &[Arc<Heading>], wanted: Wanted, sample: &[u8], whole: b
         return Err(Unknown::Empty);
     }
     let candidates: Vec<&Arc<Heading>> = headings.iter().filter(|h| wanted.kind.is_none_or(|k| k == h.kind)).collect();
-    let found = |h: &Arc<Heading>, framing| Found { heading: h.clone(), framing, history: false };
+    let found = |h: &Arc<Heading>, framing| Found { heading: h.clone(), framing, history: None };
 
     if wanted.stream != Some(false) && wanted.record_length.is_none() {
         for h in &candidates {

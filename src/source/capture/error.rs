@@ -1,9 +1,13 @@
 //! Why a capture cannot be read.
 use std::io;
 
+use super::made::WrittenOver;
 use crate::{
     decode::journal::detect::Unknown,
-    source::{buffers::BufferError, history::HistoryError},
+    source::{
+        buffers::BufferError,
+        history::{HistoryError, export::ExportError},
+    },
 };
 
 /// Why a capture cannot be read, or not to its end.
@@ -49,6 +53,14 @@ pub enum CaptureError {
         /// What is wrong, and where.
         why: HistoryError,
     },
+    /// An export of the history log that is not what it is to be.
+    #[error("{name}: {why}")]
+    Export {
+        /// File name.
+        name: String,
+        /// What is wrong, and where.
+        why: ExportError,
+    },
     /// The file was written over while it was read.
     #[error("{name}: what stood before byte {offset} is not what was read there: the file was written anew")]
     Changed {
@@ -80,6 +92,12 @@ impl CaptureError {
         }
         if let Some(why) = inner.and_then(|e| e.downcast_ref::<HistoryError>()) {
             return CaptureError::History { name, why: why.clone() };
+        }
+        if let Some(why) = inner.and_then(|e| e.downcast_ref::<ExportError>()) {
+            return CaptureError::Export { name, why: why.clone() };
+        }
+        if let Some(WrittenOver(offset)) = inner.and_then(|e| e.downcast_ref()) {
+            return CaptureError::Changed { name, offset: *offset };
         }
         CaptureError::Io { name, offset, source }
     }

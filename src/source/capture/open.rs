@@ -7,89 +7,127 @@ use std::{
     sync::Arc,
 };
 
-use super::{Capture, CaptureError};
+use super::{
+    Capture, CaptureError,
+    made::{CutOff, Source, Taped},
+};
 use crate::{
     decode::{
-        history::{
-            compose::HistoryComposer,
-            record::{RECORD, is_history},
-        },
+        ebcdic::Charset,
+        history::{compose::HistoryComposer, record::is_history},
         journal::{
             Catalog, Heading, HeadingKind,
+            buffer::BufferFormat,
             compose::Composer,
-            detect::{HistoryInput, Unknown, Wanted},
+            detect::{HistoryForm, HistoryInput, Unknown, Wanted},
         },
     },
-    source::{buffers::Buffers, history::History},
+    source::{
+        buffers::Buffers,
+        history::{
+            History,
+            export::{self, Export},
+        },
+    },
 };
 
-/// The heading of records that are made.
-fn type5(headings: &[Arc<Heading>], name: &str) -> Result<Arc<Heading>, CaptureError> {
-    headings.iter().find(|h| h.kind == HeadingKind::Type5).cloned().ok_or_else(|| CaptureError::Unknown {
-        name: name.to_owned(),
-        reason: Unknown::NoHeading { tried: "*TYPE5".to_owned(), begin: String::new() },
-    })
+/// Bytes at the front of a file that tell whether it holds messages of the history log.
+const FRONT: usize = 64 << 10;
+
+/// Opens captures of one kind.
+#[derive(Clone)]
+pub struct Opener {
+    catalog: Arc<Catalog>,
+    headings: Vec<Arc<Heading>>,
+    charset: &'static Charset,
+    wanted: Wanted,
 }
 
-impl Capture {
+impl Opener {
+    /// With the tables and the character set of the jobs, for what is wanted.
+    pub fn new(catalog: &Arc<Catalog>, charset: &'static Charset, wanted: Wanted) -> Opener {
+        let headings = HeadingKind::ALL.iter().filter_map(|k| catalog.heading(*k).cloned()).collect();
+        Opener { catalog: catalog.clone(), headings, charset, wanted }
+    }
+
     /// Opens a capture (`-` is standard input) and finds out what it is.
-    pub fn open(path: &Path, headings: &[Arc<Heading>], wanted: Wanted) -> Result<Capture, CaptureError> {
-        let name = if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() };
+    pub fn open(&self, path: &Path) -> Result<Capture, CaptureError> {
+        let (name, Input { read, size, file }) = Input::open(path)?;
+        let form = self.form(file.as_ref());
+        if form.is_none() && self.wanted.buffers.is_none() {
+            let capture = Capture::new(name, read, size, &self.headings, self.wanted)?;
+            return Ok(Capture { file, ..capture });
+        }
+        let heading = self.type5(&name)?;
+        let composer = || Composer::new(heading.clone());
+        let history = || HistoryComposer::new(composer(), self.catalog.history(), self.catalog.messages().clone());
+        let input = Taped::new(read, file.as_ref().and_then(|f| f.try_clone().ok()));
+        let tape = input.tape();
+        let (records, cut): (Box<dyn Read>, CutOff) = match (form, self.wanted.buffers) {
+            (Some(HistoryForm::Qhst), _) => {
+                let log = History::new(input, history());
+                let cut = log.cut_off();
+                (Box::new(log), cut)
+            }
+            (Some(form), _) => {
+                let export = Export::new(input, form, history(), self.charset);
+                let cut = export.cut_off();
+                (Box::new(export), cut)
+            }
+            (None, format) => {
+                let format = format.unwrap_or(BufferFormat::Rjne0200);
+                (Box::new(Buffers::new(input, format, composer())), CutOff::default())
+            }
+        };
+        Capture::made(Source { name, records, heading, history: form, file, tape, cut })
+    }
+
+    /// The form in which a file holds messages of the history log. Of standard input nothing is read to find out.
+    fn form(&self, file: Option<&File>) -> Option<HistoryForm> {
+        match self.wanted.history? {
+            HistoryInput::Sure(form) => Some(form),
+            HistoryInput::Seen => {
+                let mut front = vec![0; FRONT];
+                let got = file?.read_at(&mut front, 0).ok()?;
+                let front = front.get(..got).unwrap_or(&[]);
+                if is_history(front) { Some(HistoryForm::Qhst) } else { export::is_export(front) }
+            }
+        }
+    }
+
+    /// The heading of records that are made.
+    fn type5(&self, name: &str) -> Result<Arc<Heading>, CaptureError> {
+        self.catalog.heading(HeadingKind::Type5).cloned().ok_or_else(|| CaptureError::Unknown {
+            name: name.to_owned(),
+            reason: Unknown::NoHeading { tried: "*TYPE5".to_owned(), begin: String::new() },
+        })
+    }
+}
+
+/// What is read.
+struct Input {
+    read: Box<dyn Read>,
+    size: Option<u64>,
+    /// The same file, to move in it; `None` for a pipe.
+    file: Option<File>,
+}
+
+impl Input {
+    /// Opens it; with it, its name for messages.
+    fn open(path: &Path) -> Result<(String, Input), CaptureError> {
+        if path == Path::new("-") {
+            let read = Box::new(io::stdin().lock());
+            return Ok(("standard input".to_owned(), Input { read, size: None, file: None }));
+        }
+        let name = path.display().to_string();
         let io = |source| CaptureError::Io { name: name.clone(), offset: 0, source };
-        let (input, size, moves): (Box<dyn Read>, Option<u64>, Option<File>) = if path == Path::new("-") {
-            (Box::new(io::stdin().lock()), None, None)
-        } else {
-            let file = File::open(path).map_err(io)?;
-            let meta = file.metadata().map_err(io)?;
-            if meta.is_dir() {
-                return Err(CaptureError::Directory { name });
-            }
-            let moves = if meta.is_file() { file.try_clone().ok() } else { None };
-            (Box::new(file), meta.is_file().then_some(meta.len()), moves)
-        };
-        // Read as the records that stand in the buffers; a place among these is none in the file.
-        if let Some(format) = wanted.buffers {
-            let composer = Composer::new(type5(headings, &name)?);
-            return Capture::made(name, Box::new(Buffers::new(input, format, composer)), headings);
+        let file = File::open(path).map_err(io)?;
+        let meta = file.metadata().map_err(io)?;
+        if meta.is_dir() {
+            return Err(CaptureError::Directory { name });
         }
-        let capture = Capture::new(name, input, size, headings, wanted)?;
-        Ok(Capture { file: moves, ..capture })
-    }
-
-    /// Opens a history log file: as records that are made of its messages.
-    pub fn open_history(path: &Path, catalog: &Catalog, headings: &[Arc<Heading>]) -> Result<Capture, CaptureError> {
-        let (name, input) = if path == Path::new("-") {
-            ("standard input".to_owned(), Box::new(io::stdin().lock()) as Box<dyn Read>)
-        } else {
-            let name = path.display().to_string();
-            let file = File::open(path).map_err(|source| CaptureError::Io { name: name.clone(), offset: 0, source })?;
-            (name, Box::new(file) as Box<dyn Read>)
-        };
-        let composer = Composer::new(type5(headings, &name)?);
-        let composer = HistoryComposer::new(composer, catalog.history(), catalog.messages().clone());
-        let mut capture = Capture::made(name, Box::new(History::new(input, composer)), headings)?;
-        capture.found.history = true;
-        Ok(capture)
-    }
-
-    /// Whether a file is to be opened as a history log file. Of standard input nothing is read to find out.
-    pub fn is_history(path: &Path, wanted: Wanted) -> bool {
-        match wanted.history {
-            None => false,
-            Some(HistoryInput::Sure) => true,
-            Some(HistoryInput::Seen) => {
-                let mut front = [0; 2 * RECORD];
-                let file = File::open(path).ok().filter(|f| f.metadata().is_ok_and(|m| m.is_file()));
-                let got = file.and_then(|f| f.read_at(&mut front, 0).ok()).unwrap_or(0);
-                is_history(front.get(..got).unwrap_or(&[]))
-            }
-        }
-    }
-
-    /// Records that were made out of something else.
-    fn made(name: String, records: Box<dyn Read>, headings: &[Arc<Heading>]) -> Result<Capture, CaptureError> {
-        let wanted = Wanted { kind: Some(HeadingKind::Type5), stream: Some(true), ..Wanted::default() };
-        Capture::new(name, records, None, headings, wanted)
+        let moves = if meta.is_file() { file.try_clone().ok() } else { None };
+        Ok((name, Input { read: Box::new(file), size: meta.is_file().then_some(meta.len()), file: moves }))
     }
 }
 

@@ -17,8 +17,12 @@ use std::{
 
 use serde_json::Value;
 
-use super::{Capture, Feed, FeedError, FilePlace, Item, Place, Record, Step, WAIT, capture::Front, file::Look};
-use crate::decode::journal::{Heading, detect::Wanted};
+use super::{
+    Capture, Feed, FeedError, FilePlace, Item, Place, Record, Step, WAIT,
+    capture::{Front, Opener},
+    file::Look,
+};
+use crate::decode::journal::Heading;
 
 /// How often the folder is looked at.
 const SCAN: Duration = Duration::from_secs(1);
@@ -111,8 +115,7 @@ struct Finished {
 /// A folder as a source.
 pub struct DirectoryFeed {
     options: DirectoryOptions,
-    headings: Vec<Arc<Heading>>,
-    wanted: Wanted,
+    opener: Opener,
     /// Places by part, with the batch each was last read into.
     parts: BTreeMap<String, (FilePlace, i64)>,
     /// Files that are complete and to be read, in order.
@@ -135,19 +138,13 @@ pub struct DirectoryFeed {
 
 impl DirectoryFeed {
     /// For a folder; `parts` are the places that were stored, as JSON, with the batch that each was last read into.
-    pub fn new(
-        options: DirectoryOptions,
-        headings: Vec<Arc<Heading>>,
-        wanted: Wanted,
-        parts: BTreeMap<String, (String, i64)>,
-    ) -> DirectoryFeed {
+    pub fn new(options: DirectoryOptions, opener: Opener, parts: BTreeMap<String, (String, i64)>) -> DirectoryFeed {
         let place = |(name, (text, batch)): (String, (String, i64))| {
             Some((name, (serde_json::from_str::<FilePlace>(&text).ok()?, batch)))
         };
         DirectoryFeed {
             options,
-            headings,
-            wanted,
+            opener,
             parts: parts.into_iter().filter_map(place).collect(),
             queue: VecDeque::new(),
             scanned: None,
@@ -184,9 +181,9 @@ impl DirectoryFeed {
     }
 
     fn look_into(&mut self, path: &Path, look: Look) -> Result<(), FeedError> {
-        let mut capture = Capture::open(path, &self.headings, self.wanted)?;
+        let mut capture = self.opener.open(path)?;
         let mut known: Option<(String, FilePlace, i64)> = None;
-        let mut begins_alike = false;
+        let mut begins_alike: Option<String> = None;
         // Most parts have the same length of front: each is read once.
         let mut fronts: HashMap<u64, String> = HashMap::new();
         for (name, (place, batch)) in &self.parts {
@@ -202,7 +199,7 @@ impl DirectoryFeed {
                 continue;
             }
             if !place.is_in(&capture)? {
-                begins_alike = true;
+                begins_alike = Some(place.front.clone());
             } else if known.as_ref().is_none_or(|(_, best, _)| best.offset < place.offset) {
                 known = Some((name.clone(), place.clone(), *batch));
             }
@@ -210,9 +207,7 @@ impl DirectoryFeed {
         let heading = capture.found().heading.clone();
         let (part, batch) = match known {
             Some((part, place, batch)) => {
-                let from = place.resumes(&capture)?;
-                capture.skip_to(from)?;
-                if from < place.offset {
+                if let Some(from) = place.resume(&mut capture)? {
                     let text = format!("{}: the record that was cut off at byte {from} is read again", path.display());
                     self.say.push_back(Step::Again(text));
                 }
@@ -223,12 +218,17 @@ impl DirectoryFeed {
             }
             None => (None, 0),
         };
-        if part.is_none() && begins_alike {
-            self.say.push_back(Step::Again(format!(
-                "{}: it begins as a file that was read, but is not the same: it is read from its start",
-                path.display()
-            )));
-        }
+        let part = match (part, begins_alike) {
+            (None, Some(front)) => {
+                self.say.push_back(Step::Again(format!(
+                    "{}: it begins as a file that was read, but is not the same: it is read from its start",
+                    path.display()
+                )));
+                // The other file keeps its place too.
+                (1..).map(|n| format!("{front}~{n}")).find(|name| !self.parts.contains_key(name))
+            }
+            (part, _) => part,
+        };
         self.reading = Some(Reading { path: path.to_owned(), look, capture, heading, part, batch, broken: false });
         Ok(())
     }

@@ -138,13 +138,17 @@ fn matches(pattern: &[u8], name: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeMap, path::PathBuf};
+    use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
     use super::*;
     use crate::{
-        decode::journal::detect::Wanted,
+        decode::{
+            ebcdic::Charset,
+            journal::{Catalog, detect::Wanted},
+        },
         source::{
             Feed, FilePlace,
+            capture::Opener,
             directory::{After, DirectoryOptions},
         },
     };
@@ -162,7 +166,9 @@ mod tests {
         let place = serde_json::to_string(&FilePlace::default()).unwrap();
         let parts: BTreeMap<String, (String, i64)> =
             (0..PARTS as i64 + 3).map(|n| (format!("part{n}"), (place.clone(), n))).collect();
-        let mut feed = DirectoryFeed::new(options, Vec::new(), Wanted::default(), parts);
+        let catalog = Arc::new(Catalog::shipped().unwrap());
+        let opener = Opener::new(&catalog, Charset::ebcdic(37).unwrap(), Wanted::default());
+        let mut feed = DirectoryFeed::new(options, opener, parts);
         let look = Look { device: 0, inode: 0, size: 0, modified: None };
         let seen = Seen { look, since: Instant::now(), done: true, part: Some("part1".to_owned()) };
         feed.seen.insert(PathBuf::from("there"), seen);

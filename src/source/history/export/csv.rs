@@ -1,0 +1,205 @@
+//! Rows of a CSV export (RFC 4180): texts in quotes may hold delimiters, quotes and line breaks.
+use std::io::{self, Read};
+
+use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
+
+use super::{
+    Next,
+    columns::{COUNT, Cells, column, missing, name, shortened},
+    window::{ROW, Window},
+};
+
+/// What stands between values: in the standard, in the exports of spreadsheets in much of Europe, in tab-separated ones.
+const DELIMITERS: [u8; 3] = [b',', b';', b'\t'];
+/// The longest first line.
+pub const HEADER: usize = 64 << 10;
+
+/// The first line of an export.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Header {
+    delimiter: u8,
+    /// Its bytes, and those of what stands before it.
+    length: usize,
+    /// What each column is.
+    columns: Vec<Option<usize>>,
+}
+
+impl Header {
+    /// At the front of a file; or what is wrong with it.
+    pub fn find(front: &[u8]) -> Result<Header, String> {
+        let (said, begin) = separator(front);
+        let front = front.get(begin..).unwrap_or(&[]);
+        let mut best: Option<Header> = None;
+        for delimiter in DELIMITERS.into_iter().filter(|d| said.is_none_or(|s| s == *d)).chain(said) {
+            let found = Header::with(front, delimiter, begin);
+            let known = |h: &Header| h.columns.iter().flatten().count();
+            if best.as_ref().is_none_or(|b| known(&found) > known(b)) {
+                best = Some(found);
+            }
+        }
+        let Some(best) = best else { return Err("no delimiter".to_owned()) };
+        let has = |c: usize| best.columns.contains(&Some(c));
+        if let Some(twice) = (0..COUNT).find(|c| best.columns.iter().filter(|f| **f == Some(*c)).count() > 1) {
+            return Err(format!("expected each column once in the first line, got {} twice", name(twice)));
+        }
+        match missing(has) {
+            None => Ok(best),
+            Some(missing) => {
+                let line = front.split(|b| matches!(b, b'\n' | b'\r')).next().unwrap_or(&[]);
+                let got = match front {
+                    [0xFE, 0xFF, ..] | [0xFF, 0xFE, ..] => "UTF-16: save it as UTF-8".to_owned(),
+                    [] => "the end of the file".to_owned(),
+                    _ => format!("{:?}", shortened(&String::from_utf8_lossy(line))),
+                };
+                Err(format!(
+                    "expected the names of the columns of QSYS2.HISTORY_LOG_INFO in the first line, with comma, semicolon or tab between them; {missing}: export it too, with the column names; got {got}"
+                ))
+            }
+        }
+    }
+
+    fn with(front: &[u8], delimiter: u8, begin: usize) -> Header {
+        let mut core = reader(delimiter);
+        let (mut out, mut ends) = (vec![0; front.len()], vec![0; front.len() + 1]);
+        let (mut result, mut length, nout, mut count) = core.read_record(front, &mut out, &mut ends);
+        if result == ReadRecordResult::InputEmpty {
+            let (rest, more) = (out.get_mut(nout..), ends.get_mut(count..));
+            let (r, i, _, e) = core.read_record(&[], rest.unwrap_or(&mut []), more.unwrap_or(&mut []));
+            (result, length, count) = (r, length + i, count + e);
+        }
+        if result != ReadRecordResult::Record {
+            count = 0;
+        }
+        let columns = fields(&out, ends.get(..count).unwrap_or(&[])).map(column).collect();
+        Header { delimiter, length: begin + length, columns }
+    }
+}
+
+/// The line with which spreadsheets say the delimiter (`sep=;`): it, and the bytes of the line.
+fn separator(front: &[u8]) -> (Option<u8>, usize) {
+    match front {
+        [b's' | b'S', b'e' | b'E', b'p' | b'P', b'=', d, b'\r', b'\n', ..] if *d != b'"' => (Some(*d), 7),
+        [b's' | b'S', b'e' | b'E', b'p' | b'P', b'=', d, b'\n' | b'\r', ..] if *d != b'"' => (Some(*d), 6),
+        _ => (None, 0),
+    }
+}
+
+fn reader(delimiter: u8) -> Reader {
+    ReaderBuilder::new().delimiter(delimiter).build()
+}
+
+fn fields<'a>(out: &'a [u8], ends: &'a [usize]) -> impl Iterator<Item = &'a [u8]> {
+    let starts = std::iter::once(0).chain(ends.iter().copied());
+    starts.zip(ends).map(|(from, to)| out.get(from..*to).unwrap_or(&[]))
+}
+
+/// Reads the rows behind the first line.
+pub struct Csv {
+    core: Reader,
+    columns: Vec<Option<usize>>,
+    /// The texts of a row, one behind the other, and where each ends.
+    out: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Csv {
+    /// Takes the first line.
+    pub fn new<R: Read>(window: &mut Window<R>) -> io::Result<Result<Csv, String>> {
+        // However small the pieces are that it comes in, the same is looked at.
+        while !window.ended() && window.bytes().len() < HEADER {
+            window.fill()?;
+        }
+        let front = window.bytes();
+        Ok(Header::find(front.get(..front.len().min(HEADER)).unwrap_or(&[])).map(|header| {
+            window.pass(header.length);
+            let Header { delimiter, columns, .. } = header;
+            Csv { core: reader(delimiter), columns, out: vec![0; 4_096], ends: vec![0; 64] }
+        }))
+    }
+
+    /// The next row.
+    pub fn next<R: Read>(&mut self, window: &mut Window<R>) -> io::Result<Next> {
+        loop {
+            let breaks = window.bytes().iter().take_while(|b| matches!(b, b'\n' | b'\r')).count();
+            window.pass(breaks);
+            if !window.bytes().is_empty() || window.ended() {
+                break;
+            }
+            window.fill()?;
+        }
+        let (mut nin, mut nout, mut count) = (0, 0, 0);
+        loop {
+            let input = window.bytes().get(nin..).unwrap_or(&[]);
+            if input.is_empty() && !window.ended() {
+                window.fill()?;
+                continue;
+            }
+            let (out, ends) = (self.out.get_mut(nout..), self.ends.get_mut(count..));
+            let (result, i, o, e) = self.core.read_record(input, out.unwrap_or(&mut []), ends.unwrap_or(&mut []));
+            (nin, nout, count) = (nin + i, nout + o, count + e);
+            match result {
+                ReadRecordResult::InputEmpty if nin > ROW => return Ok(Next::TooLong),
+                ReadRecordResult::InputEmpty => {}
+                ReadRecordResult::OutputFull => self.out.resize(2 * self.out.len(), 0),
+                ReadRecordResult::OutputEndsFull => self.ends.resize(2 * self.ends.len(), 0),
+                ReadRecordResult::Record => break,
+                ReadRecordResult::End => return Ok(Next::End),
+            }
+        }
+        let raw = window.bytes().get(..nin).unwrap_or(&[]);
+        // Where quotes are doubled, those of a whole row are even in number.
+        let last = window.ended() && raw.len() == window.bytes().len() && !matches!(raw.last(), Some(b'\n' | b'\r'));
+        let open = last && memchr::memchr_iter(b'"', raw).count() % 2 == 1;
+        let next = if open || count != self.columns.len() {
+            let (want, end) = (self.columns.len(), if last { ", and the end of the file" } else { "" });
+            let got =
+                if open { "the end of the file within a text in quotes".to_owned() } else { format!("{count}{end}") };
+            let why = format!("expected {want} values, as the first line has names, got {got}");
+            if last { Next::Cut(why, raw.to_vec()) } else { Next::Bad(why, raw.to_vec()) }
+        } else {
+            let mut cells = Box::<Cells>::default();
+            let values = fields(&self.out, self.ends.get(..count).unwrap_or(&[]));
+            for (value, column) in values.zip(&self.columns) {
+                if let Some(cell) = column.and_then(|c| cells.0.get_mut(c)) {
+                    *cell = value.to_vec();
+                }
+            }
+            Next::Row(cells, raw.to_vec())
+        };
+        window.pass(nin);
+        Ok(next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_delimiter_is_the_one_that_makes_names_of_the_first_line() {
+        for (text, delimiter, columns) in [
+            ("MESSAGE_ID,MESSAGE_TIMESTAMP\n1", b',', 2),
+            ("\"MESSAGE_ID\";\"x, y\";\"MESSAGE_TIMESTAMP\"\r\n", b';', 3),
+            ("sep=|\r\nMESSAGE_ID|MESSAGE_TIMESTAMP", b'|', 2),
+            ("message_timestamp\tMessage Id", b'\t', 2),
+        ] {
+            let header = Header::find(text.as_bytes()).unwrap();
+            assert_eq!((header.delimiter, header.columns.len()), (delimiter, columns), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_first_line_without_what_is_needed_says_what_is_missing() {
+        for (text, said) in [
+            (&b"MESSAGE_ID;SEVERITY"[..], "MESSAGE_TIMESTAMP is missing"),
+            (b"MESSAGE_TIMESTAMP", "MESSAGE_ID is missing"),
+            (b"", "got the end of the file"),
+            (b"\xFF\xFEM\0", "UTF-16"),
+            (b"MESSAGE_ID,MESSAGE_TIMESTAMP,message id", "MESSAGE_ID twice"),
+            (b"some text", "got \"some text\""),
+        ] {
+            let error = Header::find(text).unwrap_err();
+            assert!(error.contains(said), "{error}");
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! An export of QSYS2.HISTORY_LOG_INFO, as CSV or JSON, read as length-prefixed records, one a row.
+//!
+//! Columns are found by their names. A row that cannot be a message becomes a record that is parked ([`parked`]); rows go out as they
+//! stand, whatever their order. Memory is bounded by the longest row and the rows that are looked ahead at.
+//!
+//! MESSAGE_TOKENS is bytes: only as hexadecimal digits, as HEX() writes them, are they known. Text that something made of them is not
+//! turned back, because what was in it of numbers, and in which CCSID, cannot be told: fields would be false. A text may look like
+//! such digits, and its author may have wished so; so the first rows are looked at together, and what is text there is text throughout.
+pub mod columns;
+pub mod csv;
+pub mod json;
+pub mod window;
+
+use std::{
+    collections::VecDeque,
+    io::{self, ErrorKind, Read},
+};
+
+use self::{columns::Cells, csv::Csv, json::Json, window::Window};
+use super::row::Tokens;
+use crate::{
+    decode::{ebcdic::Charset, history::compose::HistoryComposer, journal::detect::HistoryForm},
+    source::{buffers::Ready, capture::made::CutOff, parked},
+};
+
+/// Rows that are looked at together, and their bytes.
+const AHEAD: usize = 64;
+const AHEAD_BYTES: usize = 256 << 10;
+/// The front of a UTF-8 file, where it has one.
+const MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// Why an export cannot be read on: found in an [`io::Error`] of [`Export`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line} (offset {offset}): {why}")]
+pub struct ExportError {
+    line: u64,
+    offset: u64,
+    why: String,
+}
+
+/// What a reader of rows has next.
+#[derive(Debug)]
+pub enum Next {
+    /// A row, and its bytes.
+    Row(Box<Cells>, Vec<u8>),
+    /// What is no row: why, and its bytes.
+    Bad(String, Vec<u8>),
+    /// The same, where the file ends within it.
+    Cut(String, Vec<u8>),
+    /// The first row has not all that rows need.
+    Without(String),
+    /// A row without an end.
+    TooLong,
+    /// Nothing.
+    End,
+}
+
+enum Rows {
+    New(HistoryForm),
+    Csv(Box<Csv>),
+    Json(Json),
+}
+
+/// What MESSAGE_TOKENS is in this file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Unknown,
+    Hex,
+    Text,
+}
+
+/// What comes out next: a row with its line and bytes, or a record that is parked.
+enum Out {
+    Row(Box<Cells>, u64, Vec<u8>),
+    Parked(Vec<u8>),
+    Cut(Vec<u8>),
+}
+
+impl Out {
+    fn size(&self) -> usize {
+        match self {
+            Out::Row(_, _, raw) => raw.len(),
+            Out::Parked(record) | Out::Cut(record) => record.len(),
+        }
+    }
+}
+
+/// Turns an export into a stream of records, each behind its 4-byte length.
+pub struct Export<R> {
+    window: Window<R>,
+    rows: Rows,
+    composer: HistoryComposer,
+    charset: &'static Charset,
+    form: Form,
+    ahead: VecDeque<Out>,
+    ready: Ready,
+    ended: bool,
+    /// What is told when the records before it are handed out.
+    failed: Option<ExportError>,
+}
+
+/// Whether a file that begins so is an export, and which.
+pub fn is_export(front: &[u8]) -> Option<HistoryForm> {
+    let front = front.strip_prefix(MARK).unwrap_or(front);
+    if json::is_export(front) {
+        return Some(HistoryForm::Json);
+    }
+    csv::Header::find(front).is_ok().then_some(HistoryForm::Csv)
+}
+
+impl<R: Read> Export<R> {
+    /// Reads an export.
+    pub fn new(input: R, form: HistoryForm, composer: HistoryComposer, charset: &'static Charset) -> Export<R> {
+        Export {
+            window: Window::new(input),
+            rows: Rows::New(form),
+            composer,
+            charset,
+            form: Form::Unknown,
+            ahead: VecDeque::new(),
+            ready: Ready::default(),
+            ended: false,
+            failed: None,
+        }
+    }
+
+    /// Which record is one of a row that the file ends within, once it is made.
+    pub fn cut_off(&self) -> CutOff {
+        self.ready.cut_off()
+    }
+
+    fn fails(&mut self, why: String) {
+        let (line, offset) = self.window.place();
+        self.ended = true;
+        self.failed = Some(ExportError { line, offset, why });
+    }
+
+    /// Looks at the front.
+    fn begin(&mut self, form: HistoryForm) -> io::Result<()> {
+        let window = &mut self.window;
+        while window.bytes().len() < MARK.len() && !window.ended() {
+            window.fill()?;
+        }
+        if window.bytes().starts_with(MARK) {
+            window.pass(MARK.len());
+        }
+        match form {
+            _ if window.bytes().is_empty() && window.ended() => {
+                self.fails("expected rows of QSYS2.HISTORY_LOG_INFO, got the end of the file: it is empty".to_owned());
+            }
+            HistoryForm::Json => self.rows = Rows::Json(Json::default()),
+            _ => match Csv::new(window)? {
+                Ok(csv) => self.rows = Rows::Csv(Box::new(csv)),
+                Err(why) => self.fails(why),
+            },
+        }
+        Ok(())
+    }
+
+    /// Takes the next row to those that are looked at.
+    fn take(&mut self) -> io::Result<()> {
+        let next = match &mut self.rows {
+            Rows::New(form) => {
+                let form = *form;
+                return self.begin(form);
+            }
+            Rows::Csv(rows) => rows.next(&mut self.window)?,
+            Rows::Json(rows) => rows.next(&mut self.window)?,
+        };
+        let (after, _) = self.window.place();
+        match next {
+            Next::Row(cells, raw) => {
+                let line = after - lines(&raw);
+                self.ahead.push_back(Out::Row(cells, line, raw));
+            }
+            Next::Bad(why, raw) => {
+                let why = format!("line {}: {why}", after - lines(&raw));
+                self.ahead.push_back(Out::Parked(parked::record(&why, &raw)));
+            }
+            Next::Cut(why, raw) => {
+                let why = format!("line {}: {why}", after - lines(&raw));
+                self.ahead.push_back(Out::Cut(parked::record(&why, &raw)));
+            }
+            Next::Without(missing) => {
+                self.fails(format!("expected the columns of QSYS2.HISTORY_LOG_INFO, {missing}: export it too"));
+            }
+            Next::TooLong => self.fails(format!(
+                "expected the end of a row within {} bytes, got none: is a quote missing? Messages before it were read",
+                window::ROW
+            )),
+            Next::End => self.ended = true,
+        }
+        Ok(())
+    }
+
+    /// Whether it is known what the tokens of the first row are.
+    fn settle(&mut self) -> bool {
+        if self.form != Form::Unknown {
+            return true;
+        }
+        let rows =
+            || self.ahead.iter().filter_map(|o| if let Out::Row(cells, ..) = o { Some(cells.as_ref()) } else { None });
+        let forms = || rows().map(Cells::tokens).filter(|t| !t.is_empty()).map(hex);
+        let bytes: usize = self.ahead.iter().map(Out::size).sum();
+        if forms().any(|t| t.is_none()) {
+            self.form = Form::Text;
+        } else if self.ended || self.ahead.len() >= AHEAD || bytes >= AHEAD_BYTES {
+            // Where none has any, the next ones tell.
+            if forms().next().is_some() {
+                self.form = Form::Hex;
+            }
+        } else {
+            return false;
+        }
+        true
+    }
+
+    fn compose(&mut self, cells: &Cells, line: u64, raw: &[u8]) {
+        // A line of CSV that is not ended may still grow, though it has all its values.
+        let open = matches!(self.rows, Rows::Csv(_)) && !matches!(raw.last(), Some(b'\n' | b'\r'));
+        let push = if open { Ready::push_cut } else { Ready::push };
+        let checked = match cells.checked() {
+            Ok(checked) => checked,
+            Err(why) => return push(&mut self.ready, &parked::record(&format!("line {line}: {why}"), raw)),
+        };
+        let text = cells.tokens();
+        let tokens = match hex(text) {
+            Some(bytes) if text.is_empty() || self.form == Form::Hex => Tokens::Bytes(bytes),
+            _ => {
+                self.form = Form::Text;
+                Tokens::Unknown(text.len())
+            }
+        };
+        push(&mut self.ready, checked.row().compose(tokens, self.charset, &mut self.composer));
+    }
+}
+
+/// Line breaks in a row.
+fn lines(raw: &[u8]) -> u64 {
+    memchr::memchr_iter(b'\n', raw).count() as u64
+}
+
+/// The bytes of hexadecimal digits, as HEX() or a binary literal (X'C1C2') has them.
+fn hex(text: &[u8]) -> Option<Vec<u8>> {
+    let quoted = text.strip_prefix(b"X'").or(text.strip_prefix(b"x'")).and_then(|t| t.strip_suffix(b"'"));
+    data_encoding::HEXUPPER_PERMISSIVE.decode(quoted.unwrap_or(text)).ok()
+}
+
+impl<R: Read> Read for Export<R> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if let Some(n) = self.ready.take(to) {
+                return Ok(n);
+            }
+            while !self.ended && (self.ahead.is_empty() || !self.settle()) {
+                self.take()?;
+            }
+            self.settle();
+            match self.ahead.pop_front() {
+                Some(Out::Row(cells, line, raw)) => self.compose(&cells, line, &raw),
+                Some(Out::Parked(record)) => self.ready.push(&record),
+                Some(Out::Cut(record)) => self.ready.push_cut(&record),
+                None => match &self.failed {
+                    Some(failed) => return Err(io::Error::new(ErrorKind::InvalidData, failed.clone())),
+                    None => return Ok(0),
+                },
+            }
+        }
+    }
+}

@@ -1,0 +1,322 @@
+//! History log files, exports of the log and retrieve buffers as sources of an agent: each file wholly, through kill -9 and restarts.
+mod support;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+    process::Child,
+    thread,
+    time::Duration,
+};
+
+use support::{
+    agent::{Agent, Receiver, ids, notices, signal},
+    program::{folder, qaudjrn, replay, tool},
+};
+use tempfile::TempDir;
+
+const SOON: Duration = Duration::from_secs(60);
+
+/// Messages or entries that are in a file: their sequence numbers.
+fn expected(input: &str, path: &Path) -> BTreeSet<u64> {
+    let run = replay(&format!("--input {input} --system S --format json"), &[path]);
+    run.says(0, &[]);
+    ids(&run.stdout).into_keys().collect()
+}
+
+/// Files with `count` messages or entries each, by their kind.
+fn made(dir: &TempDir, count: u32, seed: u32) -> Vec<(&'static str, PathBuf)> {
+    let path = |name: &str| dir.path().join(format!("{name}{seed}"));
+    let (log, csv, json) = (path("qhst"), path("csv"), path("json"));
+    // Days that do not overlap.
+    let args = format!(
+        "--count {count} --seed {seed} --start 2026-11-{:02}T00:00:00 --csv {} --csv-style acs --json {} --json-style lines",
+        seed + 1,
+        csv.display(),
+        json.display()
+    );
+    tool("make_qhst.py", &log, &path("truth"), &args);
+    let mut all = vec![("qhst", log), ("history-csv", csv), ("history-json", json)];
+    for (n, format) in ["rjne0100", "rjne0200"].into_iter().enumerate() {
+        let buffers = path(format);
+        let first = (seed * 2 + u32::try_from(n).unwrap()) * 100_000 + 1;
+        let args = format!(
+            "--count {count} --seed {seed} --format {} --make=--first-sequence={first} --receiver-every 1000000",
+            format.to_uppercase()
+        );
+        tool("make_rjne.py", &buffers, &path("truth"), &args);
+        all.push((format, buffers));
+    }
+    all
+}
+
+fn source(input: &str, rest: &str) -> String {
+    format!("[[source]]\nname = \"in\"\ninput = \"{input}\"\nsystem = \"S\"\n{rest}\n")
+}
+
+/// A spool that is full soon: so that the file is read at the pace of the output, and an end comes in the middle of it.
+const TIGHT: &str = "[spool]\nmax_size = \"17MiB\"\n";
+
+fn capture(input: &str, path: &Path, address: &str) -> String {
+    let source = source(input, &format!("kind = \"capture\"\npath = \"{}\"", path.display()));
+    format!(
+        "{source}[[output]]\nname = \"a\"\naddress = \"{address}\"\nformat = \"json\"\nmeter.events_per_second = 9000\nresend_window.seconds = 1\n{TIGHT}"
+    )
+}
+
+fn kill(child: &mut Child) {
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// Records that each run of the agent has read, by its closing sums.
+fn read(agent: &Agent) -> Vec<u64> {
+    let log = agent.log();
+    let sums = log.lines().filter_map(|l| l.split_once("source in: read ")?.1.split(' ').next());
+    sums.map(|n| n.replace(',', "").parse().unwrap()).collect()
+}
+
+#[test]
+fn n2_kill_9_in_the_middle_of_a_file_loses_nothing_whatever_its_kind() {
+    let files = folder();
+    for (input, path) in made(&files, 8_000, 1) {
+        let want = expected(input, &path);
+        assert_eq!(want.len(), 8_000, "{input}");
+        let receiver = Receiver::start();
+        let address = format!("tcp://127.0.0.1:{}", receiver.port);
+        let agent = Agent::new(folder(), &capture(input, &path, &address));
+        for share in [10, 4, 2] {
+            let mut child = agent.start();
+            agent.wait("a part", SOON, || ids(&receiver.text()).len() >= want.len() / share);
+            kill(&mut child);
+        }
+        agent.ends(agent.start(), 0, SOON);
+        let got: BTreeSet<u64> = ids(&receiver.text()).into_keys().collect();
+        assert_eq!(got, want, "{input}: {}", agent.log());
+        assert!(notices(&receiver.text(), "AGENT-GAP").is_empty(), "{input}: {}", agent.log());
+        // Read to its end: nothing more of it comes.
+        let before = receiver.text().len();
+        agent.ends(agent.start(), 0, SOON);
+        assert_eq!(receiver.text().len(), before, "{input}");
+    }
+}
+
+#[test]
+fn n2_an_agent_that_is_stopped_in_the_middle_of_a_file_sends_each_message_once() {
+    let files = folder();
+    for (input, path) in made(&files, 8_000, 2) {
+        let want: BTreeMap<u64, u32> = expected(input, &path).into_iter().map(|n| (n, 1)).collect();
+        let agent = Agent::new(folder(), &capture(input, &path, "file:DIR/out"));
+        for share in [10, 4, 2] {
+            let child = agent.start();
+            agent.wait("a part", SOON, || ids(&agent.read("out")).len() >= want.len() / share);
+            signal(&child, "TERM");
+            agent.ends(child, 0, SOON);
+        }
+        agent.ends(agent.start(), 0, SOON);
+        // Stopped within the file, and each record read by one run.
+        let read = read(&agent);
+        assert!(read.len() == 4 && read[0] < 8_000 && read.iter().sum::<u64>() == 8_000, "{input}: {read:?}");
+        assert!(ids(&agent.read("out")) == want, "{input}: {}", agent.log());
+    }
+}
+
+/// An agent over the folder `drop`.
+fn watching(input: &str, rest: &str) -> Agent {
+    let dir = folder();
+    fs::create_dir(dir.path().join("drop")).unwrap();
+    let source = source(input, &format!("kind = \"directory\"\npath = \"drop\"\ncomplete = \"rename\"\n{rest}"));
+    Agent::new(dir, &format!("{source}[[output]]\nname = \"a\"\naddress = \"file:DIR/out\"\nformat = \"json\"\n"))
+}
+
+fn deliver(agent: &Agent, name: &str, bytes: &[u8]) {
+    let drop = agent.dir.path().join("drop");
+    fs::write(drop.join(format!("{name}.part")), bytes).unwrap();
+    fs::rename(drop.join(format!("{name}.part")), drop.join(name)).unwrap();
+}
+
+#[test]
+fn n2_kill_9_while_files_arrive_loses_nothing_and_sends_no_file_again() {
+    let files = folder();
+    let days: Vec<_> = (1..4).map(|seed| made(&files, 4_000, seed)).collect();
+    for kind in 0..5 {
+        let input = days[0][kind].0;
+        let agent = watching(input, "follow = true");
+        let mut want = BTreeSet::new();
+        let mut child = agent.start();
+        for (n, day) in days.iter().enumerate() {
+            want.extend(expected(input, &day[kind].1));
+            deliver(&agent, &format!("day{n}"), &fs::read(&day[kind].1).unwrap());
+            thread::sleep(Duration::from_millis(200 + 430 * n as u64));
+            kill(&mut child);
+            child = agent.start();
+        }
+        agent.wait("everything", SOON, || ids(&agent.read("out")).len() == want.len());
+        signal(&child, "TERM");
+        agent.ends(child, 0, SOON);
+        assert!(ids(&agent.read("out")).into_keys().eq(want), "{input}");
+        // Known again under other names, and after another start.
+        let lines = agent.read("out").lines().count();
+        for (n, day) in days.iter().enumerate() {
+            deliver(&agent, &format!("again{n}"), &fs::read(&day[kind].1).unwrap());
+        }
+        let child = agent.start();
+        thread::sleep(Duration::from_millis(2_500));
+        signal(&child, "TERM");
+        agent.ends(child, 0, SOON);
+        assert_eq!(agent.read("out").lines().count(), lines, "{input}: {}", agent.log());
+    }
+}
+
+#[test]
+fn a_file_that_has_grown_goes_on_and_what_was_cut_off_in_it_is_read_again() {
+    let files = folder();
+    for (input, path) in made(&files, 300, 5) {
+        let whole = fs::read(&path).unwrap();
+        let want = expected(input, &path);
+        let agent = watching(input, "follow = false");
+        // Somewhere within a message; and between a quarter and the whole.
+        for end in [whole.len() / 3 + 41, whole.len() / 2 + 7, whole.len()] {
+            fs::write(agent.dir.path().join("drop/log"), &whole[..end]).unwrap();
+            let mut child = agent.start();
+            let code = child.wait().unwrap().code();
+            assert!(matches!(code, Some(0 | 3)), "{input} {code:?}: {}", agent.log());
+        }
+        let out = agent.read("out");
+        let got = ids(&out);
+        assert!(got.keys().copied().eq(want.iter().copied()), "{input}: {}", agent.log());
+        // Only a message of which a part was sent comes again.
+        let twice: Vec<u64> = got.iter().filter(|(_, n)| **n > 1).map(|(id, _)| *id).collect();
+        assert!(twice.len() <= if input == "qhst" { 2 } else { 0 }, "{input}: {twice:?} {}", agent.log());
+        let alone = replay(&format!("--input {input} --system S --format json"), &[&path]);
+        for line in alone.lines() {
+            assert!(out.contains(line), "{input}: {line}");
+        }
+    }
+}
+
+#[test]
+fn the_last_line_of_an_export_may_grow_though_it_has_all_its_values() {
+    let agent = watching("history-csv", "follow = false");
+    let text = "MESSAGE_ID,MESSAGE_TIMESTAMP,MESSAGE_TEXT\nCPF1124,2026-11-20 08:00:00,one\nCPF1124,2026-11-20 08:00:01,two and more\n";
+    for end in [text.len() - 10, text.len() - 1, text.len()] {
+        fs::write(agent.dir.path().join("drop/log"), &text[..end]).unwrap();
+        agent.ends(agent.start(), 0, SOON);
+    }
+    let out = agent.read("out");
+    assert_eq!(ids(&out).into_values().collect::<Vec<_>>(), [1, 3], "{out}");
+    assert!(out.lines().last().unwrap().contains("\"text\":\"two and more\""), "{out}");
+}
+
+#[test]
+fn exports_that_only_begin_alike_keep_their_places_apart() {
+    let agent = watching("history-json", "follow = false");
+    let row = |n: u32| {
+        format!(
+            "{{\"MESSAGE_ID\":\"CPF1124\",\"MESSAGE_TIMESTAMP\":\"2026-11-20 08:00:00.{n:06}\",\"MESSAGE_TEXT\":\"number {n}\"}}"
+        )
+    };
+    let export = |rows: u32| format!("[{}]", (0..rows).map(row).collect::<Vec<_>>().join(","));
+    deliver(&agent, "a", export(100).as_bytes());
+    deliver(&agent, "b", export(101).as_bytes());
+    agent.ends(agent.start(), 0, SOON);
+    // The array ended: the second is another file.
+    assert_eq!(agent.read("out").lines().count(), 201, "{}", agent.log());
+    for _ in 0..2 {
+        agent.ends(agent.start(), 0, SOON);
+        assert_eq!(agent.read("out").lines().count(), 201, "{}", agent.log());
+    }
+}
+
+#[test]
+fn damage_is_a_gap_or_a_parked_row_and_what_is_whole_comes_out() {
+    let files = folder();
+    let all = made(&files, 200, 6);
+    for (input, path) in &all[..] {
+        let mut bytes = fs::read(path).unwrap();
+        let agent = watching(input, "follow = false");
+        let parks = input.starts_with("history");
+        match *input {
+            "history-csv" => {
+                let line = bytes.iter().position(|b| *b == b'\n').unwrap() + 1;
+                bytes.splice(line..line, b"\"CPF1124\";\"too few\"\r\n".iter().copied());
+            }
+            "history-json" => drop(bytes.splice(0..0, b"{\"MESSAGE_ID\":\"CPF1124\",\n".iter().copied())),
+            "qhst" => {
+                let at = bytes.len() / 142 / 2 * 142 + 8;
+                bytes[at..at + 2].copy_from_slice(&[0x77, 0x77]);
+            }
+            _ => {
+                let at = bytes.len() * 2 / 3;
+                bytes.truncate(at);
+            }
+        }
+        deliver(&agent, "1", &bytes);
+        deliver(&agent, "2", b"this is something else, and longer than a record of a history log file has to be: 142 bytes, which are these and some more behind them. So.");
+        agent.ends(agent.start(), if parks { 3 } else { 0 }, SOON);
+        let (out, want) = (agent.read("out"), expected(input, path));
+        let got = ids(&out);
+        assert!(got.keys().all(|n| want.contains(n)), "{input}");
+        let gaps: Vec<String> =
+            notices(&out, "AGENT-GAP").iter().map(|g| g["missing"].as_str().unwrap().to_owned()).collect();
+        if parks {
+            assert_eq!(got.len(), want.len(), "{input}: {}", agent.log());
+            assert!(agent.log().contains("drop/1") || agent.log().contains(": parked"), "{}", agent.log());
+        } else {
+            assert!(!got.is_empty() && got.len() < want.len(), "{input}: {}", got.len());
+            assert!(
+                gaps.iter().any(|g| g.contains("drop/1") && g.contains("the rest of this file is not read")),
+                "{gaps:?}"
+            );
+        }
+        // Text is no JSON either, row by row.
+        if *input != "history-json" {
+            let stays = |g: &String| g.contains("drop/2") && g.contains("stays where it is");
+            assert!(gaps.iter().any(stays), "{input}: {gaps:?} {}", agent.log());
+        }
+    }
+}
+
+#[test]
+fn keys_that_do_not_go_with_whole_files_are_errors_with_their_place() {
+    let dir = folder();
+    let config = dir.path().join("agent.toml");
+    for (text, said) in [
+        ("kind = \"capture\"\npath = \"x\"\ninput = \"qhst\"\n", "source.system is missing"),
+        (
+            "kind = \"capture\"\npath = \"x\"\ninput = \"history-csv\"\nsystem = \"S\"\nfollow = true\n",
+            ":8:10: error: source.follow: the history log, its exports and retrieve buffers come as whole files",
+        ),
+        (
+            "kind = \"capture\"\npath = \"x\"\ninput = \"rjne0200\"\nrecord_length = 1500\n",
+            "source.record_length: only for records of DSPJRN",
+        ),
+        (
+            "kind = \"directory\"\npath = \"x\"\ninput = \"history-json\"\nsystem = \"S\"\ninput_framing = \"fixed\"\n",
+            "source.input_framing: only for",
+        ),
+        (
+            "kind = \"stream\"\nlisten = \"unix:x\"\ninput = \"qhst\"\nsystem = \"S\"\n",
+            "source.input: the history log, its exports and retrieve buffers are files",
+        ),
+        ("kind = \"capture\"\npath = \"x\"\ninput = \"csv\"\n", "expected \"type1\", \"type2\""),
+    ] {
+        let text = format!(
+            "state_dir = \"s\"\n[[source]]\nname = \"a\"\n{text}[[output]]\nname = \"o\"\naddress = \"null\"\n"
+        );
+        fs::write(&config, text).unwrap();
+        let run = qaudjrn(&format!("check --config {}", config.display()), &[]);
+        assert!(run.code == 2 && run.stdout.contains(said), "{said}: {}{}", run.stdout, run.stderr);
+    }
+    for input in ["qhst", "history-csv", "history-json", "rjne0100", "rjne0200"] {
+        for kind in ["capture", "directory"] {
+            let text = format!(
+                "state_dir = \"s\"\n{}[[output]]\nname = \"o\"\naddress = \"null\"\n",
+                source(input, &format!("kind = \"{kind}\"\npath = \"x\""))
+            );
+            fs::write(&config, text).unwrap();
+            qaudjrn(&format!("check --config {}", config.display()), &[]).says(0, &[]);
+        }
+    }
+}
