@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use chrono::Utc;
 
 use super::{Exit, Failure, doctor};
@@ -59,19 +59,25 @@ pub fn run(args: &doctor::Args, live: &[(&SourceConfig, &LiveOptions)]) -> Resul
             live.len()
         )));
     }
+    if let Some(folder) = &proof.write {
+        // Before the system is asked: that takes minutes.
+        fs::create_dir_all(folder)
+            .map_err(|e| Failure::failed(anyhow!("--write: cannot make the folder {}: {e}", folder.display())))?;
+    }
     let mut systems = Vec::new();
     for (source, options) in live {
         let mut report = SystemProof { source: source.name.clone(), ..SystemProof::default() };
         report.failed = prove(args, source, options, &catalog, &mut report).err();
         systems.push(report);
     }
-    if let Some(folder) = &proof.write {
-        for system in &mut systems {
-            write(folder, &catalog, system).map_err(Failure::failed)?;
-        }
-    }
+    let written = match &proof.write {
+        Some(folder) => systems.iter_mut().try_for_each(|system| write(folder, &catalog, system)),
+        None => Ok(()),
+    };
+    // What was found is shown, whatever became of the files.
     let report = report::Proof::new(systems);
     doctor::print(&if args.json { json(&report) } else { report.table() })?;
+    written.map_err(Failure::failed)?;
     Ok(match () {
         () if report.failed() => Exit::Failed,
         () if report.differ > 0 => Exit::Finished,
@@ -147,7 +153,6 @@ fn begin(
 /// Writes a table for each type in which something is to be changed; a file that was not written here is left alone.
 fn write(folder: &Path, catalog: &Catalog, system: &mut SystemProof) -> anyhow::Result<()> {
     let of = format!("{}, {}", system.system, Utc::now().format("%Y-%m-%d"));
-    fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
     for report in &mut system.types {
         let path = folder.join(format!("{}.toml", report.entry_type));
         let text = catalog.text(&report.entry_type).unwrap_or_default();
@@ -161,7 +166,7 @@ fn write(folder: &Path, catalog: &Catalog, system: &mut SystemProof) -> anyhow::
                 path.display()
             ));
         }
-        fs::write(&path, table).with_context(|| format!("cannot write {}", path.display()))?;
+        fs::write(&path, table).map_err(|e| anyhow!("cannot write {}: {e}", path.display()))?;
         report.written = Some(path.display().to_string());
     }
     Ok(())
