@@ -145,6 +145,12 @@ fn text_that_looks_like_digits_is_no_data_where_the_rest_of_the_file_is_text() {
     assert_eq!(user(row("DSP01     BILL") + &row(forged).repeat(100))[1..], vec![""; 100]);
     let late = user(row(forged).repeat(100) + &row("DSP01     BILL") + &row(forged));
     assert_eq!(late[99..], ["QSECOFR", "", ""]);
+    // Rows without tokens before it say nothing of what tokens are; nor do a few within a lot of others.
+    let after_none = user(row("").repeat(100) + &row(forged) + &row("DSP01     BILL"));
+    assert_eq!(after_none[100..], ["", ""]);
+    assert_eq!(user(row("").repeat(100) + &row(forged).repeat(2))[100..], ["QSECOFR", "QSECOFR"]);
+    let few = user(row(forged) + &row("").repeat(5_000) + &row("DSP01     BILL"));
+    assert_eq!((few[0].as_str(), few[5_001].as_str()), ("", ""));
 }
 
 /// Runs `decode` over a text under a name.

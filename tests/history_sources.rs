@@ -122,6 +122,61 @@ fn n2_an_agent_that_is_stopped_in_the_middle_of_a_file_sends_each_message_once()
     }
 }
 
+#[test]
+fn n2_an_agent_that_is_stopped_in_the_middle_of_a_file_of_a_folder_sends_each_message_once() {
+    let files = folder();
+    // Two large buffers: the first is read ahead as a whole.
+    let (input, path) = ("rjne0200", files.path().join("buffers"));
+    let args = "--count 12000 --seed 9 --format RJNE0200 --entries-per-buffer 8000 --receiver-every 1000000";
+    tool("make_rjne.py", &path, &files.path().join("truth"), args);
+    let want: BTreeMap<u64, u32> = expected(input, &path).into_iter().map(|n| (n, 1)).collect();
+    let folder_of = "kind = \"directory\"\npath = \"drop\"\ncomplete = \"rename\"\nfollow = false";
+    let text = capture(input, &path, "file:DIR/out");
+    let text = text.replace(&format!("kind = \"capture\"\npath = \"{}\"", path.display()), folder_of);
+    let agent = Agent::new(folder(), &text);
+    fs::create_dir(agent.dir.path().join("drop")).unwrap();
+    deliver(&agent, "day", &fs::read(&path).unwrap());
+    // Several times within what is read ahead: each time there is one place more in the same bytes.
+    for share in [10, 4, 3, 2] {
+        let enough = (ids(&agent.read("out")).len() + 50).max(want.len() / share);
+        let child = agent.start();
+        agent.wait("a part", SOON, || ids(&agent.read("out")).len() >= enough);
+        signal(&child, "TERM");
+        agent.ends(child, 0, SOON);
+    }
+    agent.ends(agent.start(), 0, SOON);
+    let read = read(&agent);
+    assert!(read.len() == 5 && read[0] < 8_000 && read.iter().sum::<u64>() == 12_000, "{input}: {read:?}");
+    assert!(ids(&agent.read("out")) == want, "{input}: {}", agent.log());
+    assert!(notices(&agent.read("out"), "AGENT-GAP").is_empty(), "{input}: {}", agent.log());
+}
+
+#[test]
+fn an_export_that_was_cut_off_is_a_gap_and_stays_where_it_is() {
+    let files = folder();
+    let made = made(&files, 50, 12);
+    let whole = |input: &str| fs::read(&made.iter().find(|(i, _)| *i == input).unwrap().1).unwrap();
+    let cut = |bytes: Vec<u8>, off: usize| bytes[..bytes.len() - off].to_vec();
+    // Within the last row, and behind all its values: that may be how it ends.
+    for (input, bytes, stays) in [
+        ("history-csv", cut(whole("history-csv"), 15), true),
+        ("history-json", cut(whole("history-json"), 15), true),
+        ("history-csv", cut(whole("history-csv"), 1), false),
+    ] {
+        let agent = watching(input, "follow = false\nafter = \"delete\"");
+        deliver(&agent, "day", &bytes);
+        let drop = agent.dir.path().join("drop/day");
+        for start in 1..3 {
+            let code = if stays && start == 1 { 3 } else { 0 };
+            agent.ends(agent.start(), code, SOON);
+            let gaps = notices(&agent.read("out"), "AGENT-GAP");
+            assert_eq!(gaps.len(), usize::from(stays), "{input}, start {start}: {}", agent.log());
+            assert!(gaps.iter().all(|g| g.to_string().contains("it ends within a row")), "{gaps:?}");
+            assert_eq!(drop.exists(), stays, "{input}, start {start}: {}", agent.log());
+        }
+    }
+}
+
 /// An agent over the folder `drop`.
 fn watching(input: &str, rest: &str) -> Agent {
     let dir = folder();

@@ -3,7 +3,7 @@
 //! Memory is bounded by the largest buffer. What is wrong with one is an error of the read behind the records before it.
 use std::io::{self, ErrorKind, Read};
 
-use super::capture::made::CutOff;
+use super::capture::made::{CutOff, CutRecord};
 use crate::decode::journal::{
     buffer::{BufferDecoder, BufferFormat, LENGTH},
     compose::Composer,
@@ -35,8 +35,8 @@ impl Ready {
     }
 
     /// The same, of what the file ends within: where the file grows, it is made anew.
-    pub(super) fn push_cut(&mut self, record: &[u8]) {
-        self.cut.set(Some(self.count));
+    pub(super) fn push_cut(&mut self, record: &[u8], damaged: bool) {
+        self.cut.set(Some(CutRecord { number: self.count, damaged }));
         self.push(record);
     }
 

@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use super::{
     Capture, CaptureError, Feed, FeedError, Item, Place, Record, Step, WAIT,
-    capture::{Front, Opener, Reached},
+    capture::{Front, Opener, Reached, made::ENDS_WITHIN},
 };
 use crate::{
     decode::journal::{Heading, detect::Unknown},
@@ -160,13 +160,15 @@ pub struct CaptureFeed {
     /// The file that is waited for, how it looked, and since when.
     waiting: Option<(Look, Instant)>,
     told: bool,
+    /// What its end is was said.
+    ended: bool,
 }
 
 impl CaptureFeed {
     /// For a file; `stored` is the place that was stored last.
     pub fn new(path: PathBuf, follow: bool, opener: Opener, stored: Option<&Value>) -> CaptureFeed {
         let place = stored.and_then(|v| serde_json::from_value(v.clone()).ok()).filter(|p: &FilePlace| p.offset > 0);
-        CaptureFeed { path, follow, opener, open: None, place, waiting: None, told: false }
+        CaptureFeed { path, follow, opener, open: None, place, waiting: None, told: false, ended: false }
     }
 
     /// Opens the file. `Some` is what to say; `None` in `open` when it is not there yet, or too short to tell what it is.
@@ -236,7 +238,9 @@ impl CaptureFeed {
     /// There is no whole record at present.
     fn rest(&mut self) -> Result<Step<'_>, FeedError> {
         if !self.follow {
-            return Ok(Step::End);
+            let open = self.open.as_ref().filter(|_| !std::mem::replace(&mut self.ended, true));
+            let cut = open.and_then(|o| o.capture.ends_within_a_row()).is_some_and(|newly| newly);
+            return Ok(if cut { Step::Lost(format!("{}: {ENDS_WITHIN}", self.path.display())) } else { Step::End });
         }
         if let Some(step) = self.look_again()? {
             return Ok(step);

@@ -84,7 +84,7 @@ impl<R: Read> History<R> {
                     return Ok(true);
                 }
                 Split::Cut(message, why) => {
-                    self.ready.push_cut(self.composer.compose(&message));
+                    self.ready.push_cut(self.composer.compose(&message), true);
                     self.fails(why);
                     return Ok(true);
                 }

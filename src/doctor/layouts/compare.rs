@@ -183,8 +183,10 @@ struct Tally {
     /// Entries where the field is a path relative to a directory and the column the whole path.
     relative: usize,
     example: Option<Example>,
-    /// Each of our values with IBM's, while every one of ours has one of theirs.
-    words: Option<BTreeMap<String, String>>,
+    /// Each of our values with IBM's, while every one of ours has one of theirs, and how often.
+    words: Option<BTreeMap<String, (String, usize)>>,
+    /// The field has one byte.
+    one_byte: bool,
     time: bool,
 }
 
@@ -202,6 +204,7 @@ impl Tally {
         if !is_code {
             tally.words = None;
         }
+        tally.one_byte = field.length == 1;
         tally
     }
 
@@ -223,9 +226,9 @@ impl Tally {
         // Null for a code says nothing of the code; null for a blank is one of the words.
         if !theirs.is_empty() || *ours == Said::Nothing {
             // A code that is once this and once that is no code.
-            let kept = self.words.take().filter(|words| words.get(&shown).is_none_or(|word| word == theirs));
+            let kept = self.words.take().filter(|words| words.get(&shown).is_none_or(|(word, _)| word == theirs));
             self.words = kept.map(|mut words| {
-                words.insert(shown.clone(), theirs.to_owned());
+                words.entry(shown.clone()).or_insert_with(|| (theirs.to_owned(), 0)).1 += 1;
                 words
             });
         }
@@ -258,14 +261,27 @@ impl Tally {
     /// What IBM writes for our codes: every code one word, different ones for different codes, and two of them at least.
     fn coded(&self) -> Option<Vec<(String, String)>> {
         let words = self.words.as_ref()?;
-        let different: BTreeSet<&String> = words.values().collect();
-        (words.len() > 1 && different.len() == words.len())
-            .then(|| words.iter().map(|(ours, theirs)| (ours.clone(), theirs.clone())).collect())
+        let different: BTreeSet<&String> = words.values().map(|(word, _)| word).collect();
+        (words.len() > 1 && different.len() == words.len()).then(|| self.pairs())
+    }
+
+    fn pairs(&self) -> Vec<(String, String)> {
+        let words = self.words.iter().flatten();
+        words.map(|(ours, (theirs, _))| (ours.clone(), theirs.clone())).collect()
+    }
+
+    /// Whether words for codes show that this is the place: any two bytes that differ once could stand for two words. So the table
+    /// must know the codes, or there are two at least, and each was seen twice.
+    fn words_are_proof(&self, field: &Field) -> bool {
+        let codes: Vec<(&String, usize)> =
+            self.words.iter().flatten().filter(|(code, _)| !code.is_empty()).map(|(code, (_, n))| (code, *n)).collect();
+        let are_known = codes.iter().all(|(code, _)| field.values.contains_key(*code));
+        are_known || codes.len() > 1 && codes.iter().all(|(_, n)| *n > 1)
     }
 
     /// One code, and IBM's word for it: it may be right, and shows nothing.
     fn is_one_code(&self) -> bool {
-        self.words.as_ref().is_some_and(|words| words.len() == 1 && !words.contains_key(""))
+        self.words.as_ref().is_some_and(|words| words.len() == 1 && (self.one_byte || !words.contains_key("")))
     }
 
     fn report(mut self, field: &Field, column: Option<String>) -> FieldReport {
@@ -283,7 +299,7 @@ impl Tally {
                 (Verdict::NotComparable, "IBM gives a time, the field is none".to_owned())
             }
             Some(_) if self.different > 0 && self.equal == 0 && self.is_one_code() => {
-                codes = self.words.take().into_iter().flatten().collect();
+                codes = self.pairs();
                 (Verdict::NotComparable, "one code only, which IBM writes as a word".to_owned())
             }
             Some(_) if self.different > 0 => (Verdict::Differ, String::new()),
@@ -296,7 +312,9 @@ impl Tally {
             (self.different, self.example) = (0, None);
         }
         // One value, however often, may stand at many places: it takes two to show that this is the place.
-        let shown = verdict == Verdict::Agree && self.values.len() > 1 && self.only_ours == 0;
+        let two_values = self.values.len() > 1;
+        let enough = codes.is_empty() || self.words_are_proof(field);
+        let shown = verdict == Verdict::Agree && two_values && enough && self.only_ours == 0;
         let action = match verdict {
             Verdict::Differ => Action::TurnOff,
             _ if shown && field.confidence.word() != "seen" => Action::Promote,
@@ -306,7 +324,10 @@ impl Tally {
             Verdict::Agree if self.only_ours > 0 => {
                 format!("null in IBM's column in {} where ours has a value", entries(self.only_ours))
             }
-            Verdict::Agree if !shown && field.confidence.word() != "seen" => "one value only: not promoted".to_owned(),
+            Verdict::Agree if !shown && field.confidence.word() != "seen" => {
+                let few = if two_values { "too few entries for words" } else { "one value only" };
+                format!("{few}: not promoted")
+            }
             _ => why,
         };
         FieldReport {

@@ -134,7 +134,11 @@ fn what_is_right_agrees_whatever_ibm_writes_for_it() {
     assert!(report.fields.iter().all(|f| f.verdict == Verdict::Agree && f.different == 0), "{report:#?}");
     assert_eq!((report.entries, report.columns_without_field.as_slice()), (3, &["ENTRY_TYPE_DETAIL".to_owned()][..]));
     let action = |name: &str| field(&report, name).action;
-    assert_eq!(["user", "special", "amount"].map(action), [Action::Promote; 3]);
+    assert_eq!(["user", "special", "amount"].map(action), [Action::Promote, Action::None, Action::Promote]);
+    // Words for two bytes that each came once prove nothing; twice they do.
+    assert_eq!(field(&report, "special").why, "too few entries for words: not promoted");
+    let twice: Vec<_> = right().into_iter().chain(right()).collect();
+    assert_eq!(field(&judged(&twice), "special").action, Action::Promote);
     assert_eq!(["entry_type", "asp_number", "file_id", "path"].map(action), [Action::None; 4], "these count as seen");
     assert_eq!(field(&report, "user").column, "USER_PROFILE");
     let codes: Vec<(&str, &str)> =
@@ -151,6 +155,15 @@ fn one_value_proves_no_place() {
     let special = field(&report, "special");
     assert_eq!(special.verdict, Verdict::NotComparable);
     assert_eq!(special.why, "one code only, which IBM writes as a word");
+}
+
+#[test]
+fn a_word_for_blank_alone_is_no_difference_of_a_flag() {
+    let mut row = right().remove(2);
+    row.1[2] = "NO";
+    let report = judged(&[row]);
+    let special = field(&report, "special");
+    assert_eq!((special.verdict, special.action), (Verdict::NotComparable, Action::None));
 }
 
 #[test]

@@ -19,8 +19,20 @@ use crate::decode::journal::{
     record::Framing,
 };
 
-/// The number, from 0, of the record that was made of what the file ends within.
-pub type CutOff = Rc<Cell<Option<u64>>>;
+/// The record that was made of what the file ends within, where there is one.
+pub type CutOff = Rc<Cell<Option<CutRecord>>>;
+
+/// A record of the last thing in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CutRecord {
+    /// Its number, from 0.
+    pub number: u64,
+    /// Whether something of it is missing: where not, the file only may go on there.
+    pub damaged: bool,
+}
+
+/// Said of a file that ends within a row.
+pub const ENDS_WITHIN: &str = "it ends within a row: was it transferred whole? What is missing of it is not known";
 
 /// What was read of a file.
 #[derive(Clone, Debug, Default)]
@@ -92,12 +104,14 @@ pub(super) struct Made {
     pub(super) cut: CutOff,
     /// Records that were handed out.
     pub(super) records: u64,
+    /// Those among them that were passed over.
+    pub(super) passed: u64,
 }
 
 impl Made {
     /// Whether the record that was handed out last was made of what the file ended within.
     pub(super) fn is_cut(&self) -> bool {
-        self.cut.get().is_some_and(|n| n + 1 == self.records)
+        self.cut.get().is_some_and(|cut| cut.number + 1 == self.records)
     }
 }
 
@@ -139,7 +153,7 @@ impl Capture {
             ended: got == 0,
             size: None,
             file,
-            made: Some(Made { tape, cut, records: 0 }),
+            made: Some(Made { tape, cut, records: 0, passed: 0 }),
         })
     }
 
@@ -150,7 +164,17 @@ impl Capture {
                 break;
             }
         }
+        if let Some(made) = &mut self.made {
+            made.passed = made.records;
+        }
         Ok(())
+    }
+
+    /// Whether the last record was made of a row that the file ends within; and whether it was handed out, not passed over.
+    pub fn ends_within_a_row(&self) -> Option<bool> {
+        let made = self.made.as_ref()?;
+        let is_damaged = made.is_cut() && made.cut.get().is_some_and(|cut| cut.damaged);
+        is_damaged.then_some(made.records > made.passed)
     }
 }
 

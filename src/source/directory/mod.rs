@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use super::{
     Capture, Feed, FeedError, FilePlace, Item, Place, Record, Step, WAIT,
-    capture::{Front, Opener},
+    capture::{Front, Opener, made::ENDS_WITHIN},
     file::Look,
 };
 use crate::decode::journal::Heading;
@@ -200,7 +200,11 @@ impl DirectoryFeed {
             }
             if !place.is_in(&capture)? {
                 begins_alike = Some(place.front.clone());
-            } else if known.as_ref().is_none_or(|(_, best, _)| best.offset < place.offset) {
+            } else if known
+                .as_ref()
+                // Read ahead, a file may have one offset and more and more records.
+                .is_none_or(|(_, best, _)| (best.offset, best.records) < (place.offset, place.records))
+            {
                 known = Some((name.clone(), place.clone(), *batch));
             }
         }
@@ -313,6 +317,13 @@ impl Feed for DirectoryFeed {
                     "{}: it had {was} bytes when it was complete, and was cut short to {is} while it was read",
                     r.path.display()
                 )));
+            }
+            if let Some(newly) = r.capture.ends_within_a_row() {
+                // It stays: what is missing may be in another copy, or still to come.
+                r.broken = true;
+                if newly {
+                    self.say.push_back(Step::Lost(format!("{}: {ENDS_WITHIN}", r.path.display())));
+                }
             }
             self.boundary = true;
             return Ok(Step::Boundary);

@@ -23,9 +23,12 @@ use crate::{
     source::{buffers::Ready, capture::made::CutOff, parked},
 };
 
-/// Rows that are looked at together, and their bytes.
+/// Rows with tokens that are looked at together, from the first on.
 const AHEAD: usize = 64;
-const AHEAD_BYTES: usize = 256 << 10;
+/// Where so many bytes or rows stand before there are as many of these: how many of them are enough.
+const AHEAD_BYTES: usize = 1 << 20;
+const AHEAD_ROWS: usize = 4_096;
+const ENOUGH: usize = 8;
 /// The front of a UTF-8 file, where it has one.
 const MARK: &[u8] = b"\xEF\xBB\xBF";
 
@@ -77,12 +80,29 @@ enum Out {
 }
 
 impl Out {
+    /// MESSAGE_TOKENS of a row that has some.
+    fn tokens(&self) -> &[u8] {
+        match self {
+            Out::Row(cells, ..) => cells.tokens(),
+            Out::Parked(_) | Out::Cut(_) => &[],
+        }
+    }
+
     fn size(&self) -> usize {
         match self {
             Out::Row(_, _, raw) => raw.len(),
             Out::Parked(record) | Out::Cut(record) => record.len(),
         }
     }
+}
+
+/// What was seen of the rows ahead.
+#[derive(Clone, Copy, Default)]
+struct Ahead {
+    rows: usize,
+    bytes: usize,
+    /// Rows with tokens.
+    with: usize,
 }
 
 /// Turns an export into a stream of records, each behind its 4-byte length.
@@ -93,6 +113,7 @@ pub struct Export<R> {
     charset: &'static Charset,
     form: Form,
     ahead: VecDeque<Out>,
+    seen: Ahead,
     ready: Ready,
     ended: bool,
     /// What is told when the records before it are handed out.
@@ -118,6 +139,7 @@ impl<R: Read> Export<R> {
             charset,
             form: Form::Unknown,
             ahead: VecDeque::new(),
+            seen: Ahead::default(),
             ready: Ready::default(),
             ended: false,
             failed: None,
@@ -198,30 +220,43 @@ impl<R: Read> Export<R> {
         if self.form != Form::Unknown {
             return true;
         }
-        let rows =
-            || self.ahead.iter().filter_map(|o| if let Out::Row(cells, ..) = o { Some(cells.as_ref()) } else { None });
-        let forms = || rows().map(Cells::tokens).filter(|t| !t.is_empty()).map(hex);
-        let bytes: usize = self.ahead.iter().map(Out::size).sum();
-        if forms().any(|t| t.is_none()) {
-            self.form = Form::Text;
-        } else if self.ended || self.ahead.len() >= AHEAD || bytes >= AHEAD_BYTES {
-            // Where none has any, the next ones tell.
-            if forms().next().is_some() {
-                self.form = Form::Hex;
+        for out in self.ahead.iter().skip(self.seen.rows) {
+            self.seen.rows += 1;
+            self.seen.bytes += out.size();
+            match out.tokens() {
+                [] => {}
+                tokens if hex(tokens).is_none() => {
+                    self.form = Form::Text;
+                    return true;
+                }
+                _ => self.seen.with += 1,
             }
-        } else {
-            return false;
         }
+        // What has none needs no answer; the answer is about the first that has, and those behind it.
+        if self.ahead.front().is_some_and(|out| out.tokens().is_empty()) {
+            return true;
+        }
+        let Ahead { rows, bytes, with } = self.seen;
+        let full = bytes >= AHEAD_BYTES || rows >= AHEAD_ROWS;
+        self.form = match with {
+            0 => return self.ended,
+            _ if self.ended || with >= AHEAD || full && with >= ENOUGH => Form::Hex,
+            // A few that look so may be texts that somebody wrote to look so.
+            _ if full => Form::Text,
+            _ => return false,
+        };
         true
     }
 
     fn compose(&mut self, cells: &Cells, line: u64, raw: &[u8]) {
         // A line of CSV that is not ended may still grow, though it has all its values.
         let open = matches!(self.rows, Rows::Csv(_)) && !matches!(raw.last(), Some(b'\n' | b'\r'));
-        let push = if open { Ready::push_cut } else { Ready::push };
+        let push = |ready: &mut Ready, record: &[u8], damaged: bool| {
+            if open { ready.push_cut(record, damaged) } else { ready.push(record) }
+        };
         let checked = match cells.checked() {
             Ok(checked) => checked,
-            Err(why) => return push(&mut self.ready, &parked::record(&format!("line {line}: {why}"), raw)),
+            Err(why) => return push(&mut self.ready, &parked::record(&format!("line {line}: {why}"), raw), true),
         };
         let text = cells.tokens();
         let tokens = match hex(text) {
@@ -231,7 +266,7 @@ impl<R: Read> Export<R> {
                 Tokens::Unknown(text.len())
             }
         };
-        push(&mut self.ready, checked.row().compose(tokens, self.charset, &mut self.composer));
+        push(&mut self.ready, checked.row().compose(tokens, self.charset, &mut self.composer), false);
     }
 }
 
@@ -256,10 +291,13 @@ impl<R: Read> Read for Export<R> {
                 self.take()?;
             }
             self.settle();
-            match self.ahead.pop_front() {
+            let next = self.ahead.pop_front();
+            self.seen.rows = self.seen.rows.saturating_sub(1);
+            self.seen.bytes = self.seen.bytes.saturating_sub(next.as_ref().map_or(0, Out::size));
+            match next {
                 Some(Out::Row(cells, line, raw)) => self.compose(&cells, line, &raw),
                 Some(Out::Parked(record)) => self.ready.push(&record),
-                Some(Out::Cut(record)) => self.ready.push_cut(&record),
+                Some(Out::Cut(record)) => self.ready.push_cut(&record, true),
                 None => match &self.failed {
                     Some(failed) => return Err(io::Error::new(ErrorKind::InvalidData, failed.clone())),
                     None => return Ok(0),
