@@ -23,7 +23,8 @@ use crate::{
     source::live::{
         LiveOptions, chain, entry,
         query::{Query, QueryError},
-        statements::{self, Columns},
+        statements::Columns,
+        system::System,
     },
 };
 
@@ -140,13 +141,9 @@ fn begin(
     options: &LiveOptions,
     report: &mut SystemProof,
 ) -> Result<(Columns, Vec<chain::Receiver>), QueryError> {
-    let row = db.all(statements::SYSTEM, &[])?.into_iter().next().unwrap_or_default();
-    let text = |n: usize| row.get(n).and_then(Option::as_deref).unwrap_or("").trim().to_owned();
-    (report.system, report.asker) = (text(2), text(3));
-    let columns = match options.columns {
-        Some(columns) => columns,
-        None => Columns::ask(db)?,
-    };
+    let System { name, user, .. } = System::ask(db)?;
+    (report.system, report.asker) = (name, user);
+    let columns = Columns::given_or_asked(options.columns, db)?;
     Ok((columns, chain::read(db, &options.tail.library, &options.tail.journal)?))
 }
 

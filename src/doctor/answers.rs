@@ -9,8 +9,9 @@ use crate::{
     config::doctor::{DoctorConfig, ObjectName},
     source::live::{
         chain::{self, Receiver},
-        query::{Query, QueryError, Row},
+        query::{Query, QueryError, Row, text},
         statements::{self, Columns},
+        system::System,
         tail::TailOptions,
     },
 };
@@ -153,9 +154,7 @@ pub fn ask(
     agent: Option<&str>,
     sensitive: &DoctorConfig,
 ) -> Result<Answers, QueryError> {
-    let rows = db.all(statements::SYSTEM, &[])?;
-    let row = rows.first().cloned().unwrap_or_default();
-    let (system, asker) = (text(&row, 2).to_owned(), text(&row, 3).to_owned());
+    let System { name: system, user: asker, .. } = System::ask(db)?;
     let agent = agent.map_or_else(|| asker.clone(), str::to_uppercase);
     let (library, journal) = (options.library.as_str(), options.journal.as_str());
     let mut answers = Answers {
@@ -215,11 +214,11 @@ pub struct ReceiverAnswers {
 
 /// Asks what the report of receivers needs, and no more.
 pub fn ask_receivers(db: &mut dyn Query, options: &TailOptions) -> Result<ReceiverAnswers, QueryError> {
-    let row = db.all(statements::SYSTEM, &[])?.into_iter().next().unwrap_or_default();
+    let System { name: system, user: asker, .. } = System::ask(db)?;
     let (library, journal) = (options.library.as_str(), options.journal.as_str());
     Ok(ReceiverAnswers {
-        system: text(&row, 2).to_owned(),
-        asker: text(&row, 3).to_owned(),
+        system,
+        asker,
         values: values(db)?,
         journal: journals(db, library, journal)?,
         chain: receivers(db, library, journal)?,
@@ -259,10 +258,6 @@ fn asked<T>(result: Result<T, QueryError>) -> Result<Asked<T>, QueryError> {
         Err(e @ QueryError::Sql { .. }) => Ok(Err(e.to_string())),
         Err(e) => Err(e),
     }
-}
-
-fn text(row: &Row, n: usize) -> &str {
-    row.get(n).and_then(Option::as_deref).unwrap_or("").trim()
 }
 
 /// The words of a list value: blanks between them, or commas.
@@ -307,10 +302,7 @@ fn reading(
     attached: Option<Receiver>,
 ) -> Result<Option<Result<(), QueryError>>, QueryError> {
     let Some(receiver) = attached else { return Ok(None) };
-    let columns = match columns {
-        Some(columns) => columns,
-        None => Columns::ask(db)?,
-    };
+    let columns = Columns::given_or_asked(columns, db)?;
     let first = receiver.first.max(1).to_string();
     let (library, name) = (receiver.library.as_str(), receiver.name.as_str());
     let parameters = [&options.library, &options.journal, library, name, &first, &options.codes, library, name, &first];

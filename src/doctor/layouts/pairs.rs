@@ -14,7 +14,7 @@ use crate::{
     source::live::{
         chain::Receiver,
         entry::Reader,
-        query::{Query, QueryError, Row},
+        query::{Query, QueryError, Row, text},
         statements::{self, Columns},
         tail::{TailOptions, is_empty, is_loss},
     },
@@ -205,7 +205,7 @@ fn sequence(row: &Row) -> Option<u64> {
 
 /// A column of a row of [`questions::AUDIT_COLUMNS`]; `None` for what cannot be compared or named.
 fn column(row: &Row) -> Option<Column> {
-    let text = |n: usize| row.get(n).and_then(Option::as_deref).unwrap_or("").trim();
+    let text = |n: usize| text(row, n);
     let name = text(0);
     let named = name.starts_with(|c: char| c.is_ascii_uppercase())
         && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b"_#@$".contains(&b));

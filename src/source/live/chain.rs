@@ -1,5 +1,5 @@
 //! The receivers of a journal, as the system lists them.
-use super::query::{Query, QueryError, Row};
+use super::query::{Query, QueryError, Row, text};
 use super::statements;
 use crate::source::chain::{JournalPlace, between};
 
@@ -38,7 +38,7 @@ pub fn read(db: &mut dyn Query, library: &str, journal: &str) -> Result<Vec<Rece
 
 /// A receiver of a row of [`statements::CHAIN`].
 pub fn receiver(row: &Row) -> Receiver {
-    let text = |n: usize| row.get(n).and_then(Option::as_deref).unwrap_or("").trim();
+    let text = |n: usize| text(row, n);
     Receiver {
         library: text(0).to_owned(),
         name: text(1).to_owned(),
@@ -51,8 +51,7 @@ pub fn receiver(row: &Row) -> Receiver {
 /// Which receiver is attached: library and name.
 pub fn attached(db: &mut dyn Query, library: &str, journal: &str) -> Result<Option<(String, String)>, QueryError> {
     let rows = db.all(statements::JOURNAL, &[library, journal])?;
-    let text = |row: &Row, n: usize| row.get(n).and_then(Option::as_deref).unwrap_or("").trim().to_owned();
-    Ok(rows.first().map(|row| (text(row, 0), text(row, 1))))
+    Ok(rows.first().map(|row| (text(row, 0).to_owned(), text(row, 1).to_owned())))
 }
 
 /// What is missing between the last entry read and the receiver that follows; nothing is `None`. Numbers that go on, or begin

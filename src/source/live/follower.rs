@@ -15,8 +15,9 @@ use super::{
     LiveOptions, LivePlace, Site, Word,
     entry::{self, Reader},
     history::HistoryTail,
-    query::{Query, QueryError},
-    statements::{self, Columns},
+    query::QueryError,
+    statements::Columns,
+    system::System,
     tail::{News, Seen, Tail},
 };
 use crate::{
@@ -102,11 +103,8 @@ impl Follower {
         let dial = Dial { stop: stop.clone(), end: stop, ..Dial::default() };
         let (mut db, job) = self.options.database.connect(&dial)?;
         let db = db.as_mut();
-        let columns = match self.options.columns {
-            Some(columns) => columns,
-            None => Columns::ask(db)?,
-        };
-        let (server, user, now, mut offset) = self.system(db)?;
+        let columns = Columns::given_or_asked(self.options.columns, db)?;
+        let System { name: server, user, now, mut offset } = System::ask(db)?;
         let system = if self.site.system.is_empty() { server.clone() } else { self.site.system.clone() };
         let user_column = if columns.user_name { "USER_NAME" } else { "CURRENT_USER" };
         let remote = if columns.remote { "with" } else { "without" };
@@ -151,7 +149,7 @@ impl Follower {
             }
             if looked_at_clock.elapsed() >= CLOCK {
                 looked_at_clock = Instant::now();
-                let now = self.system(db)?.3;
+                let now = System::ask(db)?.offset;
                 if now != offset {
                     offset = now;
                     self.tell_clock(offset);
@@ -163,13 +161,6 @@ impl Follower {
                 return Err(QueryError::Stopped);
             }
         }
-    }
-
-    /// Name of the system, of the user, its time, and the offset from UTC in seconds.
-    fn system(&self, db: &mut dyn Query) -> Result<(String, String, String, Option<i32>), QueryError> {
-        let rows = db.all(statements::SYSTEM, &[])?;
-        let text = |n: usize| rows.first().and_then(|r| r.get(n)).and_then(Option::as_deref).unwrap_or("").trim();
-        Ok((text(2).to_owned(), text(3).to_owned(), text(0).to_owned(), offset(text(1))))
     }
 
     /// Hands on the offset of the system's clock, to be kept with what is read, and says where it is not that of the zone of the
@@ -191,13 +182,6 @@ impl Follower {
     }
 }
 
-/// CURRENT TIMEZONE, a decimal hhmmss, in seconds.
-fn offset(text: &str) -> Option<i32> {
-    let number: i32 = text.trim().trim_end_matches(".0").parse().ok()?;
-    let (hours, minutes, seconds) = (number / 10_000, number / 100 % 100, number % 100);
-    Some(hours * 3_600 + minutes * 60 + seconds)
-}
-
 fn hours(seconds: i32) -> String {
     let sign = if seconds < 0 { '-' } else { '+' };
     let minutes = seconds.abs() / 60;
@@ -209,13 +193,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_offset_is_hours_minutes_and_seconds() {
-        for (text, seconds, shown) in
-            [("20000", 7_200, "+02:00"), ("-53000", -19_800, "-05:30"), ("0", 0, "+00:00"), ("54500", 20_700, "+05:45")]
-        {
-            assert_eq!(offset(text), Some(seconds));
+    fn an_offset_is_shown_as_hours_and_minutes() {
+        for (seconds, shown) in [(7_200, "+02:00"), (-19_800, "-05:30"), (0, "+00:00"), (20_700, "+05:45")] {
             assert_eq!(hours(seconds), shown);
         }
-        assert_eq!(offset("CEST"), None);
     }
 }

@@ -10,6 +10,7 @@ pub mod mapepire;
 pub mod odbc;
 pub mod query;
 pub mod statements;
+pub mod system;
 pub mod tail;
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,11 @@
 /// A row: a text for each column, `None` for NULL.
 pub type Row = Vec<Option<String>>;
 
+/// The text of a column without blanks around it; empty for NULL.
+pub fn text(row: &Row, n: usize) -> &str {
+    row.get(n).and_then(Option::as_deref).unwrap_or("").trim()
+}
+
 /// Some rows of an answer.
 #[derive(Clone, Debug, Default)]
 pub struct Rows {

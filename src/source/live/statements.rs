@@ -38,8 +38,11 @@ pub struct Columns {
 }
 
 impl Columns {
-    /// Asks the catalog.
-    pub fn ask(db: &mut dyn Query) -> Result<Columns, QueryError> {
+    /// Those that are configured, or what the catalog says.
+    pub fn given_or_asked(given: Option<Columns>, db: &mut dyn Query) -> Result<Columns, QueryError> {
+        if let Some(columns) = given {
+            return Ok(columns);
+        }
         let names = db.all(COLUMNS, &["DISPLAY_JOURNAL"])?;
         Ok(Columns::of(names.iter().filter_map(|row| row.first().and_then(Option::as_deref))))
     }
