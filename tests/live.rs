@@ -8,7 +8,7 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt,
     path::Path,
-    process::{Child, Command},
+    process::Command,
     thread,
     time::{Duration, Instant},
 };
@@ -16,6 +16,7 @@ use std::{
 use serde_json::{Value, json};
 use support::{
     agent::{Agent, notices, signal},
+    arrived::{arrived, count, stop},
     program::folder,
     system::{System, tools},
 };
@@ -27,39 +28,15 @@ fn agent(text: &str) -> Agent {
     Agent::new(folder(), &format!("{text}{OUTPUT}"))
 }
 
-/// Ids in the lines, in the order in which each came first, with how often it came.
-fn ids(text: &str) -> (Vec<String>, BTreeMap<String, u32>) {
-    let (mut order, mut found) = (Vec::new(), BTreeMap::new());
-    for line in text.lines().filter(|l| l.ends_with('}') && !l.contains("\"AGENT-")) {
-        let line: Value = serde_json::from_str(line).unwrap();
-        let id = line["entry_id"].as_str().expect("an id").to_owned();
-        let times = found.entry(id.clone()).or_insert(0);
-        *times += 1;
-        if *times == 1 {
-            order.push(id);
-        }
-    }
-    (order, found)
-}
-
-fn count(agent: &Agent) -> usize {
-    ids(&agent.read("out")).0.len()
-}
-
 /// Everything came, nothing else; returns how many came more than once.
 #[track_caller]
 fn all_came(system: &System, agent: &Agent) -> usize {
     let truth = system.truth();
-    let (_, got) = ids(&agent.read("out"));
+    let (_, got) = arrived(&agent.read("out"));
     let missing: Vec<&String> = truth.iter().map(|(id, _)| id).filter(|id| !got.contains_key(*id)).collect();
     assert!(missing.is_empty(), "{} of {} are missing, first {:?}", missing.len(), truth.len(), missing.first());
     assert_eq!(got.len(), truth.len());
     got.values().filter(|n| **n > 1).count()
-}
-
-fn stop(agent: &Agent, child: Child) {
-    signal(&child, "TERM");
-    agent.ends(child, 0, Duration::from_secs(10));
 }
 
 #[test]
@@ -155,7 +132,7 @@ fn n3_every_id_comes_through_rolls_a_reset_a_stale_list_a_restart_stalls_and_kil
     // No jump back: what came twice came in one piece behind a kill, and the first time of each is in order.
     let truth: Vec<String> = system.truth().into_iter().map(|(id, _)| id).collect();
     let place: BTreeMap<&str, usize> = truth.iter().enumerate().map(|(n, id)| (id.as_str(), n)).collect();
-    let order: Vec<usize> = ids(&agent.read("out")).0.iter().map(|id| place[id.as_str()]).collect();
+    let order: Vec<usize> = arrived(&agent.read("out")).0.iter().map(|id| place[id.as_str()]).collect();
     let back: Vec<(&str, &str)> =
         order.windows(2).filter(|w| w[0] > w[1]).map(|w| (truth[w[0]].as_str(), truth[w[1]].as_str())).collect();
     assert!(back.is_empty(), "the first time of each is in order: {back:?}");
@@ -200,7 +177,7 @@ fn n3_a_deleted_receiver_that_was_not_read_is_one_gap_that_names_what_is_missing
     agent.wait("the second gap", SOON, || notices(&agent.read("out"), "AGENT-GAP").len() == 2);
     let newest = system.truth().iter().filter(|(id, _)| id.starts_with(names.last().unwrap())).count();
     agent.wait("what is there", SOON, || {
-        ids(&agent.read("out")).0.iter().filter(|id| id.starts_with(names.last().unwrap())).count() == newest
+        arrived(&agent.read("out")).0.iter().filter(|id| id.starts_with(names.last().unwrap())).count() == newest
     });
     thread::sleep(Duration::from_millis(1_500));
     stop(&agent, child);
@@ -245,7 +222,7 @@ fn n3_it_begins_where_it_is_told_and_goes_on_where_it_was() {
     let child = agent.start();
     agent.wait("its half", SOON, || count(&agent) == truth.len() - truth.len() / 2);
     stop(&agent, child);
-    assert_eq!(ids(&agent.read("out")).1.get(middle), Some(&1));
+    assert_eq!(arrived(&agent.read("out")).1.get(middle), Some(&1));
     // From a time on.
     let path = system.dir.path().join("truth");
     let times: Vec<Value> =
@@ -389,7 +366,7 @@ fn r38_the_history_log_comes_through_the_same_connection_and_equal_times_are_nei
     let agent = agent(&system.source("from = \"oldest\"\nread = [\"journal\", \"history\"]"));
     let mut child = agent.start();
     let messages =
-        || ids(&agent.read("out")).1.into_iter().filter(|(id, _)| id.starts_with("QHST:")).collect::<Vec<_>>();
+        || arrived(&agent.read("out")).1.into_iter().filter(|(id, _)| id.starts_with("QHST:")).collect::<Vec<_>>();
     agent.wait("some messages", SOON, || messages().len() > 500);
     child.kill().unwrap();
     child.wait().unwrap();
@@ -401,7 +378,7 @@ fn r38_the_history_log_comes_through_the_same_connection_and_equal_times_are_nei
     thread::sleep(Duration::from_millis(2_500));
     stop(&agent, child);
     assert_eq!(messages().len(), want + 3);
-    let of_journal = ids(&agent.read("out")).0.iter().filter(|id| !id.starts_with("QHST:")).count();
+    let of_journal = arrived(&agent.read("out")).0.iter().filter(|id| !id.starts_with("QHST:")).count();
     assert_eq!(of_journal, system.truth().len(), "the journal is read as well");
     assert!(notices(&agent.read("out"), "AGENT-GAP").is_empty(), "{}", agent.log());
     let text = agent.read("out");

@@ -4,18 +4,13 @@
 mod support;
 
 use std::{
-    collections::BTreeMap,
-    fs,
-    os::unix::fs::PermissionsExt,
-    path::Path,
-    process::{Child, Command},
-    thread,
-    time::Duration,
+    collections::BTreeMap, fs, os::unix::fs::PermissionsExt, path::Path, process::Command, thread, time::Duration,
 };
 
 use serde_json::Value;
 use support::{
     agent::{Agent, notices, signal},
+    arrived::{arrived, count, entries, stop},
     postgres::{PASSWORD, Postgres},
     program::{event, folder, head, qaudjrn},
 };
@@ -27,30 +22,11 @@ fn agent(text: &str) -> Agent {
     Agent::new(folder(), &format!("{text}{OUTPUT}"))
 }
 
-/// Lines of entries by id, in the order in which each came first, with how often it came.
-fn lines(agent: &Agent) -> (Vec<String>, BTreeMap<String, (Value, u32)>) {
-    let (mut order, mut found) = (Vec::new(), BTreeMap::new());
-    for line in agent.read("out").lines().filter(|l| l.ends_with('}') && !l.contains("\"AGENT-")) {
-        let line: Value = serde_json::from_str(line).unwrap();
-        let id = line["entry_id"].as_str().expect("an id").to_owned();
-        let seen = found.entry(id.clone()).or_insert((line, 0));
-        seen.1 += 1;
-        if seen.1 == 1 {
-            order.push(id);
-        }
-    }
-    (order, found)
-}
-
-fn count(agent: &Agent) -> usize {
-    lines(agent).0.len()
-}
-
 /// Everything came, in order, and nothing else; returns how many came more than once.
 #[track_caller]
 fn all_came(system: &Postgres, agent: &Agent) -> usize {
     let truth: Vec<String> = system.truth().into_iter().map(|(id, _)| id).collect();
-    let (order, got) = lines(agent);
+    let (order, got) = arrived(&agent.read("out"));
     let missing: Vec<&String> = truth.iter().filter(|id| !got.contains_key(*id)).collect();
     assert!(
         missing.is_empty(),
@@ -61,12 +37,7 @@ fn all_came(system: &Postgres, agent: &Agent) -> usize {
         agent.log()
     );
     assert_eq!(order, truth);
-    got.values().filter(|(_, n)| *n > 1).count()
-}
-
-fn stop(agent: &Agent, child: Child) {
-    signal(&child, "TERM");
-    agent.ends(child, 0, Duration::from_secs(10));
+    got.values().filter(|n| **n > 1).count()
 }
 
 /// Never two queries of entries within a second.
@@ -102,9 +73,10 @@ fn n3_entries_arrive_as_they_are_over_odbc() {
             .map(|l| l.split_once(' ').unwrap())
             .map(|(id, time)| (id.to_owned(), time.to_owned()))
             .collect();
-        let got = lines(agent).1;
+        let text = agent.read("out");
+        let got: BTreeMap<String, Value> = entries(&text).collect();
         for (id, template) in system.truth() {
-            let (line, truth) = (&got[&id].0, &system.templates[template]);
+            let (line, truth) = (&got[&id], &system.templates[template]);
             let (code, detail) = event(truth);
             let wanted = if detail.is_empty() { code } else { format!("{code}-{detail}") };
             assert_eq!(line["event_id"], wanted, "{line}");
@@ -134,9 +106,10 @@ fn n3_entries_arrive_as_they_are_over_odbc() {
     let run = qaudjrn("replay --format json --record-length 32609 --timezone Etc/GMT-2", &[capture.as_path()]);
     let replayed: Vec<Value> = run.lines().iter().map(|l| serde_json::from_str(l).unwrap()).collect();
     assert_eq!(replayed.len(), 400, "{}", run.stderr);
-    let got = lines(&newer).1;
+    let text = newer.read("out");
+    let got: BTreeMap<String, Value> = entries(&text).collect();
     for (id, template) in system.truth() {
-        assert_eq!(fields(&got[&id].0), fields(&replayed[template]), "{id}");
+        assert_eq!(fields(&got[&id]), fields(&replayed[template]), "{id}");
     }
 }
 

@@ -2,6 +2,7 @@
 #![allow(dead_code)] // each of the two uses a part of it
 
 pub mod agent;
+pub mod arrived;
 pub mod ebcdic;
 pub mod findings;
 pub mod parse;
