@@ -18,13 +18,14 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::{
     SpoolError, SpoolOptions,
-    batch::{self, Batch, Hash, NewBatch},
+    batch::{self, Batch, Builder, Continuity, Hash, NewBatch},
     cursor::{self, Cursors},
     files::{inode, private, reserve},
     positions::PositionFile,
     schema,
     tables::{self, Live, Outputs},
 };
+use crate::event::Notice;
 
 /// The spool in numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -250,10 +251,24 @@ impl Spool {
     /// Stores a batch, its source's position, and that of the part that was read (its name first), in one transaction;
     /// when this returns, all of it is on the disk, and the events are taken out of `new`. After an error they are not.
     pub fn append(&self, new: &mut NewBatch, position: &str, part: Option<(&str, &str)>) -> Result<i64, SpoolError> {
+        self.store(new, Some((position, part)))
+    }
+
+    /// Stores what the agent itself has to say, for every output, in the order of the log; no source's position moves.
+    /// `source` is the one it is about, or empty.
+    pub fn notify(&self, source: &str, notices: &[Notice]) -> Result<i64, SpoolError> {
+        let made = notices.iter().map(|n| n.utc_micros).max().unwrap_or_default();
+        let about = Continuity { source: source.to_owned(), made, ..Continuity::default() };
+        let mut builder = Builder::new(about, &[0; 32]);
+        notices.iter().for_each(|n| builder.push_notice(n));
+        self.store(&mut builder.finish(), None)
+    }
+
+    fn store(&self, new: &mut NewBatch, place: Option<transactions::Place<'_>>) -> Result<i64, SpoolError> {
         let about = serde_json::to_string(&new.about).unwrap_or_default();
         let sum = batch::checksum(&new.blob);
         let mut inner = self.lock();
-        let id = transactions::store(&mut inner, new, &about, (position, part), &sum).map_err(|e| self.error(e))?;
+        let id = transactions::store(&mut inner, new, &about, place, &sum).map_err(|e| self.error(e))?;
         inner.moved = false;
         inner.last = id;
         inner.live.insert(id, Live::new(&new.about, new.events as usize));

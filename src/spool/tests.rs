@@ -188,3 +188,23 @@ fn a_spool_that_is_drained_gives_its_room_back_though_nothing_else_comes() {
     // A quarter of its size may stay for the next batches.
     assert!(full > 48 << 20 && database < 12 << 20, "{full} bytes before, {database} behind");
 }
+
+#[test]
+fn what_the_agent_says_is_stored_in_order_and_moves_no_source() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, _) = Spool::open(SpoolOptions::new(dir.path().to_owned())).unwrap();
+    spool.register("a", Start::Oldest, "");
+    let about = Continuity { source: "s".into(), heading: "type5".into(), ..Continuity::default() };
+    spool.append(&mut Builder::new(about, &[0; 32]).finish(), "{\"n\":1}", None).unwrap();
+    let notices = ["one", "two"].map(|text| Notice::new(GAP, text, 7, chrono_tz::UTC));
+    let id = spool.notify("s", &notices).unwrap();
+    let batch = spool.next(id).unwrap().unwrap();
+    let found: Vec<Notice> = (0..batch.len()).filter_map(|n| batch.event(n)?.notice()).collect();
+    assert_eq!(found, notices);
+    spool.advance("a", Lane::Priority, Cursor { batch: id + 1, event: 0 });
+    Lane::ALL.iter().for_each(|lane| spool.advance("a", *lane, Cursor { batch: id + 1, event: 0 }));
+    spool.sync().unwrap();
+    assert_eq!(spool.position("s").unwrap().unwrap().0, "{\"n\":1}");
+    drop(spool);
+    assert_eq!(positions::PositionFile::open(dir.path()).positions()["s"].position, "{\"n\":1}");
+}

@@ -8,17 +8,22 @@ use crate::spool::{
     schema, tables,
 };
 
-/// Stores a batch, its source's position and that of a part, with cursors that moved; returns its number.
+/// Where a source is behind a batch: its position, and that of a part with its name first.
+pub(super) type Place<'a> = (&'a str, Option<(&'a str, &'a str)>);
+
+/// Stores a batch, its source's position and that of a part, with cursors that moved; returns its number. Without a place
+/// the source stays where it is: the batch holds only what the agent itself says.
 pub(super) fn store(
     inner: &mut Inner,
     new: &NewBatch,
     about: &str,
-    (position, part): (&str, Option<(&str, &str)>),
+    place: Option<Place<'_>>,
     sum: &Hash,
 ) -> rusqlite::Result<i64> {
     let Inner { db, cursors, outputs, moved, .. } = inner;
     let t = db.transaction()?;
     let source = &new.about.source;
+    let (position, part) = place.unwrap_or(("", None));
     t.prepare_cached(
         "INSERT INTO batch (source, format, about, position, part, part_position, raw_sha256, events, blob_sha256, blob) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?
@@ -35,8 +40,10 @@ pub(super) fn store(
         new.blob
     ])?;
     let id = t.last_insert_rowid();
-    t.prepare_cached("INSERT OR REPLACE INTO source (name, position, raw_sha256) VALUES (?1, ?2, ?3)")?
-        .execute(params![source, position, new.raw_sha256])?;
+    if place.is_some() {
+        t.prepare_cached("INSERT OR REPLACE INTO source (name, position, raw_sha256) VALUES (?1, ?2, ?3)")?
+            .execute(params![source, position, new.raw_sha256])?;
+    }
     if let Some((name, position)) = part {
         t.prepare_cached("INSERT OR REPLACE INTO part (source, name, position, batch) VALUES (?1, ?2, ?3, ?4)")?
             .execute(params![source, name, position, id])?;
@@ -56,8 +63,9 @@ pub(super) fn sync(inner: &mut Inner, passed: i64, keep: u64) -> rusqlite::Resul
     tables::write_state(&t, cursors, outputs)?;
     let mut positions = Positions::new();
     {
-        let mut whole =
-            t.prepare_cached("SELECT source, position, max(id) FROM batch WHERE id < ?1 GROUP BY source")?;
+        let mut whole = t.prepare_cached(
+            "SELECT source, position, max(id) FROM batch WHERE id < ?1 AND position <> '' GROUP BY source",
+        )?;
         let mut rows = whole.query([passed])?;
         while let Some(r) = rows.next()? {
             positions.entry(r.get(0)?).or_default().position = r.get(1)?;
