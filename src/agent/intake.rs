@@ -22,14 +22,14 @@ use crate::{
     decode::journal::{Entry, Heading},
     encode::escape::printable,
     event::{Clock, EventModel, Notice, notice::GAP},
-    filter::{Chain as Filters, Filter, RuleBook, RuleId, State, Verdict, names::Key},
+    filter::{Chain as Filters, Filter, RuleBook, RuleId, State, Verdict},
     source::{
         Feed, Record, Step, WAIT,
         chain::{Chain, Gap, JournalPlace},
         parked,
     },
     spool::{
-        Builder, Continuity, NewBatch,
+        Basis, Builder, Continuity, NewBatch, basis,
         batch::{Hash, hex},
     },
 };
@@ -94,7 +94,12 @@ struct Intake<'a> {
     report: &'a Report,
     sight: Option<Sight>,
     tracker: Tracker,
+    /// What the lines of every batch depend on.
+    basis: Basis,
     state: State,
+    /// Privileged profiles that were known when the batch began, and the events from which on others are.
+    known: usize,
+    learned_later: Vec<u32>,
     clock: Clock,
     builder: Builder,
     /// Notices in the batch.
@@ -211,9 +216,11 @@ impl<'a> Intake<'a> {
         before: Hash,
     ) -> Intake<'a> {
         let mut state = State::default();
-        for key in position.learned.iter().filter_map(|hex| key(hex)) {
+        for key in position.learned.iter().filter_map(|hex| basis::key(hex)) {
             state.learned.add(key);
         }
+        let floor = orders.setup.config.filter.audit_floor().max(config.filter.audit_floor());
+        let basis = Basis::new(&config.given(), config.dates, &orders.shared.catalog.hash(), floor);
         let mut clock = Clock::new(config.zone, config.dates);
         clock.set_second_pass(position.second_pass);
         report.set(|d| {
@@ -226,6 +233,9 @@ impl<'a> Intake<'a> {
             report,
             sight: None,
             tracker: Tracker::new(config, position.chain, position.system, position.last),
+            basis,
+            known: state.learned.len(),
+            learned_later: Vec::new(),
             state,
             clock,
             builder: Builder::new(Continuity::default(), &before),
@@ -271,7 +281,12 @@ impl<'a> Intake<'a> {
         if self.builder.about.first_sequence == 0 {
             self.builder.about.first_sequence = entry.sequence;
         }
-        match sight.filters.verdict(&event, &mut self.state) {
+        let verdict = sight.filters.verdict(&event, &mut self.state);
+        // One entry shows one profile to be privileged: it is so from the event of this entry on, whether that is sent or not.
+        if self.state.learned.len() > self.known + self.learned_later.len() {
+            self.learned_later.push(self.builder.events());
+        }
+        match verdict {
             Verdict::Dropped(rule) => *self.dropped.entry(rule).or_default() += 1,
             sent => {
                 sent.raise(&mut event);
@@ -339,6 +354,9 @@ impl<'a> Intake<'a> {
         about.last_sequence = last.sequence;
         about.made = Utc::now().timestamp_micros();
         about.filtered = by_name(&setup.config.book, &self.dropped);
+        let mut basis = self.basis.clone();
+        basis.learn(&self.state.learned, self.known, &self.learned_later);
+        about.basis = Some(basis);
         let position = Position {
             feed: place.whole,
             system: self.tracker.system().to_owned(),
@@ -365,6 +383,8 @@ impl<'a> Intake<'a> {
             d.last = position.last;
         });
         self.notices = 0;
+        self.known = self.state.learned.len();
+        self.learned_later.clear();
         self.dropped.clear();
         if let Some(refusal) = self.sight.as_mut().and_then(|s| s.refusal.as_mut()) {
             refusal.set_pressure(self.orders.shared.spool.pressure());
@@ -419,10 +439,4 @@ fn by_name(book: &RuleBook, dropped: &BTreeMap<RuleId, u64>) -> BTreeMap<String,
         *named.entry(book.get(*id).map_or(String::new(), |r| r.to_string())).or_default() += n;
     }
     named
-}
-
-fn key(hex: &str) -> Option<Key> {
-    let bytes: Option<Vec<u8>> =
-        (0..hex.len()).step_by(2).map(|i| u8::from_str_radix(hex.get(i..i + 2)?, 16).ok()).collect();
-    Key::of(&bytes?)
 }

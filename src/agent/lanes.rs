@@ -1,8 +1,11 @@
 //! The log as one output reads it: four lanes, each with its own place in it, merged in the order of the log.
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+};
 
 use super::{
-    Orders,
+    Orders, log,
     reader::{Looked, Readers},
 };
 use crate::{
@@ -36,6 +39,12 @@ pub struct Lanes<'a> {
     counted: i64,
     /// Events that the filter of the output dropped and that are not counted elsewhere yet.
     filtered: u64,
+    /// Events that cannot be seen as entries again and that are not counted elsewhere yet.
+    unreadable: u64,
+    /// Where notices stand in for those: the cursors behind them, in order.
+    stand_ins: VecDeque<Cursor>,
+    /// Why events cannot be read, as far as that was told.
+    told: BTreeSet<String>,
     last: i64,
 }
 
@@ -50,6 +59,9 @@ impl<'a> Lanes<'a> {
             recent: VecDeque::new(),
             counted: 0,
             filtered: 0,
+            unreadable: 0,
+            stand_ins: VecDeque::new(),
+            told: BTreeSet::new(),
             last: 0,
         };
         lanes.rewind();
@@ -59,6 +71,7 @@ impl<'a> Lanes<'a> {
 
     /// All lanes read from what is not acknowledged.
     pub fn rewind(&mut self) {
+        self.stand_ins.clear();
         for lane in Lane::ALL {
             let next = self.orders.shared.spool.cursor(&self.config.name, lane);
             if let Some(reading) = self.reading.get_mut(lane.index()) {
@@ -81,6 +94,18 @@ impl<'a> Lanes<'a> {
     /// Events that the filter of the output dropped since the last call.
     pub fn take_filtered(&mut self) -> u64 {
         std::mem::take(&mut self.filtered)
+    }
+
+    /// Events that cannot be seen as entries again, found since the last call.
+    pub fn take_unreadable(&mut self) -> u64 {
+        std::mem::take(&mut self.unreadable)
+    }
+
+    /// How many of the lines that are delivered up to a place were notices in the place of what cannot be read, since the last
+    /// call. They are no events.
+    pub fn take_stand_ins(&mut self, to: Cursor) -> u64 {
+        let passed = self.stand_ins.iter().take_while(|c| **c <= to).count();
+        self.stand_ins.drain(..passed).count() as u64
     }
 
     /// The lane whose event is next, if there is one: those that go first before the others, and of two lanes the one
@@ -112,6 +137,9 @@ impl<'a> Lanes<'a> {
         let next = Cursor { event: reading.next.event + 1, ..reading.next };
         if let Some(looked) = &reading.looked {
             self.readers.encode(looked, reading.next.event, line)?;
+            if looked.is_stand_in(reading.next.event) && self.stand_ins.back() != Some(&next) {
+                self.stand_ins.push_back(next);
+            }
         }
         Ok(next)
     }
@@ -178,6 +206,10 @@ impl<'a> Lanes<'a> {
         if id > self.counted {
             self.counted = id;
             self.filtered += looked.filtered as u64;
+            self.unreadable += looked.unreadable as u64;
+            if looked.unreadable > 0 && self.told.insert(looked.why().to_owned()) {
+                log(format_args!("output {}: {}", self.config.name, looked.complaint()));
+            }
         }
         if self.recent.len() >= KEPT {
             self.recent.pop_front();

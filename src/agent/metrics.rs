@@ -73,9 +73,10 @@ const SOURCE: [Figure<SourceTotals>; 6] = [
     ("spooled_total", "counter", "Entries spooled", |s| s.spooled),
     ("gaps_total", "counter", "Gaps seen: entries may be missing", |s| s.gaps),
 ];
-const OUTPUT: [Figure<OutputTotals>; 4] = [
+const OUTPUT: [Figure<OutputTotals>; 5] = [
     ("sent_total", "counter", "Events delivered", |o| o.sent),
     ("filtered_total", "counter", "Events dropped by the filter of the output", |o| o.filtered),
+    ("unreadable_total", "counter", "Stored events that cannot be read again", |o| o.unreadable),
     ("resent_total", "counter", "Events sent once more", |o| o.resent),
     ("waiting", "gauge", "Events not delivered yet", |o| o.waiting),
 ];

@@ -71,13 +71,15 @@ pub struct SourceTotals {
     pub gaps: u64,
 }
 
-/// What an output did. spooled and gaps of all sources = sent + filtered + waiting; `resent` apart.
+/// What an output did. spooled and gaps of all sources = sent + filtered + unreadable + waiting; `resent` apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OutputTotals {
     /// Events delivered.
     pub sent: u64,
     /// Events that its filter dropped.
     pub filtered: u64,
+    /// Events that are stored and cannot be seen as entries again.
+    pub unreadable: u64,
     /// Events that were sent once more.
     pub resent: u64,
     /// Events that wait.
@@ -260,8 +262,13 @@ impl Supervisor {
         let output = |u: &Unit<Counters>| {
             let c = &u.report;
             let waiting = self.shared.spool.waiting(&u.name).values().map(|w| w.events).sum();
-            let totals =
-                OutputTotals { sent: load(&c.sent), filtered: load(&c.filtered), resent: load(&c.resent), waiting };
+            let totals = OutputTotals {
+                sent: load(&c.sent),
+                filtered: load(&c.filtered),
+                unreadable: load(&c.unreadable),
+                resent: load(&c.resent),
+                waiting,
+            };
             (u.name.clone(), totals)
         };
         Totals {

@@ -28,13 +28,15 @@ use crate::{
     spool::{Cursor, Lane, SpoolError},
 };
 
-/// What an output did, for reports. spooled = sent + filtered + waiting; `resent` and heartbeats apart.
+/// What an output did, for reports. spooled = sent + filtered + unreadable + waiting; `resent` and heartbeats apart.
 #[derive(Debug, Default)]
 pub struct Counters {
     /// Events that left the window: done.
     pub sent: AtomicU64,
     /// Events that its own filter drops.
     pub filtered: AtomicU64,
+    /// Events that are stored and cannot be seen as entries again.
+    pub unreadable: AtomicU64,
     /// Events that were handed to a connection once more.
     pub resent: AtomicU64,
     /// It has ended.
@@ -382,8 +384,8 @@ impl<'a> Worker<'a> {
         let before = self.window.events();
         let now = self.now();
         let moved = link.pass(&mut self.window, self.config.resend_window, now);
-        self.counters.sent.fetch_add((before - self.window.events()) as u64, Ordering::Relaxed);
-        self.counters.filtered.fetch_add(self.lanes.take_filtered(), Ordering::Relaxed);
+        let done = (before - self.window.events()) as u64;
+        self.count(done, moved.get(Lane::Priority.index()).copied().flatten().unwrap_or_default());
         let spool = &self.orders.shared.spool;
         for lane in Lane::ALL {
             if let Some(cursor) = moved.get(lane.index()).copied().flatten() {
@@ -395,6 +397,14 @@ impl<'a> Worker<'a> {
         {
             spool.spend(&self.config.name, spent);
         }
+    }
+
+    /// Counts what is delivered, the lane of notices up to a place, and what needs no delivery.
+    fn count(&mut self, done: u64, to: Cursor) {
+        let sent = done.saturating_sub(self.lanes.take_stand_ins(to));
+        self.counters.sent.fetch_add(sent, Ordering::Relaxed);
+        self.counters.filtered.fetch_add(self.lanes.take_filtered(), Ordering::Relaxed);
+        self.counters.unreadable.fetch_add(self.lanes.take_unreadable(), Ordering::Relaxed);
     }
 
     /// The same between two events: a lane with nothing on the way stands where it reads, behind what it passed over.
@@ -416,8 +426,7 @@ impl<'a> Worker<'a> {
                 at_most.as_secs()
             ));
         }
-        self.counters.sent.fetch_add(self.window.events() as u64, Ordering::Relaxed);
-        self.counters.filtered.fetch_add(self.lanes.take_filtered(), Ordering::Relaxed);
+        self.count(self.window.events() as u64, self.lanes.place(Lane::Priority));
         self.window = Window::default();
         for lane in Lane::ALL {
             self.orders.shared.spool.advance(&self.config.name, lane, self.lanes.place(lane));

@@ -84,7 +84,8 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     };
     let totals = agent::run(shared, setup(config), &mut wish);
     tell(&totals);
-    let not_well = totals.sources.iter().any(|(_, s)| s.parked > 0 || args.strict && s.gaps > 0);
+    let not_well = totals.sources.iter().any(|(_, s)| s.parked > 0 || args.strict && s.gaps > 0)
+        || totals.outputs.iter().any(|(_, o)| o.unreadable > 0);
     Ok(if totals.failed {
         Exit::Failed
     } else if not_well {
@@ -127,8 +128,9 @@ fn tell(totals: &Totals) {
     }
     for (name, o) in &totals.outputs {
         let waiting = if o.waiting > 0 { format!(", waiting {}", o.waiting) } else { String::new() };
+        let unreadable = if o.unreadable > 0 { format!(", unreadable {}", o.unreadable) } else { String::new() };
         say(format_args!(
-            "qaudjrn: output {name}: sent {}, filtered {}, resent {}{waiting}\n",
+            "qaudjrn: output {name}: sent {}, filtered {}, resent {}{unreadable}{waiting}\n",
             o.sent, o.filtered, o.resent
         ));
     }

@@ -111,6 +111,11 @@ impl Encoder {
         &self.settings
     }
 
+    /// What headings do not hold, from now on.
+    pub fn set_given(&mut self, given: Given) {
+        self.settings.given = given;
+    }
+
     /// Appends the line of an event, without framing and without a line end.
     pub fn encode(&mut self, ev: &Event<'_>, out: &mut Vec<u8>) -> Written {
         let Encoder { settings, profile, plans, access, job, values, host: host_field, header_fields, last_time } =

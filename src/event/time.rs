@@ -5,11 +5,13 @@
 //! does not exist is reported as it is, with the offset that was in force before the gap.
 use chrono::{Datelike, NaiveDate, NaiveDateTime, Offset, TimeDelta, TimeZone, offset::LocalResult};
 use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
 
 use crate::decode::journal::Entry;
 
 /// How *TYPE1 and *TYPE2 write dates: DATFMT of the job that ran DSPJRN.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
 pub enum DateFormat {
     /// mmddyy.
     Mdy,

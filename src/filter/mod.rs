@@ -199,6 +199,17 @@ impl Verdict {
 }
 
 impl Rules {
+    /// What they raise the severity of changes to auditing to; 0 where they do not.
+    pub fn audit_floor(&self) -> u8 {
+        if self.protect_audit_changes { self.audit_change_severity } else { 0 }
+    }
+
+    /// Whether they do something to events whose changes to auditing have been raised to this severity before: leave them
+    /// out, or raise them more.
+    pub fn has_effects(&self, raised: u8) -> bool {
+        !self.is_empty() || self.audit_floor() > raised
+    }
+
     /// Whether they leave nothing out.
     pub fn is_empty(&self) -> bool {
         self.types.is_all()

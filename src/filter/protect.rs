@@ -64,12 +64,33 @@ pub struct Privileged {
 #[derive(Clone, Debug, Default)]
 pub struct Learned {
     profiles: FxHashSet<Key>,
+    /// The same, as they came.
+    order: Vec<Key>,
 }
 
 impl Learned {
     /// Remembers a profile; `true` when it is new.
     pub fn add(&mut self, profile: Key) -> bool {
-        self.profiles.insert(profile)
+        let new = self.profiles.insert(profile);
+        if new {
+            self.order.push(profile);
+        }
+        new
+    }
+
+    /// How many are known.
+    pub fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Whether none is known.
+    pub fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
+    /// The profiles in the order in which they were learned.
+    pub fn in_order(&self) -> &[Key] {
+        &self.order
     }
 
     /// The names as bytes, in order: to be kept with the position.
@@ -84,6 +105,16 @@ impl Learned {
         let mut names: Vec<String> = self.profiles.iter().map(|k| job.decode_string(&k.bytes())).collect();
         names.sort();
         names
+    }
+}
+
+impl FromIterator<Key> for Learned {
+    fn from_iter<T: IntoIterator<Item = Key>>(keys: T) -> Learned {
+        let mut learned = Learned::default();
+        for key in keys {
+            learned.add(key);
+        }
+        learned
     }
 }
 

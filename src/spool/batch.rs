@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use ring::digest::{Context, SHA256, digest};
 use serde::{Deserialize, Serialize};
 
+use super::basis::Basis;
 use crate::{
     decode::journal::text::trim_blanks,
     encode::transcode::put_hex,
@@ -64,6 +65,9 @@ pub struct Continuity {
     /// When the batch was made, UTC microseconds.
     #[serde(default)]
     pub made: i64,
+    /// What else its lines depend on; `None`: a program before 0.2 stored it, which did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub basis: Option<Basis>,
 }
 
 /// A batch in the making.

@@ -8,6 +8,7 @@
 //! acknowledged; a batch whose bytes are not those that were written is never handed out; a database that cannot be
 //! used is set aside with its reason and never overwritten, and the sources are read again from the position file:
 //! that costs duplicates, not events.
+pub mod basis;
 pub mod batch;
 mod cursor;
 mod files;
@@ -21,6 +22,7 @@ mod tests;
 
 use std::{io, path::PathBuf};
 
+pub use basis::Basis;
 pub use batch::{Batch, Builder, Continuity, NewBatch, Stored};
 pub use cursor::{Cursor, Lane};
 pub use store::{Spool, Start, Status, Waiting};

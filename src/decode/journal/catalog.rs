@@ -10,14 +10,19 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
+use ring::digest::{Context, SHA256};
+
 use super::{
     heading::{self, Heading, HeadingKind},
     layout::{self, Layout},
     levels::{Levels, Relevant},
 };
-use crate::decode::{
-    ebcdic::{Ccsid, Charset},
-    history::messages::Messages,
+use crate::{
+    decode::{
+        ebcdic::{Ccsid, Charset},
+        history::messages::Messages,
+    },
+    spool::batch::hex,
 };
 
 include!(concat!(env!("OUT_DIR"), "/journal_tables.rs"));
@@ -57,6 +62,8 @@ pub struct Catalog {
     relevant: Relevant,
     history: Arc<Layout>,
     messages: Arc<Messages>,
+    /// SHA-256 of the texts that a folder gave.
+    overlay: Option<Vec<u8>>,
 }
 
 struct Source {
@@ -76,6 +83,8 @@ impl Catalog {
             Some(f) => read_folder(f)?,
             None => BTreeMap::new(),
         };
+        let texts = overlay.iter().map(|(name, (_, text))| (name.as_str(), text.as_str()));
+        let overlaid = folder.map(|_| hash_of(texts));
         let mut text_of = |name: &str| -> (String, String) {
             match overlay.remove(name) {
                 Some((path, text)) => (path, text),
@@ -129,7 +138,18 @@ impl Catalog {
             relevant,
             history: Arc::new(history),
             messages: Arc::new(messages),
+            overlay: overlaid,
         })
+    }
+
+    /// SHA-256 of all tables, in hexadecimal: the same hash, the same tables.
+    pub fn hash(&self) -> String {
+        static SHIPPED: OnceLock<Vec<u8>> = OnceLock::new();
+        let shipped = SHIPPED.get_or_init(|| hash_of(FILES.iter().chain(HISTORY).copied()));
+        let mut all = Context::new(&SHA256);
+        all.update(shipped);
+        all.update(self.overlay.as_deref().unwrap_or(&[]));
+        hex(all.finish().as_ref())
     }
 
     /// The heading of this kind.
@@ -196,6 +216,17 @@ pub fn entry_type_bytes(code: &str) -> Option<[u8; 2]> {
 /// A name of upper-case letters and digits in EBCDIC.
 pub fn ebcdic(name: &str) -> Option<Vec<u8>> {
     Charset::of(Ccsid(37))?.encode(name)
+}
+
+fn hash_of<'a>(texts: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<u8> {
+    let mut all = Context::new(&SHA256);
+    for (name, text) in texts {
+        for part in [name, text] {
+            all.update(&(part.len() as u64).to_be_bytes());
+            all.update(part.as_bytes());
+        }
+    }
+    all.finish().as_ref().to_vec()
 }
 
 fn shipped(name: &str) -> Option<&'static str> {
