@@ -2,7 +2,8 @@
 //!
 //! Data flows one way: [`source`] yields the bytes of entries, [`decode`] turns them into a view of one entry,
 //! [`event`] gives its values names that do not depend on the entry type, [`filter`] says whether it is sent,
-//! [`encode`] writes the line and [`output`] sends it. [`cli`] puts them together. [`doctor`]
+//! [`encode`] writes the line and [`output`] sends it. [`pipeline`] is the one way from an entry to its line; [`cli`] puts all
+//! together. [`doctor`]
 //! looks at systems, not at entries.
 #![forbid(unsafe_code)]
 pub mod agent;
@@ -14,5 +15,6 @@ pub mod encode;
 pub mod event;
 pub mod filter;
 pub mod output;
+pub mod pipeline;
 pub mod source;
 pub mod spool;

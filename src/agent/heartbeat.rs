@@ -44,9 +44,8 @@ impl Heartbeat {
         let waiting = shared.spool.waiting(&output.name);
         let load = |n: &AtomicU64| n.load(Ordering::Relaxed);
         let notice = |(name, report): &super::NamedReport| {
-            let source = orders.setup.config.sources.iter().find(|s| s.name == *name);
-            let zone = source.map_or(chrono_tz::UTC, |s| s.zone);
             let details = report.details();
+            let zone = details.zone.unwrap_or(chrono_tz::UTC);
             let waits = waiting.get(name.as_str()).copied().unwrap_or_default();
             let lag = waits.since.map_or(0, |since| (now - since).max(0) / 1_000_000);
             let mut rules: Vec<(&String, &u64)> = details.filtered.iter().collect();

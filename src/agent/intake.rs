@@ -21,8 +21,9 @@ use crate::{
     config::SourceConfig,
     decode::journal::{Entry, Heading},
     encode::escape::printable,
-    event::{Clock, EventModel, Notice, notice::GAP},
-    filter::{Chain as Filters, Filter, RuleBook, RuleId, State, Verdict},
+    event::{Clock, Notice, notice::GAP},
+    filter::{RuleBook, RuleId, State, Verdict},
+    pipeline::Front,
     source::{
         Feed, Record, Step, WAIT,
         chain::{Chain, Gap, JournalPlace},
@@ -83,8 +84,7 @@ pub fn run(config: &SourceConfig, orders: &Arc<Orders>, report: &Report) {
 /// What goes with one heading.
 struct Sight {
     heading: Arc<Heading>,
-    model: EventModel,
-    filters: Filters,
+    front: Front,
     refusal: Option<Refusal>,
 }
 
@@ -226,6 +226,7 @@ impl<'a> Intake<'a> {
         report.set(|d| {
             d.system.clone_from(&position.system);
             d.last = position.last.clone();
+            d.zone = Some(config.zone);
         });
         Intake {
             config,
@@ -277,24 +278,21 @@ impl<'a> Intake<'a> {
             self.gap(gap);
         }
         let Some(sight) = &mut self.sight else { return Ok(()) };
-        let mut event = sight.model.event(entry, time);
+        let mut event = sight.front.event(entry, time);
         if self.builder.about.first_sequence == 0 {
             self.builder.about.first_sequence = entry.sequence;
         }
-        let verdict = sight.filters.verdict(&event, &mut self.state);
+        let verdict = sight.front.verdict(&mut event, &mut self.state);
         // One entry shows one profile to be privileged: it is so from the event of this entry on, whether that is sent or not.
         if self.state.learned.len() > self.known + self.learned_later.len() {
             self.learned_later.push(self.builder.events());
         }
         match verdict {
             Verdict::Dropped(rule) => *self.dropped.entry(rule).or_default() += 1,
-            sent => {
-                sent.raise(&mut event);
-                match sight.refusal.as_ref().and_then(|r| r.refuses(&event)) {
-                    Some(severity) => *self.builder.about.refused.entry(severity).or_default() += 1,
-                    None => self.builder.push(&event),
-                }
-            }
+            _ => match sight.refusal.as_ref().and_then(|r| r.refuses(&event)) {
+                Some(severity) => *self.builder.about.refused.entry(severity).or_default() += 1,
+                None => self.builder.push(&event),
+            },
         }
         Ok(())
     }
@@ -306,13 +304,11 @@ impl<'a> Intake<'a> {
             return Err(anyhow!("the heading changes within what is read: this is a mistake of the program"));
         }
         let (shared, setup) = (&self.orders.shared, &self.orders.setup);
-        let options = setup.model_options.clone();
-        let model = EventModel::new(shared.catalog.clone(), heading.clone(), self.config.charset, options);
-        let stages = [&setup.config.filter, &self.config.filter].map(|rules| Filter::new(&model, rules, None));
-        let stages: Result<Vec<Filter>, _> = stages.into_iter().collect();
-        let refusal = Refusal::new(&model, setup.config.when_full).map_err(|e| anyhow!(e))?;
-        let filters = Filters::new(stages.map_err(|e| anyhow!(e))?);
-        self.sight = Some(Sight { heading: heading.clone(), model, filters, refusal });
+        let rules = [&setup.config.filter, &self.config.filter];
+        let of = (heading, self.config.charset);
+        let front = Front::new(&shared.parts, of, &setup.model_options, &rules, None)?;
+        let refusal = Refusal::new(front.model(), setup.config.when_full)?;
+        self.sight = Some(Sight { heading: heading.clone(), front, refusal });
         Ok(())
     }
 

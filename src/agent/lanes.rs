@@ -1,12 +1,17 @@
-//! The log as one output reads it: four lanes, each with its own place in it, merged in the order of the log.
+//! The log as one output reads it: up to four lanes, each with its own place in it, merged in the order of the log.
+//!
+//! A batch is looked through once, by the lane that comes to it first, and how many events it has of each lane is kept: the
+//! others go past it where they have none. Events that go first are looked for some batches ahead of those that do not, and
+//! one batch further with each event that goes: a long backlog without any holds up nothing.
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
 
 use super::{
     Orders, log,
-    reader::{Looked, Readers},
+    looked::{Counts, Looked},
+    reader::Readers,
 };
 use crate::{
     config::OutputConfig,
@@ -16,6 +21,10 @@ use crate::{
 
 /// Batches that are kept looked through: lanes read in different places.
 const KEPT: usize = 4;
+/// Batches that lanes which go first may be ahead of the others before those may go, and that are looked through in one go.
+const AHEAD: usize = 4;
+/// Batches of which it is known what they hold: 2 MiB at most.
+const KNOWN: usize = 65_536;
 
 /// Where a lane reads.
 #[derive(Default)]
@@ -28,20 +37,34 @@ struct Reading {
     found: bool,
 }
 
+/// What there is to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// An event of this lane.
+    Event(Lane),
+    /// Nothing that was found so far; there is more to look through.
+    Later,
+    /// Nothing.
+    Nothing,
+}
+
 /// The lanes of an output.
 pub struct Lanes<'a> {
     config: &'a OutputConfig,
     orders: &'a Orders,
     readers: Readers<'a>,
     reading: [Reading; Lane::COUNT],
+    /// Lanes that an event can be in.
+    there: [bool; Lane::COUNT],
+    /// The lane of notices.
+    notices: Lane,
     recent: VecDeque<Arc<Looked>>,
-    /// The last batch whose filtered events are counted, and the first one that is not passed at the start.
-    counted: i64,
-    /// Events that the filter of the output dropped and that are not counted elsewhere yet.
-    filtered: u64,
-    /// Events that cannot be seen as entries again and that are not counted elsewhere yet.
-    unreadable: u64,
-    /// Where notices stand in for those: the cursors behind them, in order.
+    known: BTreeMap<i64, Counts>,
+    /// Up to here the events that go nowhere are counted.
+    counted: Cursor,
+    /// Events of the batch of `counted` that were counted before.
+    before: Counts,
+    /// Where notices stand in for what cannot be read: the cursors behind them, in order.
     stand_ins: VecDeque<Cursor>,
     /// Why events cannot be read, as far as that was told.
     told: BTreeSet<String>,
@@ -51,21 +74,26 @@ pub struct Lanes<'a> {
 impl<'a> Lanes<'a> {
     /// For an output.
     pub fn new(config: &'a OutputConfig, orders: &'a Orders) -> Lanes<'a> {
+        let first = !config.priority_types.send.is_empty();
+        let budget = config.limits.bytes_per_day.is_some();
+        let notices = Lane::of(first, false);
         let mut lanes = Lanes {
             config,
             orders,
-            readers: Readers::new(config, orders),
+            readers: Readers::new(config, orders, notices),
             reading: Default::default(),
+            there: [first, first && budget, true, budget],
+            notices,
             recent: VecDeque::new(),
-            counted: 0,
-            filtered: 0,
-            unreadable: 0,
+            known: BTreeMap::new(),
+            counted: Cursor::default(),
+            before: Counts::default(),
             stand_ins: VecDeque::new(),
             told: BTreeSet::new(),
             last: 0,
         };
         lanes.rewind();
-        lanes.counted = Lane::ALL.iter().map(|l| lanes.place(*l).batch).min().unwrap_or(0) - 1;
+        lanes.counted = lanes.acknowledged();
         lanes
     }
 
@@ -80,9 +108,24 @@ impl<'a> Lanes<'a> {
         }
     }
 
-    /// Where a lane reads: before its next event.
+    /// The place before which everything is acknowledged.
+    fn acknowledged(&self) -> Cursor {
+        let spool = &self.orders.shared.spool;
+        let places = Lane::ALL.iter().map(|l| spool.cursor(&self.config.name, *l));
+        places.min().unwrap_or_default()
+    }
+
+    fn is_there(&self, lane: Lane) -> bool {
+        self.there.get(lane.index()).copied().unwrap_or(false)
+    }
+
+    /// Where a lane reads: before its next event. One that no event can be in is where the slowest of the others is.
     pub fn place(&self, lane: Lane) -> Cursor {
-        self.reading.get(lane.index()).map_or(Cursor::default(), |r| r.next)
+        let at = |l: Lane| self.reading.get(l.index()).map_or(Cursor::default(), |r| r.next);
+        match self.is_there(lane) {
+            true => at(lane),
+            false => Lane::ALL.into_iter().filter(|l| self.is_there(*l)).map(at).min().unwrap_or_default(),
+        }
     }
 
     /// Whether every lane has read all there is.
@@ -91,14 +134,38 @@ impl<'a> Lanes<'a> {
         Lane::ALL.iter().all(|l| self.place(*l).batch > last)
     }
 
-    /// Events that the filter of the output dropped since the last call.
-    pub fn take_filtered(&mut self) -> u64 {
-        std::mem::take(&mut self.filtered)
+    /// Events that are passed since the last call and go nowhere: those that the filter drops, and those that cannot be read.
+    pub fn take_nowhere(&mut self) -> [u64; 2] {
+        let to = self.acknowledged();
+        let mut sum = [0; 2];
+        while let Some(first) = self.known.first_entry()
+            && *first.key() < to.batch
+        {
+            let (id, counts) = first.remove_entry();
+            let before = if id == self.counted.batch { std::mem::take(&mut self.before) } else { Counts::default() };
+            add(&mut sum, counts.nowhere(), before.nowhere());
+        }
+        if to.batch > self.counted.batch {
+            self.counted = Cursor { batch: to.batch, event: 0 };
+            self.before = Counts::default();
+        }
+        sum
     }
 
-    /// Events that cannot be seen as entries again, found since the last call.
-    pub fn take_unreadable(&mut self) -> u64 {
-        std::mem::take(&mut self.unreadable)
+    /// The same at the end, with those of a batch that is passed in part.
+    pub fn take_last_nowhere(&mut self) -> [u64; 2] {
+        let mut sum = self.take_nowhere();
+        let to = self.acknowledged();
+        if to.batch == self.counted.batch && to.event > self.counted.event {
+            // What cannot be read now is counted by the next thread.
+            if let Ok(Some(looked)) = self.look(to.batch)
+                && looked.batch.id == to.batch
+            {
+                add(&mut sum, looked.before(to.event).nowhere(), self.before.nowhere());
+            }
+            self.counted = to;
+        }
+        sum
     }
 
     /// How many of the lines that are delivered up to a place were notices in the place of what cannot be read, since the last
@@ -108,27 +175,55 @@ impl<'a> Lanes<'a> {
         self.stand_ins.drain(..passed).count() as u64
     }
 
+    /// The lane of notices.
+    pub fn notices(&self) -> Lane {
+        self.notices
+    }
+
     /// The lane whose event is next, if there is one: those that go first before the others, and of two lanes the one
     /// whose event was read first. With `spent`, only lanes that pass a spent daily budget.
-    pub fn next(&mut self, spent: bool) -> anyhow::Result<Option<Lane>> {
+    pub fn next(&mut self, spent: bool) -> anyhow::Result<Next> {
+        let mut later = false;
         for (pass, held) in [(Lane::Priority, Lane::PriorityHeld), (Lane::Normal, Lane::Held)] {
-            let passing = self.find(pass)?;
-            let holding = if spent { false } else { self.find(held)? };
+            let mut looks = match pass {
+                Lane::Priority => self.looks_ahead(spent),
+                _ => AHEAD,
+            };
+            let passing = self.find(pass, &mut looks)?;
+            let holding = if spent { Found::No } else { self.find(held, &mut looks)? };
             match (passing, holding) {
-                (true, true) => {
-                    return Ok(Some(if self.place(pass) <= self.place(held) { pass } else { held }));
+                (Found::Yes, Found::Yes) => {
+                    let first = if self.place(pass) <= self.place(held) { pass } else { held };
+                    return Ok(Next::Event(first));
                 }
-                (true, false) => return Ok(Some(pass)),
-                (false, true) => return Ok(Some(held)),
-                (false, false) => {}
+                (Found::Yes, _) => return Ok(Next::Event(pass)),
+                (_, Found::Yes) => return Ok(Next::Event(held)),
+                (Found::Later, _) | (_, Found::Later) => later = true,
+                (Found::No, Found::No) => {}
             }
         }
-        Ok(None)
+        Ok(if later { Next::Later } else { Next::Nothing })
+    }
+
+    /// How many batches are looked through for events that go first, before another may go.
+    fn looks_ahead(&self, spent: bool) -> usize {
+        let ahead = self.place(Lane::Priority).batch;
+        let base = self.place(Lane::Normal).batch;
+        let base = if spent || !self.is_there(Lane::Held) { base } else { base.min(self.place(Lane::Held).batch) };
+        AHEAD.saturating_sub(usize::try_from(ahead - base).unwrap_or(0)).max(1)
     }
 
     /// Whether a lane that a spent budget holds back has something.
-    pub fn holds_back(&mut self) -> anyhow::Result<bool> {
-        Ok(self.find(Lane::PriorityHeld)? || self.find(Lane::Held)?)
+    pub fn holds_back(&mut self) -> anyhow::Result<Next> {
+        let mut later = false;
+        for lane in [Lane::PriorityHeld, Lane::Held] {
+            match self.find(lane, &mut AHEAD.clone())? {
+                Found::Yes => return Ok(Next::Event(lane)),
+                Found::Later => later = true,
+                Found::No => {}
+            }
+        }
+        Ok(if later { Next::Later } else { Next::Nothing })
     }
 
     /// Writes the line of the next event of a lane. Returns where the lane is behind it, for [`Lanes::step`].
@@ -162,25 +257,39 @@ impl<'a> Lanes<'a> {
         self.readers.notice(notice, line);
     }
 
-    /// Finds the next event of a lane.
-    fn find(&mut self, lane: Lane) -> anyhow::Result<bool> {
+    /// Finds the next event of a lane. Batches of which nothing is known are looked through as long as `looks` last.
+    fn find(&mut self, lane: Lane, looks: &mut usize) -> anyhow::Result<Found> {
+        if !self.is_there(lane) {
+            return Ok(Found::No);
+        }
         loop {
-            let Some(reading) = self.reading.get_mut(lane.index()) else { return Ok(false) };
+            let Some(reading) = self.reading.get_mut(lane.index()) else { return Ok(Found::No) };
             if reading.found {
-                return Ok(true);
+                return Ok(Found::Yes);
             }
             if let Some(looked) = &reading.looked {
                 if let Some(n) = looked.next(lane, reading.next.event) {
                     reading.next.event = n;
                     reading.found = true;
-                    return Ok(true);
+                    return Ok(Found::Yes);
                 }
                 reading.next = Cursor { batch: looked.batch.id + 1, event: 0 };
                 reading.looked = None;
             }
             let from = reading.next.batch;
-            let Some(looked) = self.look(from)? else { return Ok(false) };
-            let Some(reading) = self.reading.get_mut(lane.index()) else { return Ok(false) };
+            let known = self.known.get(&from);
+            if known.is_some_and(|counts| counts.of(lane) == 0) {
+                reading.next = Cursor { batch: from + 1, event: 0 };
+                continue;
+            }
+            let is_new = known.is_none() && !self.recent.iter().any(|l| l.batch.id == from);
+            if is_new && *looks == 0 {
+                let more = self.is_stored(from);
+                return Ok(if more { Found::Later } else { Found::No });
+            }
+            let Some(looked) = self.look(from)? else { return Ok(Found::No) };
+            *looks = looks.saturating_sub(usize::from(is_new));
+            let Some(reading) = self.reading.get_mut(lane.index()) else { return Ok(Found::No) };
             if looked.batch.id > reading.next.batch {
                 reading.next = Cursor { batch: looked.batch.id, event: 0 };
             }
@@ -188,33 +297,64 @@ impl<'a> Lanes<'a> {
         }
     }
 
+    /// Whether there is a batch at or behind a number. Asked once an event: the number alone costs no lock.
+    fn is_stored(&mut self, from: i64) -> bool {
+        if from > self.last {
+            self.last = self.orders.shared.spool.last();
+        }
+        from <= self.last
+    }
+
     /// The first batch at or behind a number, looked through.
     fn look(&mut self, from: i64) -> anyhow::Result<Option<Arc<Looked>>> {
         if let Some(found) = self.recent.iter().find(|l| l.batch.id == from) {
             return Ok(Some(found.clone()));
         }
-        // Asked once an event: the number alone costs no lock.
-        if from > self.last {
-            self.last = self.orders.shared.spool.last();
-            if from > self.last {
-                return Ok(None);
-            }
+        if !self.is_stored(from) {
+            return Ok(None);
         }
         let Some(batch) = self.orders.shared.spool.next(from)? else { return Ok(None) };
-        let id = batch.id;
         let looked = Arc::new(self.readers.look(batch)?);
-        if id > self.counted {
-            self.counted = id;
-            self.filtered += looked.filtered as u64;
-            self.unreadable += looked.unreadable as u64;
-            if looked.unreadable > 0 && self.told.insert(looked.why().to_owned()) {
-                log(format_args!("output {}: {}", self.config.name, looked.complaint()));
-            }
-        }
+        self.know(&looked);
         if self.recent.len() >= KEPT {
             self.recent.pop_front();
         }
         self.recent.push_back(looked.clone());
         Ok(Some(looked))
+    }
+
+    /// Keeps what a batch holds.
+    fn know(&mut self, looked: &Looked) {
+        let id = looked.batch.id;
+        if id == self.counted.batch {
+            self.before = looked.before(self.counted.event);
+        }
+        if id >= self.counted.batch {
+            self.known.insert(id, looked.counts);
+        }
+        // Those that are passed last are looked through again when a lane comes to them.
+        if self.known.len() > KNOWN {
+            self.known.pop_last();
+        }
+        if looked.counts.unreadable > 0 && self.told.insert(looked.why().to_owned()) {
+            log(format_args!("output {}: {}", self.config.name, looked.complaint()));
+        }
+    }
+}
+
+/// What looking for the next event of a lane came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    /// There is one.
+    Yes,
+    /// None so far; there is more to look through.
+    Later,
+    /// There is none.
+    No,
+}
+
+fn add(sum: &mut [u64; 2], all: [u64; 2], less: [u64; 2]) {
+    for (sum, (all, less)) in sum.iter_mut().zip(all.into_iter().zip(less)) {
+        *sum += all.saturating_sub(less);
     }
 }

@@ -9,8 +9,10 @@ mod heartbeat;
 mod intake;
 mod lanes;
 pub mod link;
+mod looked;
 mod metrics;
 mod place;
+mod prints;
 mod reader;
 mod refuse;
 mod report;
@@ -27,6 +29,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use report::Stats;
 pub use supervisor::{Totals, Wish, run};
 
 use crate::{
@@ -34,6 +37,7 @@ use crate::{
     decode::journal::Catalog,
     encode::Profile,
     event::model,
+    pipeline::Parts,
     spool::{Spool, SpoolError},
 };
 
@@ -43,6 +47,8 @@ pub struct Shared {
     pub catalog: Arc<Catalog>,
     /// Where values stand in lines.
     pub profile: Profile,
+    /// What sources and outputs have in common.
+    pub parts: Parts,
     /// Between sources and outputs.
     pub spool: Spool,
     /// The wish to stop: sources end, outputs finish what they have on the way.
@@ -57,6 +63,8 @@ pub struct Shared {
     /// The hash of the configuration in force.
     configuration: RwLock<String>,
     reports: RwLock<Vec<NamedReport>>,
+    /// What was done under each name since the start, whatever threads did it.
+    stats: Stats,
 }
 
 /// A source and what it did.
@@ -89,6 +97,8 @@ impl Shared {
     /// Everything that threads need.
     pub fn new(catalog: Arc<Catalog>, profile: Profile, spool: Spool) -> Shared {
         Shared {
+            parts: Parts::new(catalog.clone(), profile.clone()),
+            stats: Stats::default(),
             catalog,
             profile,
             spool,

@@ -2,11 +2,14 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
+use chrono_tz::Tz;
+
+use super::worker::Counters;
 use crate::{source::chain::JournalPlace, spool::NewBatch};
 
 /// What a source did, for reports. read = filtered + refused + parked + spooled.
@@ -32,6 +35,50 @@ pub struct Report {
     pub details: Mutex<Details>,
 }
 
+/// What sources and outputs did since the start, by name: a thread that is replaced goes on with the sums of the one before
+/// it, and those of a name that is taken out of the configuration stay.
+#[derive(Debug, Default)]
+pub struct Stats {
+    sources: Mutex<Vec<(String, Arc<Report>)>>,
+    outputs: Mutex<Vec<(String, Arc<Counters>)>>,
+}
+
+impl Stats {
+    /// Of a source that begins.
+    pub fn source(&self, name: &str) -> Arc<Report> {
+        let report = named(&self.sources, name);
+        // A thread that begins has not ended.
+        report.ended.store(false, Ordering::SeqCst);
+        report.halted.store(false, Ordering::SeqCst);
+        report
+    }
+
+    /// Of an output.
+    pub fn output(&self, name: &str) -> Arc<Counters> {
+        named(&self.outputs, name)
+    }
+
+    /// All sources there were.
+    pub fn sources(&self) -> Vec<(String, Arc<Report>)> {
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// All outputs there were.
+    pub fn outputs(&self) -> Vec<(String, Arc<Counters>)> {
+        self.outputs.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn named<R: Default>(all: &Mutex<Vec<(String, Arc<R>)>>, name: &str) -> Arc<R> {
+    let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, found)) = all.iter().find(|(n, _)| n == name) {
+        return found.clone();
+    }
+    let new = Arc::new(R::default());
+    all.push((name.to_owned(), new.clone()));
+    new
+}
+
 /// What a source did, in words.
 #[derive(Clone, Debug, Default)]
 pub struct Details {
@@ -45,6 +92,8 @@ pub struct Details {
     pub gap: String,
     /// What it is doing.
     pub state: String,
+    /// Time zone of the system.
+    pub zone: Option<Tz>,
 }
 
 impl Report {

@@ -4,8 +4,6 @@
 //! stays the same the thread goes on as it is, with its connection; when it changes, the old thread ends in good order and
 //! a new one goes on from the same cursors.
 use std::{
-    fs,
-    path::PathBuf,
     sync::{
         Arc, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -17,15 +15,13 @@ use std::{
 use super::{
     Orders, Setup, Shared, intake, log,
     metrics::{self, Metrics, Whole},
+    prints,
     report::Report,
     worker::{self, Counters},
 };
 use crate::{
     config::{OutputConfig, SourceConfig},
-    spool::{
-        SpoolError, SpoolOptions,
-        batch::{checksum, hex},
-    },
+    spool::{SpoolError, SpoolOptions},
 };
 
 /// How often the cursors are written and passed batches deleted.
@@ -183,12 +179,12 @@ impl Supervisor {
         self.wanted_sources = config
             .sources
             .iter()
-            .map(|s| Wanted { name: s.name.clone(), print: source_print(s, &setup), config: s.clone() })
+            .map(|s| Wanted { name: s.name.clone(), print: prints::source(s, &setup), config: s.clone() })
             .collect();
         self.wanted_outputs = config
             .outputs
             .iter()
-            .map(|o| Wanted { name: o.name.clone(), print: output_print(o, &setup), config: o.clone() })
+            .map(|o| Wanted { name: o.name.clone(), print: prints::output(o, &setup), config: o.clone() })
             .collect();
         let names: Vec<&str> = config.outputs.iter().map(|o| o.name.as_str()).collect();
         for (name, events) in self.shared.spool.left_behind(&names) {
@@ -211,11 +207,12 @@ impl Supervisor {
         let stopping = shared.stop.load(Ordering::Relaxed);
         // Outputs first: what a source reads is kept for those that are known.
         reconcile(&mut self.outputs, &self.wanted_outputs, stopping, |w| {
-            shared.spool.register(&w.name, w.config.from, &lanes_print(&w.config, &setup));
-            start(w, &shared, &setup, worker::run)
+            shared.spool.register(&w.name, w.config.from, &prints::lanes(&w.config, &setup, &shared.catalog));
+            start(w, &shared, &setup, shared.stats.output(&w.name), worker::run)
         });
-        let changed =
-            reconcile(&mut self.sources, &self.wanted_sources, stopping, |w| start(w, &shared, &setup, intake::run));
+        let changed = reconcile(&mut self.sources, &self.wanted_sources, stopping, |w| {
+            start(w, &shared, &setup, shared.stats.source(&w.name), intake::run)
+        });
         if changed {
             let reports = self.sources.iter().map(|u| (u.name.clone(), u.report.clone())).collect();
             *shared.reports.write().unwrap_or_else(PoisonError::into_inner) = reports;
@@ -247,8 +244,7 @@ impl Supervisor {
 
     fn totals(&self) -> Totals {
         let load = |n: &AtomicU64| n.load(Ordering::Relaxed);
-        let source = |u: &Unit<Report>| {
-            let r = &u.report;
+        let source = |(name, r): (String, Arc<Report>)| {
             let totals = SourceTotals {
                 read: load(&r.read),
                 filtered: load(&r.filtered),
@@ -257,11 +253,10 @@ impl Supervisor {
                 spooled: load(&r.spooled),
                 gaps: load(&r.gaps),
             };
-            (u.name.clone(), totals)
+            (name, totals)
         };
-        let output = |u: &Unit<Counters>| {
-            let c = &u.report;
-            let waiting = self.shared.spool.waiting(&u.name).values().map(|w| w.events).sum();
+        let output = |(name, c): (String, Arc<Counters>)| {
+            let waiting = self.shared.spool.waiting(&name).values().map(|w| w.events).sum();
             let totals = OutputTotals {
                 sent: load(&c.sent),
                 filtered: load(&c.filtered),
@@ -269,11 +264,11 @@ impl Supervisor {
                 resent: load(&c.resent),
                 waiting,
             };
-            (u.name.clone(), totals)
+            (name, totals)
         };
         Totals {
-            sources: self.sources.iter().map(source).collect(),
-            outputs: self.outputs.iter().map(output).collect(),
+            sources: self.shared.stats.sources().into_iter().map(source).collect(),
+            outputs: self.shared.stats.outputs().into_iter().map(output).collect(),
             failed: self.shared.failed.load(Ordering::Relaxed),
         }
     }
@@ -307,71 +302,15 @@ fn reconcile<C, R>(
     changed
 }
 
-fn start<C: Clone + Send + 'static, R: Default + Send + Sync + 'static>(
+fn start<C: Clone + Send + 'static, R: Send + Sync + 'static>(
     wanted: &Wanted<C>,
     shared: &Arc<Shared>,
     setup: &Arc<Setup>,
+    report: Arc<R>,
     run: fn(&C, &Arc<Orders>, &R),
 ) -> Unit<R> {
     let orders = Arc::new(Orders::new(shared.clone(), setup.clone()));
-    let report = Arc::new(R::default());
     let (config, own_orders, own_report) = (wanted.config.clone(), orders.clone(), report.clone());
     let thread = thread::spawn(move || run(&config, &own_orders, &own_report));
     Unit { name: wanted.name.clone(), print: wanted.print.clone(), orders, report, thread }
-}
-
-/// Everything that a source depends on.
-fn source_print(source: &SourceConfig, setup: &Setup) -> String {
-    let c = &setup.config;
-    digest(&format!("{source:?} {:?} {:?} {:?}", c.filter, c.when_full, c.severity), &[])
-}
-
-/// Everything that an output depends on, what is in the files of its certificates too.
-fn output_print(output: &OutputConfig, setup: &Setup) -> String {
-    let c = &setup.config;
-    // Places move when something is written above them.
-    let output = OutputConfig { named_types: Vec::new(), ..output.clone() };
-    let heartbeat = output.heartbeat.unwrap_or(c.heartbeat);
-    let sources: Vec<_> = c.sources.iter().map(|s| (&s.name, s.given(), s.dates)).collect();
-    let pems = [&output.tls.ca, &output.tls.cert, &output.tls.key];
-    let files: Vec<PathBuf> = pems.into_iter().flatten().filter_map(|p| p.path().ok()).collect();
-    digest(&format!("{output:?} {:?} {:?} {heartbeat:?} {sources:?}", c.line, c.severity), &files)
-}
-
-/// Everything that says which lane of an output an event is in.
-fn lanes_print(output: &OutputConfig, setup: &Setup) -> String {
-    let OutputConfig { priority_types, pass, limits, .. } = output;
-    let budget = limits.bytes_per_day.is_some();
-    digest(&format!("{priority_types:?} {pass:?} {budget} {:?}", setup.config.severity), &[])
-}
-
-/// A hash of a description and of what is in files. Numbers of rules are left out: they change with every rule that is
-/// written above.
-fn digest(text: &str, files: &[PathBuf]) -> String {
-    let mut pieces = text.split("RuleId(");
-    let mut all = pieces.next().unwrap_or("").to_owned();
-    for piece in pieces {
-        all.push_str(piece.trim_start_matches(|c: char| c.is_ascii_digit()));
-    }
-    for file in files {
-        all.push_str(&hex(&checksum(&fs::read(file).unwrap_or_default())));
-    }
-    hex(&checksum(all.as_bytes()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_print_changes_with_what_is_described_and_not_with_the_numbers_of_rules() {
-        assert_eq!(
-            digest("Ruled { rule: RuleId(12), pattern: A }", &[]),
-            digest("Ruled { rule: RuleId(3), pattern: A }", &[])
-        );
-        assert_ne!(
-            digest("Ruled { rule: RuleId(12), pattern: A }", &[]),
-            digest("Ruled { rule: RuleId(12), pattern: B }", &[])
-        );
-    }
 }

@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use super::{
     Orders,
     heartbeat::Heartbeat,
-    lanes::Lanes,
+    lanes::{Lanes, Next},
     link::{Link, route::Route},
     log,
     window::Window,
@@ -83,7 +83,12 @@ pub fn run(config: &OutputConfig, orders: &Arc<Orders>, counters: &Counters) {
     let spent = orders.shared.spool.spent(&config.name).and_then(|text| serde_json::from_str(&text).ok());
     let wall = Utc::now().timestamp_micros();
     match Meter::new(config.limits.clone(), spent.as_ref(), Duration::ZERO, wall) {
-        Ok(meter) => Worker::new(config, orders, counters, meter).run(),
+        Ok(meter) => {
+            let mut worker = Worker::new(config, orders, counters, meter);
+            worker.run();
+            let nowhere = worker.lanes.take_last_nowhere();
+            worker.count_nowhere(nowhere);
+        }
         Err(e) => {
             log(format_args!("output {}: meter: {e}", config.name));
             orders.shared.failed.store(true, Ordering::Relaxed);
@@ -226,7 +231,8 @@ impl<'a> Worker<'a> {
                     }
                 }
             }
-            if let Some(lane) = self.lanes.next(self.spent.is_some())? {
+            let found = self.lanes.next(self.spent.is_some())?;
+            if let Next::Event(lane) = found {
                 let next = self.lanes.encode(lane, &mut self.line)?;
                 if self.may_go(link, lane.passes())? {
                     if self.hand_over(link, Some((lane, next)))? == Flushed::Stalled {
@@ -240,10 +246,20 @@ impl<'a> Worker<'a> {
                 stalled.get_or_insert_with(Instant::now);
                 continue;
             }
-            self.settle_at_rest(link);
-            if self.spent.is_some() && self.lanes.holds_back()? {
-                self.wait_for_budget();
+            // A stop, the connection and the clock are looked at between some batches and the next.
+            if found == Next::Later {
                 continue;
+            }
+            self.settle_at_rest(link);
+            if self.spent.is_some() {
+                match self.lanes.holds_back()? {
+                    Next::Event(_) => {
+                        self.wait_for_budget();
+                        continue;
+                    }
+                    Next::Later => continue,
+                    Next::Nothing => {}
+                }
             }
             // Asked in this order: what a source stored before it ended is seen by the second look.
             if self.orders.shared.sources_ended() && self.lanes.is_at_end() {
@@ -384,14 +400,14 @@ impl<'a> Worker<'a> {
         let before = self.window.events();
         let now = self.now();
         let moved = link.pass(&mut self.window, self.config.resend_window, now);
-        let done = (before - self.window.events()) as u64;
-        self.count(done, moved.get(Lane::Priority.index()).copied().flatten().unwrap_or_default());
         let spool = &self.orders.shared.spool;
         for lane in Lane::ALL {
             if let Some(cursor) = moved.get(lane.index()).copied().flatten() {
                 spool.advance(&self.config.name, lane, cursor);
             }
         }
+        let done = (before - self.window.events()) as u64;
+        self.count(done, moved.get(self.lanes.notices().index()).copied().flatten().unwrap_or_default());
         if self.config.limits.bytes_per_day.is_some()
             && let Ok(spent) = serde_json::to_string(&self.meter.spent())
         {
@@ -403,8 +419,13 @@ impl<'a> Worker<'a> {
     fn count(&mut self, done: u64, to: Cursor) {
         let sent = done.saturating_sub(self.lanes.take_stand_ins(to));
         self.counters.sent.fetch_add(sent, Ordering::Relaxed);
-        self.counters.filtered.fetch_add(self.lanes.take_filtered(), Ordering::Relaxed);
-        self.counters.unreadable.fetch_add(self.lanes.take_unreadable(), Ordering::Relaxed);
+        let nowhere = self.lanes.take_nowhere();
+        self.count_nowhere(nowhere);
+    }
+
+    fn count_nowhere(&self, [filtered, unreadable]: [u64; 2]) {
+        self.counters.filtered.fetch_add(filtered, Ordering::Relaxed);
+        self.counters.unreadable.fetch_add(unreadable, Ordering::Relaxed);
     }
 
     /// The same between two events: a lane with nothing on the way stands where it reads, behind what it passed over.
@@ -426,11 +447,11 @@ impl<'a> Worker<'a> {
                 at_most.as_secs()
             ));
         }
-        self.count(self.window.events() as u64, self.lanes.place(Lane::Priority));
-        self.window = Window::default();
         for lane in Lane::ALL {
             self.orders.shared.spool.advance(&self.config.name, lane, self.lanes.place(lane));
         }
+        self.count(self.window.events() as u64, self.lanes.place(self.lanes.notices()));
+        self.window = Window::default();
         Ok(())
     }
 }

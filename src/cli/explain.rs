@@ -20,9 +20,10 @@ use super::{
 use crate::{
     config::OutputConfig,
     decode::journal::{Entry, Heading},
-    encode::{Encoder, Format, Settings, Written, entry_json, escape::printable},
-    event::{EntryTime, Event, EventModel},
-    filter::{Chain, Dimension, Filter, RuleId, Rules, Said, State, Verdict},
+    encode::{Format, Settings, Written, entry_json, escape::printable},
+    event::{EntryTime, Event},
+    filter::{Dimension, Filter, RuleId, Rules, Said, State, Verdict},
+    pipeline::{self, Back, Front},
 };
 
 /// Options of `explain`.
@@ -100,22 +101,20 @@ struct Explainer<'a> {
     found: u64,
 }
 
-/// The agent's model and filter, and what makes the lines.
+/// The agent's half, and what makes the lines.
 struct Lane {
-    model: EventModel,
-    agent: Chain,
+    front: Front,
     makers: Vec<Maker>,
 }
 
 /// Makes one line of each event: for an output, or for a format where the configuration has no outputs.
 struct Maker {
     name: String,
-    model: EventModel,
-    /// The agent's filter and the output's.
-    filters: Option<Chain>,
+    back: Back,
+    /// Whether it is one of the configuration.
+    is_output: bool,
     /// The rules of the output, if it has any of its own.
     rules: Option<Rules>,
-    encoder: Encoder,
 }
 
 impl Visitor for Explainer<'_> {
@@ -125,14 +124,11 @@ impl Visitor for Explainer<'_> {
         let setup = self.setup;
         let given = || self.args.facts.given(setup.job);
         let maker = |name: String, settings: Settings, output: Option<&OutputConfig>| -> Result<Maker, Failure> {
-            // A model of its own: outputs differ in whether they carry guesses.
-            let model = setup.model(heading, output.is_some_and(|o| o.include_guesses));
             Ok(Maker {
-                filters: output.map(|o| setup.filters(&model, None, Some(o))).transpose()?,
+                back: setup.back(heading, output, settings, false)?,
+                is_output: output.is_some(),
                 rules: output.map(|o| o.filter.clone()).filter(|rules| !rules.is_empty()),
-                encoder: Encoder::new(&model, setup.profile.clone(), settings),
                 name,
-                model,
             })
         };
         let mut makers = Vec::new();
@@ -144,8 +140,7 @@ impl Visitor for Explainer<'_> {
                 makers.push(maker(format.key().to_owned(), setup.settings(format, given()?, None), None)?);
             }
         }
-        let model = setup.model(heading, false);
-        Ok(Lane { agent: setup.filters(&model, None, None)?, model, makers })
+        Ok(Lane { front: setup.front(heading, None)?, makers })
     }
 
     fn entry(
@@ -155,20 +150,27 @@ impl Visitor for Explainer<'_> {
         time: Option<EntryTime>,
         at: At<'_>,
     ) -> Result<ControlFlow<()>, Failure> {
-        let Lane { model, agent, makers } = lane;
-        let ev = model.event(entry, time);
+        let Lane { front, makers } = lane;
+        let mut ev = front.event(entry, time);
         // Every entry goes through the filter: it learns from those before.
-        let verdict = agent.verdict(&ev, &mut self.state);
+        let verdict = front.verdict(&mut ev, &mut self.state);
         if !self.is_wanted(&ev, at) {
             return Ok(ControlFlow::Continue(()));
         }
         self.found += 1;
-        let explained = self.explain(agent, makers, &ev, verdict);
+        let explained = self.explain(front, makers, &ev, verdict);
         if self.args.json {
             self.objects.push(explained.json(self.setup, &ev, at));
         } else {
             let layout = ev.kind.layout.as_deref();
-            pretty::put_entry(&ev.entry, layout, model.catalog().levels(), self.setup.job, at.offset, &mut self.out);
+            pretty::put_entry(
+                &ev.entry,
+                layout,
+                front.model().catalog().levels(),
+                self.setup.job,
+                at.offset,
+                &mut self.out,
+            );
             let text = explained.text(self.setup);
             self.out.extend_from_slice(text.as_bytes());
         }
@@ -232,23 +234,22 @@ impl Explainer<'_> {
         n.parse() == Ok(ev.entry.sequence) && own.trim() == receiver
     }
 
-    fn explain(&mut self, agent: &Chain, makers: &mut [Maker], ev: &Event<'_>, verdict: Verdict) -> Explained {
+    fn explain(&mut self, front: &Front, makers: &mut [Maker], ev: &Event<'_>, verdict: Verdict) -> Explained {
         let (job, state) = (self.setup.job, &mut self.state);
-        let agent = agent.stages().first();
+        let agent = front.filters().stages().first();
         let privileged = agent.is_some_and(|f| f.is_privileged(ev, state));
         let agent_looks = agent.map(|f| looks(f, &self.setup.config.filter, ev, state)).unwrap_or_default();
         let mut lines = Vec::new();
         for maker in makers {
-            let mut own = maker.model.event(ev.entry, ev.time);
-            let own_verdict = maker.filters.as_ref().map(|f| f.verdict(&own, state));
-            let filter = maker.filters.as_ref().and_then(|f| f.stages().get(1));
-            let looks = match filter.zip(maker.rules.as_ref()) {
+            let Back { judge, encoder } = &mut maker.back;
+            let (own, own_verdict) = pipeline::see(front, judge, ev.entry, ev.time, state);
+            let own_verdict = maker.is_output.then_some(own_verdict);
+            let looks = match judge.filter().zip(maker.rules.as_ref()) {
                 Some((filter, rules)) => looks(filter, rules, &own, state),
                 None => Vec::new(),
             };
-            own_verdict.unwrap_or(verdict).raise(&mut own);
             let mut line = Vec::new();
-            let written = maker.encoder.encode(&own, &mut line);
+            let written = encoder.encode(&own, &mut line);
             let text = String::from_utf8_lossy(&line).into_owned();
             lines.push(Line { name: maker.name.clone(), verdict: own_verdict, looks, written, text });
         }

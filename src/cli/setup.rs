@@ -14,8 +14,9 @@ use crate::{
         journal::{Catalog, Heading, detect::Found},
     },
     encode::{Format, Profile, Settings, value::Given},
-    event::{DateFormat, EventModel, model},
-    filter::{Chain, Filter, Selection},
+    event::{DateFormat, model},
+    filter::Selection,
+    pipeline::{Back, Front, Parts},
 };
 
 /// What the entries do not say themselves.
@@ -123,6 +124,8 @@ pub struct Setup {
     pub profile: Profile,
     /// The configuration, without errors.
     pub config: Config,
+    /// What many lines have in common.
+    pub parts: Arc<Parts>,
 }
 
 impl Setup {
@@ -135,27 +138,27 @@ impl Setup {
             Some(path) => load(path, &catalog, Some(job), deny_warnings)?,
             None => Config::default(),
         };
-        Ok(Setup { catalog, job, profile, config })
+        let parts = Arc::new(Parts::new(catalog.clone(), profile.clone()));
+        Ok(Setup { catalog, job, profile, config, parts })
     }
 
-    /// The event model of a heading.
-    pub fn model(&self, heading: &Arc<Heading>, include_guesses: bool) -> EventModel {
-        let options = model_options(&self.profile, &self.config, include_guesses);
-        EventModel::new(self.catalog.clone(), heading.clone(), self.job, options)
+    /// The half of the pipeline before the spool: what the agent's filter says.
+    pub fn front(&self, heading: &Arc<Heading>, selection: Option<&Selection>) -> Result<Front, Failure> {
+        let of = (heading, self.job);
+        let options = model_options(&self.profile, &self.config, false);
+        Front::new(&self.parts, of, &options, &[&self.config.filter], selection).map_err(Failure::usage)
     }
 
-    /// The filters of the agent and, where one is named, of an output.
-    pub fn filters(
+    /// The half behind it: what an output says, where there is one, and the lines. `include_guesses`: whatever the output says.
+    pub fn back(
         &self,
-        model: &EventModel,
-        selection: Option<&Selection>,
+        heading: &Arc<Heading>,
         output: Option<&OutputConfig>,
-    ) -> Result<Chain, Failure> {
-        let mut stages = vec![Filter::new(model, &self.config.filter, selection).map_err(Failure::usage)?];
-        if let Some(output) = output {
-            stages.push(Filter::new(model, &output.filter, None).map_err(Failure::usage)?);
-        }
-        Ok(Chain::new(stages))
+        settings: Settings,
+        include_guesses: bool,
+    ) -> Result<Back, Failure> {
+        let options = model_options(&self.profile, &self.config, include_guesses);
+        Back::new(&self.parts, (heading, self.job), &options, output, settings).map_err(Failure::usage)
     }
 
     /// The output of a name.

@@ -1,4 +1,6 @@
 //! Writing the line of an event into a reused buffer, and keeping it within its size limit.
+use std::sync::{Arc, OnceLock};
+
 use super::{
     Format, Header, Profile,
     address::{self, AddressKind},
@@ -15,7 +17,7 @@ use crate::{
 };
 
 /// What shapes the lines of one output.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Body.
     pub format: Format,
@@ -76,13 +78,30 @@ pub struct Written {
     pub without_user: bool,
 }
 
+/// What lines of the events of one model are made with: a plan for each event type, made when the first event of it comes.
+pub struct Plans {
+    profile: Arc<Profile>,
+    plans: Vec<OnceLock<Box<Plan>>>,
+    access: Vec<Vec<u8>>,
+    job: &'static Charset,
+}
+
+impl Plans {
+    /// For the events of a model. What `settings` give for headings does not matter.
+    pub fn new(model: &EventModel, profile: Arc<Profile>, settings: &Settings) -> Plans {
+        Plans {
+            plans: (0..model.len()).map(|_| OnceLock::new()).collect(),
+            access: access_meanings(model, plan::value_escape(settings.format)),
+            job: model.job_charset(),
+            profile,
+        }
+    }
+}
+
 /// Encodes the events of one model for one output.
 pub struct Encoder {
     settings: Settings,
-    profile: Profile,
-    plans: Vec<Option<Box<Plan>>>,
-    access: Vec<Vec<u8>>,
-    job: &'static Charset,
+    plans: Arc<Plans>,
     values: Transcoder,
     host: Transcoder,
     header_fields: Transcoder,
@@ -92,23 +111,30 @@ pub struct Encoder {
 impl Encoder {
     /// For the events of a model.
     pub fn new(model: &EventModel, profile: Profile, settings: Settings) -> Encoder {
-        let job = model.job_charset();
+        Encoder::with_plans(Arc::new(Plans::new(model, Arc::new(profile), &settings)), settings)
+    }
+
+    /// With plans that were made for these settings.
+    pub fn with_plans(plans: Arc<Plans>, settings: Settings) -> Encoder {
+        let job = plans.job;
         Encoder {
             values: Transcoder::new(plan::value_escape(settings.format), job),
             host: Transcoder::new(Escape::Host, job),
             header_fields: Transcoder::new(Escape::HeaderField, job),
-            plans: (0..model.len()).map(|_| None).collect(),
-            access: access_meanings(model, plan::value_escape(settings.format)),
             last_time: None,
-            job,
             settings,
-            profile,
+            plans,
         }
     }
 
     /// The settings.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// Lines are at most so long from now on.
+    pub fn shorten(&mut self, limit: usize) {
+        self.settings.max_size = self.settings.max_size.min(limit);
     }
 
     /// What headings do not hold, from now on.
@@ -118,10 +144,10 @@ impl Encoder {
 
     /// Appends the line of an event, without framing and without a line end.
     pub fn encode(&mut self, ev: &Event<'_>, out: &mut Vec<u8>) -> Written {
-        let Encoder { settings, profile, plans, access, job, values, host: host_field, header_fields, last_time } =
-            self;
-        let Some(slot) = plans.get_mut(ev.kind.index) else { return Written::default() };
-        let plan: &Plan = slot.get_or_insert_with(|| Box::new(Plan::new(ev.kind, settings, profile)));
+        let Encoder { settings, plans, values, host: host_field, header_fields, last_time } = self;
+        let Plans { profile, plans, access, job } = &**plans;
+        let Some(slot) = plans.get(ev.kind.index) else { return Written::default() };
+        let plan: &Plan = slot.get_or_init(|| Box::new(Plan::new(ev.kind, settings, profile)));
         let made;
         let variant = match plan.variant(ev.detail_code()) {
             Some(v) if !ev.kind.is_foreign() && v.severity >= ev.severity_floor && is_own(ev, v) => v,

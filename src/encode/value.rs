@@ -21,7 +21,7 @@ pub struct Context<'c> {
 }
 
 /// What the user gave for headings that do not hold it. In the job's character set.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Given {
     /// `--system`.
     pub system: Vec<u8>,

@@ -16,7 +16,7 @@ use crate::decode::{
 };
 
 /// What shapes events, beside the tables.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Options {
     /// Carry fields whose layout is a guess.
     pub include_guesses: bool,
@@ -31,7 +31,7 @@ pub struct Options {
 }
 
 /// Titles and severity of entries that no table knows.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Foreign {
     /// 0 to 10.
     pub severity: u8,
@@ -78,6 +78,11 @@ impl EventModel {
     /// The tables.
     pub fn catalog(&self) -> &Catalog {
         &self.catalog
+    }
+
+    /// The heading, to compare it with another.
+    pub fn heading_arc(&self) -> &Arc<Heading> {
+        &self.heading
     }
 
     /// The heading.

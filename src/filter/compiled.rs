@@ -1,5 +1,8 @@
 //! Rules compiled for the events of one model, and their verdict.
-use std::{net::IpAddr, sync::OnceLock};
+use std::{
+    net::IpAddr,
+    sync::{Arc, OnceLock},
+};
 
 use super::{
     Dimension, FilterError, Lists, RuleId, Rules, Said, Selection, State, UserMatch, Verdict,
@@ -283,17 +286,17 @@ impl Filter {
 /// The filters an event passes one after another: the agent's, then that of an output, which can only narrow further.
 #[derive(Default)]
 pub struct Chain {
-    stages: Vec<Filter>,
+    stages: Vec<Arc<Filter>>,
 }
 
 impl Chain {
     /// In this order.
-    pub fn new(stages: Vec<Filter>) -> Chain {
+    pub fn new(stages: Vec<Arc<Filter>>) -> Chain {
         Chain { stages }
     }
 
     /// The filters.
-    pub fn stages(&self) -> &[Filter] {
+    pub fn stages(&self) -> &[Arc<Filter>] {
         &self.stages
     }
 
@@ -302,13 +305,9 @@ impl Chain {
     pub fn verdict(&self, ev: &Event<'_>, state: &mut State) -> Verdict {
         let mut verdict = Verdict::Sent;
         for stage in &self.stages {
-            match (stage.verdict(ev, state), verdict) {
-                (Verdict::Sent, _) => {}
-                (Verdict::AuditChange(a, later), Verdict::AuditChange(b, earlier)) => {
-                    verdict = Verdict::AuditChange(a.max(b), earlier.or(later));
-                }
-                (dropped @ Verdict::Dropped(_), _) => return dropped,
-                (change, _) => verdict = change,
+            verdict = verdict.then(stage.verdict(ev, state));
+            if !verdict.is_sent() {
+                break;
             }
         }
         verdict

@@ -34,6 +34,13 @@ pub struct HistoryRules {
 }
 
 impl HistoryRules {
+    /// All rules of it get this number.
+    pub fn renumber(&mut self, to: RuleId) {
+        self.exclude_jobs.iter_mut().for_each(|r| r.renumber(to));
+        self.send.iter_mut().for_each(|(r, _)| *r = to);
+        self.minimum_severity.iter_mut().for_each(|(r, _)| *r = to);
+    }
+
     /// Whether they leave nothing out.
     pub fn is_empty(&self) -> bool {
         self.send.is_none() && self.exclude_jobs.is_empty() && self.minimum_severity.is_none()

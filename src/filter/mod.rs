@@ -189,6 +189,18 @@ impl Verdict {
         !matches!(self, Verdict::Dropped(_))
     }
 
+    /// With what a later filter says of the same event.
+    #[inline]
+    pub fn then(self, later: Verdict) -> Verdict {
+        match (self, later) {
+            (Verdict::Dropped(_), _) | (_, Verdict::Sent) => self,
+            (Verdict::AuditChange(a, earlier), Verdict::AuditChange(b, later)) => {
+                Verdict::AuditChange(a.max(b), earlier.or(later))
+            }
+            _ => later,
+        }
+    }
+
     /// Raises the severity of an event that is a change to auditing.
     #[inline]
     pub fn raise(self, ev: &mut Event<'_>) {
@@ -208,6 +220,41 @@ impl Rules {
     /// out, or raise them more.
     pub fn has_effects(&self, raised: u8) -> bool {
         !self.is_empty() || self.audit_floor() > raised
+    }
+
+    /// The same without the numbers of rules, which change with every rule that is written above them: rules that are equal
+    /// then do the same.
+    pub fn unnumbered(&self) -> Rules {
+        let mut rules = self.clone();
+        // Every field stands here, so that a new one is not forgotten.
+        let Rules {
+            types,
+            objects,
+            match_commands: _,
+            ifs,
+            users,
+            user_match: _,
+            privileged: _,
+            allow_filtering_privileged: _,
+            system_values,
+            programs,
+            jobs,
+            remote,
+            history,
+            protect_audit_changes: _,
+            audit_change_severity: _,
+        } = &mut rules;
+        let to = RuleId(0);
+        types.renumber(to);
+        objects.renumber(to);
+        ifs.renumber(to);
+        users.renumber(to);
+        system_values.renumber(to);
+        programs.renumber(to);
+        jobs.renumber(to);
+        remote.renumber(to);
+        history.renumber(to);
+        rules
     }
 
     /// Whether they leave nothing out.

@@ -117,7 +117,19 @@ impl<T> Default for Lists<T> {
     }
 }
 
+impl<T> Ruled<T> {
+    /// Another number.
+    pub fn renumber(&mut self, to: RuleId) {
+        self.rule = to;
+    }
+}
+
 impl<T> Lists<T> {
+    /// All rules of it get this number.
+    pub fn renumber(&mut self, to: RuleId) {
+        self.exclude.iter_mut().chain(&mut self.include).for_each(|r| r.renumber(to));
+    }
+
     /// Whether it leaves nothing out.
     pub fn is_empty(&self) -> bool {
         self.exclude.is_empty()

@@ -52,6 +52,12 @@ pub struct TypeRules {
 }
 
 impl TypeRules {
+    /// All rules of it get this number.
+    pub fn renumber(&mut self, to: RuleId) {
+        self.send.iter_mut().chain(&mut self.exclude).for_each(|r| r.renumber(to));
+        self.send_rule.iter_mut().for_each(|r| *r = to);
+    }
+
     /// Whether everything is sent.
     pub fn is_all(&self) -> bool {
         self.exclude.is_empty() && self.sends_all()

@@ -22,10 +22,11 @@ use signal_hook::iterator::Signals;
 use super::{Exit, Failure, input::capture_failure, say, setup::Setup, summary::Summary};
 use crate::{
     decode::journal::{Entry, Heading, record, text},
-    encode::{self, Encoder, Settings, escape::printable},
-    event::{Clock, DateFormat, EventModel},
-    filter::{Chain, Selection, State, Verdict},
+    encode::{self, Settings, escape::printable},
+    event::{Clock, DateFormat},
+    filter::{Selection, State, Verdict},
     output::{OutputError, Sink, Target, pace},
+    pipeline::{self, Back, Front},
     source::{Capture, Item, capture, parked},
 };
 use args::SummaryKind;
@@ -88,12 +89,11 @@ impl From<Failure> for Stop {
     }
 }
 
-/// Model, filters and encoder for one heading.
+/// The pipeline for one heading.
 struct Lane {
     heading: Arc<Heading>,
-    model: EventModel,
-    filters: Chain,
-    encoder: Encoder,
+    front: Front,
+    back: Back,
 }
 
 struct Run {
@@ -203,16 +203,15 @@ impl Run {
         args.facts.needed_by(found).map_err(|e| Failure::usage(anyhow!("{}: {e}", capture.name())))?;
         let output = self.setup.output(args.select.output.as_deref())?;
         let guesses = args.line.include_guesses || output.is_some_and(|o| o.include_guesses);
-        let model = self.setup.model(&found.heading, guesses);
-        let filters = self.setup.filters(&model, Some(&self.selection), output)?;
-        let encoder = Encoder::new(&model, self.setup.profile.clone(), self.settings.clone());
+        let front = self.setup.front(&found.heading, Some(&self.selection))?;
+        let back = self.setup.back(&found.heading, output, self.settings.clone(), guesses)?;
         if found.heading.user_name.is_none() {
             self.summary.warnings.push(format!(
                 "{} headings hold no effective user: lines carry the job user only",
                 found.heading.kind.ibm_name()
             ));
         }
-        self.lanes.push(Lane { heading: found.heading.clone(), model, filters, encoder });
+        self.lanes.push(Lane { heading: found.heading.clone(), front, back });
         Ok(self.lanes.len() - 1)
     }
 
@@ -240,9 +239,10 @@ impl Run {
         sink: &mut Sink,
         stop: &AtomicBool,
     ) -> Result<(), Stop> {
-        let Some(Lane { heading, model, filters, encoder }) = self.lanes.get_mut(lane) else { return Ok(()) };
+        let Some(Lane { heading, front, back }) = self.lanes.get_mut(lane) else { return Ok(()) };
+        let Back { judge, encoder } = back;
         let summary = &mut self.summary;
-        summary.types.resize(model.len(), 0);
+        summary.types.resize(judge.model().len(), 0);
         let name = capture.name().to_owned();
         let history = capture.found().history.is_some();
         let stream = capture.found().framing == record::Framing::Stream;
@@ -316,12 +316,10 @@ impl Run {
                 summary.sequence.saw(encode::escape::printable(self.setup.job.decode_string(receiver).trim_end()));
             }
             let time = clock.read(&entry);
-            let mut event = model.event(entry, time);
+            let (event, verdict) = pipeline::see(front, judge, entry, time, &mut self.state);
             if let Some(count) = summary.types.get_mut(event.kind.index) {
                 *count += 1;
             }
-            let verdict = filters.verdict(&event, &mut self.state);
-            verdict.raise(&mut event);
             match verdict {
                 Verdict::Sent => {}
                 Verdict::AuditChange(_, rule) => summary.kept_audit_changes += u64::from(rule.is_some()),
@@ -384,7 +382,7 @@ impl Run {
     }
 
     fn report(&self, kind: SummaryKind) {
-        let names = |i: usize| match self.lanes.first().map(|l| l.model.kind(i)) {
+        let names = |i: usize| match self.lanes.first().map(|l| l.back.judge.model().kind(i)) {
             Some(kind) if !kind.code.is_empty() => kind.code.clone(),
             Some(kind) => kind.title.clone(),
             None => i.to_string(),

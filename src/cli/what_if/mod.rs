@@ -34,8 +34,9 @@ use crate::{
     config::{Config, OutputConfig},
     decode::journal::{Entry, Heading},
     encode::{Encoder, Format},
-    event::{EntryTime, Event, EventModel},
-    filter::{Chain, State, Verdict, users},
+    event::{EntryTime, Event},
+    filter::{State, Verdict, users},
+    pipeline::{self, Back, Front},
 };
 
 /// Options of `what-if`.
@@ -75,6 +76,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
         catalog: new.catalog.clone(),
         job: new.job,
         profile: new.profile.clone(),
+        parts: new.parts.clone(),
         config: match &args.baseline {
             Some(path) => load(path, &new.catalog, None, false)?,
             None => Config::default(),
@@ -147,42 +149,26 @@ struct Watching<'a> {
 
 /// For one heading: what each side makes of events.
 struct Lane {
-    new: Maker,
-    old: Chain,
-    /// Without a baseline the lines of the old side are those of the new one.
-    old_lines: Option<(EventModel, Encoder)>,
+    new: (Front, Back),
+    old: (Front, Back),
     watch: blind::Lane,
-}
-
-/// Model, filters and encoder of a side.
-struct Maker {
-    model: EventModel,
-    filters: Chain,
-    encoder: Encoder,
 }
 
 impl Visitor for Watching<'_> {
     type Lane = Lane;
 
     fn lane(&mut self, heading: &Arc<Heading>) -> Result<Lane, Failure> {
-        let maker = |setup: &Setup, format, output: Option<&OutputConfig>| -> Result<Maker, Failure> {
-            let model = setup.model(heading, output.is_some_and(|o| o.include_guesses));
+        let side = |setup: &Setup, format, output: Option<&OutputConfig>| -> Result<(Front, Back), Failure> {
             let settings = setup.settings(format, self.args.facts.given(setup.job)?, output);
-            let encoder = Encoder::new(&model, setup.profile.clone(), settings);
-            Ok(Maker { filters: setup.filters(&model, None, output)?, model, encoder })
+            Ok((setup.front(heading, None)?, setup.back(heading, output, settings, false)?))
         };
-        let new = maker(self.new, self.formats.0, self.outputs.0)?;
+        let new = side(self.new, self.formats.0, self.outputs.0)?;
+        let model = new.1.judge.model();
         if self.titles.is_empty() {
-            self.titles = (0..new.model.len()).map(|i| (new.model.code(i).to_owned(), new.model.title(i))).collect();
+            self.titles = (0..model.len()).map(|i| (model.code(i).to_owned(), model.title(i))).collect();
         }
-        let (old, old_lines) = match self.args.baseline {
-            Some(_) => {
-                let old = maker(self.old, self.formats.1, self.outputs.1)?;
-                (old.filters, Some((old.model, old.encoder)))
-            }
-            None => (self.old.filters(&new.model, None, self.outputs.1)?, None),
-        };
-        Ok(Lane { watch: self.watch.lane(&new.model)?, new, old, old_lines })
+        let old = side(self.old, self.formats.1, self.outputs.1)?;
+        Ok(Lane { watch: self.watch.lane(model)?, new, old })
     }
 
     fn entry(
@@ -192,24 +178,19 @@ impl Visitor for Watching<'_> {
         time: Option<EntryTime>,
         _: At<'_>,
     ) -> Result<ControlFlow<()>, Failure> {
-        let Lane { new: maker, old, old_lines, watch } = lane;
+        let Lane { new: (front, Back { judge, encoder }), old, watch } = lane;
         let second = time.map(|t| t.utc_micros.div_euclid(1_000_000));
         match second {
             Some(s) => self.hours.add(s),
             None => self.without_time += 1,
         }
-        let ev = maker.model.event(entry, time);
         let mut line = Vec::with_capacity(1 << 10);
-        let new = maker.filters.verdict(&ev, &mut self.states.0);
-        let new_bytes = bytes(&mut maker.encoder, &ev, new, &mut line);
-        let (old, old_bytes) = match old_lines {
-            Some((model, encoder)) => {
-                let ev = model.event(entry, time);
-                let old = old.verdict(&ev, &mut self.states.1);
-                (old, bytes(encoder, &ev, old, &mut line))
-            }
-            None => (old.verdict(&ev, &mut self.states.1), new_bytes),
-        };
+        let (ev, new) = pipeline::see(front, judge, entry, time, &mut self.states.0);
+        let new_bytes = bytes(encoder, &ev, &mut line);
+        let (front, Back { judge, encoder }) = old;
+        let (old_ev, old) = pipeline::see(front, judge, entry, time, &mut self.states.1);
+        // Without a baseline the lines of the old side are those of the new one.
+        let old_bytes = if self.args.baseline.is_some() { bytes(encoder, &old_ev, &mut line) } else { new_bytes };
         count(&mut self.sides.0, &ev, new, new_bytes, second);
         count(&mut self.sides.1, &ev, old, old_bytes, second);
         self.watch.event(watch, &ev, old.is_sent(), new.is_sent());
@@ -218,11 +199,9 @@ impl Visitor for Watching<'_> {
 }
 
 /// The bytes of the line, sent or not: what is dropped is what is saved.
-fn bytes(encoder: &mut Encoder, ev: &Event<'_>, verdict: Verdict, line: &mut Vec<u8>) -> u64 {
-    let mut ev = *ev;
-    verdict.raise(&mut ev);
+fn bytes(encoder: &mut Encoder, ev: &Event<'_>, line: &mut Vec<u8>) -> u64 {
     line.clear();
-    encoder.encode(&ev, line).total as u64
+    encoder.encode(ev, line).total as u64
 }
 
 fn count(side: &mut Side, ev: &Event<'_>, verdict: Verdict, bytes: u64, second: Option<i64>) {
