@@ -13,6 +13,7 @@ pub mod doctor;
 pub mod encode;
 pub mod event;
 pub mod filter;
+pub mod log;
 pub mod output;
 pub mod source;
 pub mod spool;

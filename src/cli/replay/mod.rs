@@ -25,6 +25,7 @@ use crate::{
     encode::{self, Encoder, Settings, escape::printable},
     event::{Clock, DateFormat, EventModel},
     filter::{Chain, Selection, State, Verdict},
+    log,
     output::{OutputError, Sink, Target, pace},
     source::{Capture, Item, capture, parked},
 };
@@ -390,8 +391,8 @@ impl Run {
             None => i.to_string(),
         };
         match kind {
-            SummaryKind::Text => say(format_args!("{}", self.summary.text(&names))),
-            SummaryKind::Json => say(format_args!("{}\n", self.summary.json(&names))),
+            SummaryKind::Text => log::text(&self.summary.text(&names)),
+            SummaryKind::Json => log::object(&self.summary.json(&names)),
             SummaryKind::None => {}
         }
     }
