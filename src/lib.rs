@@ -14,6 +14,7 @@ pub mod doctor;
 pub mod encode;
 pub mod event;
 pub mod filter;
+pub mod log;
 pub mod output;
 pub mod pipeline;
 pub mod source;

@@ -2,16 +2,18 @@
 #![forbid(unsafe_code)]
 use std::process::ExitCode;
 
-use clap::Parser;
-use qaudjrn::cli::{self, Cli};
+use qaudjrn::{
+    cli::{self, Cli},
+    log,
+};
 
 fn main() -> ExitCode {
-    let exit = match cli::run(Cli::parse()) {
-        Ok(exit) => exit,
-        Err(failure) => {
-            cli::say(format_args!("qaudjrn: {}\n", failure.error));
-            failure.exit
-        }
-    };
+    let cli = Cli::read();
+    log::start(cli.log);
+    let exit = cli::run(cli).unwrap_or_else(|failure| {
+        cli::tell(&failure);
+        failure.exit
+    });
+    log::finish();
     ExitCode::from(exit as u8)
 }

@@ -291,9 +291,35 @@ fn pieces_of(bytes: &[u8], ccsid: u16) -> Vec<Piece> {
 
 /// A character of a CCSID from a number: mostly any of its set, often one that formats escape.
 fn character(ccsid: u16, seed: u32) -> char {
-    const HOSTILE: [char; 24] = [
-        '=', '|', '\\', '"', ']', '[', '^', ' ', ' ', '\t', '\n', '\r', '\0', '\u{85}', '\u{7F}', '\u{2028}',
-        '\u{2029}', ';', '*', 'N', '\'', 'x', '0', ':',
+    const HOSTILE: [char; 28] = [
+        '=',
+        '|',
+        '\\',
+        '"',
+        ']',
+        '[',
+        '^',
+        ' ',
+        ' ',
+        '\t',
+        '\n',
+        '\r',
+        '\0',
+        '\u{85}',
+        '\u{7F}',
+        '\u{2028}',
+        '\u{2029}',
+        ';',
+        '*',
+        'N',
+        '\'',
+        'x',
+        '0',
+        ':',
+        '\u{202E}',
+        '\u{200B}',
+        '\u{FEFF}',
+        '\u{E0041}',
     ];
     let (choice, rest) = (seed % 8, seed / 8);
     let in_set = |c: char| match ccsid {

@@ -88,9 +88,11 @@ pub struct Orders {
     stop: AtomicBool,
 }
 
-/// Says something in the log: standard error, which the service manager keeps.
+/// Says what happens in the log: standard error, which the service manager keeps. What is odd or fails has
+/// [`crate::log::warn`] and [`crate::log::error`].
+#[track_caller]
 pub fn log(text: std::fmt::Arguments<'_>) {
-    crate::cli::say(format_args!("qaudjrn: {text}\n"));
+    crate::log::info(text);
 }
 
 impl Shared {

@@ -8,7 +8,7 @@ use std::{
 use anyhow::anyhow;
 use chrono::Utc;
 
-use super::{Exit, Failure, doctor};
+use super::{Exit, Failure, doctor, say};
 use crate::{
     config::SourceConfig,
     decode::journal::{Catalog, HeadingKind, compose::Composer},
@@ -126,7 +126,7 @@ fn prove(
         let Some(layout) = catalog.layout(&code) else { continue };
         // All types take minutes, because the journal is asked once a second: somebody who waits sees that it goes on.
         if io::stderr().is_terminal() {
-            eprintln!("qaudjrn: {}: {code}: {}", source.name, compare::entries(pairs.len()));
+            say(format_args!("qaudjrn: {}: {code}: {}\n", source.name, compare::entries(pairs.len())));
         }
         let mut one = compare::compare(layout, &heading, source.charset, &columns, &pairs);
         (one.without_columns, one.why) = (without_columns, why);

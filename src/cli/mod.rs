@@ -16,9 +16,15 @@ pub mod types;
 pub mod walk;
 pub mod what_if;
 
-use std::io::Write as _;
+use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
+use tracing::Level;
+
+use crate::{
+    config::{ConfigError, Problem, Weight},
+    log,
+};
 
 /// What the program ends with.
 ///
@@ -71,6 +77,24 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+    /// How it speaks.
+    #[command(flatten)]
+    pub log: log::Options,
+}
+
+impl Cli {
+    /// Reads the arguments; ends the program with help or an error. A name of a file among them may be a stranger's, and
+    /// an error shows it.
+    pub fn read() -> Cli {
+        let all: Vec<OsString> = std::env::args_os().collect();
+        Cli::try_parse_from(&all).unwrap_or_else(|e| {
+            let visible = all.iter().map(|a| OsString::from(log::Visible(a.display()).to_string()));
+            match Cli::try_parse_from(visible) {
+                Err(shown) if shown.kind() == e.kind() => shown.exit(),
+                _ => e.exit(),
+            }
+        })
+    }
 }
 
 /// The commands.
@@ -98,9 +122,28 @@ pub enum Command {
     Pin(pin::Args),
 }
 
-/// Writes to standard error. A standard error that is closed is no reason to end: there is nobody to tell.
+/// Says something on standard error, by the door of the program ([`log`]): a message, with or without `qaudjrn: ` in front and
+/// a line feed at its end.
+#[track_caller]
 pub fn say(text: std::fmt::Arguments<'_>) {
-    let _ = std::io::stderr().write_fmt(text);
+    let text = text.to_string();
+    let message = text.strip_prefix("qaudjrn: ").unwrap_or(&text);
+    let level = if message.starts_with("warning: ") { Level::WARN } else { Level::INFO };
+    log::say(level, format_args!("{message}"));
+}
+
+/// Says why a command failed; each problem of a configuration is a message.
+pub fn tell(failure: &Failure) {
+    match failure.error.downcast_ref::<ConfigError>() {
+        Some(ConfigError(problems)) => problems.iter().for_each(tell_problem),
+        None => log::error(format_args!("{}", failure.error)),
+    }
+}
+
+/// Says what is wrong with a configuration.
+pub fn tell_problem(problem: &Problem) {
+    let level = if problem.weight == Weight::Error { Level::ERROR } else { Level::WARN };
+    log::each(level, format_args!("{problem}"));
 }
 
 /// Runs a command.

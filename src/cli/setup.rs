@@ -6,7 +6,7 @@ use anyhow::anyhow;
 use chrono_tz::Tz;
 use clap::ValueEnum;
 
-use super::{Failure, input::InputArgs, say};
+use super::{Failure, input::InputArgs, tell_problem};
 use crate::{
     config::{Config, OutputConfig, Weight, source::time_zone},
     decode::{
@@ -196,7 +196,7 @@ pub fn load(
     }
     let config = config.usable(deny_warnings).map_err(Failure::usage)?;
     for problem in config.problems.iter().filter(|p| p.weight == Weight::Warning) {
-        say(format_args!("qaudjrn: {problem}\n"));
+        tell_problem(problem);
     }
     Ok(config)
 }

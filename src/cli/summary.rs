@@ -12,6 +12,7 @@ use crate::{
     encode::Written,
     event::Event,
     filter::{Rule, RuleBook, RuleId},
+    log::Visible,
 };
 
 /// Rules named in the text for people.
@@ -211,8 +212,7 @@ impl Summary {
         let mut t = String::new();
         let n = grouped;
         let mut add = |line: std::fmt::Arguments<'_>| {
-            let _ = t.write_fmt(line);
-            t.push('\n');
+            let _ = writeln!(t, "{}", Visible(line));
         };
         for c in &self.captures {
             add(format_args!("{c}"));

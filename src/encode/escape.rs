@@ -1,8 +1,9 @@
 //! `printable` and the escapes of the output formats: one unit of text in, bytes of a line out.
 //!
 //! Every byte of an entry may be written by an attacker. So whatever a line cannot carry is made visible first, by
-//! `printable` (C0, DEL, C1, U+2028, U+2029 and lone surrogates become `\xHH` or `\u{H}` as text), and only then
-//! escaped by the rules of the format. An event is always one line, and no value can end its field.
+//! `printable` (C0, DEL, C1, U+2028, U+2029, all format characters of Unicode and lone surrogates become `\xHH` or `\u{H}`
+//! as text), and only then escaped by the rules of the format. An event is always one line, no value can end its field,
+//! and none looks like another because of what nobody sees.
 use crate::decode::ebcdic::Unit;
 
 /// The escaping rules of a place in a line.
@@ -35,7 +36,7 @@ pub fn put_unit(escape: Escape, unit: Unit, out: &mut Vec<u8>) {
         return put_json(unit, out);
     }
     match unit {
-        Unit::Char(c) if is_control(c) => put_code(escape, u32::from(c), out),
+        Unit::Char(c) if is_hidden(c) => put_code(escape, u32::from(c), out),
         Unit::Char(c) => put_char(escape, c, out),
         Unit::Surrogate(s) => put_code(escape, u32::from(s), out),
         Unit::Byte(b) => put_code(escape, u32::from(b), out),
@@ -56,8 +57,19 @@ pub fn printable(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-fn is_control(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
+/// What is never shown as it is: control characters, line and paragraph separators, and the format characters (general
+/// category Cf of Unicode 16), which turn text round, join and hide.
+#[inline]
+pub fn is_hidden(c: char) -> bool {
+    if c.is_ascii() { c.is_ascii_control() } else { c.is_control() || is_format(c) }
+}
+
+fn is_format(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}' | '\u{891}' | '\u{8e2}'
+        | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+        | '\u{fff9}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}'
+        | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e007f}')
 }
 
 fn put_char(escape: Escape, c: char, out: &mut Vec<u8>) {
@@ -84,8 +96,10 @@ fn put_code(escape: Escape, code: u32, out: &mut Vec<u8>) {
 fn put_json(unit: Unit, out: &mut Vec<u8>) {
     match unit {
         Unit::Char(c @ ('"' | '\\')) => out.extend_from_slice(&[b'\\', u8::try_from(c).unwrap_or(b'?')]),
-        Unit::Char(c) if u32::from(c) < 0x20 || is_control(c) => {
-            out.extend_from_slice(format!("\\u{:04x}", u32::from(c)).as_bytes());
+        Unit::Char(c) if is_hidden(c) => {
+            for half in c.encode_utf16(&mut [0; 2]) {
+                out.extend_from_slice(format!("\\u{half:04x}").as_bytes());
+            }
         }
         Unit::Char(c) => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
         // JSON has no sign for half a character that every parser reads.
@@ -125,7 +139,27 @@ mod tests {
     }
 
     #[test]
+    fn h12_what_nobody_sees_is_made_visible() {
+        assert_eq!(printable("siem\u{202e}moc.live"), r"siem\u{202e}moc.live");
+        let hidden = ('\0'..=char::MAX).filter(|c| is_hidden(*c)).count();
+        // 65 controls, 2 separators, the 170 of category Cf in Unicode 16, U+2065 and 31 places for tags that stand for nothing yet.
+        assert_eq!(hidden, 65 + 2 + 170 + 1 + 31);
+        for c in
+            "\u{61c}\u{200b}\u{200f}\u{202a}\u{2060}\u{2064}\u{2066}\u{2069}\u{feff}\u{e0001}\u{e007f}\u{ad}".chars()
+        {
+            assert!(printable(&c.to_string()).is_ascii(), "{c:?}");
+        }
+        assert_eq!(
+            printable("\u{a0}\u{3000}ß\u{1f512}\u{e9}"),
+            "\u{a0}\u{3000}ß\u{1f512}\u{e9}",
+            "these are seen, or blank"
+        );
+    }
+
+    #[test]
     fn json_keeps_the_value_itself() {
         assert_eq!(escaped(Escape::Json, "a\"b\\c\nd\u{2028}é"), "a\\\"b\\\\c\\u000ad\\u2028é");
+        let tag: String = serde_json::from_str(&format!("\"{}\"", escaped(Escape::Json, "\u{e0041}\u{202e}"))).unwrap();
+        assert_eq!(tag, "\u{e0041}\u{202e}");
     }
 }

@@ -96,13 +96,22 @@ fn shown(value: &Value) -> Option<String> {
     Some(text).filter(|t| !t.is_empty())
 }
 
-/// Text as every line shows it, before any escaping: C0, DEL, C1, U+2028 and U+2029 as `\xHH` or `\u{H}`, no blanks at the end.
+/// What nobody sees: format characters of Unicode (Cf), separators of lines and paragraphs.
+fn is_format(c: char) -> bool {
+    matches!(u32::from(c),
+        0xAD | 0x600..=0x605 | 0x61C | 0x6DD | 0x70F | 0x890..=0x891 | 0x8E2 | 0x180E | 0x200B..=0x200F | 0x2028..=0x202E
+        | 0x2060..=0x206F | 0xFEFF | 0xFFF9..=0xFFFB | 0x110BD | 0x110CD | 0x13430..=0x1343F | 0x1BCA0..=0x1BCA3
+        | 0x1D173..=0x1D17A | 0xE0000..=0xE007F)
+}
+
+/// Text as every line shows it, before any escaping: C0, DEL, C1 and format characters as `\xHH` or `\u{H}`, no blanks at the end.
 pub fn printable(text: &str) -> String {
     let mut shown = String::new();
     for c in text.trim_end_matches(' ').chars() {
         match c {
             '\0'..='\x1f' | '\x7f'..='\u{9f}' => shown += &format!("\\x{:02x}", u32::from(c)),
-            '\u{2028}' | '\u{2029}' => shown += &format!("\\u{{{:x}}}", u32::from(c)),
+            '\u{ad}' => shown += r"\xad",
+            c if is_format(c) => shown += &format!("\\u{{{:x}}}", u32::from(c)),
             _ => shown.push(c),
         }
     }

@@ -38,15 +38,21 @@ pub enum Piece {
     Code(u32),
 }
 
-/// design.md: C0, DEL, C1, U+2028, U+2029 and lone surrogates become `\xHH` or `\u{H}`.
+/// What nobody sees and Unicode calls a format character (Cf), and the separators of lines and paragraphs.
+pub fn is_format(c: char) -> bool {
+    matches!(u32::from(c),
+        0xAD | 0x600..=0x605 | 0x61C | 0x6DD | 0x70F | 0x890..=0x891 | 0x8E2 | 0x180E | 0x200B..=0x200F | 0x2028..=0x202E
+        | 0x2060..=0x206F | 0xFEFF | 0xFFF9..=0xFFFB | 0x110BD | 0x110CD | 0x13430..=0x1343F | 0x1BCA0..=0x1BCA3
+        | 0x1D173..=0x1D17A | 0xE0000..=0xE007F)
+}
+
+/// C0, DEL, C1, U+2028, U+2029, format characters and lone surrogates become `\xHH` or `\u{H}`.
 pub fn printable(pieces: &[Piece]) -> String {
     let code = |c: u32| if c <= 0xFF { format!("\\x{c:02x}") } else { format!("\\u{{{c:x}}}") };
     pieces
         .iter()
         .map(|p| match *p {
-            Piece::Char(c) if matches!(c, '\0'..='\x1F' | '\x7F'..='\u{9F}' | '\u{2028}' | '\u{2029}') => {
-                code(c.into())
-            }
+            Piece::Char(c) if matches!(c, '\0'..='\x1F' | '\x7F'..='\u{9F}') || is_format(c) => code(c.into()),
             Piece::Char(c) => c.to_string(),
             Piece::Code(c) => code(c),
         })

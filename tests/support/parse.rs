@@ -51,8 +51,7 @@ impl Line {
 /// Parses a line without its line end.
 pub fn line(head: Head, body: Body, line: &[u8]) -> Result<Line, String> {
     let text = std::str::from_utf8(line).map_err(|e| format!("not UTF-8: {e}"))?;
-    let control =
-        |c: char| (c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')) && !(c == '\t' && body == Body::Leef1);
+    let control = |c: char| (c.is_control() || super::ebcdic::is_format(c)) && !(c == '\t' && body == Body::Leef1);
     if let Some(c) = text.chars().find(|c| control(*c)) {
         return Err(format!("the line holds {c:?}: {text:?}"));
     }

@@ -25,6 +25,7 @@ use crate::{
     encode::{self, Settings, escape::printable},
     event::{Clock, DateFormat},
     filter::{Selection, State, Verdict},
+    log,
     output::{OutputError, Sink, Target, pace},
     pipeline::{self, Back, Front},
     source::{Capture, Item, capture, parked},
@@ -388,8 +389,8 @@ impl Run {
             None => i.to_string(),
         };
         match kind {
-            SummaryKind::Text => say(format_args!("{}", self.summary.text(&names))),
-            SummaryKind::Json => say(format_args!("{}\n", self.summary.json(&names))),
+            SummaryKind::Text => log::text(&self.summary.text(&names)),
+            SummaryKind::Json => log::object(&self.summary.json(&names)),
             SummaryKind::None => {}
         }
     }
