@@ -73,6 +73,10 @@ impl Heartbeat {
                 .with("output_sent", load(&counters.sent))
                 .with("output_filtered", load(&counters.filtered))
                 .with("output_resent", load(&counters.resent))
+                .with(
+                    "output_unreadable",
+                    Some(load(&counters.unreadable)).filter(|n| *n > 0).map_or(String::new(), |n| n.to_string()),
+                )
                 .with("agent_version", env!("CARGO_PKG_VERSION"))
                 .with("configuration", shared.configuration())
                 .with("uptime_seconds", shared.began.elapsed().as_secs())

@@ -358,3 +358,6 @@ fn add(sum: &mut [u64; 2], all: [u64; 2], less: [u64; 2]) {
         *sum += all.saturating_sub(less);
     }
 }
+
+#[cfg(test)]
+mod tests;

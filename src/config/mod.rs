@@ -12,7 +12,7 @@ pub mod read;
 pub mod source;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     io::{self, Read as _},
     path::{Path, PathBuf},
@@ -66,6 +66,8 @@ pub struct Config {
     pub severity: BTreeMap<String, u8>,
     /// What is odd about it, errors first.
     pub problems: Vec<Problem>,
+    /// The keys that were looked for, whether they are there or not.
+    looked_for: BTreeSet<String>,
 }
 
 /// `spool.when_full`.
@@ -160,6 +162,7 @@ impl Config {
         config.severity = severity(&mut s, catalog, &mut r);
         s.finish(&mut r);
         config.problems.append(&mut r.problems);
+        config.looked_for = std::mem::take(&mut r.keys);
         config.book = book;
         config.examine(catalog);
         // Errors first, then by place; what has none is about the file as a whole.
@@ -169,6 +172,18 @@ impl Config {
         });
         config.problems.dedup();
         config
+    }
+
+    /// The full names of all keys that a configuration may have, such as `output.meter.burst`. A table whose keys are data has
+    /// its own name only.
+    pub fn keys(catalog: &Catalog) -> BTreeSet<String> {
+        let kinds = ["capture", "directory", "stream", "mapepire", "odbc"];
+        let sources = kinds.map(|kind| format!("[[source]]\nkind = \"{kind}\"\n"));
+        let text = format!("{}[[output]]\naddress = \"null\"\n", sources.concat());
+        let all = Config::parse(&text, "", Path::new(""), catalog).looked_for;
+        let is_table =
+            |key: &String| all.iter().any(|k| k.strip_prefix(key.as_str()).is_some_and(|k| k.starts_with('.')));
+        all.iter().filter(|k| !is_table(k)).cloned().collect()
     }
 
     /// The configuration, if it has no errors; with `deny_warnings`, if nothing is odd about it.

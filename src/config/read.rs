@@ -1,7 +1,7 @@
 //! Reading TOML with its places: every wrong key and value is written down and the reading goes on.
 //!
 //! The known keys of a table are those that were asked for: [`Section::finish`] reports the others with the nearest.
-use std::{cell::Cell, ops::Range, sync::Arc};
+use std::{cell::Cell, collections::BTreeSet, ops::Range, sync::Arc};
 
 use toml::{
     Spanned,
@@ -21,6 +21,8 @@ pub struct Reader<'t> {
     last: Cell<(usize, usize, usize)>,
     /// What was wrong so far.
     pub problems: Vec<Problem>,
+    /// The full names of all keys that were asked for.
+    pub keys: BTreeSet<String>,
 }
 
 /// A table of the file.
@@ -43,7 +45,14 @@ impl<'t> Reader<'t> {
     /// For a text that came from a file.
     pub fn new(file: &str, text: &'t str) -> Reader<'t> {
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(i, _)| i + 1)).collect();
-        Reader { file: file.into(), text, lines, last: Cell::new((0, 0, 0)), problems: Vec::new() }
+        Reader {
+            file: file.into(),
+            text,
+            lines,
+            last: Cell::new((0, 0, 0)),
+            problems: Vec::new(),
+            keys: BTreeSet::new(),
+        }
     }
 
     /// Parses the text; mistakes of TOML itself are problems too.
@@ -241,6 +250,7 @@ impl<'t> Section<'t> {
 
     /// Reports the keys that nobody asked for.
     pub fn finish(self, r: &mut Reader<'_>) {
+        r.keys.extend(self.asked.iter().map(|key| self.name(key)));
         for (key, _) in self.table.into_iter().flat_map(|t| t.iter()) {
             let name = key.get_ref().as_ref();
             if self.asked.contains(&name) {

@@ -407,3 +407,14 @@ fn the_hash_is_that_of_what_is_said_and_not_of_how_it_is_written() {
     assert_ne!(one, hash("state_dir = \"s\"\n[filter]\ntypes.exclude = [\"SK\"]\n"));
     assert_eq!(one.len(), 64);
 }
+
+#[test]
+fn the_keys_are_those_that_are_read() {
+    let keys = Config::keys(&Catalog::shipped().unwrap());
+    for key in
+        ["state_dir", "spool.max_size", "severity", "output.meter.burst", "source.filter.users.match", "source.dsn"]
+    {
+        assert!(keys.contains(key), "{key} is not in {keys:?}");
+    }
+    assert!(!keys.contains("output.filter") && !keys.contains("output"), "tables are none");
+}

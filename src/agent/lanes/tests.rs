@@ -1,0 +1,184 @@
+//! Lanes over a spool: what they find, in which order, and how many batches they look through for it.
+use std::path::Path;
+
+use super::*;
+use crate::{
+    agent::{Setup, Shared},
+    cli::setup::model_options,
+    config::Config,
+    decode::journal::{Catalog, Entry, HeadingKind, catalog::entry_type_bytes},
+    encode::Profile,
+    event::{EventModel, Options},
+    spool::{Basis, Builder, Continuity, Spool, SpoolOptions, Start},
+};
+
+/// An agent with a spool and one output.
+struct Bench {
+    orders: Orders,
+    _dir: tempfile::TempDir,
+}
+
+/// A *TYPE5 entry without data.
+fn record(code: &str, n: u64) -> Vec<u8> {
+    let mut record = vec![0x40; 609];
+    let digits = |text: String| text.bytes().map(|b| b - b'0' + 0xF0).collect::<Vec<u8>>();
+    for (at, bytes) in [
+        (0, digits("00609".to_owned())),
+        (5, digits(format!("{n:020}"))),
+        (25, vec![0xE3]),
+        (26, entry_type_bytes(code).unwrap().to_vec()),
+        (607, vec![0, 0]),
+    ] {
+        record[at..at + bytes.len()].copy_from_slice(&bytes);
+    }
+    record
+}
+
+impl Bench {
+    /// Each text is a batch: the types of its entries.
+    fn new(output: &str, batches: &[Vec<&str>]) -> Bench {
+        let catalog = Arc::new(Catalog::shipped().unwrap());
+        let profile = Profile::native().unwrap();
+        let text = format!("[[output]]\nname = \"a\"\naddress = \"null\"\nformat = \"json\"\n{output}");
+        let config = Config::parse(&text, "agent.toml", Path::new("/"), &catalog).usable(false).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let (spool, _) = Spool::open(SpoolOptions { cache: 0, ..SpoolOptions::new(dir.path().to_owned()) }).unwrap();
+        spool.register("a", Start::Oldest, "");
+        let heading = catalog.heading(HeadingKind::Type5).unwrap().clone();
+        let job = crate::decode::ebcdic::Charset::ebcdic(37).unwrap();
+        let model = EventModel::new(catalog.clone(), heading.clone(), job, Options::default());
+        let mut n = 0;
+        for types in batches {
+            let basis = Some(Basis::new(&Default::default(), None, "", 9));
+            let about =
+                Continuity { source: "s".into(), heading: "type5".into(), ccsid: 37, basis, ..Continuity::default() };
+            let mut builder = Builder::new(about, &[0; 32]);
+            for code in types {
+                n += 1;
+                let record = record(code, n);
+                builder.read(&record);
+                builder.push(&model.event(Entry::new(&heading, &record).unwrap(), None));
+            }
+            spool.append(&mut builder.finish(), "{}", None).unwrap();
+        }
+        let setup = Setup { model_options: model_options(&profile, &config, false), config };
+        let orders = Orders::new(Arc::new(Shared::new(catalog, profile, spool)), Arc::new(setup));
+        Bench { orders, _dir: dir }
+    }
+
+    fn lanes(&self) -> Lanes<'_> {
+        Lanes::new(&self.orders.setup.config.outputs[0], &self.orders)
+    }
+}
+
+/// Takes the next event: its number. Cursors move at once.
+fn take(lanes: &mut Lanes<'_>, bench: &Bench) -> Option<u64> {
+    loop {
+        match lanes.next(false).unwrap() {
+            Next::Later => {}
+            Next::Nothing => return None,
+            Next::Event(lane) => {
+                let mut line = Vec::new();
+                let next = lanes.encode(lane, &mut line).unwrap();
+                lanes.step(lane, next);
+                bench.orders.shared.spool.advance("a", lane, next);
+                let line: serde_json::Value = serde_json::from_slice(&line).unwrap();
+                return line["sequence"].as_str().unwrap().parse().ok();
+            }
+        }
+    }
+}
+
+#[test]
+fn c2_the_first_event_of_a_long_backlog_goes_after_a_few_batches_and_each_is_looked_through_once() {
+    let bench = Bench::new("", &vec![vec!["ZR"; 10]; 300]);
+    let mut lanes = bench.lanes();
+    assert_eq!(take(&mut lanes, &bench), Some(1));
+    assert!(lanes.known.len() <= AHEAD + 1, "{} batches", lanes.known.len());
+    // Those that go first are looked for further on while others go, a batch at a time.
+    for n in 2..=200 {
+        let before = lanes.known.len();
+        assert_eq!(take(&mut lanes, &bench), Some(n));
+        assert!(lanes.known.len() <= before + 2, "at {n}");
+    }
+    for n in 201..=3_000 {
+        assert_eq!(take(&mut lanes, &bench), Some(n));
+    }
+    assert_eq!(take(&mut lanes, &bench), None);
+    assert!(lanes.is_at_end());
+}
+
+#[test]
+fn c2_a_backlog_of_which_nothing_goes_is_looked_through_in_pieces() {
+    let bench = Bench::new("filter.types.exclude = [\"ZR\"]\n", &vec![vec!["ZR"; 10]; 100]);
+    let mut lanes = bench.lanes();
+    let mut rounds = 0;
+    loop {
+        let before = lanes.known.len();
+        match lanes.next(false).unwrap() {
+            Next::Event(lane) => panic!("{lane:?}"),
+            Next::Later => assert!(lanes.known.len() <= before + 2 * AHEAD),
+            Next::Nothing => break,
+        }
+        rounds += 1;
+    }
+    // A stop is asked for between two of them.
+    assert!(rounds >= 100 / (2 * AHEAD), "{rounds}");
+    let end = lanes.place(Lane::Normal);
+    Lane::ALL.iter().for_each(|lane| bench.orders.shared.spool.advance("a", *lane, end));
+    assert_eq!(lanes.take_nowhere(), [1_000, 0]);
+}
+
+#[test]
+fn c2_lanes_that_no_event_can_be_in_are_not_looked_for_and_stand_where_the_others_are() {
+    let bench = Bench::new("priority_types = []\n", &vec![vec!["PW", "ZR"]; 50]);
+    let mut lanes = bench.lanes();
+    for n in 1..=20 {
+        assert_eq!(take(&mut lanes, &bench), Some(n));
+    }
+    assert!(lanes.known.len() <= 11, "{}", lanes.known.len());
+    assert_eq!(lanes.place(Lane::Priority), lanes.place(Lane::Normal));
+    assert_eq!(lanes.place(Lane::Held), lanes.place(Lane::Normal));
+}
+
+#[test]
+fn events_that_go_first_go_before_those_of_the_batches_around_them_and_none_is_forgotten() {
+    let batches: Vec<Vec<&str>> =
+        (0..40).map(|n| if n % 3 == 2 { vec!["ZR", "PW", "ZR"] } else { vec!["ZR", "ZR"] }).collect();
+    let bench = Bench::new("", &batches);
+    let mut lanes = bench.lanes();
+    let mut order = Vec::new();
+    while let Some(n) = take(&mut lanes, &bench) {
+        order.push(n);
+    }
+    // The third batch is within what is looked through before anything goes.
+    assert_eq!(order.first(), Some(&6));
+    let mut sorted = order.clone();
+    sorted.sort_unstable();
+    assert_eq!(sorted, (1..=order.len() as u64).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_goes_nowhere_is_counted_once_wherever_a_thread_is_stopped() {
+    let batches = vec![vec!["ZR", "CD", "ZR", "CD", "PW", "ZR"]; 9];
+    for stops in 1..20 {
+        let bench = Bench::new("filter.types.exclude = [\"CD\"]\n", &batches);
+        let (mut sent, mut nowhere) = (0, 0);
+        loop {
+            let mut lanes = bench.lanes();
+            let took = (0..stops).map_while(|_| take(&mut lanes, &bench)).count();
+            if took < stops {
+                // At the end every lane stands behind the last event.
+                for lane in Lane::ALL {
+                    bench.orders.shared.spool.advance("a", lane, lanes.place(lane));
+                }
+            }
+            sent += took;
+            nowhere += lanes.take_last_nowhere()[0];
+            if took < stops {
+                break;
+            }
+        }
+        assert_eq!((sent, nowhere), (36, 18), "{stops} at a time");
+    }
+}
