@@ -67,7 +67,7 @@ impl<'t> Reader<'t> {
         let (table, errors) = DeTable::parse_recoverable(self.text);
         for e in errors {
             let place = self.place(e.span().unwrap_or(0..0));
-            let advice = if e.message().contains("escaped value") {
+            let advice = if ["escape", "unicode"].iter().any(|word| e.message().contains(word)) {
                 ": within \"...\" a backslash begins an escape; write a path with backslashes within '...'"
             } else {
                 ""
