@@ -23,6 +23,7 @@ use crate::{
     encode::escape::printable,
     event::{Clock, Notice, notice::GAP},
     filter::{RuleBook, RuleId, State, Verdict},
+    log::alike,
     pipeline::Front,
     source::{
         Feed, Record, Step, WAIT,
@@ -267,8 +268,13 @@ impl<'a> Intake<'a> {
             Err(e) => {
                 self.builder.about.parked += 1;
                 match parked::why(record.bytes) {
-                    Some(why) => log(format_args!("source {}: {}: parked", self.config.name, printable(&why))),
-                    None => log(format_args!("source {}: offset {}: parked: {e}", self.config.name, record.offset)),
+                    Some(why) => {
+                        alike("parked", format_args!("source {}: {}: parked", self.config.name, printable(&why)))
+                    }
+                    None => alike(
+                        "parked",
+                        format_args!("source {}: offset {}: parked: {e}", self.config.name, record.offset),
+                    ),
                 }
                 return Ok(());
             }
@@ -316,7 +322,7 @@ impl<'a> Intake<'a> {
     #[cold]
     fn gap(&mut self, gap: Gap) {
         let text = format!("gap: {}", gap.text);
-        log(format_args!("source {}: {text}", self.config.name));
+        alike("gap", format_args!("source {}: {text}", self.config.name));
         let place = |p: &JournalPlace| if *p == JournalPlace::default() { String::new() } else { p.to_string() };
         let now = Utc::now().timestamp_micros();
         let notice = Notice::new(GAP, self.tracker.system(), now, self.config.zone)

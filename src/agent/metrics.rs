@@ -8,6 +8,7 @@ use std::{
 };
 
 use super::supervisor::{OutputTotals, SourceTotals, Totals};
+use crate::encode::escape::printable;
 
 /// How often the file is written.
 const EVERY: Duration = Duration::from_secs(10);
@@ -110,8 +111,8 @@ fn each<T>(t: &mut String, of: &str, figures: &[Figure<T>], all: &[(String, T)])
         let name = format!("qaudjrn_{of}_{figure}");
         head(t, &name, kind, help);
         for (label, totals) in all {
-            // The three characters that a label value escapes.
-            let label = label.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+            // Nothing in it that a terminal obeys, and the characters that a label value escapes.
+            let label = printable(label).replace('\\', "\\\\").replace('"', "\\\"");
             let _ = writeln!(t, "{name}{{{of}=\"{label}\"}} {}", value(totals));
         }
     }
@@ -124,7 +125,7 @@ mod tests {
     #[test]
     fn every_figure_has_its_kind_and_a_line_for_each_source_and_output() {
         let totals = Totals {
-            sources: vec![("a\"b".into(), SourceTotals { read: 7, gaps: 1, ..SourceTotals::default() })],
+            sources: vec![("a\"b\n\u{1b}".into(), SourceTotals { read: 7, gaps: 1, ..SourceTotals::default() })],
             outputs: vec![("qradar".into(), OutputTotals { waiting: 3, ..OutputTotals::default() })],
             failed: false,
         };
@@ -132,8 +133,8 @@ mod tests {
         let text = text(&totals, &whole);
         for line in [
             "# TYPE qaudjrn_source_gaps_total counter",
-            "qaudjrn_source_gaps_total{source=\"a\\\"b\"} 1",
-            "qaudjrn_source_read_total{source=\"a\\\"b\"} 7",
+            r#"qaudjrn_source_gaps_total{source="a\"b\\x0a\\x1b"} 1"#,
+            r#"qaudjrn_source_read_total{source="a\"b\\x0a\\x1b"} 7"#,
             "qaudjrn_output_waiting{output=\"qradar\"} 3",
             "qaudjrn_uptime_seconds 5",
         ] {

@@ -1,11 +1,14 @@
 //! `check`: everything wrong with a configuration in one run, and what its filter means in words.
-use std::{fmt::Write as _, io::Write as _, path::PathBuf};
+use std::{fmt::Write as _, path::PathBuf};
 
 use serde_json::json;
 
-use super::{Exit, Failure, summary::grouped};
+use super::{Exit, Failure, print, print_json, summary::grouped};
 use crate::{
-    config::{Config, Weight},
+    config::{
+        Config, Problem, Weight,
+        ready::{self, Who},
+    },
     decode::journal::Catalog,
     filter::{
         Lists, RuleBook, Ruled, Rules, UserMatch,
@@ -13,6 +16,7 @@ use crate::{
         paths::PathPattern,
         types::{self, Share},
     },
+    log::Visible,
 };
 
 /// Options of `check`.
@@ -32,10 +36,25 @@ pub struct Args {
     json: bool,
 }
 
+/// What an agent needs: state_dir, a source, an output.
+const PARTS: usize = 3;
+
 /// Runs it.
 pub fn run(args: &Args) -> Result<Exit, Failure> {
     let catalog = Catalog::with_folder(args.layouts.as_deref()).map_err(Failure::usage)?;
-    let config = Config::load(&args.config, &catalog).map_err(Failure::usage)?;
+    let mut config = Config::load(&args.config, &catalog).map_err(Failure::usage)?;
+    let mut notes = Vec::new();
+    // What a start says or refuses, where there is something to start.
+    match ready::missing(&config) {
+        all if all.len() == PARTS => notes.push(
+            "no state_dir, [[source]] and [[output]]: `run` refuses this file; replay, explain and what-if take its filter",
+        ),
+        some => {
+            config.problems.extend(some.iter().map(|what| Problem::warning(None, format!("{what}: `run` refuses this file"))));
+        }
+    }
+    config.problems.extend(ready::problems(&config, Who::Check));
+    config.problems.sort_by_key(|p| p.weight);
     let errors = config.problems.iter().filter(|p| p.weight == Weight::Error).count();
     let warnings = config.problems.len() - errors;
     let mut means = vec![("filter".to_owned(), words(&config.filter, &config.book, &catalog))];
@@ -61,14 +80,25 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
             })
             .collect();
         let means: Vec<_> = means.iter().map(|(what, words)| json!({"for": what, "means": words})).collect();
-        format!("{}\n", json!({"errors": errors, "warnings": warnings, "problems": problems, "filters": means}))
+        let all = json!({
+            "errors": errors,
+            "warnings": warnings,
+            "problems": problems,
+            "notes": notes,
+            "filters": means,
+        });
+        format!("{all}\n")
     } else {
         let mut t = String::new();
         for p in &config.problems {
             let _ = writeln!(t, "{p}");
         }
+        for note in &notes {
+            let _ = writeln!(t, "note: {note}");
+        }
         if errors == 0 {
             for (what, words) in &means {
+                let words: Vec<String> = words.iter().map(|w| Visible(w).to_string()).collect();
                 let _ = writeln!(t, "{what}: {}", words.join(";\n  "));
             }
         }
@@ -76,17 +106,14 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
         let _ = writeln!(
             t,
             "{}: {}, {}, {}",
-            args.config.display(),
+            Visible(args.config.display()),
             plural(errors, "error"),
             plural(warnings, "warning"),
             plural(config.book.len(), "rule")
         );
         t
     };
-    match std::io::stdout().write_all(text.as_bytes()) {
-        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => return Err(Failure::failed(e)),
-        _ => {}
-    }
+    if args.json { print_json(&text) } else { print(&text) }?;
     Ok(if errors > 0 || args.deny_warnings && warnings > 0 { Exit::Usage } else { Exit::Done })
 }
 

@@ -1,12 +1,9 @@
 //! `doctor`: looks at the live systems of a configuration, and says what keeps entries from being written or read.
-use std::{
-    io::{self, Write as _},
-    path::PathBuf,
-};
+use std::path::PathBuf;
 
 use anyhow::anyhow;
 
-use super::{Exit, Failure, doctor_layouts, setup::load};
+use super::{Exit, Failure, doctor_layouts, print, print_json, setup::load};
 use crate::{
     config::{Config, SourceConfig, source::Input},
     decode::journal::Catalog,
@@ -94,21 +91,13 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     }
     let waits = systems.iter().filter_map(|s| s.receivers.as_ref()).any(|r| receivers::something_waits(r));
     let report = Report::new(systems);
-    print(&if args.json { json(&report) } else { report.table() })?;
+    if args.json { print_json(&json(&report)) } else { print(&report.table()) }?;
     Ok(match args.receivers {
         _ if report.failed() => Exit::Failed,
         true if waits => Exit::Finished,
         false if report.errors + report.warnings > 0 => Exit::Finished,
         _ => Exit::Done,
     })
-}
-
-/// To the standard output; nobody there is no failure.
-pub(super) fn print(text: &str) -> Result<(), Failure> {
-    match io::stdout().write_all(text.as_bytes()) {
-        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(Failure::failed(e)),
-        _ => Ok(()),
-    }
 }
 
 /// Logs in, once: a login that is refused is not tried again, because three disable the profile.

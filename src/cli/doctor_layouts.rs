@@ -8,7 +8,7 @@ use std::{
 use anyhow::anyhow;
 use chrono::Utc;
 
-use super::{Exit, Failure, doctor, say};
+use super::{Exit, Failure, doctor, print, print_json, say};
 use crate::{
     config::SourceConfig,
     decode::journal::{Catalog, HeadingKind, compose::Composer},
@@ -77,7 +77,7 @@ pub fn run(args: &doctor::Args, live: &[(&SourceConfig, &LiveOptions)]) -> Resul
     };
     // What was found is shown, whatever became of the files.
     let report = report::Proof::new(systems);
-    doctor::print(&if args.json { json(&report) } else { report.table() })?;
+    if args.json { print_json(&json(&report)) } else { print(&report.table()) }?;
     written.map_err(Failure::failed)?;
     Ok(match () {
         () if report.failed() => Exit::Failed,

@@ -23,6 +23,7 @@ use crate::{
     encode::{Format, Settings, Written, entry_json, escape::printable},
     event::{EntryTime, Event},
     filter::{Dimension, Filter, RuleId, Rules, Said, State, Verdict},
+    log,
     pipeline::{self, Back, Front},
 };
 
@@ -83,7 +84,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     }
     for object in &mut explainer.objects {
         object["warnings"] = json!(walked.warnings);
-        let _ = writeln!(explainer.out, "{object}");
+        explainer.out.extend_from_slice(log::json(&format!("{object}\n")).as_bytes());
     }
     match io::stdout().write_all(&explainer.out) {
         Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(Failure::failed(e)),

@@ -16,7 +16,10 @@ pub mod types;
 pub mod walk;
 pub mod what_if;
 
-use std::ffi::OsString;
+use std::{
+    ffi::OsString,
+    io::{self, Write as _},
+};
 
 use clap::{Parser, Subcommand};
 use tracing::Level;
@@ -144,6 +147,23 @@ pub fn tell(failure: &Failure) {
 pub fn tell_problem(problem: &Problem) {
     let level = if problem.weight == Weight::Error { Level::ERROR } else { Level::WARN };
     log::each(level, format_args!("{problem}"));
+}
+
+/// Prints what a command was asked for: lines, of which nothing but their ends is obeyed. Nobody there is no failure.
+pub fn print(text: &str) -> Result<(), Failure> {
+    written(io::stdout().write_all(log::lines(text).as_bytes()))
+}
+
+/// Prints JSON.
+pub fn print_json(text: &str) -> Result<(), Failure> {
+    written(io::stdout().write_all(log::json(text).as_bytes()))
+}
+
+fn written(result: io::Result<()>) -> Result<(), Failure> {
+    match result {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(Failure::failed(e)),
+        _ => Ok(()),
+    }
 }
 
 /// Runs a command.

@@ -17,12 +17,17 @@ use signal_hook::{
 use super::{
     Exit, Failure, say,
     setup::{load, model_options},
+    tell, tell_problem,
 };
 use crate::{
-    agent::{self, Setup, Shared, Totals, Wish, link},
-    config::Config,
+    agent::{self, Setup, Shared, Totals, Wish},
+    config::{
+        Config, ConfigError, Problem, Weight,
+        ready::{self, Who},
+    },
     decode::journal::Catalog,
     encode::Profile,
+    log,
     spool::{Spool, SpoolError, SpoolOptions},
 };
 
@@ -45,6 +50,7 @@ pub struct Args {
 
 /// Runs it.
 pub fn run(args: &Args) -> Result<Exit, Failure> {
+    log::never_wait();
     let catalog = Arc::new(Catalog::with_folder(args.layouts.as_deref()).map_err(Failure::usage)?);
     let profile = Profile::native().map_err(|e| Failure::failed(anyhow!(e)))?;
     let read = || configuration(&args.config, &catalog, args.deny_warnings);
@@ -77,13 +83,14 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
                 Wish::Reload(Box::new(setup(config)))
             }
             Err(e) => {
-                say(format_args!("qaudjrn: the new configuration is refused, the old one stays: {:#}\n", e.error));
+                say(format_args!("qaudjrn: the new configuration is refused, the old one stays:\n"));
+                tell(&e);
                 Wish::GoOn
             }
         }
     };
     let totals = agent::run(shared, setup(config), &mut wish);
-    tell(&totals);
+    sums(&totals);
     let not_well = totals.sources.iter().any(|(_, s)| s.parked > 0 || args.strict && s.gaps > 0)
         || totals.outputs.iter().any(|(_, o)| o.unreadable > 0);
     Ok(if totals.failed {
@@ -99,25 +106,20 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
 fn configuration(path: &Path, catalog: &Catalog, deny_warnings: bool) -> Result<(Config, PathBuf), Failure> {
     let config = load(path, catalog, None, deny_warnings)?;
     let missing = |what: &str| Failure::usage(anyhow!("{}: {what}", path.display()));
-    let state_dir =
-        config.state_dir.clone().ok_or_else(|| missing("state_dir is missing: where the agent keeps its spool"))?;
-    if config.sources.is_empty() {
-        return Err(missing("there is no [[source]]"));
+    let lacks = ready::missing(&config).first().copied();
+    let (None, Some(state_dir)) = (lacks, config.state_dir.clone()) else { return Err(missing(lacks.unwrap_or(""))) };
+    let found = ready::problems(&config, Who::Run);
+    let (stopping, odd): (Vec<Problem>, Vec<Problem>) =
+        found.into_iter().partition(|p| deny_warnings || p.weight == Weight::Error);
+    if !stopping.is_empty() {
+        return Err(Failure::usage(ConfigError(stopping)));
     }
-    if config.outputs.is_empty() {
-        return Err(missing("there is no [[output]]"));
-    }
-    for key in config.outputs.iter().filter_map(|o| o.tls.key.as_ref()) {
-        key.check_private().map_err(Failure::usage)?;
-    }
-    for o in config.outputs.iter().filter(|o| link::is_unreliable(&o.address)) {
-        say(format_args!("qaudjrn: warning: output {}: UDP loses lines without a sign\n", o.name));
-    }
+    odd.iter().for_each(tell_problem);
     Ok((config, state_dir))
 }
 
 /// The sums: what was read became something, and what was spooled too.
-fn tell(totals: &Totals) {
+fn sums(totals: &Totals) {
     for (name, s) in &totals.sources {
         let refused = if s.refused > 0 { format!(" + refused {}", s.refused) } else { String::new() };
         let gaps = if s.gaps > 0 { format!("; gaps {}", s.gaps) } else { String::new() };

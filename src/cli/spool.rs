@@ -13,10 +13,11 @@ use anyhow::anyhow;
 use chrono::Utc;
 use serde_json::{Value, json};
 
-use super::{Exit, Failure, say, setup::load, summary::grouped};
+use super::{Exit, Failure, print, print_json, say, setup::load, summary::grouped};
 use crate::{
     config::Config,
     decode::journal::Catalog,
+    log::Visible,
     source::chain::JournalPlace,
     spool::{
         SpoolError, SpoolOptions,
@@ -126,13 +127,6 @@ fn open(path: &Path) -> Result<Inspector, Failure> {
     })
 }
 
-fn print(text: &str) -> Result<(), Failure> {
-    match io::stdout().write_all(text.as_bytes()) {
-        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(Failure::failed(e)),
-        _ => Ok(()),
-    }
-}
-
 fn number(n: i64) -> String {
     grouped(u64::try_from(n).unwrap_or(0))
 }
@@ -148,7 +142,7 @@ fn status(place: &Where, as_json: bool) -> Result<Exit, Failure> {
     let now = Utc::now().timestamp_micros();
     let mut text = format!(
         "spool {}: {} bytes of {}, {} batches, {} events\n",
-        path.display(),
+        Visible(path.display()),
         grouped(bytes),
         grouped(most),
         number(batches),
@@ -161,7 +155,11 @@ fn status(place: &Where, as_json: bool) -> Result<Exit, Failure> {
         let sequence = position["sequence"].as_u64().unwrap_or(0);
         let last = JournalPlace { library: part("library"), receiver: part("receiver"), sequence };
         let system = part("system");
-        let _ = writeln!(text, "source {}: system {system}, last entry read {last}", source.name);
+        let _ = writeln!(
+            text,
+            "{}",
+            Visible(format_args!("source {}: system {system}, last entry read {last}", source.name))
+        );
         sources.push(json!({"name": source.name, "system": system, "receiver_library": last.library, "receiver": last.receiver, "sequence": sequence}));
     }
     let mut outputs = Vec::new();
@@ -172,7 +170,8 @@ fn status(place: &Where, as_json: bool) -> Result<Exit, Failure> {
         let left =
             if configured == Some(false) { "; not in the configuration any more (`qaudjrn spool forget`)" } else { "" };
         let oldest = age.map_or(String::new(), |a| format!(", the oldest for {} s", number(a)));
-        let _ = writeln!(text, "output {name}: {} events wait{oldest}{left}", number(waiting));
+        let name_shown = Visible(&name);
+        let _ = writeln!(text, "output {name_shown}: {} events wait{oldest}{left}", number(waiting));
         outputs.push(json!({"name": name, "waiting": waiting, "oldest_seconds": age, "configured": configured}));
     }
     let mut aside: Vec<String> = fs::read_dir(&folder)
@@ -184,14 +183,16 @@ fn status(place: &Where, as_json: bool) -> Result<Exit, Failure> {
         .collect();
     aside.sort();
     for name in &aside {
+        let name = Visible(name);
         let _ = writeln!(text, "set aside: {name} (`qaudjrn spool export --database` takes out what is whole)");
     }
     if as_json {
         let whole = json!({"database": path.display().to_string(), "bytes": bytes, "max_bytes": most, "batches": batches,
             "events": events, "sources": sources, "outputs": outputs, "set_aside": aside});
-        text = format!("{whole}\n");
+        print_json(&format!("{whole}\n"))?;
+    } else {
+        print(&text)?;
     }
-    print(&text)?;
     Ok(Exit::Done)
 }
 
@@ -231,9 +232,9 @@ fn verify(place: &Where) -> Result<Exit, Failure> {
             wrong.push(format!("batch {}: sequence numbers go back from {before}: {held}", found.id));
         }
     }
-    let mut text = format!("{}: {} batches, {} events\n", path.display(), number(batches), number(events));
+    let mut text = format!("{}: {} batches, {} events\n", Visible(path.display()), number(batches), number(events));
     for w in &wrong {
-        let _ = writeln!(text, "wrong: {w}");
+        let _ = writeln!(text, "wrong: {}", Visible(w));
     }
     if wrong.is_empty() {
         text.push_str("every batch is what was written\n");
@@ -341,7 +342,11 @@ fn forget(name: &str, config: &Path) -> Result<Exit, Failure> {
     }
     match inspect::forget(&folder.join("spool.db"), name).map_err(Failure::failed)? {
         Some(events) => {
-            print(&format!("{name} is forgotten; {} events that waited for it are given up\n", number(events)))?;
+            print(&format!(
+                "{} is forgotten; {} events that waited for it are given up\n",
+                Visible(name),
+                number(events)
+            ))?;
             Ok(Exit::Done)
         }
         None => Err(Failure::usage(anyhow!("the spool knows no output {name}"))),

@@ -1,9 +1,9 @@
 //! `types`: the entry types, or the layout of one.
-use std::{fmt::Write as _, io::Write as _, path::PathBuf};
+use std::{fmt::Write as _, path::PathBuf};
 
 use anyhow::anyhow;
 
-use super::{Exit, Failure};
+use super::{Exit, Failure, print};
 use crate::{
     decode::journal::{Catalog, FieldKind, Layout, layout::Columns},
     filter::types::distance,
@@ -34,10 +34,8 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
             one(&catalog, layout)
         }
     };
-    match std::io::stdout().write_all(text.as_bytes()) {
-        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::failed(e)),
-        _ => Ok(Exit::Done),
-    }
+    print(&text)?;
+    Ok(Exit::Done)
 }
 
 fn list(catalog: &Catalog) -> String {

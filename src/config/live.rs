@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     filter::Place,
-    output::{Address, pem::Pem},
+    output::Address,
     source::live::{
         Database, LiveOptions,
         mapepire::{MapepireOptions, PORT, SocketOptions, Way},
@@ -89,8 +89,7 @@ fn way(t: &mut Section<'_>, at: &Place, r: &mut Reader<'_>) -> Option<Way> {
                 }
                 name => Some(name),
             };
-            let password =
-                Pem::parse(&password.value).map_err(|e| r.error(password.place, format!("source.password: {e}"))).ok();
+            let password = r.pem("source.password", password);
             Some(Way::Socket(Box::new(SocketOptions { address: to?, tls, user: user?, password: password? })))
         }
         (None, Some(command)) if command.value.is_empty() => {
@@ -121,9 +120,7 @@ fn way(t: &mut Section<'_>, at: &Place, r: &mut Reader<'_>) -> Option<Way> {
 fn login(t: &mut Section<'_>, at: &Place, r: &mut Reader<'_>) -> Option<Login> {
     let (connection, dsn) = (t.string("connection", r), t.string("dsn", r));
     let (user, password) = (t.string("user", r), t.string("password", r));
-    let file = |key: &str, text: Placed<String>, r: &mut Reader<'_>| {
-        Pem::parse(&text.value).map_err(|e| r.error(text.place, format!("source.{key}: {e}"))).ok()
-    };
+    let file = |key: &str, text: Placed<String>, r: &mut Reader<'_>| r.pem(&format!("source.{key}"), text);
     match (connection, dsn) {
         (Some(connection), None) => {
             if let Some(other) = user.or(password) {

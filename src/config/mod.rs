@@ -9,7 +9,9 @@ pub mod output;
 pub mod presets;
 pub mod problem;
 pub mod read;
+pub mod ready;
 pub mod source;
+pub mod state_dir;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -130,10 +132,11 @@ impl Config {
     /// Reads a text; `file` is its name in problems, `folder` where the user's presets are looked for.
     pub fn parse(text: &str, file: &str, folder: &Path, catalog: &Catalog) -> Config {
         let mut r = Reader::new(file, text);
+        folder.clone_into(&mut r.folder);
         let table = r.parse();
         let mut s = Section::new(table.get_ref(), "");
         let mut config = Config {
-            state_dir: s.string("state_dir", &mut r).map(|d| folder.join(d.value)),
+            state_dir: s.path("state_dir", &mut r).map(|d| d.value),
             stop_timeout: s.positive("stop_timeout", &mut r).map_or(Duration::from_secs(30), Duration::from_secs_f64),
             heartbeat: seconds(&mut s, "heartbeat", &mut r).unwrap_or(HEARTBEAT),
             hash: hash(text),

@@ -10,7 +10,7 @@ use crate::{
     agent::window,
     encode::{Format, Header, Profile, Settings, value::Given},
     filter::{Place, RuleId, Ruled, Rules, TypeRule, TypeRules},
-    output::{Target, TlsOptions, dial, meter::Limits, pem::Pem, sink::Framing},
+    output::{Target, TlsOptions, dial, meter::Limits, pin::Pin, sink::Framing},
     spool::Start,
 };
 
@@ -141,7 +141,8 @@ fn output(
     rules: &mut RuleReader<'_>,
     r: &mut Reader<'_>,
 ) -> (Option<Placed<String>>, Option<OutputConfig>) {
-    let name = t.string("name", r);
+    let name = t.named(r);
+    let has_name = t.has("name");
     let address = t.string("address", r);
     let failover = t.strings("failover", r);
     let format = t.choice("format", &Format::ALL.map(|f| (f.key(), f)), r).unwrap_or(Format::Cef);
@@ -183,7 +184,7 @@ fn output(
     let filter = rules.filter(filter, Some(agent), r);
     rules.prefix.clear();
     t.finish(r);
-    if name.is_none() {
+    if !has_name {
         r.error(at.clone(), "output.name is missing");
     }
     let Some(address) = address else {
@@ -251,12 +252,12 @@ fn standbys(list: Option<Placed<Vec<Placed<String>>>>, first: Option<&Target>, r
 /// Whom to trust, and who we are. `of` is the word that messages name the table by: output, source.
 pub fn tls(t: &mut Section<'_>, of: &str, r: &mut Reader<'_>) -> TlsOptions {
     let mut pem = |key: &'static str, r: &mut Reader<'_>| {
-        let Placed { value, place } = t.string(key, r)?;
-        Pem::parse(&value).map_err(|e| r.error(place, format!("{of}.{key}: {e}"))).ok()
+        let text = t.string(key, r)?;
+        r.pem(&format!("{of}.{key}"), text)
     };
     let (ca, cert, key) = (pem("ca", r), pem("cert", r), pem("key", r));
     let server_name = t.string("server_name", r).map(|n| n.value);
-    let pin = t.string("pin", r).and_then(|Placed { value, place }| match value.parse() {
+    let pin = t.string("pin", r).and_then(|Placed { value, place }| match pin(&value, r) {
         Ok(pin) => Some(pin),
         Err(e) => {
             r.error(place, format!("{of}.pin: {e}"));
@@ -273,6 +274,14 @@ pub fn tls(t: &mut Section<'_>, of: &str, r: &mut Reader<'_>) -> TlsOptions {
         b.value
     });
     TlsOptions { ca, cert, key, server_name, pin, insecure }
+}
+
+/// A fingerprint, or `file:` and the certificate, from the folder of the configuration.
+fn pin(text: &str, r: &Reader<'_>) -> Result<Pin, String> {
+    match text.strip_prefix("file:") {
+        Some(path) => format!("file:{}", r.folder.join(path).display()).parse(),
+        None => text.parse(),
+    }
 }
 
 /// A list of entry types. It drops nothing, so its entries are no rules of the book; their places are for errors.

@@ -1,7 +1,7 @@
 //! What is wrong with a configuration: everything in one run, each with file, line, column and what was expected.
 use std::fmt;
 
-use crate::filter::Place;
+use crate::{filter::Place, log::Visible};
 
 /// Whether a problem stops the program.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord)]
@@ -38,10 +38,11 @@ impl Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(p) = &self.place {
-            write!(f, "{p}: ")?;
+            write!(f, "{}: ", Visible(p))?;
         }
         let word = if self.weight == Weight::Error { "error" } else { "warning" };
-        write!(f, "{word}: {}", self.text)
+        // Names of files and what stood in them: nobody forges a second problem.
+        write!(f, "{word}: {}", Visible(&self.text))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Reading TOML with its places: every wrong key and value is written down and the reading goes on.
 //!
 //! The known keys of a table are those that were asked for: [`Section::finish`] reports the others with the nearest.
-use std::{cell::Cell, collections::BTreeSet, ops::Range, sync::Arc};
+use std::{cell::Cell, collections::BTreeSet, ops::Range, path::PathBuf, sync::Arc};
 
 use toml::{
     Spanned,
@@ -9,7 +9,11 @@ use toml::{
 };
 
 use super::problem::Problem;
-use crate::filter::{Place, types::distance};
+use crate::{
+    encode::escape::is_hidden,
+    filter::{Place, types::distance},
+    output::pem::Pem,
+};
 
 /// A file being read, and what was wrong with it.
 pub struct Reader<'t> {
@@ -19,11 +23,16 @@ pub struct Reader<'t> {
     lines: Vec<usize>,
     /// The last place asked for, as byte and column, and where its line begins: all those rules may be on one line.
     last: Cell<(usize, usize, usize)>,
+    /// The folder of the file: relative paths in it begin here.
+    pub folder: PathBuf,
     /// What was wrong so far.
     pub problems: Vec<Problem>,
     /// The full names of all keys that were asked for.
     pub keys: BTreeSet<String>,
 }
+
+/// Keys of the agent as a whole, which belong above the first table.
+const TOP: [&str; 3] = ["state_dir", "stop_timeout", "heartbeat"];
 
 /// A table of the file.
 pub struct Section<'t> {
@@ -50,6 +59,7 @@ impl<'t> Reader<'t> {
             text,
             lines,
             last: Cell::new((0, 0, 0)),
+            folder: PathBuf::new(),
             problems: Vec::new(),
             keys: BTreeSet::new(),
         }
@@ -60,7 +70,12 @@ impl<'t> Reader<'t> {
         let (table, errors) = DeTable::parse_recoverable(self.text);
         for e in errors {
             let place = self.place(e.span().unwrap_or(0..0));
-            self.problems.push(Problem::error(Some(place), format!("this is not TOML: {}", e.message())));
+            let advice = if ["escape", "unicode"].iter().any(|word| e.message().contains(word)) {
+                ": within \"...\" a backslash begins an escape; write a path with backslashes within '...'"
+            } else {
+                ""
+            };
+            self.problems.push(Problem::error(Some(place), format!("this is not TOML: {}{advice}", e.message())));
         }
         table
     }
@@ -74,6 +89,21 @@ impl<'t> Reader<'t> {
         let column = before + self.text.get(from..span.start).map_or(0, |t| t.chars().count());
         self.last.set((span.start, column, start));
         Place { file: self.file.clone(), line, column: column + 1 }
+    }
+
+    /// A file of secrets or certificates, from the folder of this file, or a credential.
+    pub fn pem(&mut self, name: &str, text: Placed<String>) -> Option<Pem> {
+        let found = match wrong_path(&text.value) {
+            Some(why) => Err(format!("{:?}: {why}", text.value)),
+            None => Pem::parse(&text.value),
+        };
+        match found {
+            Ok(pem) => Some(pem.within(&self.folder)),
+            Err(e) => {
+                self.error(text.place, format!("{name}: {e}"));
+                None
+            }
+        }
     }
 
     /// Writes an error down.
@@ -156,6 +186,9 @@ impl<'t> Section<'t> {
         let mut found = Vec::new();
         for item in items.iter() {
             match item.get_ref() {
+                DeValue::String(s) if s.contains('\0') => {
+                    let _ = self.wrong::<()>(r, key, item, "a text without NUL characters");
+                }
                 DeValue::String(s) => {
                     found.push(Placed { value: s.to_string(), place: r.place(item.span()) });
                 }
@@ -169,9 +202,37 @@ impl<'t> Section<'t> {
     pub fn string(&mut self, key: &'static str, r: &mut Reader<'_>) -> Option<Placed<String>> {
         let value = self.get(key)?;
         match value.get_ref() {
+            DeValue::String(s) if s.contains('\0') => self.wrong(r, key, value, "a text without NUL characters"),
             DeValue::String(s) => Some(Placed { value: s.to_string(), place: r.place(value.span()) }),
             _ => self.wrong(r, key, value, "a text in quotes"),
         }
+    }
+
+    /// A path, from the folder of the file.
+    pub fn path(&mut self, key: &'static str, r: &mut Reader<'_>) -> Option<Placed<PathBuf>> {
+        let Placed { value, place } = self.string(key, r)?;
+        if let Some(why) = wrong_path(&value) {
+            r.error(place, format!("{} = {value:?}: {why}", self.name(key)));
+            return None;
+        }
+        Some(Placed { value: r.folder.join(value), place })
+    }
+
+    /// The name of a source or output: it stands in messages, in heartbeats, in metrics, and in what is typed.
+    pub fn named(&mut self, r: &mut Reader<'_>) -> Option<Placed<String>> {
+        let found = self.string("name", r)?;
+        let name = &found.value;
+        let why = if name.trim().is_empty() {
+            "a name is needed"
+        } else if name.len() > NAME {
+            "a name has at most 100 bytes"
+        } else if name.chars().any(is_hidden) {
+            "a name has no control characters, and none that are not seen"
+        } else {
+            return Some(found);
+        };
+        r.error(found.place, format!("{} = {name:?}: {why}", self.name("name")));
+        None
     }
 
     /// A word, or a list of them.
@@ -211,6 +272,11 @@ impl<'t> Section<'t> {
             r.error(place, format!("{} = {value:?}: expected {}", self.name(key), known.join(", ")));
         }
         found
+    }
+
+    /// Whether a key is there, right or wrong.
+    pub fn has(&self, key: &str) -> bool {
+        self.table.is_some_and(|t| t.iter().any(|(k, _)| k.get_ref() == key))
     }
 
     /// Where the value of a key stands.
@@ -257,6 +323,14 @@ impl<'t> Section<'t> {
                 continue;
             }
             let place = r.place(key.span());
+            if !self.path.is_empty() && TOP.contains(&name) {
+                let text = format!(
+                    "{name} stands above the first table of the file: here, behind [{}], it belongs to that table",
+                    self.path
+                );
+                r.error(place, text);
+                continue;
+            }
             let lower = name.to_lowercase();
             let nearest = self.asked.iter().min_by_key(|k| distance(&lower, k)).map_or(String::new(), |k| {
                 if distance(&lower, k) <= name.len().max(3) / 2 + 1 {
@@ -271,6 +345,20 @@ impl<'t> Section<'t> {
         }
     }
 }
+
+/// What is wrong with a path, whatever the file system says.
+pub fn wrong_path(path: &str) -> Option<&'static str> {
+    match path {
+        "" => Some("expected a path"),
+        home if home == "~" || home.starts_with("~/") => {
+            Some("~ is a sign of the shell and means nothing here: write the whole path, such as /var/lib/qaudjrn")
+        }
+        _ => None,
+    }
+}
+
+/// The longest name, in bytes.
+const NAME: usize = 100;
 
 /// The whole number in a value.
 pub fn integer(value: &DeValue<'_>) -> Option<i64> {

@@ -1,15 +1,12 @@
 //! `[[source]]`: where entries come from, and what they do not say themselves.
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::PathBuf, time::Duration};
 
 use chrono_tz::Tz;
 
 use super::{
     filter::RuleReader,
     live,
-    read::{Placed, Reader, Section},
+    read::{Placed, Reader, Section, wrong_path},
 };
 use crate::{
     decode::{
@@ -62,6 +59,8 @@ pub struct SourceConfig {
     pub charset: &'static Charset,
     /// Time zone of the system.
     pub zone: Tz,
+    /// The configuration says so: otherwise it is UTC, which is seldom true.
+    pub zone_is_given: bool,
     /// How the older headings write dates.
     pub dates: Option<DateFormat>,
     /// What older headings do not hold, in the character set of the jobs.
@@ -116,9 +115,9 @@ pub fn sources(
     r: &mut Reader<'_>,
 ) -> Vec<SourceConfig> {
     let mut found: Vec<SourceConfig> = Vec::new();
-    let folder = rules.folder;
     for Placed { value: mut t, place } in s.tables("source", r) {
-        let name = t.string("name", r);
+        let name = t.named(r);
+        let has_name = t.has("name");
         let kinds = [
             ("capture", Kind::Capture),
             ("directory", Kind::Directory),
@@ -127,9 +126,9 @@ pub fn sources(
             ("odbc", Kind::Odbc),
         ];
         let input = match t.choice("kind", &kinds, r).unwrap_or(Kind::Capture) {
-            Kind::Capture => capture(&mut t, &place, folder, r),
-            Kind::Directory => directory(&mut t, &place, folder, r),
-            Kind::Stream => stream(&mut t, &place, folder, r),
+            Kind::Capture => capture(&mut t, &place, r),
+            Kind::Directory => directory(&mut t, &place, r),
+            Kind::Stream => stream(&mut t, &place, r),
             Kind::Mapepire => live::mapepire(&mut t, &place, r).map(|o| Input::Live(Box::new(o))),
             Kind::Odbc => live::odbc(&mut t, &place, r).map(|o| Input::Live(Box::new(o))),
         };
@@ -158,6 +157,7 @@ pub fn sources(
             whole_files(&t, &input, r);
         }
         let charset = charset(&mut t, r);
+        let zone_is_given = t.has("timezone");
         let zone = zone(&mut t, r);
         let formats =
             [("MDY", DateFormat::Mdy), ("DMY", DateFormat::Dmy), ("YMD", DateFormat::Ymd), ("JUL", DateFormat::Jul)];
@@ -178,7 +178,7 @@ pub fn sources(
             r.error(place.clone(), "source.system is missing: the history log does not hold the name of the system");
         }
         t.finish(r);
-        if name.is_none() {
+        if !has_name {
             r.error(place, "source.name is missing");
         }
         let (Some(name), Some(input), Some(charset)) = (name, input, charset) else { continue };
@@ -196,6 +196,7 @@ pub fn sources(
             record_length,
             charset,
             zone,
+            zone_is_given,
             dates,
             given,
         });
@@ -229,20 +230,20 @@ fn whole_files(t: &Section<'_>, input: &Option<Input>, r: &mut Reader<'_>) {
 }
 
 /// `path`, which is needed.
-fn path(t: &mut Section<'_>, at: &Place, folder: &Path, r: &mut Reader<'_>) -> Option<PathBuf> {
-    let path = t.string("path", r).map(|p| folder.join(p.value));
-    if path.is_none() {
+fn path(t: &mut Section<'_>, at: &Place, r: &mut Reader<'_>) -> Option<PathBuf> {
+    let path = t.path("path", r).map(|p| p.value);
+    if !t.has("path") {
         r.error(at.clone(), "source.path is missing");
     }
     path
 }
 
-fn capture(t: &mut Section<'_>, at: &Place, folder: &Path, r: &mut Reader<'_>) -> Option<Input> {
+fn capture(t: &mut Section<'_>, at: &Place, r: &mut Reader<'_>) -> Option<Input> {
     let follow = t.boolean("follow", r).is_some_and(|b| b.value);
-    Some(Input::Capture(path(t, at, folder, r)?, follow))
+    Some(Input::Capture(path(t, at, r)?, follow))
 }
 
-fn directory(t: &mut Section<'_>, at: &Place, folder: &Path, r: &mut Reader<'_>) -> Option<Input> {
+fn directory(t: &mut Section<'_>, at: &Place, r: &mut Reader<'_>) -> Option<Input> {
     let follow = t.boolean("follow", r).is_none_or(|b| b.value);
     let pattern = t.string("pattern", r).map_or("*".to_owned(), |p| p.value);
     let quiet = t.positive("stable_seconds", r).map_or(Duration::from_secs(10), Duration::from_secs_f64);
@@ -251,7 +252,7 @@ fn directory(t: &mut Section<'_>, at: &Place, folder: &Path, r: &mut Reader<'_>)
     let order = t.choice("order", &[("name", Order::Name), ("time", Order::Time)], r).unwrap_or(Order::Name);
     let after = t.choice("after", &[("keep", 0), ("move", 1), ("delete", 2)], r).unwrap_or(0);
     let move_to = t.string("move_to", r);
-    let path = path(t, at, folder, r)?;
+    let path = path(t, at, r)?;
     let after = match (after, move_to) {
         (1, to) => After::Move(path.join(to.map_or("done".to_owned(), |t| t.value))),
         (after, Some(to)) => {
@@ -264,8 +265,8 @@ fn directory(t: &mut Section<'_>, at: &Place, folder: &Path, r: &mut Reader<'_>)
     Some(Input::Directory(DirectoryOptions { path, pattern, complete, order, after, follow }))
 }
 
-fn stream(t: &mut Section<'_>, at: &Place, folder: &Path, r: &mut Reader<'_>) -> Option<Input> {
-    let mut file = |key: &'static str, r: &mut Reader<'_>| t.string(key, r).map(|p| folder.join(p.value));
+fn stream(t: &mut Section<'_>, at: &Place, r: &mut Reader<'_>) -> Option<Input> {
+    let mut file = |key: &'static str, r: &mut Reader<'_>| t.path(key, r).map(|p| p.value);
     let (cert, key, client_ca) = (file("cert", r), file("key", r), file("client_ca", r));
     let Some(Placed { value, place }) = t.string("listen", r) else {
         r.error(at.clone(), "source.listen is missing");
@@ -275,7 +276,7 @@ fn stream(t: &mut Section<'_>, at: &Place, folder: &Path, r: &mut Reader<'_>) ->
         "source.listen = {value:?}: expected tcp://HOST:PORT, tls://HOST:PORT or unix:PATH, where the program on the IBM i connects to"
     );
     let listen = match value.split_once(':') {
-        Some(("unix", path)) if !path.is_empty() => Some(Listen::Unix(folder.join(path))),
+        Some(("unix", path)) if wrong_path(path).is_none() => Some(Listen::Unix(r.folder.join(path))),
         Some(("tcp", rest)) => rest.strip_prefix("//").and_then(|a| a.parse().ok()).map(Listen::Tcp),
         Some(("tls", rest)) => rest.strip_prefix("//").and_then(|a| a.parse().ok()).map(Listen::Tls),
         _ => None,
@@ -291,6 +292,9 @@ fn stream(t: &mut Section<'_>, at: &Place, folder: &Path, r: &mut Reader<'_>) ->
     }
     if !is_tls && (cert.is_some() || key.is_some() || client_ca.is_some()) {
         r.error(place.clone(), "source.listen: cert, key and client_ca are for tls://");
+    }
+    if is_tls && client_ca.is_none() {
+        r.warning(place.clone(), "source.listen: tls:// without client_ca: anyone who reaches this port can write entries, and take the place of the sender; give client_ca, the CA whose certificates senders must show");
     }
     if let Listen::Tcp(a) = &listen
         && !matches!(a.host.as_str(), "127.0.0.1" | "::1" | "localhost")
@@ -322,7 +326,14 @@ pub fn zone(t: &mut Section<'_>, r: &mut Reader<'_>) -> Tz {
 /// A time zone by its IANA name; the nearest one where there is none.
 pub fn time_zone(text: &str) -> Result<Tz, String> {
     text.parse().map_err(|_| {
-        let nearest = chrono_tz::TZ_VARIANTS.iter().map(|z| z.name()).min_by_key(|z| distance(z, text));
+        // Most people write the city: Berlin is Europe/Berlin, and not as near to Iran.
+        let text = text.to_lowercase().replace(' ', "_");
+        let far = |zone: &str| {
+            let zone = zone.to_lowercase();
+            let city = zone.rsplit('/').next().map_or(usize::MAX, |city| distance(city, &text));
+            city.min(distance(&zone, &text))
+        };
+        let nearest = chrono_tz::TZ_VARIANTS.iter().map(|z| z.name()).min_by_key(|z| (far(z), !z.contains('/')));
         format!("expected an IANA time zone such as Europe/Berlin; did you mean {}?", nearest.unwrap_or("UTC"))
     })
 }

@@ -7,6 +7,7 @@ use super::{
     findings::{Finding, Severity},
     receivers::ReceiverReport,
 };
+use crate::log::Visible;
 
 /// What is said about one source.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -86,31 +87,39 @@ pub fn json(report: &impl Serialize) -> String {
 }
 
 fn system(t: &mut String, s: &SystemReport) {
-    let agent = if s.agent == s.asker { String::new() } else { format!(", the agent is {}", s.agent) };
+    let agent = if s.agent == s.asker { String::new() } else { format!(", the agent is {}", Visible(&s.agent)) };
     let _ = match s.system.as_str() {
         "" => writeln!(t, "source {}", s.source),
-        name => writeln!(t, "source {}: system {name}, journal {}, asked as {}{agent}", s.source, s.journal, s.asker),
+        name => writeln!(
+            t,
+            "source {}: system {}, journal {}, asked as {}{agent}",
+            s.source,
+            Visible(name),
+            s.journal,
+            Visible(&s.asker)
+        ),
     };
     if let Some(why) = &s.failed {
-        let _ = writeln!(t, "  could not look: {why}");
+        let _ = writeln!(t, "  could not look: {}", Visible(why));
     }
     for f in &s.findings {
         let requirement = if f.requirement.is_empty() { "-" } else { f.requirement };
-        let _ = writeln!(t, "  {:<7} {requirement:<3}  {}", f.severity.word(), f.found);
+        let _ = writeln!(t, "  {:<7} {requirement:<3}  {}", f.severity.word(), Visible(&f.found));
         if !f.means.is_empty() {
-            let _ = writeln!(t, "                {}", f.means);
+            let _ = writeln!(t, "                {}", Visible(&f.means));
         }
         for c in &f.commands {
-            let _ = writeln!(t, "                > {c}");
+            let _ = writeln!(t, "                > {}", Visible(c));
         }
     }
     let Some(receivers) = &s.receivers else { return };
     let _ = writeln!(t, "  {:<21} {:>20} {:>20}  {:<9} {:<6}  why", "receiver", "first", "last", "status", "delete");
     for r in receivers {
         let may = if r.may_be_deleted { "may" } else { "keep" };
-        let _ = writeln!(t, "  {:<21} {:>20} {:>20}  {:<9} {may:<6}  {}", r.receiver, r.first, r.last, r.status, r.why);
+        let row = format!("{:<21} {:>20} {:>20}  {:<9} {may:<6}  {}", r.receiver, r.first, r.last, r.status, r.why);
+        let _ = writeln!(t, "  {}", Visible(row));
     }
     for c in receivers.iter().flat_map(|r| &r.commands) {
-        let _ = writeln!(t, "                > {c}");
+        let _ = writeln!(t, "                > {}", Visible(c));
     }
 }

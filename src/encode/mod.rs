@@ -37,6 +37,14 @@ pub enum Format {
     Json,
 }
 
+/// The longest message that rsyslog takes as it is shipped (maxMessageSize), header included. It splits what is longer, and
+/// takes the rest for a message of its own: whoever wrote the value that stands there has written an event.
+pub const RSYSLOG_SIZE: usize = 8_096;
+/// The longest that syslog-ng takes (log-msg-size).
+pub const SYSLOG_NG_SIZE: usize = 65_536;
+/// The longest that QRadar takes over TCP (Max TCP Syslog Payload Length).
+pub const QRADAR_SIZE: usize = 4_096;
+
 impl Format {
     /// All, in the order of the help text.
     pub const ALL: [Format; 5] = [Format::Syslog, Format::Cef, Format::Leef, Format::Leef2, Format::Json];
@@ -63,11 +71,12 @@ impl Format {
         }
     }
 
-    /// The size limit it has unless another is given: LEEF receivers take 4,096 bytes (QRadar's default TCP payload).
+    /// The size limit it has unless another is given, below what receivers take as they are shipped: LEEF is for QRadar
+    /// ([`QRADAR_SIZE`]), everything else goes through rsyslog ([`RSYSLOG_SIZE`]) somewhere.
     pub fn default_max_size(self) -> usize {
         match self {
             Format::Leef | Format::Leef2 => 4_000,
-            _ => 8_192,
+            _ => 8_000,
         }
     }
 }

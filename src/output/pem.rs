@@ -49,6 +49,14 @@ impl Pem {
         }
     }
 
+    /// The same, a relative path from this folder.
+    pub fn within(self, folder: &Path) -> Pem {
+        match self {
+            Pem::File(path) => Pem::File(folder.join(path)),
+            credential => credential,
+        }
+    }
+
     fn wrong(&self, why: impl fmt::Display) -> OutputError {
         OutputError::TlsOptions(format!("{self}: {why}"))
     }
@@ -85,7 +93,11 @@ impl Pem {
     /// Refuses a file that others than its owner can read.
     pub fn check_private(&self) -> Result<(), OutputError> {
         use std::os::unix::fs::PermissionsExt;
-        let mode = fs::metadata(self.path()?).map_err(|e| self.wrong(e))?.permissions().mode() & 0o777;
+        let found = fs::metadata(self.path()?).map_err(|e| self.wrong(e))?;
+        if !found.is_file() {
+            return Err(self.wrong("this is no file"));
+        }
+        let mode = found.permissions().mode() & 0o777;
         // systemd lets the user of a service in by an access list, whose mask shows as the rights of the group.
         let others = if matches!(self, Pem::Credential(_)) { 0o007 } else { 0o077 };
         if mode & others != 0 {

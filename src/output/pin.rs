@@ -87,7 +87,7 @@ pub fn describe(cert: &CertificateDer<'_>) -> String {
     match X509Certificate::from_der(cert) {
         Ok((_, x)) => {
             let names = names(&x);
-            let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            let names = listed(&names);
             format!(
                 "\"{}\" (names: {names}; issued by \"{}\"; valid {} to {}; {pin})",
                 clean(&x.subject().to_string()),
@@ -98,6 +98,22 @@ pub fn describe(cert: &CertificateDer<'_>) -> String {
         }
         Err(_) => format!("that cannot be read as X.509 ({pin})"),
     }
+}
+
+/// The names in words, ten at most: a certificate may have thousands.
+fn listed(names: &[String]) -> String {
+    const SHOWN: usize = 10;
+    let shown = names.get(..SHOWN).unwrap_or(names).join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        _ if names.is_empty() => "none".to_owned(),
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+/// Whether a certificate is for any name at all.
+pub fn has_names(cert: &CertificateDer<'_>) -> bool {
+    X509Certificate::from_der(cert).is_ok_and(|(_, x)| !names(&x).is_empty())
 }
 
 /// The names a certificate is for.
@@ -115,9 +131,11 @@ fn names(x: &X509Certificate<'_>) -> Vec<String> {
         .collect()
 }
 
-/// A stranger's text for a terminal.
+/// A stranger's text for a terminal, and no longer than a name is.
 fn clean(text: &str) -> String {
-    crate::encode::escape::printable(text)
+    let shown: String = text.chars().take(256).collect();
+    let more = if shown.len() < text.len() { "..." } else { "" };
+    format!("{}{more}", crate::encode::escape::printable(&shown))
 }
 
 #[cfg(test)]
@@ -137,6 +155,14 @@ mod tests {
         assert_eq!(read(&pem).unwrap(), Pin::of(made.der()));
         assert!(read(&text).unwrap_err().contains("no certificate in DER or PEM"));
         assert!(read(dir.path()).is_err());
+    }
+
+    #[test]
+    fn h12_a_certificate_with_thousands_of_names_shows_ten() {
+        let names: Vec<String> = (0..3_000).map(|n| format!("host{n}.example.com")).collect();
+        let made = rcgen::generate_simple_self_signed(names).unwrap().cert;
+        let text = describe(made.der());
+        assert!(text.contains("host9.example.com and 2990 more") && text.len() < 1_000, "{text}");
     }
 
     #[test]

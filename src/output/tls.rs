@@ -23,7 +23,7 @@ use super::{
     Address, OutputError,
     dial::Dial,
     pem::Pem,
-    pin::{Pin, describe},
+    pin::{Pin, describe, has_names},
     wait::{Wait, is_wait},
 };
 
@@ -264,7 +264,12 @@ fn reason(e: &io::Error, name: &str, seen: &Seen) -> String {
         }
         Some(Error::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-        )) => format!("it is not for the name {name}: connect by a name it has, or give --server-name"),
+        )) => match seen.lock().ok().and_then(|s| s.clone()) {
+            Some(cert) if !has_names(&cert) => format!(
+                "it is not for the name {name}, nor for any: it has no subjectAltName; trust this one certificate with --pin, or give the receiver one that has its name"
+            ),
+            _ => format!("it is not for the name {name}: connect by a name it has, or give --server-name"),
+        },
         Some(Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. })) => {
             "it has expired".to_owned()
         }

@@ -175,7 +175,10 @@ impl CaptureFeed {
     fn open(&mut self) -> Result<Option<Step<'static>>, FeedError> {
         let Some(look) = Look::at(&self.path)? else {
             if !self.follow {
-                let source = ErrorKind::NotFound.into();
+                let source = std::io::Error::new(
+                    ErrorKind::NotFound,
+                    "there is no such file; one that comes later is waited for with follow = true",
+                );
                 return Err(FeedError::Io { what: self.path.display().to_string(), source });
             }
             let told = std::mem::replace(&mut self.told, true);

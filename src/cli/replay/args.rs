@@ -56,7 +56,7 @@ pub(super) struct LineArgs {
     /// Carry fields whose layout is a guess too
     #[arg(long)]
     pub(super) include_guesses: bool,
-    /// Longest line in bytes [default: 8192; LEEF 4000; UDP 2048]
+    /// Longest line in bytes [default: 8000; LEEF 4000; UDP 2048]
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(480..=1_000_000))]
     pub(super) max_size: Option<u32>,
 }

@@ -10,7 +10,6 @@ mod report;
 mod text;
 
 use std::{
-    io::{self, Write as _},
     ops::ControlFlow,
     path::{Path, PathBuf},
     sync::Arc,
@@ -26,6 +25,7 @@ use self::{
 use super::{
     Exit, Failure,
     input::InputArgs,
+    print, print_json,
     replay::FormatArg,
     setup::{Facts, Setup, load},
     walk::{At, Visitor, walk},
@@ -110,16 +110,12 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
         walked.warn();
     }
     let report = Report::new(watch, walked);
-    let text = if args.json { format!("{}\n", report.json()) } else { report.text() };
     // The report goes out whatever becomes of the page.
-    let said = io::stdout().write_all(text.as_bytes());
+    let said = if args.json { print_json(&format!("{}\n", report.json())) } else { print(&report.text()) };
     if let Some(page) = page {
         page.write(&html::page(&report))?;
     }
-    match said {
-        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(Failure::failed(e)),
-        _ => Ok(Exit::Done),
-    }
+    said.map(|()| Exit::Done)
 }
 
 fn chosen<'s>(setup: &'s Setup, name: Option<&str>) -> Result<Option<&'s OutputConfig>, Failure> {

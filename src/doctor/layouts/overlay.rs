@@ -2,7 +2,7 @@
 use toml::{Table, Value};
 
 use super::{Action, FieldReport, TypeReport};
-use crate::decode::journal::Layout;
+use crate::{decode::journal::Layout, encode::escape::printable};
 
 /// How a table that was written here begins; only such a file is written over.
 pub const MARK: &str = "# Written by `qaudjrn doctor --layouts";
@@ -13,6 +13,8 @@ const ORDER: &[&str] = &["name", "label", "column", "je", "j4", "j5", "type", "l
 /// The table of a type, changed as its report says; `text` is the table it is made from, `of` the system and the day. `None` where
 /// nothing is to be changed.
 pub fn table(text: &str, report: &TypeReport, of: &str) -> Result<Option<String>, String> {
+    // Names that a system gave stand in comments and notes: none of them ends its line.
+    let of = &printable(of);
     let changed = |f: &&FieldReport| f.action != Action::None;
     if !report.fields.iter().any(|f| changed(&f)) {
         return Ok(None);
@@ -28,7 +30,7 @@ pub fn table(text: &str, report: &TypeReport, of: &str) -> Result<Option<String>
         let Some(found) = report.fields.iter().filter(changed).find(|f| Some(f.field.as_str()) == name) else {
             continue;
         };
-        let said = change(field, found, of);
+        let said = printable(&change(field, found, of));
         let note = field.get("note").and_then(Value::as_str).map_or(said.clone(), |note| format!("{note}; {said}"));
         field.insert("note".to_owned(), Value::String(note));
     }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::{Action, FieldReport, NO_COLUMN, TypeReport, Verdict, compare::entries};
-use crate::encode::escape::printable;
+use crate::{encode::escape::printable, log::Visible};
 
 /// One system.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -61,13 +61,13 @@ impl Proof {
         for s in &self.systems {
             let _ = match s.system.as_str() {
                 "" => writeln!(t, "source {}", s.source),
-                name => writeln!(t, "source {}: system {name}, asked as {}", s.source, s.asker),
+                name => writeln!(t, "source {}: system {}, asked as {}", s.source, Visible(name), Visible(&s.asker)),
             };
             for one in &s.types {
                 entry_type(&mut t, one);
             }
             if let Some(why) = &s.failed {
-                let _ = writeln!(t, "  could not go on: {why}");
+                let _ = writeln!(t, "  could not go on: {}", Visible(why));
             }
         }
         let _ = writeln!(
@@ -93,7 +93,7 @@ fn entry_type(t: &mut String, one: &TypeReport) {
     }
     t.push('\n');
     if !one.why.is_empty() {
-        let _ = writeln!(t, "      {}", one.why);
+        let _ = writeln!(t, "      {}", Visible(&one.why));
     }
     if one.without_columns > 0 {
         let _ = writeln!(t, "      {} came as bytes and not as columns", entries(one.without_columns));
@@ -107,11 +107,11 @@ fn entry_type(t: &mut String, one: &TypeReport) {
             let _ = writeln!(t, "      fields without a column: {}", names.join(" "));
         }
         if !one.columns_without_field.is_empty() {
-            let _ = writeln!(t, "      columns without a field: {}", one.columns_without_field.join(" "));
+            let _ = writeln!(t, "      columns without a field: {}", Visible(one.columns_without_field.join(" ")));
         }
     }
     if let Some(path) = &one.written {
-        let _ = writeln!(t, "      written: {path}");
+        let _ = writeln!(t, "      written: {}", Visible(path));
     }
 }
 
@@ -142,7 +142,13 @@ fn field(t: &mut String, f: &FieldReport) {
     } else {
         format!("{} ({})", f.field, f.column)
     };
-    let _ = writeln!(t, "      {word:<6} {:<8} {name:<32} {}", f.confidence, words.join("; "));
+    let _ = writeln!(
+        t,
+        "      {word:<6} {:<8} {:<32} {}",
+        f.confidence,
+        Visible(name).to_string(),
+        Visible(words.join("; "))
+    );
 }
 
 fn shown(text: &str) -> &str {

@@ -74,8 +74,10 @@ impl Database {
 }
 
 /// What the first line of a file holds that nobody else may read; `what` is its name.
-fn secret(file: &Pem, what: &str) -> Result<String, String> {
-    file.check_private().map_err(|e| e.to_string().replace("this private key", &format!("this {what}")))?;
+pub fn secret(file: &Pem, what: &str) -> Result<String, String> {
+    // A password has nothing to do with TLS, whose files are judged by the same rule.
+    file.check_private()
+        .map_err(|e| e.to_string().trim_start_matches("TLS: ").replace("this private key", &format!("this {what}")))?;
     let path = file.path().map_err(|e| e.to_string())?;
     let text = std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
     match text.lines().next().unwrap_or("") {

@@ -22,8 +22,15 @@ impl System {
     pub fn ask(db: &mut dyn Query) -> Result<System, QueryError> {
         let row = db.all(statements::SYSTEM, &[])?.into_iter().next().unwrap_or_default();
         let own = |n: usize| text(&row, n).to_owned();
-        Ok(System { name: own(2), user: own(3), now: own(0), offset: offset(text(&row, 1)) })
+        Ok(System { name: name(&own(2)), user: name(&own(3)), now: own(0), offset: offset(text(&row, 1)) })
     }
+}
+
+/// A name of a system, a database or a profile, whatever the other side says: letters, digits and what IBM allows beside
+/// them, and no more than a database's name may have. It goes into records, messages and tables.
+fn name(text: &str) -> String {
+    let allowed = |c: char| c.is_alphanumeric() || "_#@$.-".contains(c);
+    text.chars().take(18).map(|c| if allowed(c) { c } else { '_' }).collect()
 }
 
 /// CURRENT TIMEZONE, a decimal hhmmss, in seconds.
@@ -36,6 +43,14 @@ fn offset(text: &str) -> Option<i32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn h8_a_name_holds_what_a_name_may_hold() {
+        assert_eq!(name("PROD01"), "PROD01");
+        assert_eq!(name("#HR$@_1.b-c"), "#HR$@_1.b-c");
+        assert_eq!(name("a\nqaudjrn: \u{1b}[2J\u{202e}"), "a_qaudjrn____2J_");
+        assert_eq!(name(&"X".repeat(64 << 10)).len(), 18);
+    }
 
     #[test]
     fn an_offset_is_hours_minutes_and_seconds() {

@@ -1,14 +1,17 @@
 //! Frames over the standard input and output of a program, a line each: no open port and no stored password.
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    process::{Child, ChildStdin, Command, Stdio},
+    process::{Child, ChildStderr, ChildStdin, Command, Stdio},
     sync::mpsc::{Receiver, RecvTimeoutError, sync_channel},
     thread,
     time::Duration,
 };
 
 use super::{Frames, QueryError};
-use crate::output::wait::{TICK, Wait};
+use crate::{
+    log,
+    output::wait::{TICK, Wait},
+};
 
 /// The longest line: as the largest frame over a WebSocket.
 const MAX_LINE: u64 = 64 << 20;
@@ -20,16 +23,23 @@ pub struct Program {
     lines: Receiver<Result<String, String>>,
 }
 
-/// Starts it. What it says on standard error goes to the agent's.
+/// The longest line of its standard error that is shown.
+const MAX_SAID: u64 = 4 << 10;
+
+/// Starts it. What it says on standard error goes through the agent's log: `ssh` passes on what the other side likes.
 pub fn start(command: &[String]) -> Result<Program, QueryError> {
     let (name, arguments) = command.split_first().ok_or_else(|| QueryError::Lost("no command".to_owned()))?;
     let mut child = Command::new(name)
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .spawn()
         .map_err(|e| QueryError::Lost(format!("{name} cannot be started: {e}")))?;
     let input = child.stdin.take();
+    if let Some(said) = child.stderr.take() {
+        pass_on(name.clone(), said);
+    }
     let output = child.stdout.take();
     // One line ahead: the program waits, as over a socket, when nobody reads.
     let (to, lines) = sync_channel(1);
@@ -53,6 +63,21 @@ pub fn start(command: &[String]) -> Result<Program, QueryError> {
         }
     });
     Ok(Program { child, input, lines })
+}
+
+/// Says what a program says, line by line, until it ends.
+fn pass_on(name: String, said: ChildStderr) {
+    thread::spawn(move || {
+        let mut said = BufReader::new(said);
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            match said.by_ref().take(MAX_SAID).read_until(b'\n', &mut line) {
+                Ok(n) if n > 0 => log::warn(format_args!("{name}: {}", String::from_utf8_lossy(&line).trim_end())),
+                _ => return,
+            }
+        }
+    });
 }
 
 impl Frames for Program {

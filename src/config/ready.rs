@@ -1,0 +1,294 @@
+//! Whether an agent can run with a configuration here: what a start would refuse, what it could not use, and what is better
+//! known before. `check` and `run` ask the same function, so that nothing passes the one and stops the other.
+//!
+//! The text was checked before ([`Config::parse`]); this looks at the machine. It only looks: nothing is made, opened for
+//! writing or connected to.
+use std::{
+    fs,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+};
+
+use super::{Config, OutputConfig, Problem, SourceConfig, source::Input, state_dir};
+use crate::{
+    agent::link,
+    encode::{Format, QRADAR_SIZE, RSYSLOG_SIZE, SYSLOG_NG_SIZE},
+    output::{Target, TlsOptions, pem::Pem},
+    source::{
+        live::{Database, mapepire::Way, odbc::Login},
+        stream::StreamOptions,
+    },
+};
+
+/// The reserve of the spool, and what it needs beside it to hold batches while others are delivered.
+const SPOOL: (u64, u64) = (16 << 20, 32 << 20);
+
+/// Who asks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Who {
+    /// `check`: everything that would not work is an error.
+    Check,
+    /// `run`: what may work later is a warning, and is tried again; one wrong source stops no other.
+    Run,
+}
+
+/// What an agent needs and the configuration does not have.
+pub fn missing(config: &Config) -> Vec<&'static str> {
+    let mut missing = Vec::new();
+    if config.state_dir.is_none() {
+        missing.push("state_dir is missing: where the agent keeps its spool");
+    }
+    if config.sources.is_empty() {
+        missing.push("there is no [[source]]");
+    }
+    if config.outputs.is_empty() {
+        missing.push("there is no [[output]]");
+    }
+    missing
+}
+
+/// Everything wrong or odd, as seen from this machine.
+pub fn problems(config: &Config, who: Who) -> Vec<Problem> {
+    let mut found = Found { who, problems: Vec::new() };
+    if let Some(folder) = &config.state_dir {
+        for why in state_dir::wrong(folder, config) {
+            found.error(format!("state_dir = {}: {why}", folder.display()));
+        }
+    }
+    spool(config, &mut found);
+    for s in &config.sources {
+        source(s, &mut found);
+    }
+    for o in &config.outputs {
+        output(o, &mut found);
+    }
+    one_file(&config.outputs, &mut found);
+    found.problems
+}
+
+struct Found {
+    who: Who,
+    problems: Vec<Problem>,
+}
+
+impl Found {
+    /// A start refuses it.
+    fn error(&mut self, text: String) {
+        self.problems.push(Problem::error(None, text));
+    }
+
+    /// It does not work as it is.
+    fn unusable(&mut self, text: String) {
+        match self.who {
+            Who::Check => self.error(text),
+            Who::Run => self.warning(text),
+        }
+    }
+
+    fn warning(&mut self, text: String) {
+        self.problems.push(Problem::warning(None, text));
+    }
+
+    /// What the agent says itself when it comes to it.
+    fn advice(&mut self, text: String) {
+        if self.who == Who::Check {
+            self.warning(text);
+        }
+    }
+
+    /// A file of secrets or certificates; `of` says whose.
+    fn pem(&mut self, of: &str, pem: &Pem, is_right: impl Fn(&Pem) -> Result<(), String>) {
+        let path = match pem.path() {
+            Ok(path) => path,
+            // systemd gives credentials to the service, and not to who checks its configuration.
+            Err(e) => return self.advice(format!("{of}: {e}")),
+        };
+        match fs::metadata(&path) {
+            Err(e) => self.unusable(format!("{of} = {pem}: {e}")),
+            Ok(m) if !m.is_file() => self.unusable(format!("{of} = {pem}: this is no file")),
+            Ok(_) => {
+                if let Err(e) = is_right(pem) {
+                    self.unusable(format!("{of}: {e}"));
+                }
+            }
+        }
+    }
+}
+
+fn certificates(pem: &Pem) -> Result<(), String> {
+    pem.certificates().map(drop).map_err(|e| e.to_string())
+}
+
+fn private_key(pem: &Pem) -> Result<(), String> {
+    pem.check_private().and_then(|()| pem.private_key().map(drop)).map_err(|e| e.to_string())
+}
+
+fn secret(pem: &Pem) -> Result<(), String> {
+    crate::source::live::secret(pem, "password").map(drop)
+}
+
+fn connection(pem: &Pem) -> Result<(), String> {
+    crate::source::live::secret(pem, "connection string").map(drop)
+}
+
+fn spool(config: &Config, found: &mut Found) {
+    let Some(size) = config.spool_max_size else { return };
+    let (reserve, enough) = SPOOL;
+    if size <= reserve {
+        found.unusable(format!(
+            "spool.max_size = {size}: the reserve of the spool alone is {reserve} bytes: give \"1GiB\" or more"
+        ));
+    } else if size < enough {
+        found.warning(format!(
+            "spool.max_size = {size}: {reserve} bytes of it are the reserve of the spool: sources wait whenever an output does; give \"1GiB\" or more"
+        ));
+    }
+}
+
+fn source(s: &SourceConfig, found: &mut Found) {
+    let of = |key: &str| format!("source {}: {key}", s.name);
+    if !s.zone_is_given {
+        found.warning(format!(
+            "source {}: no timezone is given: times of its entries are taken as UTC; write where the system is, such as timezone = \"Europe/Berlin\"",
+            s.name
+        ));
+    }
+    match &s.input {
+        Input::Capture(path, follow) => match fs::metadata(path) {
+            Ok(m) if m.is_dir() => {
+                found.unusable(format!(
+                    "{} = {}: this is a directory: kind = \"directory\" reads the files in it",
+                    of("path"),
+                    path.display()
+                ));
+            }
+            Err(e) if !follow => found.advice(format!("{} = {}: {e}", of("path"), path.display())),
+            _ => {}
+        },
+        Input::Directory(options) => match fs::metadata(&options.path) {
+            Ok(m) if !m.is_dir() => {
+                found.unusable(format!("{} = {}: this is no directory", of("path"), options.path.display()));
+            }
+            Err(e) => found.advice(format!("{} = {}: {e}", of("path"), options.path.display())),
+            Ok(_) => {}
+        },
+        Input::Stream(StreamOptions { cert, key, client_ca, .. }) => {
+            for (name, path) in [("cert", cert), ("client_ca", client_ca)] {
+                if let Some(path) = path {
+                    found.pem(&of(name), &Pem::from(path.clone()), certificates);
+                }
+            }
+            if let Some(key) = key {
+                found.pem(&of("key"), &Pem::from(key.clone()), private_key);
+            }
+        }
+        Input::Live(options) => match &options.database {
+            Database::Mapepire(options) => {
+                if let Way::Socket(socket) = &options.way {
+                    found.pem(&of("password"), &socket.password, secret);
+                    tls(&of(""), &socket.tls, |_| false, found);
+                }
+            }
+            Database::Odbc(options) => match &options.login {
+                Login::Connection(file) => found.pem(&of("connection"), file, connection),
+                Login::Dsn { user: Some((_, file)), .. } => found.pem(&of("password"), file, secret),
+                Login::Dsn { user: None, .. } => {}
+            },
+        },
+    }
+}
+
+/// The files of an output or a live source; of a key that was `said` to be wrong, no more is said.
+fn tls(of: &str, options: &TlsOptions, said: impl Fn(&Pem) -> bool, found: &mut Found) {
+    for (name, pem) in [("ca", &options.ca), ("cert", &options.cert)] {
+        if let Some(pem) = pem {
+            found.pem(&format!("{of}{name}"), pem, certificates);
+        }
+    }
+    if let Some(key) = options.key.as_ref().filter(|key| !said(key)) {
+        found.pem(&format!("{of}key"), key, private_key);
+    }
+    let (have, lack) = if options.cert.is_some() { ("cert", "key") } else { ("key", "cert") };
+    if options.cert.is_some() != options.key.is_some() {
+        found.unusable(format!("{of}{have} needs {lack}: our certificate and its key go together"));
+    }
+}
+
+fn output(o: &OutputConfig, found: &mut Found) {
+    let of = format!("output {}: ", o.name);
+    // Whoever reads it can be us: the agent does not start with such a key.
+    if let Some(key) = &o.tls.key
+        && (found.who == Who::Run || matches!(key, Pem::File(_)))
+        && let Err(e) = key.check_private()
+    {
+        found.error(format!("{of}key: {e}"));
+    }
+    let said = |key: &Pem| matches!(key, Pem::File(_)) && key.check_private().is_err();
+    tls(&of, &o.tls, said, found);
+    match &o.address {
+        udp if link::is_unreliable(udp) => found.warning(format!("{of}UDP loses lines without a sign")),
+        Target::File(path) => file(&of, path, found),
+        _ => {}
+    }
+    let Some(size) = o.max_size else { return };
+    let (receiver, takes, setting) = match (&o.address, o.format) {
+        (Target::Stdout | Target::Null | Target::File(_), _) => return,
+        (_, Format::Leef | Format::Leef2) => ("QRadar", QRADAR_SIZE, "Max TCP Syslog Payload Length"),
+        (Target::Udp(_), _) if size > super::output::UDP_SIZE && size <= RSYSLOG_SIZE => {
+            return found.advice(format!(
+                "{of}max_size = {size}: a receiver need not take a datagram of more than {} bytes (RFC 5426), and the way may drop it",
+                super::output::UDP_SIZE
+            ));
+        }
+        _ => ("rsyslog", RSYSLOG_SIZE, "maxMessageSize"),
+    };
+    if size > takes {
+        let more = if size > SYSLOG_NG_SIZE && receiver == "rsyslog" { ", syslog-ng log-msg-size" } else { "" };
+        found.advice(format!(
+            "{of}max_size = {size}: {receiver} as it is shipped takes {takes} bytes of a line and makes an event of its own of the rest, whoever wrote it: raise its {setting}{more} first"
+        ));
+    }
+}
+
+fn file(of: &str, path: &Path, found: &mut Found) {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    match fs::metadata(folder) {
+        Err(e) => {
+            found.unusable(format!("{of}address = file:{}: the folder {}: {e}", path.display(), folder.display()));
+        }
+        Ok(m) if !m.is_dir() => {
+            found.unusable(format!("{of}address = file:{}: {} is no folder", path.display(), folder.display()));
+        }
+        Ok(_) if path.is_dir() => found.unusable(format!("{of}address = file:{}: this is a folder", path.display())),
+        Ok(_) => {}
+    }
+}
+
+/// Two outputs that write to one file tear each other's lines.
+fn one_file(outputs: &[OutputConfig], found: &mut Found) {
+    let mut seen: Vec<(PathBuf, Option<(u64, u64)>, &str)> = Vec::new();
+    for o in outputs {
+        let Target::File(path) = &o.address else { continue };
+        let meta = fs::metadata(path).ok();
+        // A device, such as /dev/null, is no file of ours.
+        if meta.as_ref().is_some_and(|m| !m.is_file()) {
+            continue;
+        }
+        let inode = meta.map(|m| (m.dev(), m.ino()));
+        let whole = state_dir::whole(path);
+        match seen.iter().find(|(p, i, _)| *p == whole || i.is_some() && *i == inode) {
+            Some((_, _, other)) => found.error(format!(
+                "output {}: address = file:{}: output {other} writes to this file too: give each its own",
+                o.name,
+                path.display()
+            )),
+            None => seen.push((whole, inode, &o.name)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,119 @@
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::*;
+use crate::{config::Weight, decode::journal::Catalog};
+
+const PARTS: &str =
+    "state_dir = \"state\"\n[[source]]\nname = \"s\"\ntimezone = \"UTC\"\npath = \"day\"\nfollow = true\n";
+
+/// What is wrong with a configuration in a folder, for who asks.
+fn found(folder: &Path, text: &str, who: Who) -> Vec<String> {
+    let config = Config::parse(text, "agent.toml", folder, &Catalog::shipped().unwrap());
+    assert!(config.problems.iter().all(|p| p.weight == Weight::Warning), "{text}: {:?}", config.problems);
+    problems(&config, who).iter().map(Problem::to_string).collect()
+}
+
+#[track_caller]
+fn one(folder: &Path, text: &str, who: Who, starts: &str, says: &str) {
+    let all = found(folder, text, who);
+    assert!(all.len() == 1 && all[0].starts_with(starts) && all[0].contains(says), "{text}: {all:?}");
+}
+
+#[test]
+fn n9_a_source_without_a_timezone_is_warned_of() {
+    let dir = tempfile::tempdir().unwrap();
+    for who in [Who::Check, Who::Run] {
+        let text = PARTS.replace("timezone = \"UTC\"\n", "");
+        one(dir.path(), &text, who, "warning: source s: no timezone", "Europe/Berlin");
+        assert_eq!(found(dir.path(), PARTS, who), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn n10_files_that_cannot_be_used_are_said_before_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, mode| {
+        let path = dir.path().join(name);
+        fs::write(&path, "secret\n").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    write("open", 0o644);
+    write("private", 0o600);
+    let live = |password: &str| {
+        format!(
+            "[[source]]\nname = \"p\"\nkind = \"mapepire\"\ntimezone = \"UTC\"\naddress = \"h:1\"\nuser = \"U\"\npassword = \"{password}\"\n"
+        )
+    };
+    assert_eq!(found(dir.path(), &live("private"), Who::Check), Vec::<String>::new());
+    one(dir.path(), &live("open"), Who::Check, "error: source p: password: ", "others can read this password");
+    one(dir.path(), &live("open"), Who::Run, "warning: source p: password: ", "chmod 600");
+    one(dir.path(), &live("nowhere"), Who::Check, "error: source p: password = ", "nowhere: No such file");
+    let output = |rest: &str| format!("[[output]]\nname = \"o\"\n{rest}\n");
+    for (text, says) in [
+        (output("address = \"tls://h:1\"\ncert = \"nowhere\"\nkey = \"private\""), "cert = "),
+        (output("address = \"tls://h:1\"\nca = \"private\""), "holds no certificate"),
+        (output("address = \"file:nowhere/out\""), "the folder nowhere"),
+    ] {
+        let all = found(dir.path(), &text, Who::Check);
+        assert!(all.iter().any(|p| p.starts_with("error: output o: ") && p.contains(says)), "{text}: {all:?}");
+        let all = found(dir.path(), &text, Who::Run);
+        assert!(all.iter().any(|p| p.starts_with("warning: output o: ") && p.contains(says)), "{text}: {all:?}");
+    }
+    // This one is refused by a start too.
+    let open = output("address = \"tls://h:1\"\nkey = \"open\"\n");
+    assert!(found(dir.path(), &open, Who::Run)[0].starts_with("error: output o: key: "));
+}
+
+#[test]
+fn n10_two_outputs_never_write_to_one_file() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("out"), "").unwrap();
+    std::os::unix::fs::symlink(dir.path().join("out"), dir.path().join("link")).unwrap();
+    let two = |a: &str, b: &str| {
+        let at = dir.path().display();
+        format!(
+            "[[output]]\nname = \"a\"\naddress = \"file:{at}/{a}\"\n[[output]]\nname = \"b\"\naddress = \"file:{at}/{b}\"\n"
+        )
+    };
+    for (a, b) in [("out", "out"), ("new", "./new"), ("out", "link")] {
+        one(dir.path(), &two(a, b), Who::Run, "error: output b: ", "output a writes to this file too");
+    }
+    assert_eq!(found(dir.path(), &two("out", "other"), Who::Run), Vec::<String>::new());
+    let null = "[[output]]\nname = \"a\"\naddress = \"file:/dev/null\"\n[[output]]\nname = \"b\"\naddress = \"file:/dev/null\"\n";
+    assert_eq!(found(dir.path(), null, Who::Run), Vec::<String>::new());
+}
+
+#[test]
+fn n10_a_spool_smaller_than_its_reserve_is_none() {
+    let dir = tempfile::tempdir().unwrap();
+    one(dir.path(), "[spool]\nmax_size = \"1MiB\"\n", Who::Check, "error: spool.max_size", "reserve");
+    one(dir.path(), "[spool]\nmax_size = \"20MiB\"\n", Who::Check, "warning: spool.max_size", "1GiB");
+    assert_eq!(found(dir.path(), "[spool]\nmax_size = \"1GiB\"\n", Who::Check), Vec::<String>::new());
+}
+
+#[test]
+fn f02_a_line_longer_than_the_receiver_takes_names_its_setting() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = |address: &str, format: &str, size: &str| {
+        format!("[[output]]\nname = \"o\"\naddress = \"{address}\"\nformat = \"{format}\"\n{size}\n")
+    };
+    for (address, format, size, says) in [
+        ("tcp://h:1", "cef", "max_size = 8192", "maxMessageSize"),
+        ("tls://h:1", "syslog", "max_size = 8097", "8096 bytes"),
+        ("relp://h:1", "json", "max_size = 100000", "syslog-ng log-msg-size"),
+        ("tcp://h:1", "leef", "max_size = 8000", "Max TCP Syslog Payload Length"),
+    ] {
+        let text = output(address, format, size);
+        one(dir.path(), &text, Who::Check, "warning: output o: max_size = ", says);
+        assert_eq!(found(dir.path(), &text, Who::Run), Vec::<String>::new(), "{text}");
+    }
+    for format in Format::ALL {
+        assert!(format.default_max_size() <= RSYSLOG_SIZE, "{format:?}");
+        let most = format!("max_size = {}", format.default_max_size());
+        assert_eq!(found(dir.path(), &output("tcp://h:1", format.key(), &most), Who::Check), Vec::<String>::new());
+        assert_eq!(
+            found(dir.path(), &output("file:out", format.key(), "max_size = 99999"), Who::Check),
+            Vec::<String>::new()
+        );
+    }
+}
