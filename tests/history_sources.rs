@@ -6,7 +6,6 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Child,
-    thread,
     time::Duration,
 };
 
@@ -16,7 +15,7 @@ use support::{
 };
 use tempfile::TempDir;
 
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_secs(120);
 
 /// Messages or entries that are in a file: their sequence numbers.
 fn expected(input: &str, path: &Path) -> BTreeSet<u64> {
@@ -57,12 +56,19 @@ fn source(input: &str, rest: &str) -> String {
 
 /// A spool that is full soon: so that the file is read at the pace of the output, and an end comes in the middle of it.
 const TIGHT: &str = "[spool]\nmax_size = \"17MiB\"\n";
+/// The pace while it is to end in the middle: what is left then takes seconds, however busy the machine is.
+const PACE: &str = "meter.events_per_second = 1200\n";
 
 fn capture(input: &str, path: &Path, address: &str) -> String {
     let source = source(input, &format!("kind = \"capture\"\npath = \"{}\"", path.display()));
     format!(
-        "{source}[[output]]\nname = \"a\"\naddress = \"{address}\"\nformat = \"json\"\nmeter.events_per_second = 9000\nresend_window.seconds = 1\n{TIGHT}"
+        "{source}[[output]]\nname = \"a\"\naddress = \"{address}\"\nformat = \"json\"\n{PACE}resend_window.seconds = 1\n{TIGHT}"
     )
+}
+
+/// The rest as fast as it goes.
+fn unpaced(agent: &Agent, text: &str) {
+    agent.configure(&text.replace(PACE, ""));
 }
 
 fn kill(child: &mut Child) {
@@ -85,12 +91,14 @@ fn n2_kill_9_in_the_middle_of_a_file_loses_nothing_whatever_its_kind() {
         assert_eq!(want.len(), 8_000, "{input}");
         let receiver = Receiver::start();
         let address = format!("tcp://127.0.0.1:{}", receiver.port);
-        let agent = Agent::new(folder(), &capture(input, &path, &address));
+        let text = capture(input, &path, &address);
+        let agent = Agent::new(folder(), &text);
         for share in [10, 4, 2] {
             let mut child = agent.start();
             agent.wait("a part", SOON, || ids(&receiver.text()).len() >= want.len() / share);
             kill(&mut child);
         }
+        unpaced(&agent, &text);
         agent.ends(agent.start(), 0, SOON);
         let got: BTreeSet<u64> = ids(&receiver.text()).into_keys().collect();
         assert_eq!(got, want, "{input}: {}", agent.log());
@@ -107,13 +115,15 @@ fn n2_an_agent_that_is_stopped_in_the_middle_of_a_file_sends_each_message_once()
     let files = folder();
     for (input, path) in made(&files, 8_000, 2) {
         let want: BTreeMap<u64, u32> = expected(input, &path).into_iter().map(|n| (n, 1)).collect();
-        let agent = Agent::new(folder(), &capture(input, &path, "file:DIR/out"));
+        let text = capture(input, &path, "file:DIR/out");
+        let agent = Agent::new(folder(), &text);
         for share in [10, 4, 2] {
             let child = agent.start();
             agent.wait("a part", SOON, || ids(&agent.read("out")).len() >= want.len() / share);
             signal(&child, "TERM");
             agent.ends(child, 0, SOON);
         }
+        unpaced(&agent, &text);
         agent.ends(agent.start(), 0, SOON);
         // Stopped within the file, and each record read by one run.
         let read = read(&agent);
@@ -144,6 +154,7 @@ fn n2_an_agent_that_is_stopped_in_the_middle_of_a_file_of_a_folder_sends_each_me
         signal(&child, "TERM");
         agent.ends(child, 0, SOON);
     }
+    unpaced(&agent, &text);
     agent.ends(agent.start(), 0, SOON);
     let read = read(&agent);
     assert!(read.len() == 5 && read[0] < 8_000 && read.iter().sum::<u64>() == 12_000, "{input}: {read:?}");
@@ -195,6 +206,7 @@ fn deliver(agent: &Agent, name: &str, bytes: &[u8]) {
 fn n2_kill_9_while_files_arrive_loses_nothing_and_sends_no_file_again() {
     let files = folder();
     let days: Vec<_> = (1..4).map(|seed| made(&files, 4_000, seed)).collect();
+    let other = made(&files, 20, 4);
     for kind in 0..5 {
         let input = days[0][kind].0;
         let agent = watching(input, "follow = true");
@@ -203,24 +215,28 @@ fn n2_kill_9_while_files_arrive_loses_nothing_and_sends_no_file_again() {
         for (n, day) in days.iter().enumerate() {
             want.extend(expected(input, &day[kind].1));
             deliver(&agent, &format!("day{n}"), &fs::read(&day[kind].1).unwrap());
-            thread::sleep(Duration::from_millis(200 + 430 * n as u64));
+            // Before the file is looked at, when the first of it has arrived, and later.
+            agent.wait("some of it", SOON, || ids(&agent.read("out")).len() >= 1_500 * n);
             kill(&mut child);
             child = agent.start();
         }
         agent.wait("everything", SOON, || ids(&agent.read("out")).len() == want.len());
         signal(&child, "TERM");
         agent.ends(child, 0, SOON);
-        assert!(ids(&agent.read("out")).into_keys().eq(want), "{input}");
+        assert!(ids(&agent.read("out")).into_keys().eq(want.iter().copied()), "{input}");
         // Known again under other names, and after another start.
         let lines = agent.read("out").lines().count();
         for (n, day) in days.iter().enumerate() {
             deliver(&agent, &format!("again{n}"), &fs::read(&day[kind].1).unwrap());
         }
+        // Files come in the order of their names: when this one has arrived, the others were looked at.
+        let new = expected(input, &other[kind].1);
+        deliver(&agent, "other", &fs::read(&other[kind].1).unwrap());
         let child = agent.start();
-        thread::sleep(Duration::from_millis(2_500));
+        agent.wait("the new one", SOON, || ids(&agent.read("out")).len() == want.len() + new.len());
         signal(&child, "TERM");
         agent.ends(child, 0, SOON);
-        assert_eq!(agent.read("out").lines().count(), lines, "{input}: {}", agent.log());
+        assert_eq!(agent.read("out").lines().count(), lines + new.len(), "{input}: {}", agent.log());
     }
 }
 

@@ -20,7 +20,7 @@ use support::{
 };
 use tempfile::TempDir;
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(60);
 const OUTPUT: &str = "[[output]]\nname = \"a\"\naddress = \"file:DIR/out\"\nformat = \"json\"\n";
 
 fn source(listen: &str, rest: &str) -> String {
@@ -39,7 +39,8 @@ fn send(agent: &Agent, to: &str, rest: &[&str]) -> Child {
     let tool = peers::checkout().join("tests/tools/stream_sender.py");
     let capture = agent.dir.path().join("day.stream");
     let mut command = Command::new("python3");
-    command.arg(tool).arg(capture).arg(to).args(rest).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.arg(tool).arg(capture).arg(to).args(rest);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.spawn().unwrap()
 }
 
@@ -93,15 +94,18 @@ fn n2_kill_9_of_the_agent_loses_no_record_of_a_sender() {
     let port = free_port();
     let agent = Agent::new(dir, &format!("{}{OUTPUT}", source(&format!("tcp://127.0.0.1:{port}"), "")));
     let mut child = agent.start();
-    let sender = send(&agent, &format!("tcp://127.0.0.1:{port}"), &["--pause", "0.03"]);
+    let mut sender = send(&agent, &format!("tcp://127.0.0.1:{port}"), &["--allow", "1200"]);
+    let mut more = sender.stdin.take().unwrap();
+    // Killed when the first of each share have arrived; the sender gets the next share when the agent is there again.
     for round in 0..4 {
-        thread::sleep(Duration::from_millis(250 + round * 90));
+        agent.wait("a share", SOON, || ids(&agent.read("out")).len() > round * 1_200);
         child.kill().unwrap();
         child.wait().unwrap();
         child = agent.start();
+        more.write_all(b"\n").unwrap();
     }
     let (greetings, _) = sent(sender);
-    assert!(greetings.lines().count() >= 3, "{greetings}");
+    assert!(greetings.lines().count() >= 5, "{greetings}");
     agent.wait("everything", SOON, || ids(&agent.read("out")).len() == 6_000);
     stop(&agent, child);
     nothing_lost(&made, &ids(&agent.read("out")));

@@ -3,10 +3,12 @@
 until it is acknowledged, and begins again behind what was when the connection breaks. Shares no code with the product.
 
     stream_sender.py CAPTURE tcp://HOST:PORT | unix:PATH | tls://HOST:PORT [--ca F --cert F --key F] [--pause SECONDS] [--break-after N]
+        [--allow N]
 
 Prints the greeting of every connection; ends when everything is acknowledged. --pause waits after every hundred records, --break-after
-closes the first connection after so many records, in the middle of the next one."""
-import argparse, select, socket, ssl, struct, sys, time
+closes the first connection after so many records, in the middle of the next one; --allow sends so many, and so many more for each line that
+comes on standard input."""
+import argparse, os, select, socket, ssl, struct, sys, time
 
 p = argparse.ArgumentParser()
 p.add_argument("capture")
@@ -16,6 +18,7 @@ p.add_argument("--cert")
 p.add_argument("--key")
 p.add_argument("--pause", type=float, default=0)
 p.add_argument("--break-after", type=int)
+p.add_argument("--allow", type=int)
 a = p.parse_args()
 data = open(a.capture, "rb").read()
 records, at = [], 0
@@ -52,7 +55,7 @@ def exactly(s, n):
     return got
 
 
-done, deadline = 0, time.monotonic() + 60
+done, deadline, allowed = 0, time.monotonic() + 300, a.allow or len(records)
 while done < len(records):
     if time.monotonic() > deadline:
         sys.exit(f"{done} of {len(records)} acknowledged")
@@ -62,11 +65,15 @@ while done < len(records):
         base, sent = done, done
         while done < len(records):
             pending = isinstance(s, ssl.SSLSocket) and s.pending()
-            room = sent < len(records) and sent - done < 5000
-            readable, writable, _ = ([s], [], []) if pending else select.select([s], [s] if room else [], [], 20)
+            room = sent < min(len(records), allowed) and sent - done < 5000
+            asked = [s] + [0] * (allowed < len(records))
+            readable, writable, _ = ([s], [], []) if pending else select.select(asked, [s] if room else [], [], 60)
             if not readable and not writable:
-                raise OSError("nothing for 20 s")
-            if readable:
+                raise OSError("nothing for 60 s")
+            if 0 in readable:
+                lines = os.read(0, 4096)
+                allowed = allowed + lines.count(b"\n") * a.allow if lines else len(records)
+            if s in readable:
                 done = base + struct.unpack(">Q", exactly(s, 8))[0]
             if writable:
                 if a.break_after and sent >= a.break_after:
