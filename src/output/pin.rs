@@ -1,8 +1,16 @@
 //! Pins: one certificate known by the SHA-256 of its DER form (RFC 5425, section 4.2.2), and certificates in words.
 use std::{fmt, fs, str::FromStr};
 
-use rustls::pki_types::{CertificateDer, pem::PemObject};
-use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+use rustls::{
+    CertificateError, DigitallySignedStruct, Error,
+    client::danger::HandshakeSignatureValid,
+    crypto::WebPkiSupportedAlgorithms,
+    pki_types::{CertificateDer, SignatureVerificationAlgorithm, pem::PemObject},
+};
+use x509_parser::{
+    asn1_rs::Sequence,
+    prelude::{FromDer, GeneralName, X509Certificate},
+};
 
 /// A certificate's fingerprint: `sha256:` and 64 hexadecimal digits, colons between bytes allowed.
 #[derive(Clone, PartialEq, Eq)]
@@ -78,6 +86,32 @@ impl FromStr for Pin {
             *b = u8::from_str_radix(two, 16).map_err(|_| wrong())?;
         }
         Ok(Pin(bytes))
+    }
+}
+
+/// Checks a handshake signature with nothing but the key of a certificate: one that is trusted by itself needs to be no more
+/// than a key, so that certificates of version 1 and others that rustls does not read as such can be pinned.
+pub fn verify_by_key(
+    message: &[u8],
+    cert: &CertificateDer<'_>,
+    dss: &DigitallySignedStruct,
+    algorithms: &WebPkiSupportedAlgorithms,
+) -> Result<HandshakeSignatureValid, Error> {
+    let bad = || Error::InvalidCertificate(CertificateError::BadEncoding);
+    let (_, x) = X509Certificate::from_der(cert).map_err(|_| bad())?;
+    let key = x.public_key();
+    // The identifier without its SEQUENCE, as the algorithms have theirs.
+    let (_, whole) = Sequence::from_der(key.raw).map_err(|_| bad())?;
+    let (_, id) = Sequence::from_der(&whole.content).map_err(|_| bad())?;
+    let of_scheme =
+        algorithms.mapping.iter().filter(|(scheme, _)| *scheme == dss.scheme).flat_map(|(_, all)| all.iter());
+    let fits = |a: &&&dyn SignatureVerificationAlgorithm| a.public_key_alg_id().as_ref() == id.content.as_ref();
+    let mut verified =
+        of_scheme.filter(fits).map(|a| a.verify_signature(&key.subject_public_key.data, message, dss.signature()));
+    if verified.any(|v| v.is_ok()) {
+        Ok(HandshakeSignatureValid::assertion())
+    } else {
+        Err(Error::InvalidCertificate(CertificateError::BadSignature))
     }
 }
 

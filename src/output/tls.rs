@@ -23,7 +23,7 @@ use super::{
     Address, OutputError,
     dial::Dial,
     pem::Pem,
-    pin::{Pin, describe, has_names},
+    pin::{Pin, describe, has_names, verify_by_key},
     wait::{Wait, is_wait},
 };
 
@@ -62,7 +62,10 @@ pub fn connect(
         .map_err(|_| OutputError::TlsOptions(format!("{name:?} is no host name: give --server-name")))?;
     let mut conn =
         ClientConnection::new(Arc::new(config), server_name).map_err(|e| OutputError::TlsOptions(e.to_string()))?;
-    let fail = |e: io::Error| OutputError::Handshake { to: address.to_string(), reason: reason(&e, name, &seen) };
+    let fail = |e: io::Error| OutputError::Handshake {
+        to: address.to_string(),
+        reason: reason(&e, name, options.pin.is_some(), &seen),
+    };
     shake_hands(&mut conn, &mut socket, wait).map_err(fail)?;
     let mut stream = StreamOwned::new(conn, socket);
     // Under TLS 1.3 a server refuses a client, or its missing certificate, after our side of the handshake is done:
@@ -109,7 +112,7 @@ pub fn pending_refusal(stream: &mut TlsStream) -> Option<String> {
 
 /// What ended a connection that was made.
 pub fn in_words(e: Error) -> String {
-    reason(&io::Error::other(e), "", &Seen::default())
+    reason(&io::Error::other(e), "", false, &Seen::default())
 }
 
 /// The certificate that the server showed.
@@ -163,7 +166,7 @@ pub fn look(address: &Address, server_name: Option<&str>) -> Result<CertificateD
     let mut conn = ClientConnection::new(Arc::new(config), server_name).map_err(|e| fail(e.to_string()))?;
     let last = match shake_hands(&mut conn, &mut socket, &dial.wait()) {
         Ok(()) => String::from("the receiver showed no certificate"),
-        Err(e) => reason(&e, name, &seen),
+        Err(e) => reason(&e, name, false, &seen),
     };
     seen.lock().ok().and_then(|s| s.clone()).ok_or_else(|| fail(last))
 }
@@ -207,6 +210,25 @@ struct Verifier {
     seen: Seen,
 }
 
+impl Verifier {
+    /// A certificate that nobody has to have signed counts by its key where rustls cannot read it (version 1).
+    fn by_key_too(
+        &self,
+        found: Result<HandshakeSignatureValid, Error>,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let unread = matches!(&found, Err(Error::InvalidCertificate(e)) if *e != CertificateError::BadSignature);
+        match self.trust {
+            Trust::Pinned(_) | Trust::Anybody if unread => {
+                verify_by_key(message, cert, dss, &self.provider.signature_verification_algorithms)
+            }
+            _ => found,
+        }
+    }
+}
+
 impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
@@ -234,7 +256,8 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+        let algorithms = &self.provider.signature_verification_algorithms;
+        self.by_key_too(verify_tls12_signature(message, cert, dss, algorithms), message, cert, dss)
     }
 
     fn verify_tls13_signature(
@@ -243,7 +266,8 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+        let algorithms = &self.provider.signature_verification_algorithms;
+        self.by_key_too(verify_tls13_signature(message, cert, dss, algorithms), message, cert, dss)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -252,9 +276,15 @@ impl ServerCertVerifier for Verifier {
 }
 
 /// Which certificate, which name and why.
-fn reason(e: &io::Error, name: &str, seen: &Seen) -> String {
+fn reason(e: &io::Error, name: &str, pinned: bool, seen: &Seen) -> String {
     let tls = e.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
     let why = match tls {
+        // Whoever gave the pin is not told to give it.
+        Some(Error::InvalidCertificate(e)) if pinned && *e != CertificateError::ApplicationVerificationFailure => {
+            format!(
+                "it is the one that --pin names, but the receiver does not prove to have its key ({e:?}): look at the key that the receiver uses"
+            )
+        }
         // A bad signature is that of another authority with the same name: one that was made anew.
         Some(Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature)) => {
             "no trusted CA signed it: give its CA with --ca, or trust this one certificate with --pin".to_owned()

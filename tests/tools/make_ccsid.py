@@ -35,8 +35,9 @@ SHIFTS = (0x0E, 0x0F)
 
 SINGLE = [37, 273, 277, 278, 280, 284, 285, 297, 420, 424, 500, 838, 870, 871, 875, 880, 905, 1025, 1026, 1047, 1112,
           1122, 1123, *range(1140, 1150), *range(1153, 1159), 1160, 1164]
-# A mixed CCSID and the double-byte CCSID inside it: 930 and 939 share one.
-MIXED = {930: 300, 933: 834, 935: 837, 937: 835, 939: 300, 1364: 4930, 1388: 4933, 1399: 16684}
+# A mixed CCSID and the double-byte CCSID inside it: some share one. 5026 and 5035 are read with the tables of 930 and 939, and 290
+# and 1027 with their single bytes (src/decode/ebcdic/catalogue.rs): iconv's IBM290 is another, older table with full-width kana.
+MIXED = {930: 300, 933: 834, 935: 837, 937: 835, 939: 300, 1364: 4930, 1371: 9027, 1388: 4933, 1390: 16684, 1399: 16684}
 
 BOTH = "jt400 and the JDK agree"
 IBM_880 = "jt400, and IBM's published table 880 (ICU ibm-880_P100-1995)"
@@ -58,6 +59,7 @@ DECISIONS = {
     "1026": {0x9D: (0xB8, BOTH), 0xBC: (0xAF, BOTH)},
     "1399": {cell: (0xFFFD, SUB_MARK) for cell in bytes.fromhex(
         "416A8090CACBCCCDCECFDADBDCDDDEDFEAEBECEDEEEFFAFBFCFDFE")},
+    "1390": {cell: (0xFFFD, SUB_MARK) for cell in bytes.fromhex("57596A9CCACBCCCDCECFDADBDCDDDEDFEAEBECEDEEEFFAFBFCFDFE")},
     "dbcs-300": {0x4260: (0xFF0D, BOTH + " in 939; the JDK's 930 keeps U+2212, but 930 and 939 share CCSID 300"),
                  0x426A: (0xFFE4, BOTH), 0x43A1: (0xFF5E, BOTH), 0x444A: (0x2015, BOTH), 0x447C: (0x2225, BOTH)},
 }

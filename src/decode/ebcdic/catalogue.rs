@@ -4,7 +4,8 @@
 //! mean, which the tables in `formats/ccsid/` say themselves.
 //!
 //! Invariants: the list is ascending; a table is read when first asked for and kept for the life of
-//! the process; 930 and 939 share the one table of CCSID 300; every committed table is readable (a
+//! the process; mixed CCSIDs of one double-byte set share its table, and 5026, 5035, 290 and 1027 are read with the
+//! tables of 930 and 939, whose code pages they are; every committed table is readable (a
 //! test reads them all), so `None` means an unknown number.
 
 use super::double_byte::DoubleByte;
@@ -87,13 +88,15 @@ macro_rules! table {
     };
 }
 
-/// The list of CCSIDs, each with the double-byte table of a mixed one.
+/// The list of CCSIDs, each with the one whose single-byte table it has, where that is not its own, and the double-byte table of a mixed one.
 macro_rules! catalogue {
-    ($($number:literal $(+ $double:ident)?),+ $(,)?) => {
+    ($($number:literal $(= $like:literal)? $(+ $double:ident)?),+ $(,)?) => {
         const NUMBERS: [u16; [$($number),+].len()] = [$($number),+];
         static ENTRIES: [Entry; NUMBERS.len()] =
-            [$(Entry::new($number, table!($number), catalogue!(@double $($double)?))),+];
+            [$(Entry::new($number, catalogue!(@table $number $($like)?), catalogue!(@double $($double)?))),+];
     };
+    (@table $number:literal) => { table!($number) };
+    (@table $number:literal $like:literal) => { table!($like) };
     (@double) => { None };
     (@double $double:ident) => { Some(&$double) };
 }
@@ -104,12 +107,13 @@ static DBCS_835: Double = Double::new(table!("dbcs-835"));
 static DBCS_837: Double = Double::new(table!("dbcs-837"));
 static DBCS_4930: Double = Double::new(table!("dbcs-4930"));
 static DBCS_4933: Double = Double::new(table!("dbcs-4933"));
+static DBCS_9027: Double = Double::new(table!("dbcs-9027"));
 static DBCS_16684: Double = Double::new(table!("dbcs-16684"));
 
 catalogue! {
-    37, 273, 277, 278, 280, 284, 285, 297, 420, 424, 500, 838, 870, 871, 875, 880, 905,
+    37, 273, 277, 278, 280, 284, 285, 290 = 930, 297, 420, 424, 500, 838, 870, 871, 875, 880, 905,
     930 + DBCS_300, 933 + DBCS_834, 935 + DBCS_837, 937 + DBCS_835, 939 + DBCS_300, 1025, 1026,
-    1047, 1112, 1122, 1123, 1140, 1141, 1142, 1143, 1144, 1145, 1146, 1147, 1148, 1149, 1153,
-    1154, 1155, 1156, 1157, 1158, 1160, 1164, 1364 + DBCS_4930, 1388 + DBCS_4933,
-    1399 + DBCS_16684,
+    1027 = 939, 1047, 1112, 1122, 1123, 1140, 1141, 1142, 1143, 1144, 1145, 1146, 1147, 1148, 1149, 1153,
+    1154, 1155, 1156, 1157, 1158, 1160, 1164, 1364 + DBCS_4930, 1371 + DBCS_9027, 1388 + DBCS_4933,
+    1390 + DBCS_16684, 1399 + DBCS_16684, 5026 = 930 + DBCS_300, 5035 = 939 + DBCS_300,
 }

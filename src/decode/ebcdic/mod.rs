@@ -28,6 +28,7 @@ mod encoding;
 mod single_byte;
 #[cfg(test)]
 mod tests;
+mod unsupported;
 
 use std::fmt;
 
@@ -104,12 +105,10 @@ impl Charset {
         self.ccsid
     }
 
-    /// The EBCDIC character set of a CCSID, or a sentence that says which there are.
+    /// The EBCDIC character set of a CCSID, or a sentence that says what to give instead.
     pub fn ebcdic(ccsid: u16) -> Result<&'static Self, String> {
-        Charset::of(Ccsid(ccsid)).filter(|_| SUPPORTED.contains(&ccsid)).ok_or_else(|| {
-            let known: Vec<String> = SUPPORTED.iter().map(u16::to_string).collect();
-            format!("not an EBCDIC CCSID that is supported; known are {}", known.join(", "))
-        })
+        let found = Charset::of(Ccsid(ccsid)).filter(|_| SUPPORTED.contains(&ccsid));
+        found.ok_or_else(|| unsupported::advice(ccsid))
     }
 
     /// The bytes of a system, receiver or profile name: 1 to 10 of them.

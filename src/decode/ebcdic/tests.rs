@@ -28,16 +28,31 @@ pub(super) fn every() -> impl Iterator<Item = &'static Charset> {
 #[test]
 fn every_supported_ccsid_has_a_table_that_reads() {
     assert!(SUPPORTED.is_sorted());
-    assert_eq!(SUPPORTED.len(), 49);
+    assert_eq!(SUPPORTED.len(), 55);
     for ccsid in SUPPORTED {
         assert_eq!(of(*ccsid).ccsid(), Ccsid(*ccsid));
         assert!(of(*ccsid).single_byte().is_some());
     }
     let mixed = SUPPORTED.iter().filter(|c| of(**c).kind() == Kind::Mixed);
-    assert!(mixed.eq(&[930, 933, 935, 937, 939, 1364, 1388, 1399]));
+    assert!(mixed.eq(&[930, 933, 935, 937, 939, 1364, 1371, 1388, 1390, 1399, 5026, 5035]));
     assert_eq!(of(13488).kind(), Kind::Utf16Be);
     assert_eq!(of(1208).kind(), Kind::Utf8);
     assert_eq!(Ccsid(37).to_string(), "37");
+}
+
+#[test]
+fn f14_the_names_of_the_trade_for_japanese_are_known() {
+    for (ccsid, like) in [(5026, 930), (5035, 939)] {
+        let bytes = b"\xC1\x0E\x45\x62\x45\x66\x0F\x81\x62";
+        assert_eq!(of(ccsid).decode_string(bytes), of(like).decode_string(bytes), "{ccsid}");
+        assert_eq!(of(ccsid).ccsid(), Ccsid(ccsid));
+    }
+    // Katakana where 930 has them, small letters where 939 has them; no shifts.
+    assert_eq!(of(290).decode_string(b"\xC1\x81\x62"), "A\u{FF71}a");
+    assert_eq!(of(1027).decode_string(b"\xC1\x81"), "Aa");
+    assert_eq!(of(290).kind(), Kind::SingleByte);
+    assert_eq!(of(1390).decode_string(b"\xC1\x0E\x45\x62\x0F"), "A日");
+    assert_eq!(of(1371).decode_string(b"\xC1\x0E\x47\xA2\x0F"), "A€");
 }
 
 #[test]
