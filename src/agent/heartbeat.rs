@@ -37,6 +37,11 @@ impl Heartbeat {
         due
     }
 
+    /// How long until it is time; `None` for never.
+    pub fn due_in(&self) -> Option<Duration> {
+        (!self.every.is_zero()).then(|| self.every.saturating_sub(self.last.elapsed()))
+    }
+
     /// What there is to say, a notice for each source.
     pub fn notices(&self, output: &OutputConfig, orders: &Orders, counters: &Counters) -> Vec<Notice> {
         let shared = &orders.shared;

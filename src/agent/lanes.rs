@@ -56,16 +56,12 @@ pub struct Lanes<'a> {
     reading: [Reading; Lane::COUNT],
     /// Lanes that an event can be in.
     there: [bool; Lane::COUNT],
-    /// The lane of notices.
-    notices: Lane,
     recent: VecDeque<Arc<Looked>>,
     known: BTreeMap<i64, Counts>,
     /// Up to here the events that go nowhere are counted.
     counted: Cursor,
     /// Events of the batch of `counted` that were counted before.
     before: Counts,
-    /// Where notices stand in for what cannot be read: the cursors behind them, in order.
-    stand_ins: VecDeque<Cursor>,
     /// Why events cannot be read, as far as that was told.
     told: BTreeSet<String>,
     last: i64,
@@ -83,12 +79,10 @@ impl<'a> Lanes<'a> {
             readers: Readers::new(config, orders, notices),
             reading: Default::default(),
             there: [first, first && budget, true, budget],
-            notices,
             recent: VecDeque::new(),
             known: BTreeMap::new(),
             counted: Cursor::default(),
             before: Counts::default(),
-            stand_ins: VecDeque::new(),
             told: BTreeSet::new(),
             last: 0,
         };
@@ -99,7 +93,6 @@ impl<'a> Lanes<'a> {
 
     /// All lanes read from what is not acknowledged.
     pub fn rewind(&mut self) {
-        self.stand_ins.clear();
         for lane in Lane::ALL {
             let next = self.orders.shared.spool.cursor(&self.config.name, lane);
             if let Some(reading) = self.reading.get_mut(lane.index()) {
@@ -168,18 +161,6 @@ impl<'a> Lanes<'a> {
         sum
     }
 
-    /// How many of the lines that are delivered up to a place were notices in the place of what cannot be read, since the last
-    /// call. They are no events.
-    pub fn take_stand_ins(&mut self, to: Cursor) -> u64 {
-        let passed = self.stand_ins.iter().take_while(|c| **c <= to).count();
-        self.stand_ins.drain(..passed).count() as u64
-    }
-
-    /// The lane of notices.
-    pub fn notices(&self) -> Lane {
-        self.notices
-    }
-
     /// The lane whose event is next, if there is one: those that go first before the others, and of two lanes the one
     /// whose event was read first. With `spent`, only lanes that pass a spent daily budget.
     pub fn next(&mut self, spent: bool) -> anyhow::Result<Next> {
@@ -232,11 +213,14 @@ impl<'a> Lanes<'a> {
         let next = Cursor { event: reading.next.event + 1, ..reading.next };
         if let Some(looked) = &reading.looked {
             self.readers.encode(looked, reading.next.event, line)?;
-            if looked.is_stand_in(reading.next.event) && self.stand_ins.back() != Some(&next) {
-                self.stand_ins.push_back(next);
-            }
         }
         Ok(next)
+    }
+
+    /// Whether the next event of a lane is a notice of the agent, or one in the place of what cannot be read.
+    pub fn is_notice(&self, lane: Lane) -> bool {
+        let Some(Reading { next, looked: Some(looked), .. }) = self.reading.get(lane.index()) else { return false };
+        looked.is_stand_in(next.event) || looked.batch.event(next.event).is_some_and(|stored| stored.is_notice)
     }
 
     /// The next event of a lane is taken.

@@ -35,12 +35,17 @@ pub enum Link {
     Sink(Box<Written>),
 }
 
-/// A link whose lines are done when they are written.
+/// A link whose lines are done when they are written; in a file when they are on the disk.
 pub struct Written {
     sink: Sink,
     target: Target,
     dial: Dial,
     taken: u64,
+    /// Lines that are done, and when the file was last synced.
+    done: u64,
+    synced: Instant,
+    /// How often the file was begun anew.
+    anew: u64,
     /// How often the name is looked up again, and when that was.
     renew: Duration,
     renewed: Instant,
@@ -55,6 +60,8 @@ pub struct Written {
 
 /// How long a look-up may hold up datagrams; what comes later is used by the next one.
 const LOOK_UP: Duration = Duration::from_millis(100);
+/// How often what is written to a file is made to be on the disk.
+const SYNC: Duration = Duration::from_millis(500);
 
 impl Link {
     /// Connects.
@@ -71,6 +78,9 @@ impl Link {
                 target: target.clone(),
                 dial: dial.clone(),
                 taken: 0,
+                done: 0,
+                synced: Instant::now(),
+                anew: 0,
                 renew: o.failback_interval,
                 renewed: Instant::now(),
                 refused: 0,
@@ -86,7 +96,8 @@ impl Link {
     pub fn notes(&mut self) -> Vec<String> {
         match self {
             Link::Sink(w) => std::mem::take(&mut w.notes),
-            Link::Stream(_) | Link::Relp(..) => Vec::new(),
+            Link::Stream(s) => s.note().into_iter().collect(),
+            Link::Relp(..) => Vec::new(),
         }
     }
 
@@ -130,19 +141,58 @@ impl Link {
     }
 
     /// Lets the events leave the window that are done.
-    pub fn pass(&mut self, window: &mut Window, rules: Rules, now: Duration) -> Moved {
+    pub fn pass(&mut self, window: &mut Window, rules: Rules, now: Duration) -> Result<Moved, OutputError> {
         match self {
-            Link::Stream(s) => window.pass(rules, s.written(), now),
+            Link::Stream(s) => {
+                let acknowledged = s.acknowledged();
+                let oldest = s.outstanding().map(|at| now.saturating_sub(at.elapsed()));
+                window.see(acknowledged, oldest, now);
+                Ok(window.pass(rules))
+            }
             // Lines are numbered from 0 on each connection.
-            Link::Relp(s, ..) => window.acknowledge(s.acknowledged().map_or(0, |id| id + 1)),
-            Link::Sink(w) => window.acknowledge(w.taken - w.sink.waiting().min(w.taken)),
+            Link::Relp(s, ..) => Ok(window.acknowledge(s.acknowledged().map_or(0, |id| id + 1))),
+            Link::Sink(w) => Ok(window.acknowledge(w.done()?)),
         }
     }
 
-    /// Ends the connection. `true` when everything that was taken has arrived.
+    /// When [`pass`](Self::pass) may have something new, though nothing else happens; `None` when that is not known.
+    pub fn settles_in(&self, window: &Window, rules: Rules) -> Option<Duration> {
+        match self {
+            Link::Stream(_) => window.next_in(rules),
+            Link::Relp(..) => None,
+            Link::Sink(w) => w.sink.is_dirty().then(|| SYNC.saturating_sub(w.synced.elapsed())),
+        }
+    }
+
+    /// Datagrams that are known to be lost.
+    pub fn refused(&self) -> u64 {
+        match self {
+            Link::Sink(w) => w.sink.refused(),
+            Link::Stream(_) | Link::Relp(..) => 0,
+        }
+    }
+
+    /// Grows while the receiver takes or answers something.
+    pub fn progress(&self) -> u64 {
+        match self {
+            Link::Stream(s) => s.progress(),
+            Link::Relp(s, ..) => s.acknowledged().unwrap_or(0),
+            Link::Sink(_) => 0,
+        }
+    }
+
+    /// Whether our side of it is closed: nothing more is written.
+    pub fn is_shut(&self) -> bool {
+        match self {
+            Link::Stream(s) => s.is_shut(),
+            Link::Relp(..) | Link::Sink(_) => true,
+        }
+    }
+
+    /// Ends the connection: a step of it, to be repeated until it is `true`. Then everything that was taken has arrived.
     pub fn finish(&mut self, at_most: Duration) -> Result<bool, OutputError> {
         match self {
-            Link::Stream(s) => s.finish(at_most),
+            Link::Stream(s) => s.finish(),
             Link::Relp(s, _, name) => s.close(at_most).map(|()| true).map_err(|e| failed(name, e)),
             Link::Sink(w) => {
                 let finished = w.sink.finish();
@@ -154,8 +204,26 @@ impl Link {
 }
 
 impl Written {
-    /// Counts what was refused since the last look, tells when that begins and ends, and follows a name to another address.
+    /// Lines that are done.
+    fn done(&mut self) -> Result<u64, OutputError> {
+        if self.sink.is_dirty() && self.synced.elapsed() >= SYNC {
+            self.sink.sync()?;
+            self.synced = Instant::now();
+        }
+        if !self.sink.is_dirty() {
+            self.done = self.taken.saturating_sub(self.sink.waiting());
+        }
+        Ok(self.done)
+    }
+
+    /// Counts what was refused since the last look, tells when that begins and ends, and follows a name to another address,
+    /// or to another file.
     fn look(&mut self) -> Result<(), OutputError> {
+        self.sink.look()?;
+        let anew = self.sink.renewed();
+        if std::mem::replace(&mut self.anew, anew) != anew {
+            self.notes.push(format!("{}: the file went by another name: it is begun anew", self.target));
+        }
         let refused = self.sink.refused();
         let more = refused > self.refused;
         self.refused = refused;

@@ -74,8 +74,10 @@ const SOURCE: [Figure<SourceTotals>; 6] = [
     ("spooled_total", "counter", "Entries spooled", |s| s.spooled),
     ("gaps_total", "counter", "Gaps seen: entries may be missing", |s| s.gaps),
 ];
-const OUTPUT: [Figure<OutputTotals>; 5] = [
-    ("sent_total", "counter", "Events delivered", |o| o.sent),
+const OUTPUT: [Figure<OutputTotals>; 7] = [
+    ("sent_total", "counter", "Entries delivered", |o| o.sent),
+    ("refused_total", "counter", "Entries whose datagrams nobody took: lost", |o| o.refused),
+    ("notices_total", "counter", "Events of the agent itself that were delivered", |o| o.notices),
     ("filtered_total", "counter", "Events dropped by the filter of the output", |o| o.filtered),
     ("unreadable_total", "counter", "Stored events that cannot be read again", |o| o.unreadable),
     ("resent_total", "counter", "Events sent once more", |o| o.resent),

@@ -25,8 +25,7 @@ use std::{
         Arc, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
     },
-    thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use report::Stats;
@@ -59,6 +58,8 @@ pub struct Shared {
     failed: AtomicBool,
     /// No source will read any more.
     sources_ended: AtomicBool,
+    /// Nothing more comes, and every output has read all there is: they may end.
+    ending: AtomicBool,
     began: Instant,
     /// The hash of the configuration in force.
     configuration: RwLock<String>,
@@ -108,6 +109,7 @@ impl Shared {
             stop_now: AtomicBool::new(false),
             failed: AtomicBool::new(false),
             sources_ended: AtomicBool::new(false),
+            ending: AtomicBool::new(false),
             began: Instant::now(),
             configuration: RwLock::default(),
             reports: RwLock::default(),
@@ -117,6 +119,11 @@ impl Shared {
     /// Whether every source has ended: then nothing more comes into the spool.
     fn sources_ended(&self) -> bool {
         self.sources_ended.load(Ordering::SeqCst)
+    }
+
+    /// Whether outputs that have delivered everything are to end. The supervisor decides: a reload may bring more events.
+    fn ending(&self) -> bool {
+        self.ending.load(Ordering::SeqCst)
     }
 
     /// The agent cannot go on with its state: it ends in good order, with an error, and the next start sees what is to be
@@ -153,13 +160,5 @@ impl Orders {
     /// Whether to end at once.
     fn must_stop(&self) -> bool {
         self.shared.stop_now.load(Ordering::Relaxed)
-    }
-
-    /// Waits, but not into the end.
-    fn pause(&self, wait: Duration) {
-        let end = Instant::now() + wait;
-        while !self.must_stop() && !self.stopping() && Instant::now() < end {
-            thread::sleep(Duration::from_millis(50).min(end.saturating_duration_since(Instant::now())));
-        }
     }
 }

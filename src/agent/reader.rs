@@ -142,6 +142,7 @@ impl<'a> Readers<'a> {
     /// Lines are at most so long from now on.
     pub fn shorten(&mut self, limit: usize) {
         self.longest = Some(limit);
+        self.settings.max_size = self.settings.max_size.min(limit);
         for reader in self.readers.values_mut() {
             reader.back.encoder.shorten(limit);
         }

@@ -67,11 +67,15 @@ pub struct SourceTotals {
     pub gaps: u64,
 }
 
-/// What an output did. spooled and gaps of all sources = sent + filtered + unreadable + waiting; `resent` apart.
+/// What an output did. Of entries: spooled = sent + refused + filtered + unreadable + waiting; `resent` and `notices` apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OutputTotals {
-    /// Events delivered.
+    /// Entries delivered.
     pub sent: u64,
+    /// Entries whose datagrams are known to be lost.
+    pub refused: u64,
+    /// The agent's own events that were delivered.
+    pub notices: u64,
     /// Events that its filter dropped.
     pub filtered: u64,
     /// Events that are stored and cannot be seen as entries again.
@@ -195,6 +199,7 @@ impl Supervisor {
         self.shared.spool.set_max_size(config.spool_max_size.unwrap_or(SpoolOptions::MAX_SIZE));
         config.hash.clone_into(&mut self.shared.configuration.write().unwrap_or_else(PoisonError::into_inner));
         // One that waits for this is started again, though nothing that it depends on has changed here.
+        self.shared.spool.wake();
         for unit in self.sources.iter_mut().filter(|u| u.report.halted.load(Ordering::SeqCst)) {
             unit.print.clear();
         }
@@ -206,6 +211,10 @@ impl Supervisor {
         let (shared, setup) = (self.shared.clone(), self.setup.clone());
         let stopping = shared.stop.load(Ordering::Relaxed);
         // Outputs first: what a source reads is kept for those that are known.
+        if !stopping && !shared.ending() {
+            // One that has ended meanwhile has more to do.
+            self.outputs.retain(|u| !u.thread.is_finished());
+        }
         reconcile(&mut self.outputs, &self.wanted_outputs, stopping, |w| {
             shared.spool.register(&w.name, w.config.from, &prints::lanes(&w.config, &setup, &shared.catalog));
             start(w, &shared, &setup, shared.stats.output(&w.name), worker::run)
@@ -220,7 +229,12 @@ impl Supervisor {
         let missing =
             self.wanted_sources.iter().any(|w| !self.sources.iter().any(|u| u.name == w.name && u.print == w.print));
         let ended = self.sources.iter().all(|u| u.report.ended.load(Ordering::SeqCst)) && (!missing || stopping);
-        shared.sources_ended.store(ended, Ordering::SeqCst);
+        let before = shared.sources_ended.swap(ended, Ordering::SeqCst);
+        // An output that has delivered everything goes on until all have: a reload may bring more.
+        let ending = ended && self.outputs.iter().all(|u| u.report.caught_up.load(Ordering::SeqCst));
+        if shared.ending.swap(ending, Ordering::SeqCst) != ending || before != ended {
+            shared.spool.wake();
+        }
     }
 
     /// Nothing runs any more, and nothing is to be started.
@@ -259,6 +273,8 @@ impl Supervisor {
             let waiting = self.shared.spool.waiting(&name).values().map(|w| w.events).sum();
             let totals = OutputTotals {
                 sent: load(&c.sent),
+                refused: load(&c.refused),
+                notices: load(&c.notices),
                 filtered: load(&c.filtered),
                 unreadable: load(&c.unreadable),
                 resent: load(&c.resent),

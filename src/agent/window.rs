@@ -1,6 +1,9 @@
-//! What was sent and is not known to have arrived. Plain TCP and TLS acknowledge nothing: an event leaves the window when
-//! enough was sent after it, or enough time passed since, for it to have left the buffers on the way; never while it is
-//! not written. What the receiver acknowledges (RELP) leaves it by that.
+//! What was sent and is not known to have arrived. Plain TCP and TLS acknowledge nothing, but the peer's system does: an event
+//! that it has acknowledged leaves the window when enough was acknowledged after it, or enough time passed since, for the
+//! receiver to have read it; never before. What the receiver acknowledges (RELP) leaves it by that.
+//!
+//! Age is time in which the receiver could read: while something waits for longer than [`STALL`] to be acknowledged, its
+//! system has no room, because it reads nothing, and the clock of the window stands still.
 use std::{collections::VecDeque, time::Duration};
 
 use crate::spool::{Cursor, Lane};
@@ -8,9 +11,9 @@ use crate::spool::{Cursor, Lane};
 /// When events of an unacknowledged connection count as arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {
-    /// Bytes sent after an event.
+    /// Bytes that the peer's system acknowledged after an event.
     pub bytes: u64,
-    /// Time since it was written.
+    /// Time since it acknowledged the event.
     pub age: Duration,
 }
 
@@ -20,11 +23,53 @@ impl Default for Rules {
     }
 }
 
+/// Longer than a packet and its acknowledgement take on any way.
+const STALL: Duration = Duration::from_secs(1);
+
+/// What a line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Line {
+    /// An entry of its lane, and the cursor behind it.
+    Entry(Lane, Cursor),
+    /// A notice of the agent from the spool, in its lane as an entry.
+    Notice(Lane, Cursor),
+    /// A heartbeat, which nobody needs again.
+    Beat,
+}
+
+impl Line {
+    fn place(self) -> Option<(Lane, Cursor)> {
+        match self {
+            Line::Entry(lane, next) | Line::Notice(lane, next) => Some((lane, next)),
+            Line::Beat => None,
+        }
+    }
+}
+
+/// How many lines of each kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    /// Entries.
+    pub entries: u64,
+    /// The agent's own: notices and heartbeats.
+    pub notices: u64,
+}
+
+impl Count {
+    /// One more.
+    pub fn add(&mut self, line: Line) {
+        match line {
+            Line::Entry(..) => self.entries += 1,
+            Line::Notice(..) | Line::Beat => self.notices += 1,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Sent {
-    /// Its lane, and the cursor of that behind it; `None` for a heartbeat, which nobody needs again.
-    place: Option<(Lane, Cursor)>,
+    line: Line,
     bytes: u64,
+    /// When its system acknowledged it, by the clock of the window.
     at: Duration,
 }
 
@@ -32,22 +77,53 @@ struct Sent {
 #[derive(Debug, Default)]
 pub struct Window {
     sent: VecDeque<Sent>,
+    /// How many of the first are acknowledged by the peer's system, and their bytes.
+    there: usize,
     bytes: u64,
-    /// Events that left it on this connection.
+    /// Lines that left it on this connection.
     left: u64,
     /// Events in it, by lane.
     lanes: [usize; Lane::COUNT],
+    /// Lines that left it and were not asked for yet.
+    done: Count,
+    clock: Clock,
+}
+
+/// Counts time in which the receiver could read.
+#[derive(Debug, Default)]
+struct Clock {
+    time: Duration,
+    /// Until when it has counted.
+    counted: Duration,
+    stalled: bool,
+}
+
+impl Clock {
+    /// `oldest` is when the oldest of what is not acknowledged was written.
+    fn see(&mut self, oldest: Option<Duration>, now: Duration) {
+        let until = oldest.map_or(now, |o| o.min(now));
+        let stalled = now.saturating_sub(until) > STALL;
+        match (self.stalled, stalled) {
+            // The time up to what waits was one in which it read.
+            (false, _) => {
+                self.time += until.saturating_sub(self.counted);
+                self.counted = self.counted.max(until);
+            }
+            (true, true) => self.counted = self.counted.max(until),
+            (true, false) => self.counted = now,
+        }
+        self.stalled = stalled;
+    }
 }
 
 /// How far each lane may move.
 pub type Moved = [Option<Cursor>; Lane::COUNT];
 
 impl Window {
-    /// A line was handed to the connection: an event, with its lane and the cursor behind it, or a heartbeat.
-    pub fn push(&mut self, place: Option<(Lane, Cursor)>, bytes: u64, now: Duration) {
-        self.sent.push_back(Sent { place, bytes, at: now });
-        self.bytes += bytes;
-        if let Some((lane, _)) = place {
+    /// A line was handed to the connection.
+    pub fn push(&mut self, line: Line, bytes: u64) {
+        self.sent.push_back(Sent { line, bytes, at: Duration::ZERO });
+        if let Some((lane, _)) = line.place() {
             self.lanes[lane.index()] += 1;
         }
     }
@@ -67,18 +143,52 @@ impl Window {
         self.sent.is_empty()
     }
 
-    /// Lets the events go that count as arrived, of those among the first `written` of this connection.
-    pub fn pass(&mut self, rules: Rules, written: u64, now: Duration) -> Moved {
+    /// The lines that left it since the last call.
+    pub fn take_done(&mut self) -> Count {
+        std::mem::take(&mut self.done)
+    }
+
+    /// The peer's system has acknowledged so many lines of this connection; of the others the oldest was written at `oldest`.
+    pub fn see(&mut self, acknowledged: u64, oldest: Option<Duration>, now: Duration) {
+        self.clock.see(oldest, now);
+        while self.left + (self.there as u64) < acknowledged
+            && let Some(sent) = self.sent.get_mut(self.there)
+        {
+            sent.at = self.clock.time;
+            self.bytes += sent.bytes;
+            self.there += 1;
+        }
+    }
+
+    /// Lets the events go that count as arrived.
+    pub fn pass(&mut self, rules: Rules) -> Moved {
         let mut moved = [None; Lane::COUNT];
-        while let Some(first) = self.sent.front() {
-            let after = self.bytes - first.bytes;
-            let arrived = after >= rules.bytes || now.saturating_sub(first.at) >= rules.age;
-            if !arrived || self.left >= written {
+        while self.there > 0
+            && let Some(first) = self.sent.front()
+        {
+            let after = self.bytes.saturating_sub(first.bytes);
+            if after < rules.bytes && self.clock.time.saturating_sub(first.at) < rules.age {
                 break;
             }
             self.pop(&mut moved);
         }
         moved
+    }
+
+    /// How long until the next may go by its age, if nothing else happens; `None` when that is not known.
+    pub fn next_in(&self, rules: Rules) -> Option<Duration> {
+        let first = self.sent.front().filter(|_| self.there > 0 && !self.clock.stalled)?;
+        Some((first.at + rules.age).saturating_sub(self.clock.time))
+    }
+
+    /// Lines of this connection that the peer's system has acknowledged.
+    pub fn seen(&self) -> u64 {
+        self.left + self.there as u64
+    }
+
+    /// Whether everything in it is acknowledged by the peer's system.
+    pub fn is_there(&self) -> bool {
+        self.there == self.sent.len()
     }
 
     /// Lets the first events of this connection go, up to `count` since it was opened: they are acknowledged.
@@ -90,22 +200,34 @@ impl Window {
         moved
     }
 
+    /// Lets everything go: the receiver has read it.
+    pub fn all(&mut self) -> Moved {
+        self.acknowledge(u64::MAX)
+    }
+
     fn pop(&mut self, moved: &mut Moved) {
         if let Some(s) = self.sent.pop_front() {
-            self.bytes -= s.bytes;
+            if self.there > 0 {
+                self.there -= 1;
+                self.bytes = self.bytes.saturating_sub(s.bytes);
+            }
             self.left += 1;
-            if let Some((lane, next)) = s.place {
+            self.done.add(s.line);
+            if let Some((lane, next)) = s.line.place() {
                 self.lanes[lane.index()] -= 1;
                 moved[lane.index()] = Some(next);
             }
         }
     }
 
-    /// The connection is gone; what was in the window will be sent again. Returns how many events that are.
-    pub fn fail(&mut self) -> usize {
-        let n = self.events();
+    /// The connection is gone; what was in the window will be sent again. Returns how much that is: heartbeats are not.
+    pub fn fail(&mut self) -> Count {
+        let mut again = Count::default();
+        for sent in self.sent.iter().filter(|s| s.line != Line::Beat) {
+            again.add(sent.line);
+        }
         *self = Window::default();
-        n
+        again
     }
 }
 
@@ -113,28 +235,76 @@ impl Window {
 mod tests {
     use super::*;
 
-    fn at(event: usize) -> Cursor {
-        Cursor { batch: 1, event }
+    fn entry(lane: Lane, event: usize) -> Line {
+        Line::Entry(lane, Cursor { batch: 1, event })
     }
 
-    fn normal(cursor: Option<Cursor>) -> Moved {
+    fn normal(event: usize) -> Moved {
+        let cursor = (event > 0).then_some(Cursor { batch: 1, event });
         [None, None, cursor, None]
     }
 
+    fn seconds(s: f64) -> Duration {
+        Duration::from_secs_f64(s)
+    }
+
+    const RULES: Rules = Rules { bytes: 100, age: Duration::from_secs(60) };
+
     #[test]
-    fn an_event_leaves_by_bytes_after_it_or_by_age_and_never_unwritten() {
-        let rules = Rules { bytes: 100, age: Duration::from_secs(60) };
+    fn h4_an_event_leaves_by_bytes_or_age_after_its_acknowledgement_and_never_without() {
         let mut w = Window::default();
         for n in 0..10 {
-            w.push(Some((Lane::Normal, at(n + 1))), 30, Duration::from_secs(n as u64));
+            w.push(entry(Lane::Normal, n + 1), 30);
         }
-        // 270 bytes follow the first, 120 the sixth, 90 the seventh: six may go, but only two are written.
-        assert_eq!(w.pass(rules, 2, Duration::from_secs(10)), normal(Some(at(2))));
-        assert_eq!(w.pass(rules, 10, Duration::from_secs(10)), normal(Some(at(6))));
-        assert_eq!(w.pass(rules, 10, Duration::from_secs(65)), normal(None));
-        assert_eq!(w.pass(rules, 10, Duration::from_secs(68)), normal(Some(at(9))));
-        assert_eq!(w.fail(), 1);
+        w.see(0, Some(seconds(0.0)), seconds(0.5));
+        assert_eq!((w.pass(RULES), w.next_in(RULES)), (normal(0), None));
+        // Of six, 120 bytes follow the second and 90 the third.
+        w.see(6, Some(seconds(1.0)), seconds(1.5));
+        assert_eq!(w.pass(RULES), normal(2));
+        w.see(10, None, seconds(10.0));
+        assert_eq!(w.pass(RULES), normal(6));
+        w.see(10, None, seconds(69.9));
+        assert_eq!((w.pass(RULES), w.is_there()), (normal(0), true));
+        assert!(w.next_in(RULES).unwrap() <= seconds(0.2));
+        w.see(10, None, seconds(70.1));
+        assert_eq!(w.pass(RULES), normal(10));
+        assert_eq!(w.take_done(), Count { entries: 10, notices: 0 });
         assert!(w.is_empty());
+    }
+
+    #[test]
+    fn h4_age_stands_still_while_what_was_sent_is_not_acknowledged() {
+        let mut w = Window::default();
+        for n in 0..3 {
+            w.push(entry(Lane::Normal, n + 1), 10);
+        }
+        w.see(2, Some(seconds(5.0)), seconds(5.0));
+        // The third waits for ten minutes; something trickles meanwhile.
+        for s in 6..605 {
+            w.see(2, Some(seconds(5.0 + f64::from(s) / 600.0)), seconds(f64::from(s)));
+            assert_eq!(w.pass(RULES), normal(0), "{s}");
+            assert!(s < 7 || w.next_in(RULES).is_none(), "{s}");
+        }
+        w.see(3, None, seconds(605.0));
+        assert_eq!(w.pass(RULES), normal(0));
+        // A second of the stall counted, until it was one.
+        w.see(3, None, seconds(663.0));
+        assert_eq!(w.pass(RULES), normal(0));
+        w.see(3, None, seconds(666.0));
+        assert_eq!(w.pass(RULES), normal(3));
+    }
+
+    #[test]
+    fn h4_a_way_on_which_something_is_always_in_flight_lets_age_pass() {
+        let mut w = Window::default();
+        w.push(entry(Lane::Normal, 1), 10);
+        w.push(entry(Lane::Normal, 2), 10);
+        for s in 0..700 {
+            let now = f64::from(s) / 10.0;
+            w.see(1, Some(seconds((now - 0.1).max(0.0))), seconds(now));
+        }
+        assert_eq!(w.pass(RULES), normal(1));
+        assert_eq!(w.fail(), Count { entries: 1, notices: 0 });
     }
 
     #[test]
@@ -142,16 +312,20 @@ mod tests {
         let mut w = Window::default();
         for n in 0..6 {
             let lane = if n % 2 == 0 { Lane::Priority } else { Lane::Normal };
-            w.push(Some((lane, at(n + 1))), 1, Duration::ZERO);
+            w.push(entry(lane, n + 1), 1);
         }
+        let at = |event| Cursor { batch: 1, event };
+        w.push(Line::Notice(Lane::Priority, at(9)), 1);
         // A heartbeat is acknowledged as any line, and moves nothing.
-        w.push(None, 1, Duration::ZERO);
-        assert_eq!(w.events(), 6);
+        w.push(Line::Beat, 1);
+        assert_eq!(w.events(), 7);
         assert_eq!(w.acknowledge(3), [Some(at(3)), None, Some(at(2)), None]);
         assert_eq!(w.acknowledge(3), [None; 4]);
         assert_eq!(w.acknowledge(6), [Some(at(5)), None, Some(at(6)), None]);
+        assert_eq!(w.acknowledge(7), [Some(at(9)), None, None, None]);
         assert!(!w.is_empty());
-        assert_eq!(w.acknowledge(7), [None; 4]);
+        assert_eq!(w.all(), [None; 4]);
+        assert_eq!(w.take_done(), Count { entries: 6, notices: 2 });
         assert!(w.is_empty());
     }
 }

@@ -92,7 +92,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     let totals = agent::run(shared, setup(config), &mut wish);
     sums(&totals);
     let not_well = totals.sources.iter().any(|(_, s)| s.parked > 0 || args.strict && s.gaps > 0)
-        || totals.outputs.iter().any(|(_, o)| o.unreadable > 0);
+        || totals.outputs.iter().any(|(_, o)| o.unreadable + o.refused > 0);
     Ok(if totals.failed {
         Exit::Failed
     } else if not_well {
@@ -129,10 +129,13 @@ fn sums(totals: &Totals) {
         ));
     }
     for (name, o) in &totals.outputs {
-        let waiting = if o.waiting > 0 { format!(", waiting {}", o.waiting) } else { String::new() };
-        let unreadable = if o.unreadable > 0 { format!(", unreadable {}", o.unreadable) } else { String::new() };
+        let more: String = [("unreadable", o.unreadable), ("waiting", o.waiting), ("refused", o.refused), ("notices", o.notices)]
+            .into_iter()
+            .filter(|(_, n)| *n > 0)
+            .map(|(what, n)| format!(", {what} {n}"))
+            .collect();
         say(format_args!(
-            "qaudjrn: output {name}: sent {}, filtered {}, resent {}{unreadable}{waiting}\n",
+            "qaudjrn: output {name}: sent {}, filtered {}, resent {}{more}\n",
             o.sent, o.filtered, o.resent
         ));
     }

@@ -6,6 +6,7 @@ use std::{
     fs,
     fs::TryLockError,
     io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
@@ -258,7 +259,9 @@ fn export(place: &Where, output: Option<&str>, source: Option<&str>, to: Option<
     let mut sink: Box<dyn Write> = match to {
         Some(file) => {
             let failed = |e: io::Error| Failure::failed(anyhow!("{}: {e}", file.display()));
-            Box::new(io::BufWriter::new(fs::File::create_new(file).map_err(failed)?))
+            // What was in the audit journal is nobody else's business.
+            let made = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
+            Box::new(io::BufWriter::new(made.map_err(failed)?))
         }
         None => Box::new(io::BufWriter::new(io::stdout().lock())),
     };

@@ -1,4 +1,4 @@
-//! What a replay did, in numbers that add up: read = sent + filtered (by rule) + parked (by reason).
+//! What a replay did, in numbers that add up: read = sent + filtered (by rule) + parked (by reason) + refused datagrams.
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
@@ -55,7 +55,7 @@ pub struct Summary {
     pub overlong: u64,
     /// Entries that were read and not sent, because the run ended first.
     pub not_sent: u64,
-    /// Datagrams that came back as refused.
+    /// Entries whose datagrams came back as refused: lost, so not counted as sent.
     pub refused: u64,
     /// What each capture was found to be.
     pub captures: Vec<String>,
@@ -124,6 +124,12 @@ impl Summary {
         self.incomplete += t.incomplete;
         self.without_user += t.without_user;
         self.without_time += t.without_time;
+    }
+
+    /// So many of what was written are known to be lost.
+    pub fn refuse(&mut self, datagrams: u64) {
+        self.refused = datagrams.min(self.sent);
+        self.sent -= self.refused;
     }
 
     /// What was taken will never be written.
@@ -218,11 +224,12 @@ impl Summary {
             add(format_args!("{c}"));
         }
         add(format_args!(
-            "read {} entries = sent {} + filtered {} + parked {}{}",
+            "read {} entries = sent {} + filtered {} + parked {}{}{}",
             n(self.read),
             n(self.sent),
             n(self.filtered_total()),
             n(self.parked_total()),
+            if self.refused > 0 { format!(" + refused {}", n(self.refused)) } else { String::new() },
             if self.not_sent > 0 { format!(" + not sent {}", n(self.not_sent)) } else { String::new() }
         ));
         let rules = self.rules();
@@ -272,7 +279,7 @@ impl Summary {
             (self.without_time, "entries without a valid time"),
             (self.torn, "captures that end within a record"),
             (self.overlong, "records with bytes behind their entry: other entries may hide there (a damaged length?)"),
-            (self.refused, "datagrams came back as refused: nobody listens on that port"),
+            (self.refused, "datagrams came back as refused and are lost: nobody listens on that port"),
         ] {
             if count > 0 {
                 add(format_args!("{} {what}", n(count)));

@@ -15,8 +15,47 @@ use crate::{
     },
 };
 
-/// Appends the line of a notice, without framing and without a line end. It is not cut: it is short.
+/// What a line is made without first where it would be too long.
+const FIRST_TO_GO: &str = "filtered_by";
+/// Shorter values are not cut: their whole field goes.
+const SHORT: usize = 40;
+
+/// Appends the line of a notice, without framing and without a line end. What makes it longer than a line may be is left out,
+/// the list of rules first.
 pub fn put(notice: &Notice, s: &Settings, profile: &Profile, out: &mut Vec<u8>) {
+    let start = out.len();
+    whole(notice, s, profile, out);
+    let mut shorter = None;
+    while let Some(excess) = (out.len() - start).checked_sub(s.max_size).filter(|n| *n > 0) {
+        let notice = shorter.get_or_insert_with(|| notice.clone());
+        if !shorten(notice, excess) {
+            return;
+        }
+        out.truncate(start);
+        whole(notice, s, profile, out);
+    }
+}
+
+/// Takes something out of a notice. `false` when nothing is left to take.
+fn shorten(notice: &mut Notice, excess: usize) -> bool {
+    let fields = &mut notice.fields;
+    if let Some(first) = fields.iter().position(|(name, _)| name == FIRST_TO_GO) {
+        fields.remove(first);
+        return true;
+    }
+    match fields.iter_mut().map(|(_, value)| value).max_by_key(|value| value.len()) {
+        Some(longest) if longest.len() > SHORT => {
+            let keep = longest.len().saturating_sub(excess + 3).max(SHORT / 2);
+            longest.truncate(longest.floor_char_boundary(keep));
+            longest.push_str("...");
+            true
+        }
+        // Those at the end say least.
+        _ => fields.pop().is_some(),
+    }
+}
+
+fn whole(notice: &Notice, s: &Settings, profile: &Profile, out: &mut Vec<u8>) {
     let detail = Detail {
         code: notice.id.clone(),
         title: None,
@@ -139,6 +178,28 @@ mod tests {
         let mut out = Vec::new();
         put(&notice, &s, &profile, &mut out);
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn b8_a_notice_is_no_longer_than_a_line_may_be_and_loses_its_list_of_rules_first() {
+        let profile = Profile::native().unwrap();
+        for format in Format::ALL {
+            for (text, rules) in [("x".repeat(9_000), "a: 1".repeat(900)), ("\u{1}é".repeat(700), String::new())] {
+                let notice = Notice::new(GAP, "PROD01", 1_795_158_001_924_078, chrono_tz::UTC)
+                    .with("source", "prod01")
+                    .with("filtered_by", &rules)
+                    .with("missing", &text)
+                    .with("output", "siem");
+                for max_size in [480, 1_000, 10_000] {
+                    let s = Settings { max_size, ..Settings::new(format, &profile) };
+                    let mut out = b"before".to_vec();
+                    put(&notice, &s, &profile, &mut out);
+                    let line = String::from_utf8(out).unwrap();
+                    assert!(line.len() <= max_size + 6 && line.starts_with("before"), "{max_size} {line}");
+                    assert!(line.contains("siem") && !line.contains("a: 1"), "{max_size} {line}");
+                }
+            }
+        }
     }
 
     #[test]

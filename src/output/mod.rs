@@ -6,6 +6,8 @@
 //! its receiver stops and says where it stood: the capture is still there.
 pub mod address;
 pub mod dial;
+pub mod file;
+pub mod marks;
 pub mod meter;
 pub mod pace;
 pub mod patient;
@@ -17,6 +19,7 @@ pub mod sink;
 pub mod stream;
 pub mod tls;
 pub mod wait;
+pub mod word;
 
 pub use address::{Address, Target};
 pub use sink::{Framing, Sink};
@@ -71,6 +74,26 @@ pub enum OutputError {
         /// Which certificate, which name and why.
         reason: String,
     },
+    /// The file is none that lines can be appended to.
+    #[error("{path}: {what}: expected a regular file (for a terminal or a pipe, give stdout)")]
+    NoFile {
+        /// The file.
+        path: String,
+        /// What it is.
+        what: &'static str,
+    },
+    /// Something else than a receiver of lines listens there.
+    #[error(
+        "{to} answers {what}: this is no port for syslog lines, so nothing counts as delivered; check port and transport ({advice})"
+    )]
+    WrongPort {
+        /// The address.
+        to: String,
+        /// What it said.
+        what: &'static str,
+        /// What to try.
+        advice: &'static str,
+    },
     /// A write failed.
     #[error("writing to {to} failed: {source}")]
     Write {
@@ -121,6 +144,8 @@ impl OutputError {
             | OutputError::RelpForRun(_)
             | OutputError::HostPort(_)
             | OutputError::File { .. }
+            | OutputError::NoFile { .. }
+            | OutputError::WrongPort { .. }
             | OutputError::TlsOptions(_)
             | OutputError::Handshake { .. } => false,
         }

@@ -48,6 +48,8 @@ pub struct Facts {
     pub since_sent: Duration,
     /// Since the peer last acknowledged anything.
     pub since_heard: Duration,
+    /// Bytes that were written and that the peer's system has not acknowledged, on the way or not yet sent (SIOCOUTQ).
+    pub unacknowledged: u32,
 }
 
 /// How long a connection has been silent. Looked at now and then, so it sees less silence than there is, never more.
@@ -78,12 +80,28 @@ pub struct Watch {
     next: Instant,
     silence: Silence,
     kernel: Option<kernel::Question>,
+    /// The kernel answered when the connection was made: later no answer means that there is no connection.
+    answers: bool,
 }
 
 impl Watch {
     /// Of a connected socket.
     pub fn new(stream: &TcpStream, limit: Duration) -> Watch {
-        Watch { limit, next: Instant::now(), silence: Silence::default(), kernel: kernel::Question::new(stream).ok() }
+        let mut kernel = kernel::Question::new(stream).ok();
+        let answers = kernel.as_mut().and_then(kernel::Question::ask).is_some();
+        Watch { limit, next: Instant::now(), silence: Silence::default(), kernel, answers }
+    }
+
+    /// Bytes that were written and that the peer's system has not acknowledged. Where nobody says, none: what is written
+    /// counts as acknowledged then. An error when the connection has ended, after which nobody will ever know.
+    pub fn unacknowledged(&mut self) -> io::Result<u64> {
+        match self.kernel.as_mut().filter(|_| self.answers) {
+            None => Ok(0),
+            Some(kernel) => match kernel.ask() {
+                Some(facts) => Ok(u64::from(facts.unacknowledged)),
+                None => Err(io::ErrorKind::NotConnected.into()),
+            },
+        }
     }
 
     /// An error when the network is silent for too long. Cheap: the kernel is asked a few times in that time.
@@ -128,6 +146,8 @@ mod kernel {
     /// Bytes of a netlink header, and of `struct inet_diag_msg`.
     const HEADER: usize = 16;
     const MESSAGE: usize = 72;
+    /// Where `idiag_wqueue` stands in it: what was written and is not acknowledged.
+    const WRITTEN_QUEUE: usize = 60;
 
     pub struct Question {
         socket: Socket,
@@ -206,6 +226,7 @@ mod kernel {
                     probes: *info.get(3)?,
                     since_sent: millis(44)?,
                     since_heard: millis(56)?,
+                    unacknowledged: word(answer, HEADER + WRITTEN_QUEUE)?,
                 });
             }
             attributes = attributes.get(length.max(4).next_multiple_of(4)..)?;
@@ -255,6 +276,7 @@ mod tests {
             probes,
             since_sent: seconds(sent),
             since_heard: seconds(heard),
+            unacknowledged: 0,
         };
         let (mut silence, start) = (Silence::default(), Instant::now());
         let mut look = |at: f64, f| silence.look(start + seconds(at), &f).as_secs_f64();
@@ -287,10 +309,18 @@ mod tests {
             stream.write_all(b"hello").unwrap();
             std::thread::sleep(Duration::from_millis(300));
             let facts = question.ask().unwrap();
-            assert!(!facts.on_the_way && facts.probes == 0, "{facts:?}");
+            assert!(!facts.on_the_way && facts.probes == 0 && facts.unacknowledged == 0, "{facts:?}");
             assert!(facts.since_heard >= Duration::from_millis(100), "{facts:?}");
             assert!(facts.since_heard < Duration::from_secs(60), "{facts:?}");
             assert_eq!(kernel::facts(&[]), None);
+            // Nobody reads: the peer's system takes some of it, the rest is not acknowledged.
+            stream.set_nonblocking(true).unwrap();
+            let mut wrote = 0;
+            while let Ok(n) = stream.write(&[7; 65_536]) {
+                wrote += n;
+            }
+            let facts = question.ask().unwrap();
+            assert!(facts.unacknowledged > 0 && (facts.unacknowledged as usize) < wrote, "{facts:?} of {wrote}");
             assert_eq!(kernel::facts(&[0; 200]), None);
         }
     }

@@ -1,16 +1,16 @@
 //! One open output: takes lines, frames them, writes them.
 use std::{
-    fs::{File, OpenOptions},
-    io::{self, Read, Write},
-    net::{Shutdown, SocketAddr, TcpStream, UdpSocket},
+    io::{self, Write},
+    net::{SocketAddr, UdpSocket},
     time::{Duration, Instant},
 };
 
 use super::{
     Address, OutputError, Target,
     dial::Dial,
-    tls::{self, TlsOptions, TlsStream},
-    wait::is_wait,
+    file::{Durability, LineFile},
+    stream::{Flushed, Stream},
+    tls::TlsOptions,
 };
 
 /// How lines follow one another on a stream (RFC 6587).
@@ -22,20 +22,39 @@ pub enum Framing {
     Octet,
 }
 
+impl Framing {
+    /// Appends a line, framed.
+    #[inline]
+    pub fn put(self, line: &[u8], out: &mut Vec<u8>) {
+        match self {
+            Framing::Newline => {
+                out.extend_from_slice(line);
+                out.push(b'\n');
+            }
+            Framing::Octet => {
+                crate::encode::value::put_number(line.len() as u64, out);
+                out.push(b' ');
+                out.extend_from_slice(line);
+            }
+        }
+    }
+}
+
 /// Lines are gathered to this many bytes before they are written.
 const BATCH: usize = 64 << 10;
 /// How long a write may block before the receiver counts as gone.
 const STALL: Duration = Duration::from_secs(600);
 /// How long the receiver may take to read the rest and close.
 const FINISH: Duration = Duration::from_secs(30);
+/// How long the refusal of the last datagram is waited for.
+const REFUSAL: Duration = Duration::from_millis(100);
 
 enum Kind {
     Stdout(io::Stdout),
     Null,
-    File(File),
+    File(Box<LineFile>),
     Udp(UdpSocket),
-    Tcp(TcpStream),
-    Tls(Box<TlsStream>),
+    Stream(Box<Stream>),
 }
 
 /// An open output.
@@ -61,21 +80,10 @@ impl Sink {
         let (kind, name) = match target {
             Target::Stdout => (Kind::Stdout(io::stdout()), "standard output".to_owned()),
             Target::Null => (Kind::Null, "null".to_owned()),
-            Target::File(path) => {
-                let name = path.display().to_string();
-                let file = OpenOptions::new()
-                    .create(true)
-                    .append(true)
-                    .open(path)
-                    .map_err(|source| OutputError::File { path: name.clone(), source })?;
-                (Kind::File(file), name)
-            }
+            Target::File(path) => (Kind::File(Box::new(LineFile::open(path, framing)?)), path.display().to_string()),
             Target::Udp(a) => (Kind::Udp(udp(a, &dial.resolve(a)?)?), target.to_string()),
-            Target::Tcp(a) => (Kind::Tcp(patient(dial.connect(a)?, a)?), target.to_string()),
-            Target::Tls(a) => {
-                let mut stream = tls::connect(a, tls, dial.connect(a)?, &dial.wait())?;
-                stream.sock = patient(stream.sock, a)?;
-                (Kind::Tls(Box::new(stream)), target.to_string())
+            Target::Tcp(_) | Target::Tls(_) => {
+                (Kind::Stream(Box::new(Stream::open(target, framing, tls, dial)?)), target.to_string())
             }
             Target::Relp(a) | Target::RelpTls(a) => return Err(OutputError::RelpForRun(a.to_string())),
         };
@@ -105,19 +113,14 @@ impl Sink {
                     Err(self.write_error(source))
                 }
             },
-            _ => {
+            Kind::Stream(stream) => {
                 self.waiting += 1;
-                match self.framing {
-                    Framing::Newline => {
-                        self.batch.extend_from_slice(line);
-                        self.batch.push(b'\n');
-                    }
-                    Framing::Octet => {
-                        crate::encode::value::put_number(line.len() as u64, &mut self.batch);
-                        self.batch.push(b' ');
-                        self.batch.extend_from_slice(line);
-                    }
-                }
+                stream.take(line);
+                if stream.is_full() { self.flush() } else { Ok(()) }
+            }
+            Kind::Stdout(_) | Kind::File(_) => {
+                self.waiting += 1;
+                self.framing.put(line, &mut self.batch);
                 if self.batch.len() >= BATCH { self.flush() } else { Ok(()) }
             }
         }
@@ -125,14 +128,21 @@ impl Sink {
 
     /// Writes what was gathered.
     pub fn flush(&mut self) -> Result<(), OutputError> {
-        if self.batch.is_empty() {
+        if self.waiting == 0 {
             return Ok(());
         }
         let result = match &mut self.kind {
             Kind::Stdout(w) => w.write_all(&self.batch).and_then(|()| w.flush()),
-            Kind::File(w) => w.write_all(&self.batch),
-            Kind::Tcp(w) => w.write_all(&self.batch),
-            Kind::Tls(w) => w.write_all(&self.batch).and_then(|()| w.flush()),
+            Kind::File(file) => file.write(&self.batch).map_err(|(whole, e)| {
+                // Lines before the failure are there.
+                let rest = self.batch.get(whole..).unwrap_or_default();
+                self.waiting = lines(self.framing, rest).min(self.waiting);
+                e
+            }),
+            Kind::Stream(stream) => {
+                insist(stream)?;
+                Ok(())
+            }
             Kind::Null | Kind::Udp(_) => Ok(()),
         };
         self.batch.clear();
@@ -166,61 +176,108 @@ impl Sink {
         Ok(())
     }
 
-    /// Ends it: everything is written, and a stream receiver has read it all, which it shows by closing too.
-    pub fn finish(&mut self) -> Result<(), OutputError> {
-        self.flush()?;
-        let closed = match &mut self.kind {
-            Kind::File(f) => return f.sync_all().map_err(|source| self.write_error(source)),
-            Kind::Tcp(s) => s.shutdown(Shutdown::Write).and_then(|()| wait_for_close(s)),
-            Kind::Tls(s) => {
-                s.conn.send_close_notify();
-                s.flush().and_then(|()| s.sock.shutdown(Shutdown::Write)).and_then(|()| wait_for_close(&mut s.sock))
-            }
-            Kind::Stdout(_) | Kind::Null | Kind::Udp(_) => return Ok(()),
-        };
-        match closed {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(OutputError::Unconfirmed { to: self.name.clone(), seconds: FINISH.as_secs() }),
-            Err(source) => Err(self.write_error(source)),
+    /// What lines are that were written, after everything is made as safe as it gets.
+    pub fn sync(&mut self) -> Result<Durability, OutputError> {
+        match &mut self.kind {
+            Kind::File(file) => match file.sync() {
+                Ok(durability) => Ok(durability),
+                Err(source) => Err(self.write_error(source)),
+            },
+            _ => Ok(Durability::PageCache),
         }
     }
 
-    fn write_error(&mut self, source: io::Error) -> OutputError {
-        // A receiver that refuses our certificate under TLS 1.3 says so after the handshake; the write only sees a
-        // closed connection.
-        if let Kind::Tls(s) = &mut self.kind
-            && let Some(reason) = tls::pending_refusal(s)
-        {
-            return OutputError::Handshake { to: self.name.clone(), reason };
+    /// Whether lines were written that are not on the disk yet.
+    pub fn is_dirty(&self) -> bool {
+        matches!(&self.kind, Kind::File(file) if file.is_dirty())
+    }
+
+    /// Looks whether a file goes by another name, and whether a datagram was refused.
+    pub fn look(&mut self) -> Result<(), OutputError> {
+        match &mut self.kind {
+            Kind::File(file) => {
+                if let Err(source) = file.renew() {
+                    return Err(self.write_error(source));
+                }
+            }
+            Kind::Udp(socket) => {
+                // Asking takes it away: the next datagram need not be sent twice.
+                self.refused += u64::from(matches!(socket.take_error(), Ok(Some(e)) if is_refusal(&e)));
+            }
+            Kind::Stdout(_) | Kind::Null | Kind::Stream(_) => {}
         }
+        Ok(())
+    }
+
+    /// How often a file was begun anew, because another went by its name.
+    pub fn renewed(&self) -> u64 {
+        match &self.kind {
+            Kind::File(file) => file.renewed(),
+            _ => 0,
+        }
+    }
+
+    /// Ends it: everything is written, and a stream receiver has read it all, which it shows by closing too.
+    pub fn finish(&mut self) -> Result<(), OutputError> {
+        self.flush()?;
+        match &mut self.kind {
+            Kind::File(_) => self.sync().map(|_| ()),
+            Kind::Udp(socket) => {
+                let waits = socket.set_read_timeout(Some(REFUSAL)).and_then(|()| socket.recv(&mut [0; 16]));
+                self.refused += u64::from(matches!(waits, Err(e) if is_refusal(&e)));
+                Ok(())
+            }
+            Kind::Stream(stream) => {
+                let end = Instant::now() + FINISH;
+                while !stream.finish()? {
+                    if Instant::now() >= end {
+                        return Err(OutputError::Unconfirmed { to: self.name.clone(), seconds: FINISH.as_secs() });
+                    }
+                }
+                Ok(())
+            }
+            Kind::Stdout(_) | Kind::Null => Ok(()),
+        }
+    }
+
+    fn write_error(&self, source: io::Error) -> OutputError {
         OutputError::Write { to: self.name.clone(), source }
     }
 }
 
-/// `Ok(true)` when the peer closed cleanly; a reset is an error, because unread lines may be lost with it.
-fn wait_for_close(stream: &mut TcpStream) -> io::Result<bool> {
-    let end = Instant::now() + FINISH;
-    let mut bytes = [0; 4096];
-    loop {
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Ok(false);
-        }
-        stream.set_read_timeout(Some(left))?;
-        match stream.read(&mut bytes) {
-            Ok(0) => return Ok(true),
-            Ok(_) => {}
-            Err(e) if is_wait(&e) => return Ok(false),
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e),
+/// Writes everything, however often the receiver takes no more, up to [`STALL`].
+fn insist(stream: &mut Stream) -> Result<(), OutputError> {
+    let mut since: Option<(Instant, u64)> = None;
+    while stream.flush()? == Flushed::Stalled {
+        let progress = stream.progress();
+        match since {
+            Some((began, at)) if at == progress => {
+                if began.elapsed() >= STALL {
+                    return Err(stream.gave_up(STALL));
+                }
+            }
+            _ => since = Some((Instant::now(), progress)),
         }
     }
+    Ok(())
+}
+
+/// How many lines a piece of a batch holds; it begins with a whole one.
+fn lines(framing: Framing, bytes: &[u8]) -> u64 {
+    match framing {
+        Framing::Newline => memchr::memchr_iter(b'\n', bytes).count() as u64,
+        Framing::Octet => super::file::frames(bytes).0,
+    }
+}
+
+fn is_refusal(e: &io::Error) -> bool {
+    e.kind() == io::ErrorKind::ConnectionRefused
 }
 
 /// The system reports the refusal (ICMP) of an earlier datagram on a later send: it is counted, and this one is sent again.
 fn send_datagram(socket: &UdpSocket, line: &[u8], refused: &mut u64) -> io::Result<()> {
     match socket.send(line) {
-        Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => {
+        Err(e) if is_refusal(&e) => {
             *refused += 1;
             socket.send(line).map(|_| ())
         }
@@ -248,12 +305,4 @@ fn udp(address: &Address, to: &[SocketAddr]) -> Result<UdpSocket, OutputError> {
     socket.connect(to).map_err(error)?;
     socket.set_write_timeout(Some(Duration::from_secs(2))).map_err(error)?;
     Ok(socket)
-}
-
-/// Its writes wait as long as a receiver may stall.
-fn patient(stream: TcpStream, address: &Address) -> Result<TcpStream, OutputError> {
-    match stream.set_write_timeout(Some(STALL)) {
-        Ok(()) => Ok(stream),
-        Err(source) => Err(OutputError::Connect { to: address.to_string(), source }),
-    }
 }

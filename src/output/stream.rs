@@ -1,21 +1,31 @@
-//! A TCP or TLS connection for a service: lines go out framed, a write that blocks can be given up and gone on with, and a
-//! peer that closed, or a network that fell silent, is seen before the next write.
+//! A TCP or TLS connection: lines go out framed, a write that blocks can be given up and gone on with, and a peer that
+//! closed, a network that fell silent, or a peer that speaks another protocol, is seen before the next write.
+//!
+//! What is written is in the system's queue, which dies with the connection. So the system is asked what the peer's system
+//! has acknowledged ([`Watch::unacknowledged`]), and only that counts ([`Stream::acknowledged`]).
 use std::{
     io::{self, Read, Write},
     net::{Shutdown, TcpStream},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{
     Framing, OutputError, Target,
     dial::Dial,
+    marks::Marks,
     silence::Watch,
     tls::{self, TlsOptions, TlsStream},
-    wait::{Stop, Wait, is_wait},
+    wait::{Stop, TICK, is_wait},
+    word::Word,
 };
 
 /// Lines are gathered to this many bytes before they are written.
 const BATCH: usize = 64 << 10;
+/// So long after the first line a peer that is no receiver may say so, or close, before our side is closed: a close behind
+/// it would pass for the answer to ours.
+const FIRST_WORD: Duration = Duration::from_millis(200);
+/// How often the system is asked what is acknowledged, at most.
+const ASK: Duration = Duration::from_millis(20);
 
 enum Kind {
     Tcp(TcpStream),
@@ -32,9 +42,18 @@ pub struct Stream {
     buffer: Vec<u8>,
     /// Bytes of the buffer that are written.
     at: usize,
-    /// Lines taken, and those of them whose last byte was written.
+    /// Lines taken.
     taken: u64,
-    written: u64,
+    marks: Marks,
+    /// When the system was last asked what is acknowledged.
+    asked: Option<Instant>,
+    /// Since when the system takes nothing more.
+    blocked: Option<Instant>,
+    /// When the first line was written.
+    began: Option<Instant>,
+    word: Word,
+    /// Our side is closed.
+    shut: bool,
 }
 
 /// What became of a write.
@@ -54,15 +73,31 @@ impl Stream {
             Target::Tls(a) => Kind::Tls(Box::new(tls::connect(a, tls, dial.connect(a)?, &dial.wait())?)),
             _ => return Err(OutputError::Address("not a stream".into())),
         };
-        let watch = Watch::new(
-            match &kind {
-                Kind::Tcp(s) => s,
-                Kind::Tls(s) => &s.sock,
-            },
-            dial.dead_peer,
-        );
-        let (name, stop) = (target.to_string(), dial.end.clone());
-        Ok(Stream { kind, name, framing, watch, stop, buffer: Vec::new(), at: 0, taken: 0, written: 0 })
+        let name = target.to_string();
+        let socket = match &kind {
+            Kind::Tcp(s) => s,
+            Kind::Tls(s) => &s.sock,
+        };
+        // The handshake waits otherwise.
+        let waits = socket.set_read_timeout(Some(TICK));
+        waits.map_err(|source| OutputError::Connect { to: name.clone(), source })?;
+        let watch = Watch::new(socket, dial.dead_peer);
+        Ok(Stream {
+            kind,
+            name,
+            framing,
+            watch,
+            stop: dial.end.clone(),
+            buffer: Vec::with_capacity(BATCH + (16 << 10)),
+            at: 0,
+            taken: 0,
+            marks: Marks::default(),
+            asked: None,
+            blocked: None,
+            began: None,
+            word: Word::default(),
+            shut: false,
+        })
     }
 
     fn socket(&mut self) -> &mut TcpStream {
@@ -72,30 +107,34 @@ impl Stream {
         }
     }
 
+    /// Why it failed: the reason that the peer gave, where it gave one before it ended the connection.
     fn failed(&mut self, source: io::Error) -> OutputError {
-        // A receiver that refuses our certificate under TLS 1.3 says so after the handshake.
-        if let Kind::Tls(s) = &mut self.kind
-            && source.kind() != io::ErrorKind::ConnectionAborted
-            && let Some(reason) = tls::pending_refusal(s)
-        {
-            return OutputError::Handshake { to: self.name.clone(), reason };
+        if source.kind() != io::ErrorKind::ConnectionAborted {
+            // A receiver that refuses our certificate under TLS 1.3 says so after the handshake.
+            if let Kind::Tls(s) = &mut self.kind
+                && let Some(reason) = tls::pending_refusal(s)
+            {
+                return OutputError::Handshake { to: self.name.clone(), reason };
+            }
+            if let Kind::Tcp(s) = &mut self.kind {
+                let mut bytes = [0; 64];
+                if let Ok(n) = s.set_nonblocking(true).and_then(|()| s.read(&mut bytes))
+                    && let Err(wrong) = self.hear(bytes.get(..n).unwrap_or_default())
+                {
+                    return wrong;
+                }
+            }
         }
         OutputError::Write { to: self.name.clone(), source }
     }
 
+    fn closed(&mut self) -> OutputError {
+        self.failed(io::Error::new(io::ErrorKind::ConnectionAborted, CLOSED))
+    }
+
     /// Takes a line; it is written with the next flush.
     pub fn take(&mut self, line: &[u8]) {
-        match self.framing {
-            Framing::Newline => {
-                self.buffer.extend_from_slice(line);
-                self.buffer.push(b'\n');
-            }
-            Framing::Octet => {
-                crate::encode::value::put_number(line.len() as u64, &mut self.buffer);
-                self.buffer.push(b' ');
-                self.buffer.extend_from_slice(line);
-            }
-        }
+        self.framing.put(line, &mut self.buffer);
         self.taken += 1;
     }
 
@@ -106,7 +145,43 @@ impl Stream {
 
     /// Lines that were written whole.
     pub fn written(&self) -> u64 {
-        self.written
+        self.marks.written()
+    }
+
+    /// Lines that the peer's system has acknowledged; where no system says, those that were written. Asks it, not too often.
+    pub fn acknowledged(&mut self) -> u64 {
+        if self.marks.oldest().is_some()
+            && self.asked.is_none_or(|at| at.elapsed() >= ASK)
+            && let Ok(bytes) = self.watch.unacknowledged()
+        {
+            self.marks.see(bytes);
+            self.asked = Some(Instant::now());
+        }
+        self.marks.acknowledged()
+    }
+
+    /// When the oldest of what is not acknowledged, or not even taken by the system, was to go. As of the last question.
+    pub fn outstanding(&self) -> Option<Instant> {
+        match (self.marks.oldest(), self.blocked) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// Grows while the system takes something.
+    pub fn progress(&self) -> u64 {
+        self.marks.bytes()
+    }
+
+    /// The error for a receiver that took nothing for so long.
+    pub fn gave_up(&self, waited: Duration) -> OutputError {
+        let text = format!("the receiver took nothing for {} s", waited.as_secs());
+        OutputError::Write { to: self.name.clone(), source: io::Error::new(io::ErrorKind::TimedOut, text) }
+    }
+
+    /// What the log should say of it.
+    pub fn note(&mut self) -> Option<String> {
+        self.word.tell()
     }
 
     /// Writes what was gathered, as far as the receiver takes it. A peer that has closed is an error before anything is
@@ -114,104 +189,145 @@ impl Stream {
     pub fn flush(&mut self) -> Result<Flushed, OutputError> {
         if self.at < self.buffer.len() {
             self.look()?;
+            self.began.get_or_insert_with(Instant::now);
         }
-        while let Some(rest) = self.buffer.get(self.at..).filter(|r| !r.is_empty()) {
+        while self.at < self.buffer.len() {
+            let rest = self.buffer.get(self.at..).unwrap_or_default();
             let wrote = match &mut self.kind {
-                Kind::Tcp(s) => s.write(rest),
-                Kind::Tls(s) => s.write(rest),
+                Kind::Tcp(s) => s.write(rest).inspect(|n| self.marks.wrote(*n)),
+                Kind::Tls(s) => records(s, &mut self.marks).and_then(|()| s.conn.writer().write(rest)),
             };
             match wrote {
                 Ok(0) => return Err(self.failed(io::ErrorKind::WriteZero.into())),
                 Ok(n) => self.at += n,
-                Err(e) if is_wait(&e) => return Ok(Flushed::Stalled),
+                Err(e) if is_wait(&e) => return Ok(self.stalled()),
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return Err(self.failed(e)),
             }
         }
         if let Kind::Tls(s) = &mut self.kind {
-            match s.flush() {
+            match records(s, &mut self.marks) {
                 Ok(()) => {}
-                Err(e) if is_wait(&e) => return Ok(Flushed::Stalled),
+                Err(e) if is_wait(&e) => return Ok(self.stalled()),
                 Err(e) => return Err(self.failed(e)),
             }
         }
         self.buffer.clear();
         self.at = 0;
-        self.written = self.taken;
+        self.blocked = None;
+        self.marks.mark(self.taken, Instant::now());
         Ok(Flushed::All)
     }
 
-    /// Whether the peer has closed or the network is silent. What a receiver says is thrown away: syslog over TCP has no
-    /// answers.
+    fn stalled(&mut self) -> Flushed {
+        self.blocked.get_or_insert_with(Instant::now);
+        Flushed::Stalled
+    }
+
+    /// Whether the peer has closed, speaks another protocol, or the network is silent.
     pub fn look(&mut self) -> Result<(), OutputError> {
         self.watch.check().map_err(|e| self.failed(e))?;
-        let closed = |s: &mut Stream| s.failed(io::Error::new(io::ErrorKind::ConnectionAborted, CLOSED));
         let mut byte = [0; 1];
         let socket = self.socket();
         let seen = socket.set_nonblocking(true).and_then(|()| socket.peek(&mut byte));
         let restored = socket.set_nonblocking(false);
         match seen {
-            Ok(0) => return Err(closed(self)),
-            Ok(_) => {
-                if let Some(refused) = self.swallow() {
-                    return Err(match refused {
-                        Some(reason) => OutputError::Handshake { to: self.name.clone(), reason },
-                        None => closed(self),
-                    });
-                }
-            }
+            Ok(0) => return Err(self.closed()),
+            Ok(_) if self.swallow()? => return Err(self.closed()),
+            Ok(_) => {}
             Err(e) if is_wait(&e) || e.kind() == io::ErrorKind::Interrupted => {}
             Err(e) => return Err(self.failed(e)),
         }
         restored.map_err(|e| self.failed(e))
     }
 
-    /// Reads what is there; something when the peer closes with it, and the alert that it gave as its reason.
-    fn swallow(&mut self) -> Option<Option<String>> {
+    /// Takes note of what the peer says.
+    fn hear(&mut self, bytes: &[u8]) -> Result<(), OutputError> {
+        match self.word.hear(bytes) {
+            Some(s) => Err(OutputError::WrongPort { to: self.name.clone(), what: s.what, advice: s.advice }),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads what is there, waiting for it as long as a read does. Whether the peer closes with it; the alert that it gave
+    /// as its reason is an error.
+    fn swallow(&mut self) -> Result<bool, OutputError> {
         let mut bytes = [0; 4096];
         match &mut self.kind {
-            Kind::Tcp(s) => matches!(s.read(&mut bytes), Ok(0)).then_some(None),
+            Kind::Tcp(s) => match s.read(&mut bytes) {
+                Ok(0) => Ok(true),
+                Ok(n) => self.hear(bytes.get(..n).unwrap_or_default()).map(|()| false),
+                Err(e) if is_wait(&e) || e.kind() == io::ErrorKind::Interrupted => Ok(false),
+                Err(e) => Err(self.failed(e)),
+            },
             Kind::Tls(s) => match s.conn.read_tls(&mut s.sock) {
-                Ok(0) => Some(None),
+                Ok(0) => Ok(true),
                 Ok(_) => match s.conn.process_new_packets() {
                     Ok(state) => {
-                        while matches!(s.conn.reader().read(&mut bytes), Ok(n) if n > 0) {}
-                        state.peer_has_closed().then_some(None)
+                        let mut closes = state.peer_has_closed();
+                        let mut said = 0;
+                        match s.conn.reader().read(&mut bytes) {
+                            Ok(n) => said = n,
+                            Err(e) => closes |= e.kind() == io::ErrorKind::UnexpectedEof,
+                        }
+                        self.hear(bytes.get(..said).unwrap_or_default()).map(|()| closes)
                     }
-                    Err(e) => Some(Some(tls::in_words(e))),
+                    Err(e) => Err(OutputError::Handshake { to: self.name.clone(), reason: tls::in_words(e) }),
                 },
-                Err(_) => None,
+                Err(e) if is_wait(&e) || e.kind() == io::ErrorKind::Interrupted => Ok(false),
+                Err(e) => Err(self.failed(e)),
             },
         }
     }
 
-    /// Ends the connection: nothing more will be written; waits for the receiver to close too, which it does when it has
-    /// read everything. `false` when it did not within the time.
-    pub fn finish(&mut self, at_most: Duration) -> Result<bool, OutputError> {
-        let wait = Wait::new(at_most, &self.stop);
-        if let Kind::Tls(s) = &mut self.kind {
-            s.conn.send_close_notify();
+    /// Whether our side is closed.
+    pub fn is_shut(&self) -> bool {
+        self.shut
+    }
+
+    /// Ends the connection, step by step: nothing more will be written, and the receiver is to close too, which it does
+    /// when it has read everything. Waits for a moment; `true` when it has.
+    pub fn finish(&mut self) -> Result<bool, OutputError> {
+        self.stop.check().and_then(|()| self.watch.check()).map_err(|e| self.failed(e))?;
+        if self.shut {
+            return self.swallow();
         }
-        let mut shut = false;
-        let mut bytes = [0; 4096];
-        loop {
-            self.stop.check().and_then(|()| self.watch.check()).map_err(|e| self.failed(e))?;
-            if wait.check().is_err() {
-                return Ok(false);
+        let young = self.began.map_or(Duration::ZERO, |b| FIRST_WORD.saturating_sub(b.elapsed()));
+        if !young.is_zero() {
+            // One that closes before us is no receiver that has read everything.
+            self.socket().set_read_timeout(Some(young)).map_err(|e| self.failed(e))?;
+            let closes = self.swallow();
+            self.socket().set_read_timeout(Some(TICK)).map_err(|e| self.failed(e))?;
+            return if closes? { Err(self.closed()) } else { Ok(false) };
+        }
+        self.look()?;
+        let shut = match &mut self.kind {
+            Kind::Tcp(s) => s.shutdown(Shutdown::Write),
+            Kind::Tls(s) => {
+                s.conn.send_close_notify();
+                records(s, &mut self.marks).and_then(|()| s.sock.shutdown(Shutdown::Write))
             }
-            let step = match &mut self.kind {
-                Kind::Tcp(s) if !shut => s.shutdown(Shutdown::Write).map(|()| 1),
-                Kind::Tls(s) if !shut => s.flush().and_then(|()| s.sock.shutdown(Shutdown::Write)).map(|()| 1),
-                _ => self.socket().read(&mut bytes),
-            };
-            match step {
-                Ok(0) => return Ok(true),
-                Ok(_) => shut = true,
-                Err(e) if is_wait(&e) || e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(self.failed(e)),
-            }
+        };
+        match shut {
+            Ok(()) => self.shut = true,
+            Err(e) if is_wait(&e) || e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(self.failed(e)),
+        }
+        Ok(false)
+    }
+}
+
+/// Writes the records that TLS has ready, and counts their bytes.
+fn records(s: &mut TlsStream, marks: &mut Marks) -> io::Result<()> {
+    while s.conn.wants_write() {
+        match s.conn.write_tls(&mut s.sock) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(n) => marks.wrote(n),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
         }
     }
+    Ok(())
 }
 
 /// What is said of a peer that closed while lines may still come.

@@ -319,6 +319,9 @@ fn reason(e: &io::Error, name: &str, pinned: bool, seen: &Seen) -> String {
                 }
             );
         }
+        Some(other @ Error::InvalidMessage(_)) => {
+            return format!("what it answers is no TLS ({other}): is it a TLS port?");
+        }
         Some(other) => return other.to_string(),
         None if e.kind() == io::ErrorKind::TimedOut => return format!("{e}: is it a TLS port?"),
         None if e.kind() == io::ErrorKind::UnexpectedEof => {

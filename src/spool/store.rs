@@ -78,6 +78,8 @@ pub struct Spool {
     free: AtomicU64,
     inner: Mutex<Inner>,
     changed: Condvar,
+    /// How often those who wait were woken.
+    woken: AtomicU64,
     /// Held as long as the agent runs.
     _lock: File,
 }
@@ -175,6 +177,7 @@ impl Spool {
             free,
             inner: Mutex::new(inner),
             changed: Condvar::new(),
+            woken: AtomicU64::new(0),
             _lock: lock,
         };
         Ok((spool, notes))
@@ -316,18 +319,24 @@ impl Spool {
         Batch::open(id, about, &blob).map(|b| Some(Arc::new(b))).ok_or_else(|| damaged("its lengths do not add up"))
     }
 
-    /// Waits until there is a batch at or behind a number, or the time is over.
-    pub fn wait(&self, from: i64, at_most: Duration) -> bool {
-        let inner = self.lock();
-        let (inner, _) = self
-            .changed
-            .wait_timeout_while(inner, at_most, |i| i.last < from)
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        inner.last >= from
+    /// Waits until there is a batch at or behind a number, somebody woke those who wait since [`Spool::woken`] said
+    /// `woken`, or the time is over.
+    pub fn wait(&self, woken: u64, from: i64, at_most: Duration) {
+        let nothing = |i: &mut Inner| i.last < from && self.woken() == woken;
+        let waited = self.changed.wait_timeout_while(self.lock(), at_most, nothing);
+        drop(waited.unwrap_or_else(std::sync::PoisonError::into_inner));
+    }
+
+    /// How often those who wait were woken. Who asks this before it looks at anything else misses no change.
+    pub fn woken(&self) -> u64 {
+        self.woken.load(Ordering::SeqCst)
     }
 
     /// Wakes everybody who waits: something else changed, such as the wish to stop.
     pub fn wake(&self) {
+        // Behind the lock: who has looked and does not wait yet is waited for.
+        let _inner = self.lock();
+        self.woken.fetch_add(1, Ordering::SeqCst);
         self.changed.notify_all();
     }
 

@@ -166,7 +166,7 @@ impl Run {
         } else {
             self.summary.lost();
         }
-        self.summary.refused = sink.refused();
+        self.summary.refuse(sink.refused());
         match result.and(finished.map_err(Stop::Output)) {
             Err(Stop::Output(e)) => Err(self.send_failure(e)),
             other => other,
@@ -375,7 +375,9 @@ impl Run {
 
     fn exit(&self, strict: bool) -> Exit {
         let gap = self.summary.sequence.gaps + self.summary.sequence.back > 0;
-        if self.summary.parked_total() + self.summary.overlong > 0 || strict && (gap || self.summary.torn > 0) {
+        if self.summary.parked_total() + self.summary.overlong + self.summary.refused > 0
+            || strict && (gap || self.summary.torn > 0)
+        {
             Exit::Finished
         } else {
             Exit::Done

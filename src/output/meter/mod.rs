@@ -246,6 +246,13 @@ impl Meter {
         self.budget.took(bytes);
     }
 
+    /// Counts a line that went outside the limits a second: its bytes are the day's, but no event waits for it.
+    pub fn let_pass(&mut self, now: Duration, wall: i64, bytes: u64) {
+        let now = self.advance(now, wall);
+        self.window.add(now, bytes);
+        self.budget.took(bytes);
+    }
+
     /// What has to outlive the agent.
     pub fn spent(&self) -> Spent {
         self.budget.spent()

@@ -1,0 +1,113 @@
+//! Handing one line to the connection, whatever its length, and counting it where it belongs.
+use std::sync::atomic::Ordering;
+
+use chrono::Utc;
+
+use super::Worker;
+use crate::{
+    agent::{link::Link, log, window::Line},
+    output::{OutputError, stream::Flushed},
+};
+
+/// What an IPv4 datagram holds beside its headers (RFC 791, RFC 768).
+const LARGEST_DATAGRAM: usize = 65_507;
+/// The smallest `max_size`.
+const SHORTEST: usize = 480;
+
+impl Worker<'_> {
+    /// Whether there is a limit a second.
+    fn is_paced(&self) -> bool {
+        let limits = &self.config.limits;
+        limits.events_per_second.is_some() || limits.bytes_per_second.is_some()
+    }
+
+    /// Hands the line over that may go. The limits a second hold for the wire, so where there are some it is written at
+    /// once, and its time is that of the write: one that was late would else stand within a second with too many others.
+    pub(super) fn hand_over(&mut self, link: &mut Link, line: Line) -> anyhow::Result<Flushed> {
+        if !self.take(link, line)? {
+            return Ok(Flushed::All);
+        }
+        self.owed = Some(self.line.len() as u64);
+        if self.is_paced() && link.flush()? == Flushed::Stalled {
+            return Ok(Flushed::Stalled);
+        }
+        self.count_owed();
+        Ok(Flushed::All)
+    }
+
+    /// Hands a heartbeat over outside the limits a second.
+    pub(super) fn slip_in(&mut self, link: &mut Link) -> anyhow::Result<Flushed> {
+        if self.take(link, Line::Beat)? {
+            self.meter.let_pass(self.now(), Utc::now().timestamp_micros(), self.line.len() as u64);
+        }
+        Ok(link.flush()?)
+    }
+
+    /// Gives the line to the connection; one that the way does not take is written again, shorter, as all after it. `false`
+    /// for a heartbeat that no way takes: the next one comes.
+    fn take(&mut self, link: &mut Link, line: Line) -> anyhow::Result<bool> {
+        while let Err(e) = link.take(&self.line) {
+            let OutputError::TooLong { bytes, .. } = e else { return Err(e.into()) };
+            if bytes > SHORTEST && self.shorten(line, bytes)? {
+                continue;
+            }
+            if line != Line::Beat {
+                return Err(e.into());
+            }
+            log(format_args!("output {}: a heartbeat is left out: {e}", self.config.name));
+            return Ok(false);
+        }
+        // A refusal that came with it is of the one before.
+        self.count_refused(link);
+        self.last = Some(line);
+        self.window.push(line, self.line.len() as u64);
+        Ok(true)
+    }
+
+    /// Writes the line again, shorter than so many bytes. Whether it became so.
+    fn shorten(&mut self, line: Line, bytes: usize) -> anyhow::Result<bool> {
+        let limit = if bytes > LARGEST_DATAGRAM { LARGEST_DATAGRAM } else { (bytes - bytes / 4).max(SHORTEST) };
+        log(format_args!(
+            "output {}: the way takes no datagram of {bytes} bytes: lines are cut at {limit} from now on",
+            self.config.name
+        ));
+        self.lanes.shorten(limit);
+        match line {
+            Line::Entry(lane, _) | Line::Notice(lane, _) => drop(self.lanes.encode(lane, &mut self.line)?),
+            Line::Beat => {
+                if let Some(notice) = self.beats.front() {
+                    self.lanes.notice(notice, &mut self.line);
+                }
+            }
+        }
+        Ok(self.line.len() < bytes)
+    }
+
+    /// Counts a datagram that is known to be lost: never as sent.
+    pub(super) fn count_refused(&mut self, link: &Link) {
+        let refused = link.refused();
+        if std::mem::replace(&mut self.refused, refused) >= refused {
+            return;
+        }
+        let sent = match self.last.take() {
+            Some(Line::Entry(..)) => {
+                self.counters.refused.fetch_add(1, Ordering::Relaxed);
+                &self.counters.sent
+            }
+            Some(Line::Notice(..) | Line::Beat) | None => return,
+        };
+        // It may have been counted already, with all that is written.
+        if sent.load(Ordering::Relaxed) > 0 {
+            sent.fetch_sub(1, Ordering::Relaxed);
+        } else {
+            self.unsent += 1;
+        }
+    }
+
+    /// The line that was handed over last is written.
+    pub(super) fn count_owed(&mut self) {
+        if let Some(bytes) = self.owed.take() {
+            self.meter.took(self.now(), Utc::now().timestamp_micros(), bytes);
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! Serving one connection: what goes next, what is due, and the wait for either.
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
+
+use anyhow::anyhow;
+use chrono::{DateTime, Utc};
+
+use super::{Served, Worker};
+use crate::{
+    agent::{
+        lanes::Next,
+        link::{Link, route::Route},
+        log,
+        window::Line,
+    },
+    output::{meter::Answer, stream::Flushed},
+    spool::Lane,
+};
+
+/// How soon behind an event acknowledgements are looked at, and how seldom where nothing happens.
+const LOOK: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+/// So long a receiver takes nothing before the log says so.
+const STALLED: Duration = Duration::from_secs(5);
+
+/// Where the loop of a connection is.
+struct Turn {
+    /// When the connection is looked after next, and how long until the time after that.
+    next_look: Instant,
+    interval: Duration,
+    /// Since when the receiver takes nothing, and how much it had taken.
+    stalled: Option<(Instant, u64)>,
+    stall_told: bool,
+    /// When the meter lets the next line go.
+    paced: Option<Instant>,
+}
+
+/// What became of the next line.
+enum Step {
+    /// It went, or another is to be asked for.
+    Went,
+    /// The meter holds it back.
+    Later,
+    /// There is none.
+    None,
+}
+
+impl Worker<'_> {
+    /// Serves one connection.
+    pub(super) fn serve(&mut self, link: &mut Link, route: &mut Route, told: &mut String) -> anyhow::Result<Served> {
+        if !std::mem::take(told).is_empty() {
+            log(format_args!("output {}: connected again", self.config.name));
+        }
+        let now = Instant::now();
+        let mut turn =
+            Turn { next_look: now + LOOK.0, interval: LOOK.0, stalled: None, stall_told: false, paced: None };
+        loop {
+            // Before anything is asked: what changes from now on ends the wait below.
+            let woken = self.orders.shared.spool.woken();
+            if self.orders.must_stop() {
+                return Err(anyhow!("stopped"));
+            }
+            if Instant::now() >= turn.next_look
+                && let Some(served) = self.look_after(link, route, &mut turn)?
+            {
+                return Ok(served);
+            }
+            if self.orders.stopping() && turn.stalled.is_none() && link.flush()? == Flushed::All {
+                self.finish(link)?;
+                return Ok(Served::Everything);
+            }
+            if (link.is_full() || turn.stalled.is_some()) && !self.press_on(link, &mut turn)? {
+                continue;
+            }
+            turn.paced = None;
+            let next = match self.beat(link, &mut turn)? {
+                Step::None => self.next_line(link, &mut turn)?,
+                other => other,
+            };
+            if matches!(next, Step::Went) {
+                turn.interval = LOOK.0;
+                turn.next_look = turn.next_look.min(Instant::now() + LOOK.0);
+                continue;
+            }
+            // What was gathered goes out before a wait.
+            if link.flush()? == Flushed::Stalled {
+                turn.stall(link);
+                continue;
+            }
+            self.count_owed();
+            self.settle_at_rest(link)?;
+            if matches!(next, Step::None)
+                && let Some(served) = self.at_end(link)?
+            {
+                return Ok(served);
+            }
+            let from = Lane::ALL.iter().map(|l| self.lanes.place(*l).batch).min().unwrap_or(0);
+            let spool = &self.orders.shared.spool;
+            let wait = self.due_in(link, &turn);
+            spool.wait(woken, from.max(spool.last() + 1), wait);
+        }
+    }
+
+    /// How long nothing is to be done unless something happens.
+    fn due_in(&self, link: &Link, turn: &Turn) -> Duration {
+        let now = Instant::now();
+        let until = |at: Instant| at.saturating_duration_since(now);
+        let others = [self.heartbeat.due_in(), turn.paced.map(until), self.settles_in(link)];
+        others.into_iter().flatten().fold(until(turn.next_look), Duration::min).max(Duration::from_micros(50))
+    }
+
+    /// Looks at the connection, moves cursors, goes back to the first address when that is there again.
+    fn look_after(&mut self, link: &mut Link, route: &mut Route, turn: &mut Turn) -> anyhow::Result<Option<Served>> {
+        link.look()?;
+        self.count_refused(link);
+        self.tell_notes(link);
+        self.settle_at_rest(link)?;
+        turn.next_look = Instant::now() + turn.interval;
+        // Less and less often while nothing happens.
+        turn.interval = (turn.interval * 2).min(LOOK.1);
+        if !route.first_is_back() {
+            return Ok(None);
+        }
+        if turn.stalled.is_some() || link.flush()? == Flushed::Stalled {
+            return Err(anyhow!("the first address is back, and this receiver takes nothing"));
+        }
+        self.finish(link)?;
+        Ok(Some(Served::Enough))
+    }
+
+    /// Writes on. `false` while the receiver takes nothing.
+    fn press_on(&mut self, link: &mut Link, turn: &mut Turn) -> anyhow::Result<bool> {
+        let name = &self.config.name;
+        if link.flush()? == Flushed::All {
+            turn.stalled = None;
+            if std::mem::take(&mut turn.stall_told) {
+                log(format_args!("output {name}: the receiver reads again"));
+            }
+            self.count_owed();
+            return Ok(true);
+        }
+        let since = turn.stall(link);
+        if since.elapsed() >= self.config.stall_timeout {
+            return Err(anyhow!("the receiver took nothing for {} s", since.elapsed().as_secs()));
+        }
+        if !turn.stall_told && since.elapsed() > STALLED {
+            turn.stall_told = true;
+            let most = self.config.stall_timeout.as_secs();
+            log(format_args!(
+                "output {name}: stalled: the receiver takes nothing at present; it has {most} s (stall_timeout)"
+            ));
+        }
+        Ok(false)
+    }
+
+    /// Hands the next event over, if there is one and it may go.
+    fn next_line(&mut self, link: &mut Link, turn: &mut Turn) -> anyhow::Result<Step> {
+        let lane = match self.lanes.next(self.spent.is_some())? {
+            Next::Event(lane) => lane,
+            Next::Nothing => return self.look_at_budget(),
+            // A stop, the connection and the clock are looked at between some batches and the next.
+            Next::Later => return self.look_on(link, turn),
+        };
+        self.caught_up(false);
+        let next = self.lanes.encode(lane, &mut self.line)?;
+        let (now, wall) = (self.now(), Utc::now().timestamp_micros());
+        match self.meter.ask(now, wall, self.line.len() as u64, lane.passes()) {
+            Answer::Now => {}
+            Answer::Wait(wait) => {
+                turn.paced = Some(Instant::now() + wait);
+                return Ok(Step::Later);
+            }
+            Answer::Held(until) => {
+                if self.spent.replace(self.line.len() as u64).is_none() {
+                    self.tell_spent(until);
+                }
+                return Ok(Step::Went);
+            }
+        }
+        let line = match self.lanes.is_notice(lane) {
+            true => Line::Notice(lane, next),
+            false => Line::Entry(lane, next),
+        };
+        if self.hand_over(link, line)? == Flushed::Stalled {
+            turn.stall(link);
+        }
+        self.lanes.step(lane, next);
+        Ok(Step::Went)
+    }
+
+    /// There is more to look through; what was found so far goes out meanwhile.
+    fn look_on(&mut self, link: &mut Link, turn: &mut Turn) -> anyhow::Result<Step> {
+        if link.flush()? == Flushed::Stalled {
+            turn.stall(link);
+        }
+        Ok(Step::Went)
+    }
+
+    /// Nothing may go before the next day, where a lane is held back: looks whether it has begun.
+    fn look_at_budget(&mut self) -> anyhow::Result<Step> {
+        let Some(bytes) = self.spent else { return Ok(Step::None) };
+        match self.lanes.holds_back()? {
+            Next::Event(_) => {}
+            Next::Later => return Ok(Step::Went),
+            Next::Nothing => return Ok(Step::None),
+        }
+        let (now, wall) = (self.now(), Utc::now().timestamp_micros());
+        if matches!(self.meter.ask(now, wall, bytes, false), Answer::Held(_)) {
+            return Ok(Step::Later);
+        }
+        self.spent = None;
+        log(format_args!("output {}: a new day: events go again", self.config.name));
+        Ok(Step::Went)
+    }
+
+    fn tell_spent(&self, until: i64) {
+        let until = DateTime::from_timestamp_micros(until).unwrap_or_default().with_timezone(&self.config.limits.zone);
+        let rest = match self.config.pass.is_empty() {
+            true => "events wait",
+            false => "events wait, but for those that meter.pass_types and meter.pass_severity let through",
+        };
+        log(format_args!(
+            "output {}: the bytes of the day are spent: {rest}; the next day begins {until}",
+            self.config.name
+        ));
+    }
+
+    /// Sends heartbeats when it is time. Those that the meter would hold back for longer go outside its limits a second: an
+    /// output of an event an hour would else be silent, or send nothing but heartbeats.
+    fn beat(&mut self, link: &mut Link, turn: &mut Turn) -> anyhow::Result<Step> {
+        if self.heartbeat.is_due() {
+            self.beats = self.heartbeat.notices(self.config, self.orders, self.counters).into();
+        }
+        let Some(notice) = self.beats.front() else { return Ok(Step::None) };
+        self.lanes.notice(notice, &mut self.line);
+        let (now, wall) = (self.now(), Utc::now().timestamp_micros());
+        let answer = self.meter.ask(now, wall, self.line.len() as u64, true);
+        if let Answer::Wait(wait) = answer
+            && wait <= PATIENCE
+        {
+            turn.paced = Some(Instant::now() + wait);
+            return Ok(Step::Later);
+        }
+        let flushed = match answer {
+            Answer::Wait(_) => self.slip_in(link)?,
+            Answer::Now | Answer::Held(_) => self.hand_over(link, Line::Beat)?,
+        };
+        self.beats.pop_front();
+        if flushed == Flushed::Stalled {
+            turn.stall(link);
+        }
+        Ok(Step::Went)
+    }
+
+    /// Nothing is left to be sent. Something when that ends the connection.
+    fn at_end(&mut self, link: &mut Link) -> anyhow::Result<Option<Served>> {
+        // Asked in this order: what a source stored before it ended is seen by the second look.
+        let ending = self.orders.shared.ending();
+        let at_end = self.lanes.is_at_end();
+        self.caught_up(at_end);
+        if ending && at_end {
+            self.finish(link)?;
+            return Ok(Some(Served::Everything));
+        }
+        // What is in the window fills the spool, and nothing more can come that would push it out: a receiver that closes
+        // with us has read it. One that another output fills gets no emptier by that.
+        if self.confirms && self.window.events() > 0 && self.orders.shared.spool.is_full() && self.pins() {
+            self.finish(link)?;
+            return Ok(Some(Served::Enough));
+        }
+        Ok(None)
+    }
+
+    /// Whether batches are kept for this output that all others have passed.
+    fn pins(&self) -> bool {
+        let spool = &self.orders.shared.spool;
+        let own = Lane::ALL.iter().map(|l| spool.cursor(&self.config.name, *l).batch).min();
+        own.is_some_and(|own| own <= spool.passed())
+    }
+
+    fn caught_up(&self, so: bool) {
+        if self.counters.caught_up.swap(so, Ordering::SeqCst) != so && so && self.orders.shared.sources_ended() {
+            // Whoever decides about the end wants to know.
+            self.orders.shared.spool.wake();
+        }
+    }
+}
+
+/// How long a heartbeat waits for the meter.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+impl Turn {
+    /// The receiver takes nothing at present. Since when.
+    fn stall(&mut self, link: &Link) -> Instant {
+        let progress = link.progress();
+        match self.stalled {
+            Some((since, at)) if at == progress => since,
+            _ => {
+                let now = Instant::now();
+                self.stalled = Some((now, progress));
+                now
+            }
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Something else than a receiver of lines at the other end: wrong ports (N6), nobody at all (UDP, a closed pipe: N8).
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, UdpSocket},
+    process::{Command, Stdio},
+    thread,
+};
+
+use super::{SOON, sums};
+use crate::{
+    peers::{Kind, Receiver as Peer},
+    support::{
+        agent::{Agent, FOLLOWED, SOURCE, capture, signal},
+        program::{PROGRAM, count, folder, replay},
+    },
+};
+
+/// Answers whatever comes with `answer` and closes when the other side does.
+fn answering(answer: &'static [u8]) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut bytes = [0; 65_536];
+            let _ = stream.read(&mut bytes);
+            let _ = stream.write_all(answer);
+            while matches!(stream.read(&mut bytes), Ok(1..)) {}
+        }
+    });
+    port
+}
+
+#[test]
+fn n6_lines_into_a_port_of_another_protocol_are_told_and_never_count_as_sent() {
+    let tls = Peer::start(Kind::RsyslogTls);
+    let relp = Peer::start(Kind::RsyslogRelp);
+    let alert = answering(b"\x15\x03\x03\x00\x02\x02\x46");
+    let http = answering(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+    let html = answering(b"<!DOCTYPE HTML>\n<html>");
+    for (port, words) in [
+        (alert, "answers with a TLS record"),
+        (http, "answers as a web server does (HTTP)"),
+        (html, "answers as a web server does (HTTP)"),
+        (tls.port, ""),
+        (relp.port, ""),
+    ] {
+        for entries in [1, 3_000] {
+            let dir = folder();
+            let made = capture(&dir, entries);
+            // What is said before the end of the connection is also known by the command that sends once.
+            let run = replay(&format!("--format json --to tcp://127.0.0.1:{port}"), &[&made.path]);
+            assert_eq!(run.code, 1, "{words}: {}", run.stderr);
+            assert!(run.stderr.contains(words), "{words}: {}", run.stderr);
+            let agent = Agent::new(
+                dir,
+                &format!(
+                    "heartbeat = 0\n{SOURCE}[[output]]\nname = \"a\"\naddress = \"tcp://127.0.0.1:{port}\"\nformat = \"json\"\n"
+                ),
+            );
+            let child = agent.start();
+            agent.wait("a word of it", SOON, || {
+                agent.log().contains("will be sent again") && agent.log().contains(words)
+            });
+            signal(&child, "TERM");
+            agent.ends(child, 0, SOON);
+            let of = sums(&agent, "a");
+            assert_eq!((of("sent"), of("waiting")), (0, u64::from(entries)), "{words}: {}", agent.log());
+        }
+    }
+}
+
+#[test]
+fn n6_tls_and_relp_into_a_plain_port_are_told_and_never_count_as_sent() {
+    let plain = Peer::start(Kind::RsyslogTcp);
+    let http = answering(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+    for (address, words) in [
+        (format!("tls://127.0.0.1:{http}"), "is it a TLS port?"),
+        (format!("relp://127.0.0.1:{http}"), "is it a RELP port"),
+        (format!("tls://127.0.0.1:{}", plain.port), "is it a TLS port?"),
+        (format!("relp://127.0.0.1:{}", plain.port), "is it a RELP port"),
+    ] {
+        let dir = folder();
+        capture(&dir, 100);
+        let agent = Agent::new(
+            dir,
+            &format!(
+                "heartbeat = 0\n{SOURCE}[[output]]\nname = \"a\"\naddress = \"{address}\"\nconnect_timeout = 2\ninsecure_skip_verify = true\n"
+            ),
+        );
+        let child = agent.start();
+        agent.wait("a word of it", SOON, || agent.log().contains(words));
+        signal(&child, "TERM");
+        agent.ends(child, 0, SOON);
+        let of = sums(&agent, "a");
+        assert_eq!((of("sent"), of("waiting")), (0, 100), "{address}: {}", agent.log());
+    }
+}
+
+#[test]
+fn n6_datagrams_that_are_refused_are_never_called_sent() {
+    let dir = folder();
+    let made = capture(&dir, 100);
+    let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let run = replay(&format!("--format json --to udp://127.0.0.1:{port}"), &[&made.path]);
+    let summary = run.summary();
+    assert_eq!(
+        (run.code, count(&summary, "sent"), count(&summary, "datagrams_refused")),
+        (3, 0, 100),
+        "{}",
+        run.stderr
+    );
+    let agent = Agent::new(
+        dir,
+        &format!(
+            "heartbeat = 0\n{SOURCE}[[output]]\nname = \"a\"\naddress = \"udp://127.0.0.1:{port}\"\nformat = \"json\"\n"
+        ),
+    );
+    agent.ends(agent.start(), 3, SOON);
+    let of = sums(&agent, "a");
+    assert_eq!((of("sent"), of("refused"), of("waiting")), (0, 100, 0), "{}", agent.log());
+    assert!(agent.read("state/metrics.prom").contains("qaudjrn_output_refused_total{output=\"a\"} 100"));
+}
+
+#[test]
+fn n8_standard_output_that_nobody_reads_any_more_ends_the_agent() {
+    let dir = folder();
+    capture(&dir, 5_000);
+    let output = "[[output]]\nname = \"a\"\naddress = \"stdout\"\nformat = \"json\"\n";
+    let agent = Agent::new(dir, &format!("heartbeat = 0\n{FOLLOWED}{output}"));
+    let mut child = agent.command().stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.next().unwrap().unwrap().ends_with('}'));
+    drop(lines);
+    agent.ends(child, 1, SOON);
+    let log = agent.log();
+    assert!(log.contains("output a: nobody reads standard output any more: the agent ends"), "{log}");
+    let of = sums(&agent, "a");
+    assert!(of("waiting") > 0 && of("sent") + of("waiting") == 5_000, "{log}");
+    // The shell's way.
+    let script = format!("'{PROGRAM}' run --config '{}' 2>/dev/null | head -2", agent.config.display());
+    let run = Command::new("timeout").args(["60", "sh", "-c", &script]).output().unwrap();
+    assert!(run.status.success());
+    assert_eq!(run.stdout.iter().filter(|b| **b == b'\n').count(), 2);
+}

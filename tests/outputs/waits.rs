@@ -1,0 +1,149 @@
+//! What an output does while it waits: for the meter (C5), for more events (B2), and what waiting costs.
+use std::{
+    fs,
+    net::{TcpListener, UdpSocket},
+    sync::atomic::Ordering::SeqCst,
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{SOON, sums};
+use crate::support::{
+    agent::{Agent, FOLLOWED, Receiver, SOURCE, capture, ids, notices, signal},
+    program::{folder, make},
+};
+
+fn tcp(name: &str, port: u16, more: &str) -> String {
+    format!("[[output]]\nname = \"{name}\"\naddress = \"tcp://127.0.0.1:{port}\"\nformat = \"json\"\n{more}")
+}
+
+#[test]
+fn c5_an_output_that_waits_for_its_meter_sends_heartbeats_sees_its_peer_and_obeys_a_stop() {
+    let dir = folder();
+    capture(&dir, 50);
+    let receiver = Receiver::start();
+    let slow = "meter = { events_per_second = 0.01 }\nheartbeat = 1\n";
+    let agent = Agent::new(dir, &format!("{SOURCE}{}", tcp("a", receiver.port, slow)));
+    let text = fs::read_to_string(&agent.config).unwrap();
+    fs::write(&agent.config, text.replace("stop_timeout = 5", "stop_timeout = 40")).unwrap();
+    let child = agent.start();
+    agent.wait("an event and heartbeats", SOON, || {
+        ids(&receiver.text()).len() == 1 && notices(&receiver.text(), "AGENT-HEARTBEAT").len() >= 3
+    });
+    // The peer closes: it is seen within the wait.
+    receiver.die.store(true, SeqCst);
+    agent.wait("another connection", SOON, || receiver.connections.load(SeqCst) == 2);
+    agent.wait("another heartbeat", SOON, || notices(&receiver.text(), "AGENT-HEARTBEAT").len() >= 5);
+    let began = Instant::now();
+    signal(&child, "TERM");
+    agent.ends(child, 0, SOON);
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    // The end was confirmed: nothing of the window is sent again by the next start.
+    let of = sums(&agent, "a");
+    let sent = ids(&receiver.text()).len() as u64;
+    assert_eq!((of("sent"), of("waiting")), (sent, 50 - sent), "{}", agent.log());
+    assert!(of("notices") >= 5, "{}", agent.log());
+}
+
+#[test]
+fn b2_an_output_that_has_delivered_everything_takes_what_a_reload_brings() {
+    let dir = folder();
+    capture(&dir, 20);
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let good = "[[output]]\nname = \"good\"\naddress = \"file:DIR/good\"\nformat = \"json\"\n";
+    let outputs = format!("{good}{}", tcp("dead", nobody, ""));
+    let agent = Agent::new(dir, &format!("heartbeat = 1\n{SOURCE}{outputs}"));
+    let child = agent.start();
+    agent.wait("everything", SOON, || ids(&agent.read("good")).len() == 20);
+    let beats = || notices(&agent.read("good"), "AGENT-HEARTBEAT").len();
+    agent.wait("heartbeats though nothing comes", SOON, || beats() >= 3);
+    agent.configure(&format!("heartbeat = 1\n{FOLLOWED}{outputs}"));
+    signal(&child, "HUP");
+    agent.wait("the new configuration", SOON, || agent.log().contains("was read again"));
+    let more = make(&agent.dir, "more", "--count 30 --seed 9 --first-sequence 1000");
+    let mut day = fs::OpenOptions::new().append(true).open(agent.dir.path().join("day.type5")).unwrap();
+    std::io::Write::write_all(&mut day, &fs::read(&more.path).unwrap()).unwrap();
+    agent.wait("what came later", SOON, || ids(&agent.read("good")).len() == 50);
+    let before = beats();
+    agent.wait("more heartbeats", SOON, || beats() > before);
+    signal(&child, "TERM");
+    agent.ends(child, 0, SOON);
+}
+
+#[test]
+fn b8_a_heartbeat_that_is_longer_than_a_datagram_loses_its_rules_and_no_connection() {
+    let dir = folder();
+    capture(&dir, 200);
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = socket.local_addr().unwrap().port();
+    // Rules with long names that all drop something.
+    let users: Vec<String> = (0..26u8).map(|n| format!("\"{}*\"", char::from(b'A' + n))).collect();
+    let filter = format!("[filter]\nusers.exclude = [{}]\n", users.join(", "));
+    let output =
+        format!("[[output]]\nname = \"a\"\naddress = \"udp://127.0.0.1:{port}\"\nformat = \"json\"\nmax_size = 700\n");
+    let agent = Agent::new(dir, &format!("heartbeat = 1\n{filter}{FOLLOWED}{output}"));
+    let child = agent.start();
+    socket.set_read_timeout(Some(SOON)).unwrap();
+    let (mut beats, mut bytes) = (0, vec![0; 70_000]);
+    while beats < 3 {
+        let length = socket.recv(&mut bytes).unwrap();
+        assert!(length <= 700, "{length} bytes: {}", String::from_utf8_lossy(&bytes[..length]));
+        beats += usize::from(String::from_utf8_lossy(&bytes[..length]).contains("AGENT-HEARTBEAT"));
+    }
+    signal(&child, "TERM");
+    agent.ends(child, 0, SOON);
+    assert!(!agent.log().contains("will be sent again"), "{}", agent.log());
+}
+
+#[test]
+fn sent_counts_entries_and_notices_apart() {
+    let dir = folder();
+    capture(&dir, 100);
+    let file = "[[output]]\nname = \"a\"\naddress = \"file:DIR/a\"\nformat = \"json\"\n";
+    let agent = Agent::new(dir, &format!("heartbeat = 0\n{SOURCE}{file}"));
+    agent.ends(agent.start(), 0, SOON);
+    // Numbers that go back: a gap, which is an event at the output.
+    let back = make(&agent.dir, "back", "--count 10 --seed 7 --first-sequence 3");
+    let mut day = fs::OpenOptions::new().append(true).open(agent.dir.path().join("day.type5")).unwrap();
+    std::io::Write::write_all(&mut day, &fs::read(&back.path).unwrap()).unwrap();
+    agent.ends(agent.start(), 0, SOON);
+    let of = sums(&agent, "a");
+    assert_eq!(notices(&agent.read("a"), "AGENT-GAP").len(), 1);
+    assert!(of("sent") == 10 && of("notices") >= 1, "{}", agent.log());
+}
+
+/// How often each thread of a process went to sleep so far.
+fn sleeps(pid: u32) -> std::collections::BTreeMap<String, u64> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
+    let count = |path: std::path::PathBuf| {
+        let status = fs::read_to_string(path.join("status")).unwrap_or_default();
+        let line = status.lines().find(|l| l.starts_with("voluntary_ctxt_switches"));
+        line.and_then(|l| l.split_ascii_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
+    };
+    tasks.map(|t| (t.file_name().into_string().unwrap(), count(t.path()))).collect()
+}
+
+#[test]
+fn h2_twenty_idle_outputs_hardly_wake_up() {
+    let dir = folder();
+    capture(&dir, 50);
+    let receivers: Vec<Receiver> = (0..20).map(|_| Receiver::start()).collect();
+    let outputs: String = receivers
+        .iter()
+        .enumerate()
+        .map(|(n, r)| tcp(&format!("o{n}"), r.port, "resend_window.seconds = 1\n"))
+        .collect();
+    let agent = Agent::new(dir, &format!("heartbeat = 0\n{FOLLOWED}{outputs}"));
+    let child = agent.start();
+    agent.wait("everything", SOON, || receivers.iter().all(|r| ids(&r.text()).len() == 50));
+    // Their windows are over, and the looks have become rare.
+    thread::sleep(Duration::from_secs(5));
+    let before = sleeps(child.id());
+    thread::sleep(Duration::from_secs(6));
+    let after = sleeps(child.id());
+    // A look every two seconds, where there were ten a second.
+    let quiet = after.iter().filter(|(task, n)| before.get(*task).is_some_and(|b| *n - b <= 12)).count();
+    assert!(quiet >= 20, "{quiet} threads are quiet: {before:?} {after:?}");
+    signal(&child, "TERM");
+    agent.ends(child, 0, SOON);
+}
