@@ -108,11 +108,11 @@ impl<'a> Lanes<'a> {
         }
     }
 
-    /// The place before which everything is acknowledged.
+    /// The place before which everything is acknowledged, of the lanes that events can be in.
     fn acknowledged(&self) -> Cursor {
         let spool = &self.orders.shared.spool;
-        let places = Lane::ALL.iter().map(|l| spool.cursor(&self.config.name, *l));
-        places.min().unwrap_or_default()
+        let lanes = Lane::ALL.into_iter().filter(|l| self.is_there(*l));
+        lanes.map(|l| spool.cursor(&self.config.name, l)).min().unwrap_or_default()
     }
 
     fn is_there(&self, lane: Lane) -> bool {
@@ -217,7 +217,8 @@ impl<'a> Lanes<'a> {
     pub fn holds_back(&mut self) -> anyhow::Result<Next> {
         let mut later = false;
         for lane in [Lane::PriorityHeld, Lane::Held] {
-            match self.find(lane, &mut AHEAD.clone())? {
+            let mut looks = AHEAD;
+            match self.find(lane, &mut looks)? {
                 Found::Yes => return Ok(Next::Event(lane)),
                 Found::Later => later = true,
                 Found::No => {}
