@@ -1,6 +1,6 @@
 //! The log as one output reads it: up to four lanes, each with its own place in it, merged in the order of the log.
 //!
-//! A batch is looked through once, by the lane that comes to it first, and how many events it has of each lane is kept: the
+//! A batch is looked through by the lane that comes to it first, and how many events it has of each lane is kept: the
 //! others go past it where they have none. Events that go first are looked for some batches ahead of those that do not, and
 //! one batch further with each event that goes: a long backlog without any holds up nothing.
 use std::{
