@@ -21,7 +21,7 @@ use std::{
 
 use qaudjrn::{config::Config, decode::journal::Catalog};
 use support::{
-    agent::{Agent, Receiver, signal},
+    agent::{Agent, Receiver, notices, signal},
     program::{folder, make, qaudjrn, tool},
 };
 use tempfile::TempDir;
@@ -172,7 +172,7 @@ const MORE_OTHERS: [(&str, &str); 11] = [
     ("output.meter.burst", "when lines go"),
     ("output.meter.bytes_per_second", "when lines go"),
     ("output.meter.byte_burst", "when lines go"),
-    ("source.logs", "what is asked of the server: tests/live.rs"),
+    ("source.read", "what is asked of the server: tests/live.rs"),
 ];
 
 fn rows() -> Vec<Row> {
@@ -417,9 +417,11 @@ impl Bench<'_> {
         let output = |name: &str, port: u16, more: &str| {
             format!("[[output]]\nname = \"{name}\"\naddress = \"tcp://127.0.0.1:{port}\"\n{more}{}", said.output)
         };
+        // It shows what is stored, whatever the row does.
+        let seen = "[[output]]\nname = \"seen\"\naddress = \"file:DIR/seen\"\nformat = \"json\"\nheartbeat = 1\n";
         let slow = "meter.events_per_second = 60\nmeter.burst = 1\n";
         self.agent.configure(&format!(
-            "heartbeat = 0\n{}[[source]]\nname = \"s\"\n{source}follow = {follow}\n{}{}{}",
+            "heartbeat = 0\n{}[[source]]\nname = \"s\"\n{source}follow = {follow}\n{}{}{}{seen}",
             said.top,
             said.source,
             output("down", self.port, ""),
@@ -480,6 +482,11 @@ fn walk(row: &Row, files: &Files, by_restart: bool) {
     let enough = then.keys().filter(|n| first.contains(n)).count().min(5);
     agent.wait("the first lines", SOON, || lines(&bench.slow).len() >= enough);
     agent.wait("a failed connection", SOON, || agent.log().contains("output down: "));
+    let all = Some(first.len().to_string());
+    agent.wait("all of the first part", SOON, || {
+        let beats = notices(&agent.read("seen"), "AGENT-HEARTBEAT");
+        beats.iter().any(|b| b["read"].as_str().map(str::to_owned) == all)
+    });
     bench.configure(&two, !by_restart);
     let down = if by_restart {
         signal(&child, "TERM");
