@@ -1,6 +1,6 @@
 //! The log as one output reads it: up to four lanes, each with its own place in it, merged in the order of the log.
 //!
-//! A batch is looked through once, by the lane that comes to it first, and how many events it has of each lane is kept: the
+//! A batch is looked through by the lane that comes to it first, and how many events it has of each lane is kept: the
 //! others go past it where they have none. Events that go first are looked for some batches ahead of those that do not, and
 //! one batch further with each event that goes: a long backlog without any holds up nothing.
 use std::{
@@ -101,11 +101,11 @@ impl<'a> Lanes<'a> {
         }
     }
 
-    /// The place before which everything is acknowledged.
+    /// The place before which everything is acknowledged, of the lanes that events can be in.
     fn acknowledged(&self) -> Cursor {
         let spool = &self.orders.shared.spool;
-        let places = Lane::ALL.iter().map(|l| spool.cursor(&self.config.name, *l));
-        places.min().unwrap_or_default()
+        let lanes = Lane::ALL.into_iter().filter(|l| self.is_there(*l));
+        lanes.map(|l| spool.cursor(&self.config.name, l)).min().unwrap_or_default()
     }
 
     fn is_there(&self, lane: Lane) -> bool {
@@ -198,7 +198,8 @@ impl<'a> Lanes<'a> {
     pub fn holds_back(&mut self) -> anyhow::Result<Next> {
         let mut later = false;
         for lane in [Lane::PriorityHeld, Lane::Held] {
-            match self.find(lane, &mut AHEAD.clone())? {
+            let mut looks = AHEAD;
+            match self.find(lane, &mut looks)? {
                 Found::Yes => return Ok(Next::Event(lane)),
                 Found::Later => later = true,
                 Found::No => {}

@@ -90,7 +90,7 @@ fn take(lanes: &mut Lanes<'_>, bench: &Bench) -> Option<u64> {
 }
 
 #[test]
-fn c2_the_first_event_of_a_long_backlog_goes_after_a_few_batches_and_each_is_looked_through_once() {
+fn c2_the_first_event_of_a_long_backlog_goes_after_a_few_batches() {
     let bench = Bench::new("", &vec![vec!["ZR"; 10]; 300]);
     let mut lanes = bench.lanes();
     assert_eq!(take(&mut lanes, &bench), Some(1));
@@ -167,11 +167,9 @@ fn what_goes_nowhere_is_counted_once_wherever_a_thread_is_stopped() {
         loop {
             let mut lanes = bench.lanes();
             let took = (0..stops).map_while(|_| take(&mut lanes, &bench)).count();
-            if took < stops {
-                // At the end every lane stands behind the last event.
-                for lane in Lane::ALL {
-                    bench.orders.shared.spool.advance("a", lane, lanes.place(lane));
-                }
+            // Nothing is on its way: every lane stands where it reads.
+            for lane in Lane::ALL {
+                bench.orders.shared.spool.advance("a", lane, lanes.place(lane));
             }
             sent += took;
             nowhere += lanes.take_last_nowhere()[0];
