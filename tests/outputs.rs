@@ -5,6 +5,8 @@ mod support;
 
 #[path = "outputs/files.rs"]
 mod files;
+#[path = "outputs/limits.rs"]
+mod limits;
 #[path = "outputs/ports.rs"]
 mod ports;
 #[path = "outputs/waits.rs"]

@@ -32,7 +32,7 @@ fn n2_fault_11_datagrams_longer_than_the_path_takes_arrive_whole() {
             let made = make(&dir, "day.type5", "--count 300 --seed 5 --hostile --mix all");
             let lines: BTreeSet<String> =
                 replay("--format cef --detail full", &[&made.path]).lines().iter().map(|l| (*l).to_owned()).collect();
-            let peer = Peer::start(kind);
+            let peer = Peer::start_large(kind);
             let agent = Agent::new(
                 dir,
                 &format!(

@@ -158,6 +158,8 @@ pub struct Receiver {
     /// What a TLS receiver shows and trusts; made for the others too, so that a test may try them.
     pub certificates: Certificates,
     folder: TempDir,
+    /// It takes larger lines than as it is shipped.
+    large: bool,
     child: Child,
     /// Records counted so far, and the file offset that count goes to.
     counted: (usize, u64),
@@ -174,14 +176,23 @@ impl Receiver {
         Self::start_on(kind, 0)
     }
 
+    /// Starts a receiver that takes lines of up to 64 KiB, which rsyslog as shipped does not.
+    pub fn start_large(kind: Kind) -> Self {
+        Self::start_with(kind, 0, true)
+    }
+
     /// Starts a receiver on `port`, to take the place of one that is gone; 0 is a free port.
     pub fn start_on(kind: Kind, port: u16) -> Self {
+        Self::start_with(kind, port, false)
+    }
+
+    fn start_with(kind: Kind, port: u16, large: bool) -> Self {
         let folder = TempDir::with_prefix("qaudjrn-peer-").expect("temporary folder");
         let certificates = Certificates::make(folder.path());
         fs::write(folder.path().join("records"), "").expect("records");
-        let child = spawn(kind, folder.path(), port);
+        let child = spawn(kind, folder.path(), port, large);
         // From here on dropping `receiver` ends the process.
-        let mut receiver = Self { kind, port, certificates, folder, child, counted: (0, 0) };
+        let mut receiver = Self { kind, port, certificates, folder, large, child, counted: (0, 0) };
         receiver.listen();
         receiver
     }
@@ -211,7 +222,7 @@ impl Receiver {
 
     /// Starts it again after [`Receiver::kill`] or [`Receiver::terminate`], on the same port and with its records.
     pub fn restart(&mut self) {
-        self.child = spawn(self.kind, self.folder.path(), self.port);
+        self.child = spawn(self.kind, self.folder.path(), self.port, self.large);
         self.listen();
     }
 
@@ -334,10 +345,10 @@ impl Drop for Receiver {
 }
 
 /// Starts the program in `folder`, to listen on `port`.
-fn spawn(kind: Kind, folder: &Path, port: u16) -> Child {
+fn spawn(kind: Kind, folder: &Path, port: u16, large: bool) -> Child {
     let at = |name: &str| folder.join(name);
     let config = at("receiver.conf");
-    fs::write(&config, configuration(kind, folder, port)).expect("configuration");
+    fs::write(&config, configuration(kind, folder, port, large)).expect("configuration");
     // A process that was killed left its own.
     let _ = fs::remove_file(at("pid"));
     let mut command = if kind.is_rsyslog() {
@@ -361,7 +372,7 @@ fn spawn(kind: Kind, folder: &Path, port: u16) -> Child {
         .expect("setpriv (util-linux) starts the receiver")
 }
 
-fn configuration(kind: Kind, folder: &Path, port: u16) -> String {
+fn configuration(kind: Kind, folder: &Path, port: u16, large: bool) -> String {
     let read = |name: &str| fs::read_to_string(template(name)).unwrap_or_else(|e| panic!("template {name}: {e}"));
     let (input, auth) = kind.input();
     let whole = if kind.is_rsyslog() { "rsyslog.conf" } else { "syslog-ng.conf" };
@@ -369,6 +380,7 @@ fn configuration(kind: Kind, folder: &Path, port: u16) -> String {
     let place = if kind.is_rsyslog() { "\n@INPUT@\n" } else { "\n@SOURCE@\n" };
     read(whole)
         .replace(place, &format!("\n{}\n", read(input)))
+        .replace("@LIMIT@", if large { "maxMessageSize=\"64k\"" } else { "" })
         .replace("@AUTH@", auth)
         .replace("@PORT@", &port.to_string())
         .replace("@DIR@", &dir)
