@@ -270,3 +270,16 @@ fn h8_a_configuration_shows_what_is_in_it_and_never_obeys_it() {
         }
     }
 }
+
+#[test]
+fn f02_no_line_is_longer_than_a_receiver_takes_unless_that_was_asked_for() {
+    // One CD entry; behind byte 8,096 of its line as it was stands what the user wants to be an event.
+    let forge = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/field/forge.type5");
+    for format in ["syslog", "cef", "leef", "leef2", "json"] {
+        let run = qaudjrn(&format!("replay --timezone UTC --detail full --format {format}"), &[&forge]);
+        let lines: Vec<usize> = run.stdout.split_terminator('\n').map(str::len).collect();
+        assert!(lines.len() == 1 && lines[0] <= 8_096, "{format}: {lines:?}");
+    }
+    let asked = qaudjrn("replay --timezone UTC --format cef --max-size 9000", &[&forge]);
+    assert!(asked.stdout.len() > 8_097, "it would be as long: {}", asked.stdout.len());
+}

@@ -75,7 +75,7 @@ pub fn run(config: &SourceConfig, orders: &Arc<Orders>, report: &Report) {
     match result.and_then(|mut feed| finish(config, orders, feed.as_mut())) {
         Ok(()) => report.set(|d| d.state = "ended".to_owned()),
         Err(e) => {
-            log(format_args!("source {}: {e}", config.name));
+            crate::log::error(format_args!("source {}: {e}", config.name));
             report.set(|d| d.state = format!("failed: {e}"));
             orders.shared.failed.store(true, Ordering::Relaxed);
         }
@@ -157,7 +157,7 @@ fn take_in(config: &SourceConfig, orders: &Arc<Orders>, report: &Report) -> anyh
             // What came before is stored with the offset from before.
             Step::Offset(seconds) => (now, offset) = (true, Some(seconds)),
             Step::Halted(text) => {
-                log(format_args!("source {}: {text}", config.name));
+                crate::log::error(format_args!("source {}: {text}", config.name));
                 report.set(|d| d.state = format!("stopped: {text}"));
                 report.halted.store(true, Ordering::SeqCst);
                 now = true;
@@ -424,7 +424,7 @@ fn append(
             }
         };
         if told != trouble {
-            log(format_args!("source {}: not read until there is room: {trouble}", config.name));
+            crate::log::warn(format_args!("source {}: not read until there is room: {trouble}", config.name));
             report.set(|d| d.state = format!("not read: {trouble}"));
             told = trouble;
         }

@@ -130,7 +130,7 @@ impl Shared {
     /// done.
     fn give_up(&self, why: &SpoolError) {
         if !self.failed.swap(true, Ordering::SeqCst) {
-            log(format_args!("the agent ends: {why}"));
+            crate::log::error(format_args!("the agent ends: {why}"));
         }
         self.stop.store(true, Ordering::SeqCst);
         self.spool.wake();

@@ -155,7 +155,9 @@ pub fn run(shared: Shared, setup: Setup, wish: &mut dyn FnMut() -> Wish) -> Tota
                 Err(gone @ SpoolError::Gone { .. }) => shared.give_up(&gone),
                 Err(e) => {
                     if !std::mem::replace(&mut trouble, true) {
-                        log(format_args!("{e}; cursors stay where they are until it can be written again"));
+                        crate::log::warn(format_args!(
+                            "{e}; cursors stay where they are until it can be written again"
+                        ));
                     }
                 }
             }

@@ -6,6 +6,8 @@ use crate::{
     source::live::odbc,
 };
 
+mod told;
+
 fn parse(text: &str) -> Config {
     Config::parse(text, "agent.toml", Path::new("."), &Catalog::shipped().unwrap())
 }
@@ -329,96 +331,6 @@ fn sources_of_every_kind_are_read_and_their_mistakes_placed() {
         let found = problems(&format!("[[source]]\nname = \"a\"\n{text}"));
         assert!(found.iter().any(|p| p.contains(says)), "{says:?} is not in {found:?}");
     }
-}
-
-#[test]
-fn h17_a_name_is_one_that_can_be_shown() {
-    let named = |table: &str, name: &str, rest: &str| problems(&format!("[[{table}]]\nname = \"{name}\"\n{rest}\n"));
-    for (table, rest) in [("source", "path = \"x\""), ("output", "address = \"null\"")] {
-        let long = "x".repeat(101);
-        for (name, why) in [
-            ("", "a name is needed"),
-            ("  ", "a name is needed"),
-            ("a\\nb", "no control characters"),
-            ("a\\u001b[2J", "no control characters"),
-            ("a\\u202eb", "none that are not seen"),
-            (long.as_str(), "at most 100 bytes"),
-        ] {
-            let found = named(table, name, rest);
-            let place = format!("agent.toml:2:8: error: {table}.name = ");
-            assert!(found.len() == 1 && found[0].starts_with(&place) && found[0].contains(why), "{name}: {found:?}");
-            assert!(!found[0].chars().any(crate::encode::escape::is_hidden), "{found:?}");
-        }
-        assert_eq!(named(table, "prod 01/Größe", rest), Vec::<String>::new());
-    }
-}
-
-#[test]
-fn h17_no_value_holds_a_nul() {
-    for text in [
-        "state_dir = \"a\\u0000b\"",
-        "[[source]]\nname = \"s\"\npath = \"a\\u0000b\"",
-        "[[source]]\nname = \"s\"\nkind = \"directory\"\npath = \"a\"\nafter = \"move\"\nmove_to = \"a\\u0000b\"",
-        "[[output]]\nname = \"o\"\naddress = \"file:a\\u0000b\"",
-        "[[output]]\nname = \"o\"\naddress = \"tls://h:1\"\nca = \"a\\u0000b\"",
-    ] {
-        let found = problems(text);
-        assert!(found.iter().any(|p| p.contains("error") && p.contains("without NUL characters")), "{text}: {found:?}");
-    }
-}
-
-#[test]
-fn n13_messages_say_what_to_write() {
-    let output = "[[output]]\nname = \"a\"\naddress = \"null\"\n";
-    for (text, says) in [
-        (format!("{output}state_dir = \"s\"\n"), "state_dir stands above the first table of the file"),
-        ("[spool]\nstop_timeout = 5\n".to_owned(), "here, behind [spool], it belongs to that table"),
-        ("[[source]]\nname = \"a\"\npath = \"C:\\x\"\n".to_owned(), "write a path with backslashes within '...'"),
-        ("state_dir = \"C:\\data\"\n".to_owned(), "write a path with backslashes within '...'"),
-        ("state_dir = \"C:\\Users\"\n".to_owned(), "write a path with backslashes within '...'"),
-        ("state_dir = \"~/state\"\n".to_owned(), "~ is a sign of the shell"),
-        ("[[source]]\nname = \"a\"\npath = \"~/x\"\n".to_owned(), "write the whole path"),
-        (format!("{output}tls = 1\n").replace("tls = 1", "key = \"~/k\""), "write the whole path"),
-        ("[[source]]\nname = \"a\"\npath = \"x\"\ntimezone = \"Berlin\"\n".to_owned(), "did you mean Europe/Berlin?"),
-    ] {
-        let found = problems(&text);
-        assert!(found.iter().any(|p| p.contains("error") && p.contains(says)), "{text}: {found:?}");
-        assert!(!found.iter().any(|p| p.contains("known here are")), "{found:?}");
-    }
-}
-
-#[test]
-fn n11_the_last_part_of_a_zone_counts() {
-    for (text, zone) in [
-        ("Berlin", "Europe/Berlin"),
-        ("berlin", "Europe/Berlin"),
-        ("new york", "America/New_York"),
-        ("Zurich", "Europe/Zurich"),
-        ("Europe/Berln", "Europe/Berlin"),
-        ("buenos aires", "America/Argentina/Buenos_Aires"),
-    ] {
-        let why = source::time_zone(text).unwrap_err();
-        assert!(why.ends_with(&format!("did you mean {zone}?")), "{text}: {why}");
-    }
-}
-
-#[test]
-fn n10_relative_files_stand_beside_the_configuration() {
-    use crate::{
-        output::pem::Pem,
-        source::live::{Database, mapepire::Way},
-    };
-    let text = "[[source]]\nname = \"p\"\nkind = \"mapepire\"\naddress = \"h\"\nuser = \"U\"\npassword = \"pw\"\nca = \"ca.pem\"\n\
-         [[output]]\nname = \"o\"\naddress = \"tls://h:1\"\ncert = \"c\"\nkey = \"credential:k\"\n";
-    let c = Config::parse(text, "agent.toml", Path::new("/etc/qaudjrn"), &Catalog::shipped().unwrap());
-    assert_eq!(c.problems, vec![]);
-    let source::Input::Live(live) = &c.sources[0].input else { panic!("{:?}", c.sources[0].input) };
-    let Database::Mapepire(options) = &live.database else { panic!("{live:?}") };
-    let Way::Socket(socket) = &options.way else { panic!("{options:?}") };
-    assert_eq!(socket.password, Pem::File("/etc/qaudjrn/pw".into()));
-    assert_eq!(socket.tls.ca, Some(Pem::File("/etc/qaudjrn/ca.pem".into())));
-    assert_eq!(c.outputs[0].tls.cert, Some(Pem::File("/etc/qaudjrn/c".into())));
-    assert_eq!(c.outputs[0].tls.key, Some(Pem::Credential("k".into())));
 }
 
 #[test]

@@ -126,6 +126,24 @@ mod tests {
     }
 
     #[test]
+    fn h8_what_a_system_is_called_ends_no_comment_and_no_value() {
+        let catalog = Catalog::shipped().unwrap();
+        let field = catalog.layout("PW").unwrap().fields.iter().find(|f| !f.reserved).unwrap();
+        let mut named = found(&field.name, Action::Promote);
+        named.column = "A\n\u{1b}[2J".to_owned();
+        let report = TypeReport { entry_type: "PW".to_owned(), fields: vec![named], ..TypeReport::default() };
+        let of = "a\nentry_type = \"XX\"\r\u{1b}[2J\u{202e}\u{85}, 2026-11-26";
+        let text = table(catalog.text("PW").unwrap(), &report, of).unwrap().unwrap();
+        assert!(text.chars().all(|c| c == '\n' || !crate::encode::escape::is_hidden(c)), "{text:?}");
+        assert_eq!(
+            text.matches("entry_type = ").count(),
+            3,
+            "the key, and the name in the comment and in a note: {text}"
+        );
+        assert_eq!(Layout::parse(&text).unwrap().code, "PW");
+    }
+
+    #[test]
     fn every_shipped_table_is_the_same_but_for_what_was_found() {
         let catalog = Catalog::shipped().unwrap();
         for code in catalog.codes() {
