@@ -361,7 +361,7 @@ max_size = \"18MiB\"
     let mut last = waiting.pop().unwrap();
     // A full spool may have room for a moment, and somebody be let in.
     let closed = |other: &mut UnixStream| {
-        other.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+        other.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         matches!(other.read(&mut [0; 64]), Ok(0))
     };
     let closed = waiting.iter_mut().filter_map(|w| closed(w).then_some(())).count();

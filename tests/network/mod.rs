@@ -22,7 +22,10 @@ use std::{
 
 use crate::{
     peers::{Receiver, Record},
-    support::{agent::Agent, program::Made},
+    support::{
+        agent::{Agent, patient},
+        program::Made,
+    },
 };
 
 /// Waits until something is so.
@@ -30,7 +33,7 @@ use crate::{
 fn until(what: &str, seconds: u64, mut is_so: impl FnMut() -> bool) -> Duration {
     let began = Instant::now();
     while !is_so() {
-        assert!(began.elapsed() < Duration::from_secs(seconds), "not within {seconds} s: {what}");
+        assert!(began.elapsed() < patient(Duration::from_secs(seconds)), "not within {seconds} s: {what}");
         thread::sleep(Duration::from_millis(30));
     }
     began.elapsed()
@@ -41,7 +44,7 @@ fn until(what: &str, seconds: u64, mut is_so: impl FnMut() -> bool) -> Duration 
 fn until_log(agent: &Agent, text: &str, seconds: u64) -> Duration {
     let began = Instant::now();
     while !agent.log().contains(text) {
-        assert!(began.elapsed() < Duration::from_secs(seconds), "{text:?} is not in: {}", agent.log());
+        assert!(began.elapsed() < patient(Duration::from_secs(seconds)), "{text:?} is not in: {}", agent.log());
         thread::sleep(Duration::from_millis(30));
     }
     began.elapsed()

@@ -165,8 +165,8 @@ pub struct Receiver {
     counted: (usize, u64),
 }
 
-const START_TIMEOUT: Duration = Duration::from_secs(20);
-const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+const START_TIMEOUT: Duration = Duration::from_secs(120);
+const STOP_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long nothing may come before a count is taken as final.
 const QUIET: Duration = Duration::from_millis(300);
 

@@ -108,10 +108,10 @@ impl Run {
     }
 }
 
-/// `qaudjrn ARGS FILES...`, for at most a minute.
+/// `qaudjrn ARGS FILES...`, for at most five minutes.
 pub fn qaudjrn(args: &str, files: &[&Path]) -> Run {
     let mut command = Command::new("timeout");
-    command.args(["--signal=KILL", "60", PROGRAM]).args(args.split_whitespace()).args(files);
+    command.args(["--signal=KILL", "300", PROGRAM]).args(args.split_whitespace()).args(files);
     finish(command)
 }
 
