@@ -21,7 +21,10 @@ use crate::{
     config::SourceConfig,
     decode::journal::{Entry, Heading},
     encode::escape::printable,
-    event::{Clock, EventModel, Notice, notice::GAP},
+    event::{
+        Clock, EventModel, Notice,
+        notice::{CONTRADICTION, GAP},
+    },
     filter::{Chain as Filters, Filter, RuleBook, RuleId, State, Verdict, names::Key},
     source::{
         Feed, Record, Step, WAIT,
@@ -263,6 +266,9 @@ impl<'a> Intake<'a> {
             }
         };
         let time = self.clock.read(&entry);
+        if let Some(why) = self.clock.new_contradiction() {
+            self.contradicted(&why.to_string());
+        }
         if let Some(gap) = self.tracker.see(&entry, time) {
             self.gap(gap);
         }
@@ -299,6 +305,19 @@ impl<'a> Intake<'a> {
         let filters = Filters::new(stages.map_err(|e| anyhow!(e))?);
         self.sight = Some(Sight { heading: heading.clone(), model, filters, refusal });
         Ok(())
+    }
+
+    /// What is read is not what the configuration says: it is sent as it reads, and nobody is to take it for right.
+    #[cold]
+    fn contradicted(&mut self, why: &str) {
+        log(format_args!("source {}: {why}", self.config.name));
+        let notice = Notice::new(CONTRADICTION, self.tracker.system(), Utc::now().timestamp_micros(), self.config.zone)
+            .with("source", &self.config.name)
+            .with("option", "date_format")
+            .with("problem", why);
+        self.builder.push_notice(&notice);
+        self.notices += 1;
+        self.orders.shared.failed.store(true, Ordering::Relaxed);
     }
 
     /// Something is missing: a notice to every output, a line in the log, a count.

@@ -107,6 +107,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     if !args.json {
         walked.warn();
     }
+    let exit = walked.exit();
     let report = Report::new(watch, walked);
     let text = if args.json { format!("{}\n", report.json()) } else { report.text() };
     // The report goes out whatever becomes of the page.
@@ -116,7 +117,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     }
     match said {
         Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(Failure::failed(e)),
-        _ => Ok(Exit::Done),
+        _ => Ok(exit),
     }
 }
 
