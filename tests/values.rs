@@ -239,5 +239,5 @@ fn n16_a_line_has_one_spelling_and_numbers_of_json_are_numbers() {
     assert!(line("cef").contains("specialAuthorities: *ALLOBJ; limitCapabilities: *NO"), "{}", line("cef"));
     let json: Value = serde_json::from_str(&line("json")).unwrap();
     assert_eq!((&json["special_authorities"], &json["limit_capabilities"]), (&"*ALLOBJ".into(), &"*NO".into()));
-    assert_eq!((&json["remote_port"], &json["sequence"]), (&51_234.into(), &"0".into()));
+    assert_eq!((&json["remote_port"], &json["sequence"]), (&51_234.into(), &"1".into()));
 }

@@ -172,6 +172,7 @@ impl Encoder {
 fn no_time(ev: &Event<'_>, tr: &Transcoder, format: Format) -> Vec<u8> {
     let (entry, heading) = (&ev.entry, ev.entry.heading);
     let mut mark = plan::before(format, "notime", None);
+    let start = mark.len();
     for (i, part) in [heading.timestamp, heading.date, heading.time].into_iter().flatten().enumerate() {
         if i > 0 {
             mark.push(b' ');
@@ -180,6 +181,11 @@ fn no_time(ev: &Event<'_>, tr: &Transcoder, format: Format) -> Vec<u8> {
             [] => mark.push(b'-'),
             there => tr.put_job(there, &mut mark),
         }
+    }
+    // Bytes that are no digits at all, each of them escaped, would leave no room for the line.
+    if mark.len() - start > 64 {
+        mark.truncate(start);
+        mark.push(b'-');
     }
     mark.extend_from_slice(plan::after(format));
     mark

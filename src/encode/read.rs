@@ -28,14 +28,20 @@ pub(super) fn put_read(
         Some(Value::Text(Text { charset: Some(_), .. })) if spans.iter().all(|s| is_text(&ev.entry, *s, cx)) => {
             put_joined(spans, &ev.entry, tr, out)
         }
-        Some(Value::Text(_)) => {
-            // Looked at as a whole: one part that is no text makes none of it.
-            let mut whole = spans.first().map_or(&[][..], |s| raw(&ev.entry, *s)).to_vec();
+        Some(Value::Text(t)) => {
+            // Looked at as a whole: one part that is no text makes none of it, and two halves of a character make one.
+            let first = spans.first().map_or(&[][..], |s| raw(&ev.entry, *s));
+            let mut whole = first.to_vec();
             for (before, s) in spans.iter().zip(spans.iter().skip(1)) {
                 if !reaches(&ev.entry, *before) {
                     break;
                 }
                 whole.extend_from_slice(raw(&ev.entry, *s));
+            }
+            // What is no text by its type is none, however it looks.
+            if t.charset.is_none() && reading::is_text(first, cx.job) {
+                tr.put(Text { bytes: meaningful(&whole), charset: None }, out);
+                return true;
             }
             put_readable(meaningful(&whole), cx, tr, out)
         }
