@@ -605,6 +605,7 @@ fn the_page_of_what_if_shows_its_charts_in_a_browser_and_no_name_becomes_markup(
     for words in ["events dropped</span>", "95&nbsp;%</span>", "minmax(9.5rem, 1fr)", "a rule would drop them"] {
         assert!(html.contains(words), "{words}");
     }
+    n17_evidence(&html, &path);
     for fetched in ["http://", "https://", "src=", "@import", "url(", "<script"] {
         assert!(!html.contains(fetched), "{fetched}");
     }
@@ -634,6 +635,22 @@ fn the_page_of_what_if_shows_its_charts_in_a_browser_and_no_name_becomes_markup(
     assert_eq!(&png[..8], b"\x89PNG\r\n\x1a\n");
     // A page of that size without charts compresses to some ten kilobytes.
     assert!(png.len() > 60_000, "{} bytes", png.len());
+}
+
+/// The page says what it was made of and when, prints, and keeps its form on a narrow screen.
+fn n17_evidence(html: &str, config: &str) {
+    let hash = Command::new("sha256sum").arg(config).output().unwrap().stdout;
+    let hash = String::from_utf8(hash[..64].to_vec()).unwrap();
+    let version = format!("UTC by qaudjrn {}", env!("CARGO_PKG_VERSION"));
+    for words in [&hash, &version, "@media print", "@media (max-width: 30rem)", "preserveAspectRatio=\"none\""] {
+        assert!(html.contains(words), "{words}");
+    }
+    assert_eq!(html.matches("class=\"card\"").count(), 8, "cards fill rows of four and of two");
+    let (_, spots) = html.split_once("Blind spots").unwrap();
+    let (spots, rest) = spots.split_once("<h2>").unwrap();
+    assert!(spots.matches("<ul>").count() > 1, "lists in the list: {spots}");
+    let (_, times) = rest.split_once("class=\"times\">").unwrap();
+    assert_eq!(times.split_once("</div>").unwrap().0.matches("<span>").count(), 5);
 }
 
 // ---------------------------------------------------------------------------------------------------------- check

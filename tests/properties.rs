@@ -171,7 +171,7 @@ fn known_keys(format: Format, code: &str) -> BTreeSet<String> {
         Format::Leef | Format::Leef2 => "leef",
         Format::Json => "json",
     };
-    let mut keys: BTreeSet<String> = ["truncated", "incomplete"].map(str::to_owned).into();
+    let mut keys: BTreeSet<String> = ["truncated", "incomplete", "notime"].map(str::to_owned).into();
     for row in native["value"].as_array().unwrap() {
         let text = |key: &str| row.get(key).and_then(toml::Value::as_str).map(str::to_owned);
         let named = if format == Format::Json { text("json").or(text("name")) } else { text(column) };
@@ -194,15 +194,26 @@ fn known_keys(format: Format, code: &str) -> BTreeSet<String> {
         let names = tables().names.get(code).cloned().unwrap_or_else(|| vec!["text".into(), "data".into()]);
         // A layout name that is also a key of the profile has `field_` before it.
         for name in names.iter().flat_map(|n| [n.clone(), format!("field_{n}")]) {
-            keys.insert(if format == Format::Syslog { short(&name) } else { name });
+            keys.insert(match format {
+                Format::Syslog => short(&name),
+                Format::Leef | Format::Leef2 => camel(&name),
+                _ => name,
+            });
         }
     }
     keys
 }
 
-/// The PARAM-NAME of a layout name: at most 32 characters.
+/// The PARAM-NAME of a layout name: without `_`, at most 32 characters.
 fn short(name: &str) -> String {
-    if name.len() <= 32 { name.to_owned() } else { name.replace('_', "").chars().take(32).collect() }
+    name.replace('_', "").chars().take(32).collect()
+}
+
+/// The attribute key of a layout name.
+fn camel(name: &str) -> String {
+    let upper = |part: &str| part[..1].to_uppercase() + &part[1..];
+    let mut parts = name.split('_');
+    parts.next().unwrap().to_owned() + &parts.filter(|p| !p.is_empty()).map(upper).collect::<String>()
 }
 
 // --------------------------------------------------------------------------------------------------------- texts

@@ -29,7 +29,7 @@ pub fn open(config: &SourceConfig, orders: &Arc<Orders>, place: &Value) -> Resul
         buffers: config.buffers,
         history: config.history.map(HistoryInput::Sure),
     };
-    let opener = Opener::new(catalog, config.charset, wanted);
+    let opener = Opener::new(catalog, config.charset, wanted).with_dates(config.dates);
     match &config.input {
         Input::Capture(path, follow) => Ok(Box::new(CaptureFeed::new(path.clone(), *follow, opener, Some(place)))),
         Input::Directory(options) => {

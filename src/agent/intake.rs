@@ -21,7 +21,10 @@ use crate::{
     config::SourceConfig,
     decode::journal::{Entry, Heading},
     encode::escape::printable,
-    event::{Clock, Notice, notice::GAP},
+    event::{
+        Clock, Notice,
+        notice::{CONTRADICTION, GAP},
+    },
     filter::{RuleBook, RuleId, State, Verdict},
     log::alike,
     pipeline::Front,
@@ -280,6 +283,9 @@ impl<'a> Intake<'a> {
             }
         };
         let time = self.clock.read(&entry);
+        if let Some(why) = self.clock.new_contradiction() {
+            self.contradicted(&why.to_string());
+        }
         if let Some(gap) = self.tracker.see(&entry, time) {
             self.gap(gap);
         }
@@ -316,6 +322,19 @@ impl<'a> Intake<'a> {
         let refusal = Refusal::new(front.model(), setup.config.when_full)?;
         self.sight = Some(Sight { heading: heading.clone(), front, refusal });
         Ok(())
+    }
+
+    /// What is read is not what the configuration says: it is sent as it reads, and nobody is to take it for right.
+    #[cold]
+    fn contradicted(&mut self, why: &str) {
+        log(format_args!("source {}: {why}", self.config.name));
+        let notice = Notice::new(CONTRADICTION, self.tracker.system(), Utc::now().timestamp_micros(), self.config.zone)
+            .with("source", &self.config.name)
+            .with("option", "date_format")
+            .with("problem", why);
+        self.builder.push_notice(&notice);
+        self.notices += 1;
+        self.orders.shared.failed.store(true, Ordering::Relaxed);
     }
 
     /// Something is missing: a notice to every output, a line in the log, a count.

@@ -88,7 +88,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     }
     match io::stdout().write_all(&explainer.out) {
         Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(Failure::failed(e)),
-        _ => Ok(Exit::Done),
+        _ => Ok(walked.exit()),
     }
 }
 

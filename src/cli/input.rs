@@ -17,6 +17,7 @@ use crate::{
             record::MAX_RECORD,
         },
     },
+    event::DateFormat,
     source::{Capture, CaptureError, capture::Opener},
 };
 
@@ -129,7 +130,17 @@ impl InputArgs {
 
     /// Opens one capture.
     pub fn open(&self, catalog: &Arc<Catalog>, path: &Path) -> Result<Capture, Failure> {
-        let opener = Opener::new(catalog, self.charset()?, self.wanted());
+        self.open_dated(catalog, path, None)
+    }
+
+    /// The same, refused where its dates are not in the format that they are said to have.
+    pub fn open_dated(
+        &self,
+        catalog: &Arc<Catalog>,
+        path: &Path,
+        dates: Option<DateFormat>,
+    ) -> Result<Capture, Failure> {
+        let opener = Opener::new(catalog, self.charset()?, self.wanted()).with_dates(dates);
         opener.open(path).map_err(capture_failure)
     }
 }
@@ -145,6 +156,7 @@ fn record_length(text: &str) -> Result<usize, String> {
 pub fn capture_failure(e: CaptureError) -> Failure {
     match e {
         CaptureError::Unknown { ref reason, .. } if reason.is_about_options() => Failure::usage(e),
+        CaptureError::Dates { .. } => Failure::usage(e),
         _ => Failure::failed(e),
     }
 }

@@ -108,13 +108,17 @@ fn show(v: Value<'_>) -> String {
     match v {
         Value::Number(Some(n)) => n.to_string(),
         Value::Number(None) => "(no digits)".to_owned(),
-        Value::Hex(bytes) => {
-            let hex: String = bytes.iter().take(32).map(|b| format!("{b:02x}")).collect();
-            if bytes.len() > 32 { format!("x'{hex}...'") } else { format!("x'{hex}'") }
-        }
+        Value::Hex(bytes) => hex(bytes),
+        Value::Microseconds(_) | Value::Dts(_) => v.said().unwrap_or_default(),
         Value::Text(t) => match t.charset {
             Some(c) => printable(&c.decode_string(t.bytes)),
-            None => "(text in a CCSID that is not supported)".to_owned(),
+            // No text, or text in a CCSID that is not supported.
+            None => hex(t.bytes),
         },
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let hex: String = bytes.iter().take(32).map(|b| format!("{b:02x}")).collect();
+    if bytes.len() > 32 { format!("x'{hex}...'") } else { format!("x'{hex}'") }
 }

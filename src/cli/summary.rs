@@ -51,6 +51,8 @@ pub struct Summary {
     pub without_time: u64,
     /// Captures that end within a record.
     pub torn: u64,
+    /// Captures whose dates do not fit the format that was given.
+    pub misread: u64,
     /// Stream records with bytes behind their entry, in which other entries may hide.
     pub overlong: u64,
     /// Entries that were read and not sent, because the run ended first.
@@ -196,6 +198,7 @@ impl Summary {
             "without_time": self.without_time,
             "captures": self.captures,
             "captures_cut_short": self.torn,
+            "captures_with_misread_dates": self.misread,
             "overlong_records": self.overlong,
             "datagrams_refused": self.refused,
             "sequence_gaps": self.sequence.gaps,
@@ -278,6 +281,7 @@ impl Summary {
             (self.without_user, "entries without an effective user"),
             (self.without_time, "entries without a valid time"),
             (self.torn, "captures that end within a record"),
+            (self.misread, "captures whose dates do not fit the date format that was given"),
             (self.overlong, "records with bytes behind their entry: other entries may hide there (a damaged length?)"),
             (self.refused, "datagrams came back as refused and are lost: nobody listens on that port"),
         ] {

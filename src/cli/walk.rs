@@ -4,7 +4,7 @@ use std::{ops::ControlFlow, sync::Arc};
 use anyhow::anyhow;
 
 use super::{
-    Failure,
+    Exit, Failure,
     input::{InputArgs, capture_failure},
     say,
     setup::Facts,
@@ -36,6 +36,8 @@ pub struct Walked {
     pub parked: u64,
     /// Entries whose end the capture does not hold.
     pub incomplete: u64,
+    /// Dates do not fit the format that was given.
+    pub misread: bool,
     /// What each capture was found to be.
     pub captures: Vec<String>,
     /// What people should know.
@@ -43,6 +45,11 @@ pub struct Walked {
 }
 
 impl Walked {
+    /// What a command that did its work ends with.
+    pub fn exit(&self) -> Exit {
+        if self.misread { Exit::Finished } else { Exit::Done }
+    }
+
     /// Says the warnings on standard error.
     pub fn warn(&self) {
         for w in &self.warnings {
@@ -83,7 +90,7 @@ pub fn walk<V: Visitor>(
     }
     let mut lanes: Vec<(Arc<Heading>, V::Lane)> = Vec::new();
     for path in &input.captures {
-        let mut source = input.open(catalog, path)?;
+        let mut source = input.open_dated(catalog, path, facts.dates())?;
         let heading = source.found().heading.clone();
         let name = source.name().to_owned();
         walked.captures.push(format!("{name}: {}", source.found()));
@@ -119,6 +126,10 @@ pub fn walk<V: Visitor>(
             if visitor.entry(lane, entry, time, at)?.is_break() {
                 return Ok(walked);
             }
+        }
+        if let Some(why) = clock.contradiction() {
+            walked.misread = true;
+            walked.warnings.push(format!("{name}: {why}"));
         }
     }
     Ok(walked)

@@ -88,6 +88,7 @@ fn put_value(v: Value<'_>, out: &mut Vec<u8>) {
     match v {
         Value::Number(Some(n)) => out.extend_from_slice(n.to_string().as_bytes()),
         Value::Number(None) => out.extend_from_slice(b"null"),
+        Value::Microseconds(_) | Value::Dts(_) => put_string(&v.said().unwrap_or_default(), out),
         Value::Hex(bytes) => {
             out.push(b'"');
             put_hex(bytes, out);

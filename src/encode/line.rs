@@ -12,7 +12,7 @@ use super::{
     variant::{self, Variant},
 };
 use crate::{
-    decode::ebcdic::Charset,
+    decode::{ebcdic::Charset, journal::text},
     event::{Detail, EntryTime, Event, EventModel},
 };
 
@@ -105,7 +105,6 @@ pub struct Encoder {
     values: Transcoder,
     host: Transcoder,
     header_fields: Transcoder,
-    last_time: Option<EntryTime>,
 }
 
 impl Encoder {
@@ -121,7 +120,6 @@ impl Encoder {
             values: Transcoder::new(plan::value_escape(settings.format), job),
             host: Transcoder::new(Escape::Host, job),
             header_fields: Transcoder::new(Escape::HeaderField, job),
-            last_time: None,
             settings,
             plans,
         }
@@ -144,7 +142,7 @@ impl Encoder {
 
     /// Appends the line of an event, without framing and without a line end.
     pub fn encode(&mut self, ev: &Event<'_>, out: &mut Vec<u8>) -> Written {
-        let Encoder { settings, plans, values, host: host_field, header_fields, last_time } = self;
+        let Encoder { settings, plans, values, host: host_field, header_fields } = self;
         let Plans { profile, plans, access, job } = &**plans;
         let Some(slot) = plans.get(ev.kind.index) else { return Written::default() };
         let plan: &Plan = slot.get_or_init(|| Box::new(Plan::new(ev.kind, settings, profile)));
@@ -160,7 +158,7 @@ impl Encoder {
 
         let start = out.len();
         let host = value::system(&ev.entry, &settings.given);
-        put_header(settings, variant, ev, (host, host_field), header_fields, last_time, out);
+        put_header(settings, variant, ev, (host, host_field), header_fields, out);
         let header = out.len() - start;
         out.extend_from_slice(&variant.start);
         let cef = settings.format == Format::Cef;
@@ -185,7 +183,8 @@ impl Encoder {
             truncated: false,
             without_user: ev.entry.head(ev.entry.heading.user_name).iter().all(|b| matches!(b, 0x40 | 0)),
         };
-        let marks = lost.map_or(0, |l| l.len() + 20) + variant.end.len();
+        let no_time = if ev.time.is_none() { no_time(ev, values, settings.format) } else { Vec::new() };
+        let marks = lost.map_or(0, |l| l.len() + 20) + no_time.len() + variant.end.len();
         if out.len() - start + marks > settings.max_size {
             written.truncated = true;
             shrink(settings, plan, variant, ev, &cx, values, Place { start, body, marks }, out);
@@ -193,10 +192,35 @@ impl Encoder {
         if let Some(name) = lost {
             put_mark(settings.format, "incomplete", name, out);
         }
+        out.extend_from_slice(&no_time);
         out.extend_from_slice(&variant.end);
         written.total = out.len() - start;
         written
     }
+}
+
+/// The mark of an entry without a valid time: what stands where it should be.
+#[cold]
+fn no_time(ev: &Event<'_>, tr: &Transcoder, format: Format) -> Vec<u8> {
+    let (entry, heading) = (&ev.entry, ev.entry.heading);
+    let mut mark = plan::before(format, "notime", None);
+    let start = mark.len();
+    for (i, part) in [heading.timestamp, heading.date, heading.time].into_iter().flatten().enumerate() {
+        if i > 0 {
+            mark.push(b' ');
+        }
+        match text::trim_blanks(part.of(entry.record)) {
+            [] => mark.push(b'-'),
+            there => tr.put_job(there, &mut mark),
+        }
+    }
+    // Bytes that are no digits at all, each of them escaped, would leave no room for the line.
+    if mark.len() - start > 64 {
+        mark.truncate(start);
+        mark.push(b'-');
+    }
+    mark.extend_from_slice(plan::after(format));
+    mark
 }
 
 pub(super) fn put_mark(format: Format, key: &str, value: &str, out: &mut Vec<u8>) {
@@ -240,6 +264,11 @@ pub(super) fn put_op(
                 out.splice(at..value_at, key.iter().copied());
             }
         }
+        OpKind::Number if is_json_number(out.get(value_at..).unwrap_or(&[])) => {
+            // Without the quotes that its key opened.
+            out.remove(value_at - 1);
+            return true;
+        }
         OpKind::Port(other) if !is_port(out.get(value_at..).unwrap_or(&[])) => {
             out.splice(at..value_at, other.iter().copied());
         }
@@ -277,6 +306,13 @@ fn is_own(ev: &Event<'_>, v: &Variant) -> bool {
     ev.kind.own_severity(&ev.entry).is_none_or(|n| v.severity == n.max(ev.severity_floor))
 }
 
+/// Whether a text is a number as JSON writes it, and small enough for readers that hold numbers as doubles.
+fn is_json_number(text: &[u8]) -> bool {
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    let leads = digits.len() > 1 && digits.first() == Some(&b'0');
+    (1..=15).contains(&digits.len()) && !leads && digits.iter().all(u8::is_ascii_digit)
+}
+
 fn is_port(text: &[u8]) -> bool {
     let number = text
         .iter()
@@ -310,7 +346,6 @@ fn put_header(
     ev: &Event<'_>,
     (host, host_field): (&[u8], &Transcoder),
     tr: &Transcoder,
-    last: &mut Option<EntryTime>,
     out: &mut Vec<u8>,
 ) {
     match s.header {
@@ -320,15 +355,13 @@ fn put_header(
             if !put_rfc3339(ev.time, out) {
                 out.push(b'-');
             }
+            out.push(b' ');
         }
         Header::Rfc3164 => {
             out.extend_from_slice(&v.pri);
-            // RFC 3164 has no sign for an unknown time: the entry before it is the nearest thing known.
-            *last = ev.time.or(*last);
-            put_bsd_time(*last, out);
+            put_bsd_time(ev.time, out);
         }
     }
-    out.push(b' ');
     if !host_field.put_field(host, out) {
         out.push(b'-');
     }
@@ -349,11 +382,12 @@ fn put_header(
     out.extend_from_slice(&v.after_procid);
 }
 
-/// `Mmm dd hh:mm:ss`, the day padded with a blank (RFC 3164, section 4.1.2).
+/// `Mmm dd hh:mm:ss` and a blank, the day padded with a blank (RFC 3164, section 4.1.2). RFC 3164 has no sign for an unknown
+/// time, and a made-up one would date the event: without one the host follows at once, and receivers take the time of arrival.
 pub(super) fn put_bsd_time(time: Option<EntryTime>, out: &mut Vec<u8>) {
     const MONTHS: [&[u8; 3]; 12] =
         [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
-    let local = time.map_or(*b"1970-01-01T00:00:00.000000", |t| t.local);
+    let Some(EntryTime { local, .. }) = time else { return };
     let [_, _, _, _, _, m1, m2, _, d1, d2, _, rest @ ..] = local;
     let month = usize::from(m1.wrapping_sub(b'0')) * 10 + usize::from(m2.wrapping_sub(b'0'));
     out.extend_from_slice(MONTHS.get(month.wrapping_sub(1)).map_or(b"Jan", |m| *m));
@@ -362,6 +396,7 @@ pub(super) fn put_bsd_time(time: Option<EntryTime>, out: &mut Vec<u8>) {
     out.push(d2);
     out.push(b' ');
     out.extend(rest.iter().take(8));
+    out.push(b' ');
 }
 
 /// The constants of an event whose detail, or type, no table knows, or whose severity is raised.

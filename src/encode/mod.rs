@@ -14,6 +14,7 @@ pub mod line;
 pub mod notice;
 pub mod plan;
 pub mod profile;
+mod read;
 mod shrink;
 pub mod transcode;
 pub mod value;

@@ -143,13 +143,13 @@ fn put_header(
             if !put_rfc3339(time, out) {
                 out.push(b'-');
             }
+            out.push(b' ');
         }
         Header::Rfc3164 => {
             out.extend_from_slice(pri);
             put_bsd_time(time, out);
         }
     }
-    out.push(b' ');
     match notice.system.as_str() {
         "" => out.push(b'-'),
         name => put_str(Escape::Host, name, out),

@@ -83,6 +83,8 @@ pub enum OpKind {
     Msg(Constant),
     /// The entry time as RFC 3339 text.
     Rfc3339,
+    /// A number of JSON, where it is one that every reader holds.
+    Number,
 }
 
 /// The plan of one event type.
@@ -220,8 +222,20 @@ fn ops(kind: &EventType, s: &Settings, profile: &Profile) -> Vec<Op> {
     let mut taken: Vec<String> =
         profile.values.iter().filter(named).filter_map(|r| r.key(s.format)).map(str::to_owned).collect();
     taken.extend(
-        ["event_id", "eventid", "title", "severity", "cat", "sev", "outcome", "reason", "truncated", "incomplete"]
-            .map(str::to_owned),
+        [
+            "event_id",
+            "eventid",
+            "title",
+            "severity",
+            "cat",
+            "sev",
+            "outcome",
+            "reason",
+            "truncated",
+            "incomplete",
+            "notime",
+        ]
+        .map(str::to_owned),
     );
     // The text of a message is all of CEF's msg; what else would stand there goes where old values of an audit entry do.
     let pairs = if kind.slots.iter().any(|slot| slot.named && slot.name == "text") {
@@ -237,10 +251,10 @@ fn ops(kind: &EventType, s: &Settings, profile: &Profile) -> Vec<Op> {
                     (Format::Cef, Some(_)) => msg.push(msg_op(slot, None, pairs)),
                     (Format::Cef, None) => {}
                     _ => {
-                        let mut key = other_key(s.format, slot);
+                        let mut key = other_key(s.format, &slot.name);
                         // A layout may use a name that the profile or the line itself gives to something else.
                         if taken.contains(&key) {
-                            key = param_name(&format!("field_{key}"));
+                            key = other_key(s.format, &format!("field_{}", slot.name));
                         }
                         taken.push(key.clone());
                         ops.push(op(s.format, &key, None, slot));
@@ -274,6 +288,9 @@ fn op(format: Format, key: &str, label: Option<&str>, slot: &Slot) -> Op {
     let name = if slot.named { slot.name.as_str() } else { "" };
     let kind = match name {
         "time" if format == Format::Json => OpKind::Rfc3339,
+        // The sequence number of a journal can have twenty digits: it is text always, so that no reader rounds it.
+        "sequence" => OpKind::Value,
+        _ if format == Format::Json && is_number(slot) => OpKind::Number,
         "remote_address" if typed => OpKind::Address {
             v6: v6(" c6a2Label=Source IPv6 Address c6a2="),
             other: other(if format == Format::Cef { "shost" } else { "remoteAddress" }),
@@ -295,11 +312,15 @@ fn op(format: Format, key: &str, label: Option<&str>, slot: &Slot) -> Op {
     }
 }
 
+fn is_number(slot: &Slot) -> bool {
+    matches!(slot.source, Source::Number(_) | Source::HeadNumber(_) | Source::RemotePort(_))
+        || matches!(slot.name.as_str(), "local_port") && slot.named
+}
+
 fn msg_op(slot: &Slot, label: Option<&str>, pairs: &str) -> Op {
     let label = match label {
         Some(label) => label.to_owned(),
-        None if slot.group => slot.name.replace('_', " "),
-        None => slot.name.clone(),
+        None => camel(&slot.name),
     };
     Op {
         before: Constant::new(format!("{pairs}{label}: ").as_bytes()),
@@ -310,13 +331,25 @@ fn msg_op(slot: &Slot, label: Option<&str>, pairs: &str) -> Op {
     }
 }
 
-/// The key of a value that has no place of its own: its layout name; that of a flag group without `_`.
-fn other_key(format: Format, slot: &Slot) -> String {
-    let name = if slot.group { slot.name.replace('_', "") } else { slot.name.clone() };
+/// The key of a value that has no place of its own: its layout name, spelled as the other keys of the format are.
+fn other_key(format: Format, name: &str) -> String {
     match format {
-        Format::Syslog => param_name(&name),
-        _ => name,
+        Format::Syslog => name.replace('_', "").chars().take(32).collect(),
+        Format::Cef | Format::Leef | Format::Leef2 => camel(name),
+        Format::Json => name.to_owned(),
     }
+}
+
+/// `limit_capabilities` as `limitCapabilities`.
+fn camel(name: &str) -> String {
+    let mut parts = name.split('_');
+    let mut out = parts.next().unwrap_or("").to_owned();
+    for part in parts {
+        let mut chars = part.chars();
+        out.extend(chars.next().map(|c| c.to_ascii_uppercase()));
+        out.push_str(chars.as_str());
+    }
+    out
 }
 
 /// A PARAM-NAME of at most 32 characters (RFC 5424, section 6.3.3): a longer name loses its `_`, then its end.

@@ -1,13 +1,14 @@
 //! Writing one value of an event: find its bytes, leave out what means nothing, transcode.
 //!
 //! What means nothing: blanks, NULs, `*N`, reserved areas, numbers without digits. A writer returns whether it wrote.
+use super::read;
 use super::transcode::{NOTHING, Transcoder, meaningful, put_hex};
 use crate::{
     decode::{
         ebcdic::Charset,
         journal::{Entry, FieldKind, Layout, heading::Span, layout::Field, number, text, text::Text, value},
     },
-    event::{Event, Source, slot::PartSource},
+    event::{EntryTime, Event, Source, slot::PartSource},
 };
 
 /// What a writer needs beside the event.
@@ -41,7 +42,7 @@ fn says_nothing(bytes: &[u8]) -> bool {
 
 /// The bytes of a span of the entry data, as far as they are there.
 #[inline]
-fn raw<'a>(entry: &Entry<'a>, s: Span) -> &'a [u8] {
+pub(super) fn raw<'a>(entry: &Entry<'a>, s: Span) -> &'a [u8] {
     match entry.data.get(s.at..s.at + s.len) {
         Some(b) => b,
         None => entry.data.get(s.at..).unwrap_or(&[]),
@@ -139,7 +140,10 @@ fn put_rare(source: &Source, ev: &Event<'_>, cx: &Context<'_>, tr: &mut Transcod
         }
         Source::System => tr.put_field(system(entry, cx.given), out),
         Source::Time => match ev.time {
-            Some(t) => put_number(u64::try_from(t.utc_micros.div_euclid(1000)).unwrap_or(0), out),
+            // A time before 1970 is none that these keys can hold: the header has it.
+            Some(EntryTime { utc_micros, .. }) => {
+                u64::try_from(utc_micros.div_euclid(1000)).is_ok_and(|n| put_number(n, out))
+            }
             None => false,
         },
         Source::OtherAddress(i) => {
@@ -163,7 +167,10 @@ fn put_rare(source: &Source, ev: &Event<'_>, cx: &Context<'_>, tr: &mut Transcod
             user != meaningful(entry.head(entry.heading.user_name)) && put_text(user, tr, out)
         }
         Source::Joined(spans) => put_joined(spans, entry, tr, out),
-        Source::Continuation { before, text } => !reaches(entry, *before) && tr.put_field(raw(entry, *text), out),
+        Source::Read { field, spans } => read::put_read(*field, spans, ev, cx, tr, out),
+        Source::Continuation { before, text } => {
+            !reaches(entry, *before) && read::put_readable(plain(entry, *text), cx, tr, out)
+        }
         Source::Part(part) => put_part(part, ev, tr, out),
         Source::RawData => {
             put_hex(entry.data, out);
@@ -250,7 +257,7 @@ fn is_digits(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|b| (0xF0..=0xF9).contains(b))
 }
 
-fn field<'a>(ev: &Event<'a>, index: usize) -> Option<(&'a Layout, &'a Field)> {
+pub(super) fn field<'a>(ev: &Event<'a>, index: usize) -> Option<(&'a Layout, &'a Field)> {
     let layout = ev.kind.layout.as_deref()?;
     Some((layout, layout.fields.get(index)?))
 }
@@ -271,6 +278,11 @@ fn put_field(index: usize, ev: &Event<'_>, cx: &Context<'_>, tr: &mut Transcoder
             }
             put_number(n.unsigned_abs(), out)
         }
+        Some(made @ (value::Value::Microseconds(_) | value::Value::Dts(_))) => {
+            let said = made.said();
+            out.extend_from_slice(said.as_deref().unwrap_or("").as_bytes());
+            said.is_some()
+        }
         Some(value::Value::Hex(b)) if b.iter().any(|b| *b != 0 && *b != 0x40) => {
             put_hex(b, out);
             true
@@ -285,6 +297,9 @@ fn put_meaning(index: usize, ev: &Event<'_>, cx: &Context<'_>, out: &mut Vec<u8>
     match usize::try_from(code).ok().and_then(|c| cx.access.get(c)).filter(|m| !m.is_empty()) {
         Some(meaning) => out.extend_from_slice(meaning),
         None => {
+            if code < 0 {
+                out.push(b'-');
+            }
             put_number(code.unsigned_abs(), out);
         }
     }
@@ -312,12 +327,12 @@ fn put_file_name(
 }
 
 /// Whether a text goes on in the field behind it: it fills its last ten bytes, the width of a list's column, not with blanks only.
-fn reaches(entry: &Entry<'_>, s: Span) -> bool {
+pub(super) fn reaches(entry: &Entry<'_>, s: Span) -> bool {
     let tail = entry.data.get((s.at + s.len).saturating_sub(10)..s.at + s.len).unwrap_or(&[]);
     !text::is_blank(tail)
 }
 
-fn put_joined(spans: &[Span], entry: &Entry<'_>, tr: &Transcoder, out: &mut Vec<u8>) -> bool {
+pub(super) fn put_joined(spans: &[Span], entry: &Entry<'_>, tr: &Transcoder, out: &mut Vec<u8>) -> bool {
     let mut wrote = false;
     for (i, s) in spans.iter().enumerate() {
         let next = spans.get(i + 1).map(|n| plain(entry, *n));
@@ -345,7 +360,10 @@ fn put_part(part: &PartSource, ev: &Event<'_>, tr: &Transcoder, out: &mut Vec<u8
 pub fn long_text<'a>(source: &Source, ev: &Event<'a>, cx: &Context<'_>) -> Option<Text<'a>> {
     match source {
         Source::Plain(s) => Some(Text { bytes: plain(&ev.entry, *s), charset: Some(cx.job) }),
-        Source::Joined(spans) => spans.first().map(|s| Text { bytes: plain(&ev.entry, *s), charset: Some(cx.job) }),
+        Source::Read { spans, .. } if spans.iter().any(|s| !read::is_text(&ev.entry, *s, cx)) => None,
+        Source::Joined(spans) | Source::Read { spans, .. } => {
+            spans.first().map(|s| Text { bytes: plain(&ev.entry, *s), charset: Some(cx.job) })
+        }
         Source::RawText => Some(Text { bytes: meaningful(ev.entry.data), charset: Some(cx.job) }),
         Source::Text(i) => {
             let (layout, f) = field(ev, *i)?;

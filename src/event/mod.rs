@@ -3,6 +3,7 @@
 //! There is one event model; filters and all encoders read it (R42). It is compact: an event is an entry, still as
 //! borrowed bytes, and the [`EventType`] compiled once for its entry type and heading, which says where each
 //! [`Slot`] of the event stands. Nothing is transcoded here, and a guess never becomes a slot unless asked for.
+pub mod dates;
 pub mod kind;
 pub mod model;
 pub mod notice;

@@ -25,6 +25,10 @@ pub const HEARTBEAT: Kind = Kind { id: "HEARTBEAT", title: "Agent heartbeat", se
 /// Entries are missing, or may be.
 pub const GAP: Kind = Kind { id: "GAP", title: "Journal entries may be missing", severity: 9 };
 
+/// What is read does not fit what the configuration says of it.
+pub const CONTRADICTION: Kind =
+    Kind { id: "CONTRADICTION", title: "Entries contradict the configuration", severity: 7 };
+
 /// One notice.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {

@@ -88,6 +88,13 @@ pub enum Source {
     Flags(Vec<(usize, String)>),
     /// A text and the fields that continue it.
     Joined(Vec<Span>),
+    /// A text and the fields that continue it, where its type depends on another field.
+    Read {
+        /// The first field.
+        field: usize,
+        /// All of them.
+        spans: Vec<Span>,
+    },
     /// A continuation on its own: carried where the text before it does not reach it.
     Continuation {
         /// The text that it continues.
@@ -257,7 +264,7 @@ pub fn slots(layout: &Layout, heading: &Heading, rules: &SlotRules<'_>) -> Vec<S
             .filter(|j| layout.fields.get(*j).is_some_and(|g| g.continues == Some(index) && usable(g)))
             .collect();
         take(&[i]);
-        if more.is_empty() || f.kind != FieldKind::Char {
+        if f.kind != FieldKind::Char || more.is_empty() && f.readings.is_empty() {
             slots.push(named(name, source_of(index, f)));
             continue;
         }
@@ -269,7 +276,8 @@ pub fn slots(layout: &Layout, heading: &Heading, rules: &SlotRules<'_>) -> Vec<S
             spans.push(span_of(g));
             take(&[Some(j)]);
         }
-        slots.push(named(name, Source::Joined(spans)));
+        let read = !f.readings.is_empty();
+        slots.push(named(name, if read { Source::Read { field: index, spans } } else { Source::Joined(spans) }));
     }
     if let Some(access) = role("access_type") {
         slots.push(named("action", Source::Meaning(access)));

@@ -3,10 +3,11 @@
 //! Time is never read from a clock here. A time that a daylight-saving fold makes ambiguous is resolved by the
 //! order of the sequence: the first pass through the hour is summer time until local time steps back. A time that
 //! does not exist is reported as it is, with the offset that was in force before the gap.
-use chrono::{Datelike, NaiveDate, NaiveDateTime, Offset, TimeDelta, TimeZone, offset::LocalResult};
+use chrono::{Datelike, NaiveDateTime, Offset, TimeDelta, TimeZone, offset::LocalResult};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
+use super::dates::{Contradiction, Dates};
 use crate::decode::journal::Entry;
 
 /// How *TYPE1 and *TYPE2 write dates: DATFMT of the job that ran DSPJRN.
@@ -49,6 +50,9 @@ pub struct Clock {
     cached: bool,
     last_local: Option<NaiveDateTime>,
     second_pass: bool,
+    /// Whether the dates are in the format that they are read in.
+    fit: Option<Dates>,
+    told: bool,
 }
 
 impl Clock {
@@ -64,7 +68,21 @@ impl Clock {
             cached: false,
             last_local: None,
             second_pass: false,
+            fit: dates.map(Dates::new),
+            told: false,
         }
+    }
+
+    /// What speaks against the format of the dates, by all that was read so far.
+    pub fn contradiction(&self) -> Option<Contradiction> {
+        self.fit.as_ref().and_then(Dates::contradiction)
+    }
+
+    /// The same, once.
+    pub fn new_contradiction(&mut self) -> Option<Contradiction> {
+        let found = if self.told { None } else { self.contradiction() };
+        self.told |= found.is_some();
+        found
     }
 
     /// Within the hour that comes twice: whether it is the second time. To be kept over a restart.
@@ -135,19 +153,12 @@ impl Clock {
     }
 
     fn date_and_time(&mut self, date: &[u8], time: &[u8]) -> Option<EntryTime> {
-        let d: Vec<u32> = date.iter().map_while(|b| digit(*b)).collect();
+        if let Some(dates) = &mut self.fit {
+            dates.see(date);
+        }
+        let date = self.dates?.date(date)?;
         let t: Vec<u32> = time.iter().map_while(|b| digit(*b)).collect();
         let two = |v: &[u32], i: usize| Some(v.get(i)? * 10 + v.get(i + 1)?);
-        let year = |yy: u32| i32::try_from(if yy < 40 { 2000 + yy } else { 1900 + yy }).ok();
-        let date = match (self.dates?, d.len()) {
-            (DateFormat::Mdy, 6) => NaiveDate::from_ymd_opt(year(two(&d, 4)?)?, two(&d, 0)?, two(&d, 2)?),
-            (DateFormat::Dmy, 6) => NaiveDate::from_ymd_opt(year(two(&d, 4)?)?, two(&d, 2)?, two(&d, 0)?),
-            (DateFormat::Ymd, 6) => NaiveDate::from_ymd_opt(year(two(&d, 0)?)?, two(&d, 2)?, two(&d, 4)?),
-            (DateFormat::Jul, 5) => {
-                NaiveDate::from_yo_opt(year(two(&d, 0)?)?, d.get(2)? * 100 + d.get(3)? * 10 + d.get(4)?)
-            }
-            _ => None,
-        }?;
         let mut local = *b"____-__-__T__:__:__.000000";
         let digits = format!(
             "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.000000",

@@ -109,10 +109,16 @@ fn rfc5424<'a>(text: &'a str, body: Body, head: &mut Vec<String>) -> Result<&'a 
 /// RFC 3164, section 4.1: `Mmm dd hh:mm:ss host `, and for structured data and JSON a tag.
 fn rfc3164<'a>(text: &'a str, body: Body, head: &mut Vec<String>) -> Result<&'a str, String> {
     let (pri, rest) = pri(text)?;
-    let (time, rest) = rest.split_at_checked(15).ok_or("no TIMESTAMP")?;
-    chrono::NaiveDateTime::parse_from_str(&format!("2024 {time}"), "%Y %b %e %H:%M:%S")
-        .map_err(|e| format!("TIMESTAMP {time:?}: {e}"))?;
-    let (host, rest) = rest.strip_prefix(' ').and_then(|r| r.split_once(' ')).ok_or("no HOSTNAME")?;
+    // Without a time the host follows at once, and the line says so.
+    let timed = rest.split_at_checked(15).filter(|(time, _)| {
+        chrono::NaiveDateTime::parse_from_str(&format!("2024 {time}"), "%Y %b %e %H:%M:%S").is_ok()
+    });
+    let (time, rest) = match timed {
+        Some((time, rest)) => (time, rest.strip_prefix(' ').ok_or("nothing after TIMESTAMP")?),
+        None if rest.contains("notime") => ("", rest),
+        None => return Err("no TIMESTAMP".to_owned()),
+    };
+    let (host, rest) = rest.split_once(' ').ok_or("no HOSTNAME")?;
     if host.is_empty() || !host.bytes().all(|b| b.is_ascii_graphic()) {
         return Err(format!("HOSTNAME {host:?}"));
     }

@@ -226,7 +226,7 @@ class Maker:
         return raw.ljust(n, b"\x40"), text.rstrip(" ")
 
     def codec_of(self, ccsid):
-        return {1200: "utf-16-be", 13488: "utf-16-be", 1208: "utf-8"}.get(ccsid) or CODEC[ccsid]
+        return self.codec if ccsid == 0 else {1200: "utf-16-be", 13488: "utf-16-be", 1208: "utf-8"}.get(ccsid) or CODEC[ccsid]
 
     def cut(self, s, codec, n):
         """s in codec, cut to at most n whole characters' bytes, and the text left."""
@@ -270,6 +270,9 @@ class Maker:
     def value(self, et, f, ev):
         n, role, r = f["name"], f.get("role"), self.r
         if n in ev: return ev[n]
+        if ev.get("exact"): return {"hex": bytes(f["length"]), "bin": 0, "zoned": None, "packed": None}.get(f["type"], "")
+        # A value that may be no text is shown as bytes where it has a control character or, of some names, any variant one.
+        if any(n in reading["fields"] for reading in self.types[et].get("reading", [])): return r.choice(["", "*NONE", "30", "QIBM_A1"])[:f["length"]]
         if n.endswith(("path_indicator", "path_name_indicator")): return "N" if ev["relative"] else "Y"
         if role in ("object_path", "old_object_path") and ev["ifs"] and ev["relative"]: return "reports/q3.csv"
         if self.a.hostile and f["type"] in ("char", "unicode", "varpath", "varchar") and f["length"] >= 8 and r.random() < .5: return r.choice(HOSTILE)
@@ -331,19 +334,20 @@ class Maker:
         r = self.r
         self.clock += dt.timedelta(microseconds=r.randint(1, 2_000_000))
         job, job_user = r.choice(JOBS)
+        job = ev.get("job_name", job)
         effective = ev.get("user_name") or r.choice(self.users)
         job_user = ev.get("job_user") or job_user or effective
         self.job += r.random() < .2
         seq = {"zero": f"{self.seq:020d}", "left": str(self.seq), "right": str(self.seq).rjust(20)}[self.a.sequence_style] if self.a.type == "type5" else self.seq
         h = {"entry_length": self.esd_at - 1 + full, "sequence_number": seq, "journal_code": ev.get("journal_code", "T"), "journal_entry_type": et,
              "entry_timestamp": self.clock.strftime("%Y-%m-%d-%H.%M.%S.%f"), "entry_date": self.clock.strftime("%m%d%y"), "entry_time": self.clock.strftime("%H%M%S"),
-             "job_name": ev.get("job_name", job), "job_user": job_user, "job_number": self.job % 1000000,
-             "program_name": r.choice(["QCMD", "QZDASOINIT", "QTMFSRVR", "QWTMCMNL", "*NONE", "PAY100"]), "program_library": "QSYS", "program_library_asp_device": "*SYSBAS",
+             "job_name": job, "job_user": job_user, "job_number": self.numbers.get(job, self.job % 1000000) if ev.get("exact") else self.job % 1000000,
+             "program_name": ev.get("program_name") or r.choice(["QCMD", "QZDASOINIT", "QTMFSRVR", "QWTMCMNL", "*NONE", "PAY100"]), "program_library": "QSYS", "program_library_asp_device": "*SYSBAS",
              "program_library_asp_number": 1, "user_name": effective, "system_name": self.a.system, "incomplete_data": "0", "minimized_entry_data": "0",
              "count_or_rrn": "0" if self.a.type == "type5" else 0, "commit_cycle": "0" if self.a.type == "type5" else 0, "flag": "0", "referential_constraint": "0", "trigger": "0",
              "ignore_apply_remove": "0", "object_name_indicator": "0", "system_sequence_number": str(900000000 + self.seq), "receiver_name": self.a.receiver, "receiver_library": "QGPL",
              "receiver_library_asp_device": "*SYSBAS", "receiver_library_asp_number": 1, "arm_number": 1, "thread": f"{r.randrange(16**8):016X}", "thread_identifier": r.randbytes(8),
-             "address_family": "4", "remote_port": r.randint(1024, 65535), "remote_address": ev.get("remote_address", r.choice(HOSTS)), "logical_unit_of_work": f"*N/{self.a.system}.X'{r.randrange(16**12):012X}'",
+             "address_family": "4", "remote_port": ev.get("remote_port", r.randint(1024, 65535)), "remote_address": ev.get("remote_address", r.choice(HOSTS)), "logical_unit_of_work": f"*N/{self.a.system}.X'{r.randrange(16**12):012X}'",
              "transaction_identifier": "", "null_value_indicators": "", "entry_data_length": keep, "journal_identifier": r.randbytes(10)}
         if h["remote_address"].count(":") > 1: h["address_family"] = "6"
         if self.a.blanks and r.random() < .3: h.update({k: None for k in r.sample(["job_number", "remote_port", "arm_number", "program_library_asp_number"], 2)})
@@ -413,16 +417,48 @@ class Maker:
     story = []
 
     def stories(self):
-        """Attack stories with known events, told once at the start of the capture."""
-        sweep = [("PW", {"violation_type": "U" if i % 3 else "P", "audit_user_name": u, "user_name": "QUSER", "job_name": "QZSOSIGN", "job_user": "QUSER", "remote_address": "203.0.113.77", "ifs": False})
-                 for i, u in enumerate(["QSECOFR", "QPGMR", "QSRV", "QUSER", "ADMIN", "TEST", "BILL", "QSYSOPR", "BACKUP"])]
-        swap = [("PS", {"entry_type": "A", "user_profile_name": "QSECOFR", "user_name": "WEBAPP", "job_user": "QTMHHTTP", "ifs": False}),
-                ("CP", {"user_profile": "TEMPADM", "command_type": "CRT", "user_name": "QSECOFR", "job_user": "QTMHHTTP", "special_authority_allobj": "Y", "ifs": False}),
-                ("CD", {"command_string": CMDS[0], "user_name": "QSECOFR", "job_user": "QTMHHTTP", "ifs": False})]
-        off = [("SV", {"system_value": "QAUDCTL", "new_value": "*NONE", "old_value": "*AUDLVL *OBJAUD", "user_name": "TEMPADM", "ifs": False})]
-        exfil = [("ZR", {"object_name": "PAYMST", "object_library": "PAYLIB", "object_type": "*FILE", "user_name": "BILL", "job_user": "QTCP", "job_name": "QTFTP00231", "remote_address": "203.0.113.77", "ifs": False})]
-        wipe = [("DO", {"object_name": f"ARC{i:04d}", "object_library": "ACMEARC", "object_type": "*FILE", "user_name": "TEMPADM", "ifs": False}) for i in range(25)]
-        self.story = sweep + swap + exfil + wipe + off
+        """What happened in one hour, told once at the start of the capture. Every field is what an IBM i writes there by IBM's pages on
+        the entry types (see the sources in formats/journal); fields that are not named are blank, and counters zero."""
+        def told(et, job, program, **ev):
+            name, user, address = job
+            return et, {"exact": True, "ifs": False, "relative": False, "job_name": name, "job_user": user, "remote_address": address[0],
+                        "remote_port": address[1], "program_name": program, **ev}
+        signon = ("QZSOSIGN", "QUSER", ("203.0.113.77", 50112))  # the sign-on server, before it knows whose job it is
+        web = ("WEBPAY", "QTMHHTTP", ("10.9.0.3", 51820))  # a CGI job of the HTTP server
+        ftp = ("QTFTP00231", "QTCP", ("203.0.113.77", 50230))  # an FTP server job, working for who signed on
+        green = ("QPADEV0003", "PAYADM", ("192.168.20.9", 49874))  # a 5250 session
+        sql = ("QZDASOINIT", "QUSER", ("10.1.7.44", 50731))  # a database server job
+        system = ("QSYSARB", "QSYS", ("", 0))
+        known = ("QSECOFR", "QPGMR", "QSRV", "QUSER", "BILL", "QSYSOPR")
+        sweep = [told("PW", signon, "QZSOSIGN", violation_type="P" if u in known else "U", audit_user_name=u, user_name="QUSER")
+                 for u in ["QSECOFR", "QPGMR", "QSRV", "QUSER", "ADMIN", "TEST", "BILL", "QSYSOPR", "BACKUP"]]
+        every = {f"special_authority_{a}": "Y" for a in ("allobj", "jobctl", "savsys", "secadm", "splctl", "service", "audit", "iosyscfg")}
+        profile = {"object_library": "QSYS", "object_type": "*USRPRF", "group_profile": "*NONE", "owner": "*USRPRF", "group_authority": "*NONE", "initial_program": "*NONE",
+                   "initial_menu": "MAIN", "initial_menu_library": "*LIBL", "current_library": "*CRTDFT", "limit_capabilities": "*NO", "priority_limit": "3", "status": "*ENABLED",
+                   "group_authority_type": "*PRIVATE", "supplemental_group_profiles": "*NONE", "password_expired": "N", "password_expiration_interval": "*SYSVAL"}
+        swap = [told("PS", web, "QSYGETPH", entry_type="H", user_profile_name="QSECOFR", user_name="WEBAPP"),
+                told("CP", web, "QCMD", entry_type="A", user_profile="TEMPADM", command_type="CRT", no_password_indicator="Y", user_class="*SECOFR", user_name="QSECOFR",
+                     password_composition_conformance="*NONE", **every, **profile),
+                told("CD", web, "QCMD", entry_type="C", object_name="CRTUSRPRF", object_library="QSYS", object_type="*CMD", where_run="E", command_string=CMDS[0], user_name="QSECOFR")]
+        exfil = [told("ZR", ftp, "QTMFSRVR", entry_type="R", object_name="PAYMST", object_library="PAYLIB", object_type="*FILE", access_type=30, access_specific_data="PAYMST", user_name="BILL")]
+        wipe = [told("DO", web, "QCMD", entry_type="A", object_name=f"ARC{i:04d}", object_library="ACMEARC", object_type="*FILE", object_attribute="PF", user_name="TEMPADM") for i in range(25)]
+        off = [told("SV", web, "QCMD", entry_type="A", system_value="QAUDCTL", new_value="*NONE", old_value="*AUDLVL *OBJAUD", user_name="TEMPADM")]
+        all_rights = {n: "Y" for n in ("object_existence", "object_management", "object_operational", "object_alter", "object_reference",
+                                       "data_read", "data_add", "data_update", "data_delete", "data_execute")}
+        rest = [told("JS", system, "QWTPIIPP", entry_type="E", job_type_basic="B", job_subtype="J", target_job_name="QZRCSRVS", target_job_user="QUSER", target_job_number="479981",
+                     effective_user_profile="QUSER", job_description="QDFTJOBD", job_description_library="QGPL", user_name="QSYS"),
+                told("CP", green, "QCMD", entry_type="A", user_profile="JSMITH", command_type="CHG", user_class="*USER", prev_special_authority_allobj="Y", user_name="SECADM1", **profile),
+                told("CA", green, "QCMD", entry_type="A", object_name="PAYMST", object_library="PAYLIB", object_type="*FILE", object_attribute="PF", user_profile_name="*PUBLIC", command_type="GRT",
+                     user_name="PAYADM", **all_rights),
+                told("ZC", sql, "QP0LLIB1", entry_type="C", object_name="*N", object_library="*N", object_type="*STMF", access_type=7, ifs=True, user_name="WEBAPP",
+                     ifs_object_name="DEFAULT.KDB", ifs_object_name_ccsid=1200, ifs_object_name_country_id="US", ifs_object_name_language_id="ENU", path_name_ccsid=1200,
+                     path_name_country_id="US", path_name_language_id="ENU", path_name_indicator="Y", path_name="/QIBM/UserData/ICSS/Cert/Server/DEFAULT.KDB"),
+                told("CD", green, "QCMD", entry_type="C", object_name="GRTOBJAUT", object_library="QSYS", object_type="*CMD", where_run="N", user_name="PAYADM",
+                     command_string="GRTOBJAUT OBJ(PAYLIB/PAYMST) OBJTYPE(*FILE) USER(*PUBLIC) AUT(*ALL)"),
+                told("AF", sql, "QZDASOINIT", violation_type="A", object_name="EMPMAST", object_library="PAYLIB", object_type="*FILE", user_profile_name="JSMITH", user_name="JSMITH",
+                     violating_program_name="QDBOPENF", violating_program_library="QSYS")]
+        self.numbers = {signon[0]: 480000, web[0]: 480017, ftp[0]: 480231, green[0]: 480102, sql[0]: 480044, system[0]: 480001}
+        self.story = sweep + swap + exfil + wipe + off + rest
 
 
 def main():

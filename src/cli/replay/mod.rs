@@ -149,7 +149,7 @@ impl Run {
         // The first capture is looked at before the receiver is called: a wrong file costs no connection.
         let mut captures = args.input.captures.iter();
         let next = match captures.next() {
-            Some(path) => Some(args.input.open(&self.setup.catalog, path)?),
+            Some(path) => Some(args.input.open_dated(&self.setup.catalog, path, args.facts.dates())?),
             None => None,
         };
         if let Some(capture) = &next {
@@ -189,7 +189,7 @@ impl Run {
                 break;
             }
             if let Some(path) = paths.next() {
-                next = Some(args.input.open(&self.setup.catalog, path)?);
+                next = Some(args.input.open_dated(&self.setup.catalog, path, args.facts.dates())?);
             }
         }
         Ok(())
@@ -357,6 +357,10 @@ impl Run {
             return Err(Stop::Output(e));
         }
         summary.not_sent += held;
+        if let Some(why) = clock.contradiction() {
+            summary.misread += 1;
+            summary.warnings.push(format!("{name}: {why}"));
+        }
         ended.map_err(|e| Stop::Failure(capture_failure(e)))
     }
 
@@ -375,7 +379,7 @@ impl Run {
 
     fn exit(&self, strict: bool) -> Exit {
         let gap = self.summary.sequence.gaps + self.summary.sequence.back > 0;
-        if self.summary.parked_total() + self.summary.overlong + self.summary.refused > 0
+        if self.summary.parked_total() + self.summary.overlong + self.summary.refused + self.summary.misread > 0
             || strict && (gap || self.summary.torn > 0)
         {
             Exit::Finished

@@ -259,9 +259,19 @@ fn sent(c: &Before) -> String {
     format!("{} sent", of_entries(c))
 }
 
-/// The blind spots as sentences, each with its kind; what has nothing more to say than a name in one.
-pub fn lines(spots: &[Spot]) -> Vec<(&'static str, String)> {
-    // Kind of line that a spot is a part of, if any.
+/// A line of blind spots: its kind, what is said, and what it is said of where that is a list.
+pub struct Line {
+    /// The kind.
+    pub kind: &'static str,
+    /// A sentence, or the head of a list.
+    pub text: String,
+    /// The list.
+    pub items: Vec<String>,
+}
+
+/// The blind spots as sentences and lists: what has nothing more to say than a name stands in a list.
+pub fn lines(spots: &[Spot]) -> Vec<Line> {
+    // Head of the list that a spot is a part of, if any.
     let joined = |s: &Spot| -> Option<&'static str> {
         match s.kind {
             Kind::Off if s.counts.seen == 0 => Some("off, without entries in these captures"),
@@ -271,25 +281,20 @@ pub fn lines(spots: &[Spot]) -> Vec<(&'static str, String)> {
             _ => None,
         }
     };
-    let mut lines: Vec<(&'static str, String)> = Vec::new();
+    let mut lines: Vec<Line> = Vec::new();
     for spot in spots {
+        let kind = spot.kind.name();
         let Some(head) = joined(spot) else {
-            lines.push((spot.kind.name(), spot.text.clone()));
+            lines.push(Line { kind, text: spot.text.clone(), items: Vec::new() });
             continue;
         };
         let own = match spot.counts.seen {
             0 => spot.what.clone(),
             _ => format!("{} {} of {}", spot.what, grouped(spot.counts.new), grouped(spot.counts.old)),
         };
-        match lines
-            .iter_mut()
-            .find(|(_, text)| text.starts_with(head) && text.get(head.len()..).is_some_and(|t| t.starts_with(": ")))
-        {
-            Some((_, text)) => {
-                text.push_str(", ");
-                text.push_str(&own);
-            }
-            None => lines.push((spot.kind.name(), format!("{head}: {own}"))),
+        match lines.iter_mut().find(|line| !line.items.is_empty() && line.text == head) {
+            Some(line) => line.items.push(own),
+            None => lines.push(Line { kind, text: head.to_owned(), items: vec![own] }),
         }
     }
     lines

@@ -19,7 +19,7 @@ fn coloured(r: &Report) -> Vec<(usize, &'static str)> {
 }
 
 const WIDTH: f64 = 1000.0;
-const LEFT: f64 = 56.0;
+const HEIGHT: f64 = 170.0;
 
 /// Events over time by type, before and now.
 pub fn volume_over_time(h: &mut String, r: &Report) {
@@ -46,29 +46,21 @@ pub fn volume_over_time(h: &mut String, r: &Report) {
     let colours = coloured(r);
     let _ =
         writeln!(h, "<h2>Events over time, by type</h2>\n<p class=\"soft\">events in steps of {}</p>", duration(width));
+    // Texts stand beside the drawing: it is stretched to the width there is, and they keep their size.
     for (what, bins) in [("before", &old), ("now", &new)] {
-        let height = 170.0;
+        let ticks: String = [2, 1, 0].map(|part| format!("<span>{}</span>", grouped(most * part / 2))).concat();
         let _ = write!(
             h,
-            "<svg viewBox=\"0 0 {WIDTH} {:.0}\" role=\"img\" aria-label=\"events over time, {what}\">",
-            height + 34.0
+            "<div class=\"chart\"><b>{what}</b><div class=\"ticks\">{ticks}</div><svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"events over time, {what}\">"
         );
-        let y = |n: u64| height + 8.0 - height * n as f64 / most as f64;
+        let y = |n: u64| HEIGHT - HEIGHT * n as f64 / most as f64;
         for part in [0, 1, 2] {
-            let n = most * part / 2;
-            let _ = write!(
-                h,
-                "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{WIDTH}\" y1=\"{0:.1}\" y2=\"{0:.1}\"/><text x=\"{1}\" y=\"{2:.1}\" text-anchor=\"end\">{3}</text>",
-                y(n),
-                LEFT - 6.0,
-                y(n) + 4.0,
-                grouped(n)
-            );
+            let at = y(most * part / 2).clamp(0.5, HEIGHT - 0.5);
+            let _ = write!(h, "<line class=\"grid\" x1=\"0\" x2=\"{WIDTH}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/>");
         }
-        let steps = (last - first + 1) as f64;
-        let w = (WIDTH - LEFT) / steps;
+        let w = WIDTH / (last - first + 1) as f64;
         for (bin, kinds) in bins {
-            let x = LEFT + w * (bin - first) as f64;
+            let x = w * (bin - first) as f64;
             let mut under = 0;
             let mut rest: u64 = kinds.values().sum();
             let mut put = |h: &mut String, n: u64, colour: &str, code: &str| {
@@ -93,15 +85,12 @@ pub fn volume_over_time(h: &mut String, r: &Report) {
             }
             put(h, rest, OTHER, "others");
         }
-        let _ = write!(
-            h,
-            "<text x=\"{LEFT}\" y=\"{0:.0}\">{1}</text><text x=\"{WIDTH}\" y=\"{0:.0}\" text-anchor=\"end\">{2}</text><text class=\"name\" x=\"{3:.0}\" y=\"{0:.0}\" text-anchor=\"middle\">{what}</text></svg>",
-            height + 26.0,
-            clock(first * width),
-            clock((last + 1) * width),
-            (LEFT + WIDTH) / 2.0
-        );
-        h.push('\n');
+        h.push_str("</svg><div class=\"times\">");
+        let (from, to) = (first * width, (last + 1) * width);
+        for part in 0..=4 {
+            let _ = write!(h, "<span>{}</span>", clock(from + (to - from) * part / 4).replace(' ', "<br>"));
+        }
+        h.push_str("</div></div>\n");
     }
     h.push_str("<p class=\"legend\">");
     for (kind, colour) in &colours {
@@ -127,42 +116,43 @@ pub fn before_and_after(h: &mut String, r: &Report) {
         h,
         "<h2>Before and after, by type</h2>\n<p class=\"legend\"><span><i style=\"background:var(--old)\"></i>bytes before</span><span><i style=\"background:var(--bar)\"></i>bytes now</span></p>"
     );
-    let height = rows.len() as f64 * 34.0 + 4.0;
     let _ = write!(
         h,
-        "<svg viewBox=\"0 0 {WIDTH} {height:.0}\" role=\"img\" aria-label=\"bytes before and after, by type\">"
+        "<svg height=\"{}\" role=\"img\" aria-label=\"bytes before and after, by type\">",
+        rows.len() * 62 + 4
     );
     for (i, t) in rows.iter().enumerate() {
-        let y = i as f64 * 34.0;
-        let x = 330.0;
-        let scale = |bytes: u64| (WIDTH - x - 230.0) * bytes as f64 / most as f64;
-        let label: String = format!("{} {}", t.name, t.title).chars().take(46).collect();
+        let y = i * 62;
+        // In percent of the width there is, so that texts keep their size on a narrow page.
+        let scale = |bytes: u64| 100.0 * bytes as f64 / most as f64;
         let _ = write!(
             h,
-            "<text class=\"name\" x=\"{:.0}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
-            x - 8.0,
-            y + 19.0,
-            escape(&label)
-        );
-        let _ = write!(
-            h,
-            "<rect class=\"old\" x=\"{x}\" y=\"{:.1}\" width=\"{:.1}\" height=\"12\"/><rect class=\"new\" x=\"{x}\" y=\"{:.1}\" width=\"{:.1}\" height=\"12\"/>",
-            y + 3.0,
-            scale(t.old.bytes),
-            y + 16.0,
-            scale(t.new.bytes)
-        );
-        let _ = write!(
-            h,
-            "<text x=\"{:.1}\" y=\"{:.1}\">{} &#8594; {} ({})</text>",
-            x + scale(t.old.bytes.max(t.new.bytes)) + 8.0,
-            y + 19.0,
+            "<text class=\"name\" x=\"0\" y=\"{}\">{}</text><text x=\"0\" y=\"{}\">{} &#8594; {} ({})</text>",
+            y + 14,
+            escape(&cut(&format!("{} {}", t.name, t.title))),
+            y + 29,
             bytes(t.old.bytes),
             bytes(t.new.bytes),
             change(t.old.bytes as f64, t.new.bytes as f64)
         );
+        let _ = write!(
+            h,
+            "<rect class=\"old\" x=\"0\" y=\"{}\" width=\"{:.2}%\" height=\"9\"/><rect class=\"new\" x=\"0\" y=\"{}\" width=\"{:.2}%\" height=\"9\"/>",
+            y + 34,
+            scale(t.old.bytes),
+            y + 45,
+            scale(t.new.bytes)
+        );
     }
     h.push_str("</svg>\n");
+}
+
+/// A label that fits a narrow page; the tables have the whole.
+fn cut(label: &str) -> String {
+    match label.char_indices().nth(54) {
+        Some((at, _)) => format!("{}\u{2026}", label.get(..at).unwrap_or(label)),
+        None => label.to_owned(),
+    }
 }
 
 /// The rules that save most bytes.
@@ -175,26 +165,20 @@ pub fn top_rules(h: &mut String, r: &Report) {
     }
     let most = rules.iter().map(|(.., v)| v.bytes).max().unwrap_or(0).max(1);
     let shown = rules.len().min(BARS);
-    let _ = write!(
-        h,
-        "<svg viewBox=\"0 0 {WIDTH} {:.0}\" role=\"img\" aria-label=\"bytes saved by rule\">",
-        shown as f64 * 40.0 + 4.0
-    );
+    let _ = write!(h, "<svg height=\"{}\" role=\"img\" aria-label=\"bytes saved by rule\">", shown * 54 + 4);
     for (i, (rule, place, v)) in rules.iter().take(BARS).enumerate() {
-        let y = i as f64 * 40.0;
-        let w = (WIDTH - 230.0) * v.bytes as f64 / most as f64;
-        let name: String = rule.chars().take(70).collect();
+        let y = i * 54;
         let _ = write!(
             h,
-            "<text class=\"name\" x=\"0\" y=\"{:.1}\">{} <tspan fill=\"var(--soft)\">{}</tspan></text><rect class=\"new\" x=\"0\" y=\"{:.1}\" width=\"{w:.1}\" height=\"13\"/><text x=\"{:.1}\" y=\"{:.1}\">{} events, {}</text>",
-            y + 15.0,
-            escape(&name),
-            escape(place),
-            y + 20.0,
-            w + 8.0,
-            y + 31.0,
+            "<text class=\"name\" x=\"0\" y=\"{}\">{}</text><text x=\"0\" y=\"{}\">{} events, {}; {}</text><rect class=\"new\" x=\"0\" y=\"{}\" width=\"{:.2}%\" height=\"10\"/>",
+            y + 14,
+            escape(&cut(rule)),
+            y + 29,
             grouped(v.events),
-            bytes(v.bytes)
+            bytes(v.bytes),
+            escape(place),
+            y + 34,
+            100.0 * v.bytes as f64 / most as f64
         );
     }
     h.push_str("</svg>\n");

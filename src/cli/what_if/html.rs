@@ -22,12 +22,21 @@ th, td { text-align: right; padding: .28rem .6rem; border-bottom: 1px solid var(
 th { color: var(--soft); font-weight: 600; } th:first-child, td:first-child { text-align: left; overflow-wrap: anywhere; }
 .spots { padding: .6rem 1rem; border-left: 4px solid var(--warn-line); background: var(--warn); }
 .spots.none { border-color: var(--ok-line); background: var(--ok); } .spots ul { margin: .2rem 0; padding-left: 1.2rem; }
-.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .8rem; margin: 1.2rem 0; }
+.spots li ul { columns: 14rem; } .spots li li { overflow-wrap: anywhere; break-inside: avoid; }
+.cards { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: .8rem; margin: 1.2rem 0; }
+@media (min-width: 46rem) { .cards { grid-template-columns: repeat(4, minmax(9.5rem, 1fr)); } }
 .card { border: 1px solid var(--line); border-radius: .4rem; padding: .7rem .9rem; }
 .card b { display: block; font-size: 1.45rem; line-height: 1.3; font-variant-numeric: tabular-nums; } .card span { color: var(--soft); }
-svg { display: block; width: 100%; height: auto; margin: .3rem 0; } svg text { fill: var(--soft); font: 12px system-ui, 'DejaVu Sans', sans-serif; }
+svg { display: block; width: 100%; margin: .3rem 0; } svg text { fill: var(--soft); font: 12px system-ui, 'DejaVu Sans', sans-serif; }
 svg .name { fill: var(--text); } .grid { stroke: var(--line); } .old { fill: var(--old); } .new { fill: var(--bar); }
 .legend { display: flex; flex-wrap: wrap; gap: .2rem 1.1rem; color: var(--soft); } .legend i { display: inline-block; width: .8em; height: .8em; margin-right: .35em; border-radius: 2px; }
+.chart { display: grid; grid-template-columns: auto 1fr; column-gap: .5rem; margin: .8rem 0; color: var(--soft); font-size: 12px; font-variant-numeric: tabular-nums; }
+.chart svg { height: 170px; margin: 0; } .chart b { grid-column: 2; color: var(--text); } .ticks { display: flex; flex-direction: column; justify-content: space-between; text-align: right; height: 170px; line-height: 1; }
+.times { grid-column: 2; display: flex; justify-content: space-between; } .times span { text-align: center; } .times span:first-child { text-align: left; } .times span:last-child { text-align: right; }
+code { overflow-wrap: anywhere; font-size: .85em; } .scroll { overflow-x: auto; }
+@media (max-width: 30rem) { body { padding: 1rem .8rem 2rem; font-size: 14px; } .card { padding: .5rem .6rem; } .card b { font-size: 1.15rem; } th, td { padding: .25rem .3rem; } }
+@media print { :root { color-scheme: light; --bg: #fff; --text: #000; --soft: #444; --line: #bbb; --bar: #3366cc; --old: #b9c2cc; --warn: #fff; --ok: #fff; } * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+body { max-width: none; padding: 0; font-size: 10pt; } h2 { break-after: avoid; } .card, .spots li, .chart, tr { break-inside: avoid; } .cards { grid-template-columns: repeat(4, 1fr); } details::details-content { display: block; content-visibility: visible; } @page { margin: 15mm; } }
 details { margin: .6rem 0; } summary { cursor: pointer; color: var(--soft); }
 ";
 
@@ -81,6 +90,10 @@ fn head(h: &mut String, r: &Report) {
         let _ = write!(h, " from {from} to {to} UTC ({})", duration(r.span));
     }
     h.push_str("</p>\n");
+    let _ = writeln!(h, "<p class=\"soft\">made {}</p>", escape(&r.made));
+    for (path, hash) in &r.hashes {
+        let _ = writeln!(h, "<p class=\"soft\">{}: SHA-256 <code>{}</code></p>", escape(path), escape(hash));
+    }
     for c in &r.captures {
         let _ = writeln!(h, "<p class=\"soft\">{}</p>", escape(c));
     }
@@ -120,9 +133,13 @@ fn cards(h: &mut String, r: &Report) {
         let (now, before, change) = per(a, b);
         all.push((what, now, before, change));
     }
-    if let (Some((_, a)), Some((_, b))) = (&new.busiest_day, &old.busiest_day) {
-        all.push(("GB on the busiest day", gigabytes(*a as f64), gigabytes(*b as f64), change(*b as f64, *a as f64)));
-    }
+    // Always there, so that the cards fill their rows.
+    all.push(match (&new.busiest_day, &old.busiest_day) {
+        (Some((_, a)), Some((_, b))) => {
+            ("GB on the busiest day", gigabytes(*a as f64), gigabytes(*b as f64), change(*b as f64, *a as f64))
+        }
+        _ => ("GB on the busiest day", "\u{2013}".to_owned(), "\u{2013}".to_owned(), "less than a day".to_owned()),
+    });
     h.push_str("<div class=\"cards\">");
     for (what, now, before, change) in all {
         let _ = write!(
@@ -151,8 +168,16 @@ fn spots(h: &mut String, r: &Report) {
         return;
     }
     h.push_str("<div class=\"spots\"><ul>\n");
-    for (kind, text) in blind::lines(&r.blind) {
-        let _ = writeln!(h, "<li><b>{kind}</b>: {}</li>", escape(&text));
+    for line in blind::lines(&r.blind) {
+        let _ = write!(h, "<li><b>{}</b>: {}", line.kind, escape(&line.text));
+        if !line.items.is_empty() {
+            h.push_str("<ul>");
+            for item in &line.items {
+                let _ = write!(h, "<li>{}</li>", escape(item));
+            }
+            h.push_str("</ul>");
+        }
+        h.push_str("</li>\n");
     }
     let _ = write!(h, "</ul></div>\n{off}");
 }
@@ -161,7 +186,7 @@ fn tables(h: &mut String, r: &Report) {
     let mut table = |title: &str, rows: &[Row]| {
         let _ = write!(
             h,
-            "<details><summary>{title}: {}</summary><table><tr><th>name</th><th>events before</th><th>events now</th><th>bytes before</th><th>bytes now</th><th>change</th></tr>",
+            "<details><summary>{title}: {}</summary><div class=\"scroll\"><table><tr><th>name</th><th>events before</th><th>events now</th><th>bytes before</th><th>bytes now</th><th>change</th></tr>",
             grouped(rows.len() as u64)
         );
         for row in rows.iter().take(2_000) {
@@ -175,14 +200,14 @@ fn tables(h: &mut String, r: &Report) {
                 percent(&change(row.old.bytes as f64, row.new.bytes as f64))
             );
         }
-        h.push_str("</table></details>\n");
+        h.push_str("</table></div></details>\n");
     };
     table("All entry types", &r.types);
     table("Effective users", &r.effective_users);
     table("Job users", &r.job_users);
     let _ = write!(
         h,
-        "<details><summary>Rules that dropped something: {}</summary><table><tr><th>rule</th><th>place</th><th>events</th><th>bytes saved</th></tr>",
+        "<details><summary>Rules that dropped something: {}</summary><div class=\"scroll\"><table><tr><th>rule</th><th>place</th><th>events</th><th>bytes saved</th></tr>",
         grouped(r.new.rules.len() as u64)
     );
     for (rule, place, v) in r.new.rules.iter().take(2_000) {
@@ -195,5 +220,5 @@ fn tables(h: &mut String, r: &Report) {
             grouped(v.bytes)
         );
     }
-    h.push_str("</table></details>\n");
+    h.push_str("</table></div></details>\n");
 }

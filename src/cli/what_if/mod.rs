@@ -109,13 +109,14 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     if !args.json {
         walked.warn();
     }
+    let exit = walked.exit();
     let report = Report::new(watch, walked);
     // The report goes out whatever becomes of the page.
     let said = if args.json { print_json(&format!("{}\n", report.json())) } else { print(&report.text()) };
     if let Some(page) = page {
         page.write(&html::page(&report))?;
     }
-    said.map(|()| Exit::Done)
+    said.map(|()| exit)
 }
 
 fn chosen<'s>(setup: &'s Setup, name: Option<&str>) -> Result<Option<&'s OutputConfig>, Failure> {

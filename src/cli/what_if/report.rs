@@ -1,7 +1,7 @@
 //! What was measured, made ready to be told: [`super::text`], [`super::json`] and [`super::html`] do that.
 use std::collections::HashMap;
 
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 
 use super::{
     Watching,
@@ -93,6 +93,10 @@ pub struct Report {
     pub has_baseline: bool,
     /// Code of each event type, by index.
     pub codes: Vec<String>,
+    /// When and by what program it was made.
+    pub made: String,
+    /// The configurations and the SHA-256 of their files.
+    pub hashes: Vec<(String, String)>,
 }
 
 const TIME: &str = "%Y-%m-%d %H:%M:%S";
@@ -120,8 +124,13 @@ impl Report {
         let (blind, off_in_both) = blind::spots(&w, &codes);
         let config = Some(shown(&w.args.config));
         let baseline = w.args.baseline.as_deref().map(shown);
+        let hashed = |path: &std::path::Path| (shown(path), sha256(path));
+        let hashes =
+            [Some(&w.args.config), w.args.baseline.as_ref()].into_iter().flatten().map(|p| hashed(p)).collect();
         let (new_side, old_side) = w.sides;
         Report {
+            made: format!("{} UTC by qaudjrn {}", Utc::now().format(TIME), env!("CARGO_PKG_VERSION")),
+            hashes,
             captures: walked.captures,
             read: walked.read,
             parked: walked.parked,
@@ -142,6 +151,14 @@ impl Report {
             off_in_both,
             codes,
         }
+    }
+}
+
+/// Of a file, so that a page can be held against the configuration that it speaks of.
+fn sha256(path: &std::path::Path) -> String {
+    match std::fs::read(path) {
+        Ok(bytes) => data_encoding::HEXLOWER.encode(ring::digest::digest(&ring::digest::SHA256, &bytes).as_ref()),
+        Err(e) => format!("not known: {e}"),
     }
 }
 

@@ -79,8 +79,9 @@ impl Report {
         if self.blind.is_empty() {
             let _ = writeln!(t, "  {}", printable(&self.no_spots()));
         }
-        for (kind, text) in blind::lines(&self.blind) {
-            let _ = writeln!(t, "  {kind}: {text}");
+        for line in blind::lines(&self.blind) {
+            let list = if line.items.is_empty() { String::new() } else { format!(": {}", line.items.join(", ")) };
+            let _ = writeln!(t, "  {}: {}{list}", line.kind, line.text);
         }
         if let Some(off) = self.off_in_both() {
             let _ = writeln!(t, "  {off}");

@@ -10,6 +10,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::reading::RawReading;
+pub use super::reading::Reading;
+
 /// How a field's bytes are to be read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -105,6 +108,8 @@ pub struct Field {
     pub ccsid_field: Option<usize>,
     /// Index of the field that holds the number of bytes in use.
     pub length_field: Option<usize>,
+    /// How the bytes read, by what another field holds; the first that applies counts.
+    pub readings: Vec<Reading>,
     /// What the codes mean.
     pub values: BTreeMap<String, String>,
     /// IBM's column of SYSTOOLS.AUDIT_JOURNAL_xx where it is not the name in upper case.
@@ -199,6 +204,8 @@ struct RawLayout {
     field: Vec<RawField>,
     #[serde(default)]
     part: Vec<RawPart>,
+    #[serde(default)]
+    reading: Vec<RawReading>,
 }
 
 #[derive(Deserialize)]
@@ -328,6 +335,7 @@ impl RawLayout {
                 continues: find(&f.name, &f.continues)?,
                 ccsid_field: find(&f.name, &f.ccsid_field)?,
                 length_field: find(&f.name, &f.length_field)?,
+                readings: Vec::new(),
                 values: std::mem::take(&mut f.values),
                 column: f.column.take(),
                 note: f.note.take(),
@@ -335,6 +343,7 @@ impl RawLayout {
                 name: f.name.clone(),
             });
         }
+        super::reading::resolve(self.reading, &name_at, &mut fields)?;
         let mut parts = Vec::new();
         for p in self.part {
             let of = name_at

@@ -17,6 +17,7 @@ pub mod heading;
 pub mod layout;
 pub mod levels;
 pub mod number;
+pub mod reading;
 pub mod record;
 pub mod text;
 pub mod value;

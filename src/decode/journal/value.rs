@@ -1,9 +1,11 @@
 //! The values of an entry as `decode` shows them: text right-trimmed, numbers as integers, opaque bytes, codes as codes.
+use chrono::DateTime;
+
 use super::{
     entry::Entry,
     heading::HeadingField,
     layout::{Field, FieldKind, Layout, Part},
-    number,
+    number, reading,
     text::{self, Presence, Text},
 };
 use crate::decode::ebcdic::Charset;
@@ -17,7 +19,30 @@ pub enum Value<'a> {
     Number(Option<i64>),
     /// Opaque bytes.
     Hex(&'a [u8]),
+    /// A span of time in microseconds.
+    Microseconds(i64),
+    /// A moment: microseconds since the beginning of 2000, UTC.
+    Dts(i64),
 }
+
+impl Value<'_> {
+    /// In words, what is no text, number or bytes.
+    pub fn said(&self) -> Option<String> {
+        match self {
+            Value::Number(Some(n)) => Some(n.to_string()),
+            Value::Microseconds(n) => Some(format!("{n} microseconds")),
+            Value::Dts(n) => {
+                let moment = DateTime::from_timestamp_micros(n.checked_add(YEAR_2000)?)?;
+                let fraction = if moment.timestamp_subsec_micros() == 0 { "" } else { "%.6f" };
+                Some(moment.format(&format!("%Y-%m-%d %H:%M:%S{fraction} UTC")).to_string())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Its beginning in microseconds since 1970.
+const YEAR_2000: i64 = 946_684_800_000_000;
 
 /// The value of a heading field.
 pub fn heading_value<'a>(field: &HeadingField, record: &'a [u8], job: &'static Charset) -> Value<'a> {
@@ -65,6 +90,17 @@ pub fn field_value<'a>(
         };
     }
     let whole = room.get(..field.length);
+    if !field.readings.is_empty() {
+        match whole {
+            Some(bytes) => {
+                return reading::value(layout, field, data, bytes, job).map_or(Presence::Absent, Presence::Whole);
+            }
+            None if !reading::is_text(text::trim_cut(room, job), job) => {
+                return reading::value(layout, field, data, room, job).map_or(Presence::Absent, Presence::Cut);
+            }
+            None => {}
+        }
+    }
     if !field.columns.has(entry.heading.kind.columns()) && text::is_blank(whole.unwrap_or(room)) {
         return Presence::Absent;
     }

@@ -118,6 +118,8 @@ fn said_by_us(layout: &Layout, field: &Field, entry: &Entry<'_>, job: &'static C
         Presence::Whole(Value::Number(Some(n))) => Said::Number(n),
         Presence::Whole(Value::Hex(bytes)) if text::is_blank(bytes) => Said::Nothing,
         Presence::Whole(Value::Hex(bytes)) => Said::Bytes(data_encoding::HEXUPPER.encode(bytes)),
+        // IBM's column holds the bytes as text, whatever they are: nothing to compare.
+        Presence::Whole(Value::Microseconds(_) | Value::Dts(_)) => Said::Unknown,
         Presence::Whole(Value::Text(t)) => match t.charset {
             _ if text::is_blank(t.bytes) => Said::Nothing,
             None => Said::Unknown,

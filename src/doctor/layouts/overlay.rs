@@ -67,7 +67,7 @@ fn written(mut table: Table, report: &TypeReport, of: &str) -> String {
         report.actions(Action::TurnOff),
         report.entries
     );
-    let arrays: Vec<(&str, Option<Value>)> = ["field", "part"].map(|name| (name, table.remove(name))).into();
+    let arrays: Vec<(&str, Option<Value>)> = ["field", "part", "reading"].map(|name| (name, table.remove(name))).into();
     for key in ["entry_type", "title"] {
         if let Some(value) = table.remove(key) {
             line(&mut out, key, &value);

@@ -4,6 +4,7 @@ use std::io;
 use super::made::WrittenOver;
 use crate::{
     decode::journal::detect::Unknown,
+    event::dates::Contradiction,
     source::{
         buffers::BufferError,
         history::{HistoryError, export::ExportError},
@@ -36,6 +37,14 @@ pub enum CaptureError {
         name: String,
         /// Why.
         reason: Unknown,
+    },
+    /// The dates are not in the format that they are said to have.
+    #[error("{name}: {why}")]
+    Dates {
+        /// File name.
+        name: String,
+        /// What speaks against it, and what fits.
+        why: Contradiction,
     },
     /// Buffers of QjoRetrieveJournalEntries that are not what they are to be.
     #[error("{name}: {why}")]

@@ -16,11 +16,16 @@ use crate::{
         ebcdic::Charset,
         history::{compose::HistoryComposer, record::is_history},
         journal::{
-            Catalog, Heading, HeadingKind,
+            Catalog, Entry, Heading, HeadingKind,
             buffer::BufferFormat,
             compose::Composer,
             detect::{HistoryForm, HistoryInput, Unknown, Wanted},
+            record::{Split, split},
         },
+    },
+    event::{
+        DateFormat,
+        dates::{Contradiction, Dates},
     },
     source::{
         buffers::Buffers,
@@ -41,13 +46,19 @@ pub struct Opener {
     headings: Vec<Arc<Heading>>,
     charset: &'static Charset,
     wanted: Wanted,
+    dates: Option<DateFormat>,
 }
 
 impl Opener {
     /// With the tables and the character set of the jobs, for what is wanted.
     pub fn new(catalog: &Arc<Catalog>, charset: &'static Charset, wanted: Wanted) -> Opener {
         let headings = HeadingKind::ALL.iter().filter_map(|k| catalog.heading(*k).cloned()).collect();
-        Opener { catalog: catalog.clone(), headings, charset, wanted }
+        Opener { catalog: catalog.clone(), headings, charset, wanted, dates: None }
+    }
+
+    /// With the format that the dates of older headings are said to have: a capture whose front speaks against it is refused.
+    pub fn with_dates(self, dates: Option<DateFormat>) -> Opener {
+        Opener { dates, ..self }
     }
 
     /// Opens a capture (`-` is standard input) and finds out what it is.
@@ -56,7 +67,11 @@ impl Opener {
         let form = self.form(file.as_ref());
         if form.is_none() && self.wanted.buffers.is_none() {
             let capture = Capture::new(name, read, size, &self.headings, self.wanted)?;
-            return Ok(Capture { file, ..capture });
+            let capture = Capture { file, ..capture };
+            return match self.dates.and_then(|given| capture.contradicts(given)) {
+                Some(why) => Err(CaptureError::Dates { name: capture.name, why }),
+                None => Ok(capture),
+            };
         }
         let heading = self.type5(&name)?;
         let composer = || Composer::new(heading.clone());
@@ -101,6 +116,24 @@ impl Opener {
             name: name.to_owned(),
             reason: Unknown::NoHeading { tried: "*TYPE5".to_owned(), begin: String::new() },
         })
+    }
+}
+
+impl Capture {
+    /// What the records that were read to find out what it is say against a format of dates, beyond doubt.
+    fn contradicts(&self, given: DateFormat) -> Option<Contradiction> {
+        if self.found.heading.timestamp.is_some() {
+            return None;
+        }
+        let mut dates = Dates::new(given);
+        let mut rest = self.buffer.get(..self.end).unwrap_or(&[]);
+        while let Split::Record { bytes, used } = split(self.found.framing, rest, self.ended) {
+            if let Ok(entry) = Entry::new(&self.found.heading, bytes) {
+                dates.see(entry.head(entry.heading.date));
+            }
+            rest = rest.get(used..).unwrap_or(&[]);
+        }
+        dates.contradiction().filter(Contradiction::is_sure)
     }
 }
 
