@@ -129,11 +129,12 @@ fn sums(totals: &Totals) {
         ));
     }
     for (name, o) in &totals.outputs {
-        let more: String = [("unreadable", o.unreadable), ("waiting", o.waiting), ("refused", o.refused), ("notices", o.notices)]
-            .into_iter()
-            .filter(|(_, n)| *n > 0)
-            .map(|(what, n)| format!(", {what} {n}"))
-            .collect();
+        let more: String =
+            [("unreadable", o.unreadable), ("waiting", o.waiting), ("refused", o.refused), ("notices", o.notices)]
+                .into_iter()
+                .filter(|(_, n)| *n > 0)
+                .map(|(what, n)| format!(", {what} {n}"))
+                .collect();
         say(format_args!(
             "qaudjrn: output {name}: sent {}, filtered {}, resent {}{more}\n",
             o.sent, o.filtered, o.resent
