@@ -107,7 +107,7 @@ pub enum CaptureError {
 fn advice(e: &io::Error) -> &'static str {
     match e.kind() {
         io::ErrorKind::NotFound => {
-            ": is the path right? In a configuration it is taken from the folder of that file; one that comes later is waited for with follow = true"
+            ": there is no such file at this path, which in a configuration is taken from the folder of that file; one that comes later is waited for with follow = true"
         }
         io::ErrorKind::PermissionDenied => {
             ": the user that this program runs as needs the right to read it, and to search the folders that it is in"
