@@ -13,6 +13,7 @@ pub mod decode;
 pub mod doctor;
 pub mod encode;
 pub mod event;
+pub mod files;
 pub mod filter;
 pub mod log;
 pub mod output;

@@ -131,7 +131,7 @@ fn what_is_no_capture_is_told_and_stays_and_headings_may_differ_from_file_to_fil
     deliver(&agent, &made(&agent, "3", 51, 50, "--type type4"), "3");
     fs::write(agent.dir.path().join("drop/4"), "").unwrap();
     deliver(&agent, &made(&agent, "5", 101, 50, "--framing stream"), "5");
-    agent.ends(agent.start(), 0, SOON);
+    agent.ends(agent.start(), 3, SOON);
     assert_eq!(count(&agent), 150, "{}", agent.log());
     let gaps = notices(&agent.read("out"), "AGENT-GAP");
     assert_eq!(gaps.len(), 1, "{gaps:?}");
@@ -220,7 +220,7 @@ fn what_is_no_capture_is_told_once_and_the_others_go_on() {
         thread::sleep(Duration::from_millis(1_100));
     }
     signal(&child, "TERM");
-    agent.ends(child, 0, SOON);
+    agent.ends(child, 3, SOON);
     assert_eq!(agent.log().matches("a file cannot be read, and stays where it is").count(), 1, "{}", agent.log());
     // The gap was a batch of its own, before any record.
     assert_eq!(notices(&agent.read("out"), "AGENT-GAP").len(), 1);

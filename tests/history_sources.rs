@@ -178,7 +178,7 @@ fn an_export_that_was_cut_off_is_a_gap_and_stays_where_it_is() {
         deliver(&agent, "day", &bytes);
         let drop = agent.dir.path().join("drop/day");
         for start in 1..3 {
-            let code = if stays && start == 1 { 3 } else { 0 };
+            let code = if stays { 3 } else { 0 };
             agent.ends(agent.start(), code, SOON);
             let gaps = notices(&agent.read("out"), "AGENT-GAP");
             assert_eq!(gaps.len(), usize::from(stays), "{input}, start {start}: {}", agent.log());

@@ -148,6 +148,16 @@ fn take_in(config: &SourceConfig, orders: &Arc<Orders>, report: &Report) -> anyh
                 intake.gap(Gap { before, after: JournalPlace::default(), text, back: false });
                 now = true;
             }
+            Step::Incomplete { text, newly } => {
+                report.incomplete.store(true, Ordering::Relaxed);
+                if newly {
+                    let before = intake.tracker.last().clone();
+                    intake.gap(Gap { before, after: JournalPlace::default(), text, back: false });
+                } else {
+                    log(format_args!("source {}: {text}", config.name));
+                }
+                now = true;
+            }
             Step::Missing(gap) => {
                 intake.tracker.forget();
                 intake.gap(gap);

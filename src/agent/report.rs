@@ -29,6 +29,8 @@ pub struct Report {
     pub ended: AtomicBool,
     /// It does nothing more until the configuration is read again.
     pub halted: AtomicBool,
+    /// Something that was read to its end was not whole, or was not understood.
+    pub incomplete: AtomicBool,
     /// Gaps seen; each is an event to every output.
     pub gaps: AtomicU64,
     /// The rest.

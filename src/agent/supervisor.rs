@@ -65,6 +65,8 @@ pub struct SourceTotals {
     pub spooled: u64,
     /// Gaps seen.
     pub gaps: u64,
+    /// Something that was read to its end was not whole, or was not understood.
+    pub incomplete: bool,
 }
 
 /// What an output did. Of entries: spooled = sent + refused + filtered + unreadable + waiting; `resent` and `notices` apart.
@@ -268,6 +270,7 @@ impl Supervisor {
                 parked: load(&r.parked),
                 spooled: load(&r.spooled),
                 gaps: load(&r.gaps),
+                incomplete: r.incomplete.load(Ordering::Relaxed),
             };
             (name, totals)
         };

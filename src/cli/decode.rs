@@ -38,7 +38,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     capture::check_paths(&args.input.captures).map_err(capture_failure)?;
     let mut stdout = io::stdout().lock();
     let mut out: Vec<u8> = Vec::with_capacity(128 << 10);
-    let mut parked = 0u64;
+    let (mut parked, mut ends_within) = (0u64, 0u64);
     let mut shown = 0u64;
     for path in &args.input.captures {
         let mut source = args.input.open(&catalog, path)?;
@@ -52,7 +52,13 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
                 return Ok(exit);
             }
             let (record, offset) = match source.next() {
-                Ok(None) => break Ok(()),
+                Ok(None) => {
+                    if let Some(torn) = source.ends_within() {
+                        say(format_args!("qaudjrn: {}: {}\n", printable(&name), torn.text));
+                        ends_within += 1;
+                    }
+                    break Ok(());
+                }
                 Ok(Some(Item::Record(r, o) | Item::Cut(r, o))) => (r, o),
                 Err(e) => break Err(e),
             };
@@ -97,9 +103,8 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     }
     if parked > 0 {
         say(format_args!("qaudjrn: {parked} records are no journal entries and were left out\n"));
-        return Ok(Exit::Finished);
     }
-    Ok(Exit::Done)
+    Ok(if parked + ends_within > 0 { Exit::Finished } else { Exit::Done })
 }
 
 /// Writes and empties the buffer; `Some` when the reader of the pipe went away, which is no error.

@@ -91,7 +91,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     };
     let totals = agent::run(shared, setup(config), &mut wish);
     sums(&totals);
-    let not_well = totals.sources.iter().any(|(_, s)| s.parked > 0 || args.strict && s.gaps > 0)
+    let not_well = totals.sources.iter().any(|(_, s)| s.parked > 0 || s.incomplete || args.strict && s.gaps > 0)
         || totals.outputs.iter().any(|(_, o)| o.unreadable + o.refused > 0);
     Ok(if totals.failed {
         Exit::Failed

@@ -1,26 +1,33 @@
 //! A captured audit journal: a file or standard input, read in large pieces and handed out record by record.
 //!
-//! Memory is bounded by one buffer, whatever the size of the capture. Records are borrowed from it. The file is
-//! only read; it is not mapped, because a file that shrinks while it is mapped kills the process.
+//! Memory is bounded by one buffer, whatever the size of the capture, or of what is unpacked from it. Records are borrowed from it;
+//! damaged bytes are handed out in their place ([`cutter`]). The file is only read; it is not mapped, because a file that shrinks
+//! while it is mapped kills the process.
+mod cutter;
 mod error;
+mod gzip;
 pub mod made;
 mod open;
+mod place;
 
 use std::{
+    cell::RefCell,
     fs::File,
-    io::{self, Read, Seek, SeekFrom},
-    os::unix::fs::FileExt,
+    io::{self, Read},
+    rc::Rc,
     sync::Arc,
 };
 
 pub use error::CaptureError;
 use made::{Made, Tape};
 pub use open::{Opener, check_paths};
+pub use place::{Reached, Torn};
 
+use self::cutter::{Ahead, Cutter, Next};
+use super::parked;
 use crate::decode::journal::{
     Heading,
     detect::{self, Found, Wanted},
-    record::{Framing, Split, split},
 };
 
 /// The front of a capture that is looked at to find its heading and record length.
@@ -31,9 +38,9 @@ const CHUNK: usize = 128 << 10;
 /// What stands at the front of what is not handed out yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Front {
-    /// A whole record.
+    /// A whole record, or damaged bytes.
     Record,
-    /// The beginning of a record; the rest is not there.
+    /// The beginning of a record; the rest is not there. In a file that grows, also damaged bytes at its end.
     Cut,
     /// Nothing.
     End,
@@ -45,7 +52,7 @@ pub const MARK: usize = 4_096;
 /// One record, or what is left of one.
 #[derive(Clone, Copy, Debug)]
 pub enum Item<'a> {
-    /// A whole record and its offset in the capture (behind its length prefix).
+    /// A whole record and its offset in the capture (behind its length prefix); or, in place of one, damaged bytes ([`parked`]).
     Record(&'a [u8], u64),
     /// The capture ends within this record.
     Cut(&'a [u8], u64),
@@ -69,124 +76,50 @@ pub struct Capture {
     behind: Vec<u8>,
     /// Bytes of the piece of a record that was handed out last, at the end of the capture.
     cut: usize,
+    /// That, or what else is missing at its end, was known before.
+    cut_before: bool,
+    /// Why what comes next cannot be unpacked.
+    torn: Option<String>,
+    /// Cuts it into records.
+    cutter: Cutter,
+    /// What stands at the front, where that was looked at.
+    next: Option<Next>,
+    /// Damaged bytes that are handed out.
+    damage: Vec<u8>,
     /// What was seen leaves no doubt about what it is, whatever comes behind it.
     certain: bool,
     /// The same file, to move in it; `None` for a pipe.
     file: Option<File>,
     /// Records that are made of the file; `None` where they stand in it.
     made: Option<Made>,
-}
-
-/// How far a file is read, and what stood there.
-#[derive(Clone, Debug, Default)]
-pub struct Reached {
-    /// Bytes of the file.
-    pub offset: u64,
-    /// The first of them: [`MARK`], or all.
-    pub head: Vec<u8>,
-    /// The last of them.
-    pub tail: Vec<u8>,
-    /// Bytes of the last piece handed out, where that was half a record at the end; of a record that is made, 1.
-    pub cut: u64,
-    /// Records handed out, where they are made of the file; `None` where the offset says it.
-    pub records: Option<u64>,
+    /// What was read of the file, where that is not what it is read as: it is unpacked.
+    packed: Option<Rc<RefCell<Tape>>>,
 }
 
 impl Capture {
-    /// Goes on at an offset that [`Capture::offset`] returned before, in this run or another, and looks again whether there
-    /// is more. Only for files, and where records are not made of them.
-    pub fn skip_to(&mut self, offset: u64) -> Result<(), CaptureError> {
-        let mut file = self.file()?;
-        let sought = file.seek(SeekFrom::Start(offset));
-        let size = file.metadata().ok().map(|m| m.len());
-        sought.map_err(|e| self.failed(offset, e))?;
-        let length = offset.min(MARK as u64);
-        let behind = match self.bytes_at(offset - length, length) {
-            Ok(bytes) => bytes,
-            // Cut short by now: what is read there is found not to be what it was.
-            Err(CaptureError::Io { source, .. }) if source.kind() == io::ErrorKind::UnexpectedEof => {
-                self.before(self.start)
-            }
-            Err(e) => return Err(e),
-        };
-        // Where it goes on behind what was handed out, that is known as it was read.
-        self.behind = if offset == self.offset { self.before(self.start) } else { behind };
-        self.size = size;
-        self.cut = 0;
-        (self.start, self.end, self.offset, self.ended) = (0, 0, offset, false);
-        Ok(())
-    }
-
-    /// How far it is.
-    pub fn reached(&self) -> Reached {
-        match &self.made {
-            Some(made) => {
-                let Tape { offset, head, tail } = made.tape.borrow().clone();
-                Reached { offset, head, tail, cut: u64::from(made.is_cut()), records: Some(made.records) }
-            }
-            None => Reached {
-                offset: self.offset,
-                head: self.head.clone(),
-                tail: self.before(self.start),
-                cut: self.cut as u64,
-                records: None,
-            },
-        }
-    }
-
-    /// The last bytes before a place in the buffer.
-    fn before(&self, at: usize) -> Vec<u8> {
-        let mut bytes = self.behind.clone();
-        bytes.extend_from_slice(self.buffer.get(..at).unwrap_or(&[]));
-        let surplus = bytes.len().saturating_sub(MARK);
-        bytes.drain(..surplus);
-        bytes
-    }
-
-    /// Whether what stands in the file before the end of the buffer is what was read there: what is read next would else be
-    /// something else's continuation. Of what records are made of, its tape sees to that.
-    fn is_unchanged(&self, length: usize) -> bool {
-        let known = self.before(length);
-        let end = self.offset + (length - self.start) as u64;
-        let from = end.saturating_sub(known.len() as u64);
-        self.file.is_none()
-            || self.made.is_some()
-            || self.bytes_at(from, known.len() as u64).is_ok_and(|bytes| bytes == known)
-    }
-
-    /// Bytes that the file has now.
-    pub fn file_size(&self) -> Result<u64, CaptureError> {
-        let file = self.file()?;
-        file.metadata().map(|m| m.len()).map_err(|e| self.failed(0, e))
-    }
-
-    /// Some bytes of the file, all of them; reading goes on where it was.
-    pub fn bytes_at(&self, from: u64, length: u64) -> Result<Vec<u8>, CaptureError> {
-        let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
-        self.file()?.read_exact_at(&mut bytes, from).map_err(|e| self.failed(from, e))?;
-        Ok(bytes)
-    }
-
-    fn file(&self) -> Result<&File, CaptureError> {
-        let no_file = || io::Error::new(io::ErrorKind::Unsupported, "only a file can be gone on with");
-        self.file.as_ref().ok_or_else(|| self.failed(self.offset, no_file()))
-    }
-
-    fn failed(&self, offset: u64, source: io::Error) -> CaptureError {
-        CaptureError::Io { name: self.name.clone(), offset, source }
-    }
-
     /// Reads from anything that reads.
     pub fn new(
         name: String,
+        input: Box<dyn Read>,
+        size: Option<u64>,
+        headings: &[Arc<Heading>],
+        wanted: Wanted,
+    ) -> Result<Capture, CaptureError> {
+        Capture::read(name, input, size, false, headings, wanted)
+    }
+
+    /// The same; `live` when what is not there yet may be long in coming.
+    fn read(
+        name: String,
         mut input: Box<dyn Read>,
         size: Option<u64>,
+        live: bool,
         headings: &[Arc<Heading>],
         wanted: Wanted,
     ) -> Result<Capture, CaptureError> {
         // A file gives the whole sample at once; a pipe gives what there is, and its first records are not kept waiting.
         let mut buffer = Vec::new();
-        let (mut whole, mut failed) = (false, false);
+        let (mut whole, mut failed, mut torn) = (false, false, None);
         let mut look_at = 0;
         let found = loop {
             let before = buffer.len();
@@ -194,6 +127,10 @@ impl Capture {
             let n = match input.read(&mut piece) {
                 Ok(n) => n,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                Err(e) if gzip::why(&e).is_some() && !buffer.is_empty() => {
+                    torn = gzip::why(&e);
+                    0
+                }
                 Err(source) if buffer.is_empty() => return Err(CaptureError::reading(name, before as u64, source)),
                 Err(_) => {
                     // It comes again behind what was read before it.
@@ -216,11 +153,21 @@ impl Capture {
             }
         };
         let certain = detect::is_certain(&found, wanted, buffer.len());
+        let mut cutter = Cutter::new(found.heading.clone(), found.framing, true);
+        // What comes over a pipe comes when it comes.
+        cutter.live = live;
+        let ended = whole && !failed;
         Ok(Capture {
             name,
             input,
+            next: Some(cutter.next(&buffer, ended)),
+            cutter,
             found,
             certain,
+            torn,
+            cut_before: false,
+            damage: Vec::new(),
+            packed: None,
             head: buffer.get(..buffer.len().min(MARK)).unwrap_or(&[]).to_vec(),
             behind: Vec::new(),
             cut: 0,
@@ -228,7 +175,7 @@ impl Capture {
             end: buffer.len(),
             buffer,
             offset: 0,
-            ended: whole && !failed,
+            ended,
             size,
             file: None,
             made: None,
@@ -260,74 +207,94 @@ impl Capture {
         self.offset
     }
 
-    /// Whether the next record is in memory already, so that taking it cannot block.
+    /// Whether something to be handed out is in memory already, so that taking it cannot block.
     pub fn is_ready(&self) -> bool {
-        let bytes = self.buffer.get(self.start..self.end).unwrap_or(&[]);
-        !matches!(split(self.found.framing, bytes, self.ended), Split::Need(_))
+        self.next.is_some_and(|next| !matches!(next, Next::Need(_) | Next::End | Next::Wait))
+    }
+
+    /// Looks at the front, without reading.
+    fn look(&self) -> Next {
+        self.cutter.next(self.buffer.get(self.start..self.end).unwrap_or(&[]), self.ended)
+    }
+
+    /// What is next, read as far as that needs.
+    #[inline]
+    fn decide(&mut self) -> Result<Next, CaptureError> {
+        loop {
+            match self.next {
+                Some(Next::Need(n)) => {
+                    self.next = None;
+                    self.refill(n)?;
+                }
+                Some(Next::BadLength(got)) => {
+                    return Err(CaptureError::BadLength { name: self.name.clone(), offset: self.offset, got });
+                }
+                Some(next) => return Ok(next),
+                None => {}
+            }
+            self.next = Some(self.look());
+        }
     }
 
     /// What [`Capture::next`] would hand out.
     pub fn front(&mut self) -> Result<Front, CaptureError> {
-        loop {
-            let bytes = self.buffer.get(self.start..self.end).unwrap_or(&[]);
-            match split(self.found.framing, bytes, self.ended) {
-                Split::Need(n) => self.refill(n)?,
-                Split::End => return Ok(Front::End),
-                Split::BadLength(got) => {
-                    return Err(CaptureError::BadLength { name: self.name.clone(), offset: self.offset, got });
-                }
-                Split::Record { .. } => return Ok(Front::Record),
-                Split::Cut(_) => return Ok(Front::Cut),
-            }
-        }
+        Ok(match self.decide()? {
+            Next::End | Next::Need(_) | Next::BadLength(_) => Front::End,
+            Next::Cut { .. } | Next::Wait => Front::Cut,
+            Next::Record { .. } | Next::Damaged { .. } => Front::Record,
+        })
     }
 
     /// The next record; `None` at the end.
     #[inline]
     #[allow(clippy::should_implement_trait)] // a lending iterator: the record borrows the buffer
     pub fn next(&mut self) -> Result<Option<Item<'_>>, CaptureError> {
-        loop {
-            let bytes = self.buffer.get(self.start..self.end).unwrap_or(&[]);
-            // Twice, because what is returned borrows the buffer and refilling changes it.
-            match split(self.found.framing, bytes, self.ended) {
-                Split::Need(n) => self.refill(n)?,
-                Split::End => return Ok(None),
-                Split::BadLength(got) => {
-                    return Err(CaptureError::BadLength { name: self.name.clone(), offset: self.offset, got });
-                }
-                Split::Record { used, .. } => {
-                    let at = self.start + self.prefix();
-                    let offset = self.offset + self.prefix() as u64;
-                    self.start += used;
-                    self.offset += used as u64;
-                    if let Some(made) = &mut self.made {
-                        made.records += 1;
-                    }
-                    let record = self.buffer.get(at..self.start).unwrap_or(&[]);
-                    return Ok(Some(Item::Record(record, offset)));
-                }
-                Split::Cut(rest) => {
-                    let (length, used) = (rest.len(), bytes.len());
-                    let offset = self.offset;
-                    self.cut = used;
-                    self.start = self.end;
-                    self.offset += used as u64;
-                    let rest = self.buffer.get(self.end - length..self.end).unwrap_or(&[]);
-                    return Ok(Some(Item::Cut(rest, offset)));
-                }
-            }
+        let (prefix, used, then) = match self.decide()? {
+            Next::Record { prefix, used, then } => (prefix, used, then),
+            Next::Damaged { used, then } => return Ok(Some(self.damaged(used, then))),
+            Next::Cut { prefix } => return Ok(Some(self.cut(prefix))),
+            Next::Need(_) | Next::End | Next::Wait | Next::BadLength(_) => return Ok(None),
+        };
+        let (at, offset) = (self.start + prefix, self.offset + prefix as u64);
+        self.spend(used, then);
+        if let Some(made) = &mut self.made {
+            made.records += 1;
         }
+        Ok(Some(Item::Record(self.buffer.get(at..self.start).unwrap_or(&[]), offset)))
     }
 
-    fn prefix(&self) -> usize {
-        match self.found.framing {
-            Framing::Fixed(_) => 0,
-            Framing::Stream => 4,
-        }
+    /// So many bytes are handed out.
+    #[inline]
+    fn spend(&mut self, used: usize, then: Ahead) {
+        self.start += used;
+        self.offset += used as u64;
+        self.cutter.took(then);
+        self.next = Some(self.look());
+    }
+
+    #[cold]
+    fn cut(&mut self, prefix: usize) -> Item<'_> {
+        let used = self.end - self.start;
+        let (at, offset) = (self.start + prefix.min(used), self.offset);
+        self.spend(used, Ahead::Unknown);
+        (self.cut, self.cut_before) = (used, false);
+        Item::Cut(self.buffer.get(at..self.end).unwrap_or(&[]), offset)
+    }
+
+    #[cold]
+    fn damaged(&mut self, used: usize, then: Ahead) -> Item<'_> {
+        let (from, to) = (self.offset, self.offset + used as u64);
+        let why =
+            format!("bytes {from} to {} ({used} bytes) are damaged: they hold no whole record", to.saturating_sub(1));
+        let bytes = self.buffer.get(self.start..self.start + used).unwrap_or(&[]);
+        self.damage = parked::damage(&why, bytes);
+        self.spend(used, then);
+        Item::Record(&self.damage, from)
     }
 
     #[cold]
     fn refill(&mut self, need: usize) -> Result<(), CaptureError> {
+        self.next = None;
         self.behind = self.before(self.start);
         self.buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;
@@ -350,6 +317,10 @@ impl Capture {
                     self.end += n;
                 }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                Err(e) if gzip::why(&e).is_some() && self.made.is_none() => {
+                    self.torn = gzip::why(&e);
+                    self.ended = true;
+                }
                 Err(source) => {
                     let offset = self.offset + self.end as u64;
                     return Err(CaptureError::reading(self.name.clone(), offset, source));

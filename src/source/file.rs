@@ -3,136 +3,47 @@
 //! A place in a file is a number of bytes and what stood there: the hashes of the first bytes of the file and of the last
 //! ones before the place. Where both are the same the file is the same, whatever it is called now; where not, the place is
 //! there no more and the file is read from its start, because to skip bytes that were never read would lose them.
+mod place;
+
 use std::{
-    fs,
     io::ErrorKind,
-    os::unix::fs::{FileTypeExt, MetadataExt},
     path::{Path, PathBuf},
     sync::Arc,
-    thread,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use self::place::FilePlace;
+pub(super) use self::place::Look;
 use super::{
-    Capture, CaptureError, Feed, FeedError, Item, Place, Record, Step, WAIT,
-    capture::{Front, Opener, Reached, made::ENDS_WITHIN},
+    Capture, CaptureError, Feed, FeedError, Item, Pauses, Place, Record, Step,
+    capture::{Front, Opener},
 };
-use crate::{
-    decode::journal::{Heading, detect::Unknown},
-    spool::batch::{checksum, hex},
-};
+use crate::decode::journal::{Entry, Heading, detect::Unknown};
 
-/// Bytes at the front, and before a place, that tell one file from another.
-const MARK: u64 = super::capture::MARK as u64;
 /// How long a followed file that is too short to tell what it is must stay as it is before that is settled.
 const SETTLED: Duration = Duration::from_secs(5);
 
-/// A place in a file.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FilePlace {
-    /// Bytes that are read.
-    pub offset: u64,
-    /// SHA-256 of the first `front_length` bytes.
-    pub front: String,
-    /// At most 4,096.
-    pub front_length: u64,
-    /// SHA-256 of the 4,096 bytes before `offset`, or of as many as there are.
-    pub tail: String,
-    /// Bytes of a piece of a record before `offset` that was handed out because the file had no more.
-    #[serde(default)]
-    pub cut: u64,
-    /// Records that were handed out, where they are made of what is in the file (of the history log, of buffers): read ahead, the file
-    /// is farther than they are.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub records: Option<u64>,
-}
-
-impl FilePlace {
-    /// The place in an open file behind what it handed out, by what was read there: the file may be another one by now.
-    pub fn of(capture: &Capture) -> FilePlace {
-        let Reached { offset, head, tail, cut, records } = capture.reached();
-        let front_length = offset.min(head.len() as u64);
-        let front = head.get(..usize::try_from(front_length).unwrap_or(0)).unwrap_or(&[]);
-        FilePlace { offset, front: hex(&checksum(front)), front_length, tail: hex(&checksum(&tail)), cut, records }
+/// What is to be said of a file that was read to its end and is not whole, and whether it is new: `parked` of its records are no
+/// entries, `before` of these in an earlier run.
+pub(super) fn incomplete(name: &Path, capture: &Capture, parked: u64, before: u64) -> Option<Step<'static>> {
+    let torn = capture.ends_within();
+    let newly = torn.as_ref().is_some_and(|t| t.newly) || parked > before;
+    let mut parts: Vec<String> = torn.map(|t| t.text).into_iter().collect();
+    if parked > 0 {
+        parts.push(format!("what {parked} of its records say was not understood: they are parked"));
     }
-
-    /// Goes on in a file that it is in. Where there is more now, a piece of a record that was handed out is read again: from which
-    /// byte on.
-    pub fn resume(&self, capture: &mut Capture) -> Result<Option<u64>, CaptureError> {
-        let cut = if capture.file_size()? > self.offset { self.cut } else { 0 };
-        let from = match self.records {
-            // The record is read again, whatever its bytes.
-            Some(records) => {
-                capture.pass_over(records.saturating_sub(cut))?;
-                self.offset
-            }
-            None => {
-                let from = self.offset.saturating_sub(cut);
-                capture.skip_to(from)?;
-                from
-            }
-        };
-        Ok((cut > 0).then_some(from))
-    }
-
-    /// The hash of the first bytes of a file, to be compared with `front`.
-    pub fn front_of(capture: &Capture, length: u64) -> Result<String, CaptureError> {
-        sum(capture, 0, length)
-    }
-
-    /// Whether this place is in that file.
-    pub fn is_in(&self, capture: &Capture) -> Result<bool, CaptureError> {
-        if capture.file_size()? < self.offset {
-            return Ok(false);
-        }
-        let tail_length = self.offset.min(MARK);
-        let there = |sum: &str, was: &str| sum == was && sum != "gone";
-        Ok(there(&sum(capture, 0, self.front_length)?, &self.front)
-            && there(&sum(capture, self.offset - tail_length, tail_length)?, &self.tail))
-    }
-}
-
-/// SHA-256 of some bytes of a file, in hexadecimal; a word that no hash is where the file is too short by now.
-fn sum(capture: &Capture, from: u64, length: u64) -> Result<String, CaptureError> {
-    match capture.bytes_at(from, length) {
-        Ok(bytes) => Ok(hex(&checksum(&bytes))),
-        Err(CaptureError::Io { source, .. }) if source.kind() == ErrorKind::UnexpectedEof => Ok("gone".to_owned()),
-        Err(e) => Err(e),
-    }
-}
-
-/// What a file is by its name in the file system, and how it looked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Look {
-    pub(super) device: u64,
-    pub(super) inode: u64,
-    pub(super) size: u64,
-    pub(super) modified: Option<SystemTime>,
-}
-
-impl Look {
-    /// `None` where there is no such file.
-    pub(super) fn at(path: &Path) -> Result<Option<Look>, FeedError> {
-        match fs::metadata(path) {
-            Ok(m) => Ok(Some(Look { device: m.dev(), inode: m.ino(), size: m.len(), modified: m.modified().ok() })),
-            Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(FeedError::Io { what: path.display().to_string(), source }),
-        }
-    }
-
-    fn is_same_file(&self, other: &Look) -> bool {
-        (self.device, self.inode) == (other.device, other.inode)
-    }
+    let text = format!("{}: {}", name.display(), parts.join("; "));
+    (!parts.is_empty()).then_some(Step::Incomplete { text, newly })
 }
 
 /// A capture that is open.
 struct Open {
     capture: Capture,
-    /// The file when it was opened, or last looked at.
+    /// The file when it was opened, or last looked at, and since when it looks so.
     look: Look,
+    since: Instant,
     /// Where it was read to when it had no more: what must still be there when it has more.
     end: Option<FilePlace>,
     heading: Arc<Heading>,
@@ -140,12 +51,23 @@ struct Open {
     left: Option<Instant>,
     /// Nobody will finish that record.
     given_up: bool,
+    /// Records that are no entries, and those of them that were read in an earlier run.
+    parked: u64,
+    parked_before: u64,
 }
 
 impl Open {
-    fn new(capture: Capture, look: Look) -> Open {
+    fn new(mut capture: Capture, look: Look, follow: bool) -> Open {
         let heading = capture.found().heading.clone();
-        Open { capture, look, heading, end: None, left: None, given_up: false }
+        capture.set_grows(follow);
+        let (end, left, since) = (None, None, Instant::now());
+        Open { capture, look, since, heading, end, left, given_up: false, parked: 0, parked_before: 0 }
+    }
+
+    /// Nothing more will come: what is at the end is handed out as it is.
+    fn give_up(&mut self) {
+        self.given_up = true;
+        self.capture.set_grows(false);
     }
 }
 
@@ -157,40 +79,43 @@ pub struct CaptureFeed {
     open: Option<Open>,
     /// Where to go on in the file that is opened next.
     place: Option<FilePlace>,
-    /// The file that is waited for, how it looked, and since when.
-    waiting: Option<(Look, Instant)>,
-    told: bool,
+    /// The file that is waited for, how it looked, since when, and whether it was looked into when it had looked so for long.
+    waiting: Option<(Look, Instant, bool)>,
+    /// What was said last of a file that cannot be read yet.
+    told: String,
     /// What its end is was said.
     ended: bool,
+    pauses: Pauses,
 }
 
 impl CaptureFeed {
     /// For a file; `stored` is the place that was stored last.
     pub fn new(path: PathBuf, follow: bool, opener: Opener, stored: Option<&Value>) -> CaptureFeed {
         let place = stored.and_then(|v| serde_json::from_value(v.clone()).ok()).filter(|p: &FilePlace| p.offset > 0);
-        CaptureFeed { path, follow, opener, open: None, place, waiting: None, told: false, ended: false }
+        CaptureFeed {
+            path,
+            follow,
+            opener,
+            open: None,
+            place,
+            waiting: None,
+            told: String::new(),
+            ended: false,
+            pauses: Pauses::default(),
+        }
     }
 
     /// Opens the file. `Some` is what to say; `None` in `open` when it is not there yet, or too short to tell what it is.
     fn open(&mut self) -> Result<Option<Step<'static>>, FeedError> {
-        let Some(look) = Look::at(&self.path)? else {
-            if !self.follow {
-                let source = std::io::Error::new(
-                    ErrorKind::NotFound,
-                    "there is no such file; one that comes later is waited for with follow = true",
-                );
-                return Err(FeedError::Io { what: self.path.display().to_string(), source });
-            }
-            let told = std::mem::replace(&mut self.told, true);
-            return Ok((!told).then(|| Step::Say(format!("{} is not there yet: waiting for it", self.path.display()))));
+        let (capture, look) = match self.try_open()? {
+            Ok(opened) => opened,
+            Err(step) => return Ok(step),
         };
-        self.is_a_file()?;
-        let Some(capture) = self.try_open(look)? else { return Ok(None) };
-        self.told = false;
-        let open = self.open.insert(Open::new(capture, look));
+        let open = self.open.insert(Open::new(capture, look, self.follow));
         let Some(place) = self.place.take() else { return Ok(None) };
         if place.is_in(&open.capture)? {
             let again = place.resume(&mut open.capture)?;
+            (open.parked, open.parked_before) = (place.parked, place.parked);
             let say =
                 |from| format!("{}: the record that was cut off at byte {from} is read again", self.path.display());
             return Ok(again.map(|from| Step::Again(say(from))));
@@ -202,81 +127,114 @@ impl CaptureFeed {
         ))))
     }
 
-    /// A pipe has no place to go on from, and opening one waits for whoever writes to it.
-    fn is_a_file(&self) -> Result<(), FeedError> {
-        let Ok(meta) = fs::metadata(&self.path) else { return Ok(()) };
-        // Directories have a better message of their own.
-        if meta.is_file() || meta.is_dir() {
-            return Ok(());
+    /// Opens the file if it can be told what it is; else with what to say. Of a file that is still being written, the beginning alone
+    /// may look like something else: a followed one must show enough, or stay as it is for a while.
+    fn try_open(&mut self) -> Result<Result<(Capture, Look), Option<Step<'static>>>, FeedError> {
+        let there = if self.follow { Look::at(&self.path).ok().flatten() } else { None };
+        let mut settled = false;
+        if let Some(look) = there {
+            let (since, looked) = match self.waiting {
+                Some((before, since, looked)) if before == look => (since, looked),
+                _ => (Instant::now(), false),
+            };
+            settled = since.elapsed() >= SETTLED;
+            // It was found to be nothing yet, and is what it was.
+            let again = self.waiting.is_some_and(|(before, ..)| before == look) && (looked || !settled);
+            self.waiting = Some((look, since, looked || settled));
+            if again {
+                return Ok(Err(None));
+            }
         }
-        let what = if meta.file_type().is_fifo() { "a named pipe" } else { "no regular file" };
-        Err(FeedError::Config(format!(
-            "{}: expected a capture file, found {what}: what is read from it could not be read again; let its writer send to a source of kind = \"stream\", or write a file, or read it with `qaudjrn replay`",
-            self.path.display()
-        )))
-    }
-
-    /// Opens the file if it can be told what it is. Of a file that is still being written, the beginning alone may look
-    /// like something else: a followed one must show enough, or stay as it is for a while.
-    fn try_open(&mut self, look: Look) -> Result<Option<Capture>, FeedError> {
-        let since = match self.waiting {
-            Some((before, since)) if before == look => since,
-            _ => Instant::now(),
-        };
-        self.waiting = Some((look, since));
-        let settled = since.elapsed() >= SETTLED;
-        match self.opener.open(&self.path) {
-            Ok(capture) if !self.follow || capture.is_certain() || settled => {
+        let opened = self.opener.open_file(&self.path);
+        match opened {
+            Ok(capture) if !self.follow => {
+                let look = Look::of(&capture.metadata()?);
+                Ok(Ok((capture, look)))
+            }
+            Ok(capture) if capture.is_packed() => Err(FeedError::Config(format!(
+                "{}: this is gzip, which nobody appends to: leave out follow = true, or let what arrives packed come into a folder (kind = \"directory\")",
+                self.path.display()
+            ))),
+            Ok(capture) if capture.is_certain() || settled => {
+                let look = Look::of(&capture.metadata()?);
                 self.waiting = None;
-                Ok(Some(capture))
+                self.told.clear();
+                Ok(Ok((capture, look)))
             }
-            Ok(_) => Ok(None),
+            Ok(_) => Ok(Err(None)),
             Err(CaptureError::Unknown { reason, .. }) if self.follow && (reason == Unknown::Empty || !settled) => {
-                Ok(None)
+                Ok(Err(None))
             }
+            Err(e) if self.follow => self.not_now(e).map(Err),
             Err(e) => Err(e.into()),
         }
+    }
+
+    /// What cannot be read under the name at present is told once: another file may come there.
+    fn not_now(&mut self, e: CaptureError) -> Result<Option<Step<'static>>, FeedError> {
+        let text = match &e {
+            CaptureError::Open { source, .. } if source.kind() == ErrorKind::NotFound => {
+                format!("{} is not there yet: waiting for it", self.path.display())
+            }
+            CaptureError::NotAFile { .. } | CaptureError::Directory { .. } => {
+                format!("{e}; waiting for a file of this name")
+            }
+            _ => return Err(e.into()),
+        };
+        self.waiting = None;
+        let told = std::mem::replace(&mut self.told, text.clone());
+        Ok((told != text).then_some(Step::Say(text)))
     }
 
     /// There is no whole record at present.
     fn rest(&mut self) -> Result<Step<'_>, FeedError> {
         if !self.follow {
             let open = self.open.as_ref().filter(|_| !std::mem::replace(&mut self.ended, true));
-            let cut = open.and_then(|o| o.capture.ends_within_a_row()).is_some_and(|newly| newly);
-            return Ok(if cut { Step::Lost(format!("{}: {ENDS_WITHIN}", self.path.display())) } else { Step::End });
+            let step = open.and_then(|o| incomplete(&self.path, &o.capture, o.parked, o.parked_before));
+            return Ok(step.unwrap_or(Step::End));
         }
         if let Some(step) = self.look_again()? {
             return Ok(step);
         }
-        if !self.is_ready() {
-            thread::sleep(WAIT);
-        }
+        self.pauses.wait();
         Ok(Step::Idle)
     }
 
-    /// What became of the followed file that had no more? `Some` is what to say of it.
+    /// What became of the followed file that had no more? `Some` is what to say of it, or that it has more.
     fn look_again(&mut self) -> Result<Option<Step<'static>>, FeedError> {
         let Some(open) = &mut self.open else { return Ok(None) };
         let offset = open.capture.offset();
+        let there = Look::at(&self.path)?;
+        let unchanged = there == Some(open.look);
+        if unchanged && open.end.as_ref().is_some_and(|end| end.offset == offset) {
+            // What is at its end and no record is handed out when nothing came behind it.
+            let waits = !open.given_up && open.capture.waits() && open.since.elapsed() >= SETTLED;
+            if waits {
+                open.capture.set_grows(false);
+            }
+            return Ok(waits.then_some(Step::Wait));
+        }
         let end = match open.end.take() {
             Some(end) if end.offset == offset => end,
-            _ => FilePlace::of(&open.capture),
+            _ => FilePlace::of(&open.capture, open.parked),
         };
         open.end = Some(end.clone());
         let name = self.path.display();
-        let there = Look::at(&self.path)?;
         let Some(there) = there.filter(|l| l.is_same_file(&open.look)) else {
-            return self.follow_name(there, &end);
+            return self.follow_name(&end);
         };
         open.left = None;
+        if !open.given_up {
+            open.capture.set_grows(true);
+        }
         if there == open.look && there.size <= offset {
             return Ok(None);
         }
         // Something was written: behind what was read, or over it?
         if end.is_in(&open.capture)? {
-            open.look = there;
+            (open.look, open.since) = (there, Instant::now());
             open.capture.skip_to(offset)?;
-            return Ok(None);
+            return Ok(Some(Step::Wait));
         }
         let text = format!(
             "{name}: the place at byte {offset} is there no more: the file was cut short or written anew; it is read from its start, and what was written between is not known"
@@ -286,22 +244,30 @@ impl CaptureFeed {
     }
 
     /// The file goes by another name now, or is deleted: what is left of it is read, then the one that goes by its name.
-    fn follow_name(&mut self, there: Option<Look>, end: &FilePlace) -> Result<Option<Step<'static>>, FeedError> {
+    fn follow_name(&mut self, end: &FilePlace) -> Result<Option<Step<'static>>, FeedError> {
         let Some(open) = &mut self.open else { return Ok(None) };
         let name = self.path.display().to_string();
-        let left = open.capture.file_size()? > end.offset;
-        if left {
+        if open.capture.file_size()? > end.offset {
             open.capture.skip_to(end.offset)?;
-            if open.capture.front()? == Front::Cut && open.left.get_or_insert_with(Instant::now).elapsed() >= SETTLED {
-                open.given_up = true;
-                return Ok(Some(Step::Say(format!("{name}: the file that went by this name ends within a record"))));
+            if open.capture.front()? != Front::Cut {
+                return Ok(Some(Step::Wait));
+            }
+            if open.left.get_or_insert_with(Instant::now).elapsed() >= SETTLED {
+                open.give_up();
+                let text = format!(
+                    "{name}: the file that went by this name ends within the record that begins at byte {}",
+                    end.offset
+                );
+                return Ok(Some(Step::Incomplete { text, newly: true }));
             }
             return Ok(None);
         }
         // Opened when it can be told what it is: an empty one has just been made.
-        let Some(there) = there else { return Ok(None) };
-        let Some(capture) = self.try_open(there)? else { return Ok(None) };
-        let open = self.open.insert(Open::new(capture, there));
+        let (capture, look) = match self.try_open()? {
+            Ok(opened) => opened,
+            Err(step) => return Ok(step),
+        };
+        let open = self.open.insert(Open::new(capture, look, true));
         if end.offset > 0 && end.is_in(&open.capture)? {
             open.capture.skip_to(end.offset)?;
             return Ok(Some(Step::Say(format!("{name} was replaced by a copy: it goes on at byte {}", end.offset))));
@@ -320,7 +286,7 @@ impl Feed for CaptureFeed {
         let front = match &mut self.open {
             Some(open) => open.capture.front(),
             None => {
-                thread::sleep(WAIT);
+                self.pauses.wait();
                 return Ok(Step::Idle);
             }
         };
@@ -340,12 +306,15 @@ impl Feed for CaptureFeed {
         if !whole {
             return self.rest();
         }
+        self.pauses.end();
         let Some(open) = &mut self.open else { return Ok(Step::Idle) };
         match open.capture.next()? {
-            Some(Item::Record(bytes, offset) | Item::Cut(bytes, offset)) => {
+            Some(Item::Record(bytes, offset)) => {
+                open.parked += u64::from(Entry::new(&open.heading, bytes).is_err());
                 Ok(Step::Record(Record { bytes, heading: &open.heading, offset }))
             }
-            None => Ok(Step::Idle),
+            Some(Item::Cut(bytes, offset)) => Ok(Step::Record(Record { bytes, heading: &open.heading, offset })),
+            None => Ok(Step::Wait),
         }
     }
 
@@ -355,7 +324,7 @@ impl Feed for CaptureFeed {
 
     fn place(&mut self) -> Result<Place, FeedError> {
         let place = match &self.open {
-            Some(open) => Some(FilePlace::of(&open.capture)),
+            Some(open) => Some(FilePlace::of(&open.capture, open.parked)),
             None => self.place.clone(),
         };
         let whole = place.and_then(|p| serde_json::to_value(p).ok()).unwrap_or_default();

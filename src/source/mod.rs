@@ -5,7 +5,7 @@
 //! journal's own numbers whether something is missing ([`chain`]). Not for: decoding, filtering, storing: the agent does
 //! that with what a feed hands out.
 //!
-//! Invariants: a feed reads ahead by one buffer, whatever the size of its source; it never waits longer than [`WAIT`] in
+//! Invariants: a feed reads ahead by one buffer, whatever the size of its source; it never waits longer than [`MOST`] in
 //! one call; a place that was returned by [`Feed::place`] and stored is where it goes on in this run or another, and if
 //! what was there is there no more, it says so ([`Step::Lost`]) and never guesses.
 pub mod buffers;
@@ -18,7 +18,7 @@ pub mod live;
 pub mod parked;
 pub mod stream;
 
-use std::{sync::Arc, time::Duration};
+use std::{sync::Arc, thread, time::Duration};
 
 use serde_json::Value;
 
@@ -28,8 +28,10 @@ pub use file::{CaptureFeed, FilePlace};
 use self::chain::Gap;
 use crate::decode::journal::Heading;
 
-/// The longest that [`Feed::next`] waits for something to come.
+/// How long [`Feed::next`] waits for something to come, at first.
 pub const WAIT: Duration = Duration::from_millis(200);
+/// The longest that it waits in one call, where nothing came for a while.
+pub const MOST: Duration = Duration::from_secs(1);
 
 /// One record as its source holds it.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +58,13 @@ pub enum Step<'a> {
     Again(String),
     /// What stood behind the last place is there no more, or cannot be read: entries may be missing.
     Lost(String),
+    /// What was read to its end is not whole, or part of it was not understood: it is left where it is.
+    Incomplete {
+        /// What is missing.
+        text: String,
+        /// It is told for the first time: a gap, also for those who get the lines.
+        newly: bool,
+    },
     /// The place moved to where nothing is missing before: it is stored though nothing was handed out.
     Moved,
     /// Something is missing before the place, which is behind it now; what comes next is no second gap.
@@ -101,9 +110,20 @@ pub enum FeedError {
     Config(String),
 }
 
+impl FeedError {
+    /// Whether trying again cannot help: the configuration, or what is in a file, has to change.
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            FeedError::Capture(e) => e.is_permanent(),
+            FeedError::Io { .. } => false,
+            FeedError::Config(_) => true,
+        }
+    }
+}
+
 /// A source of records.
 pub trait Feed {
-    /// What comes next; waits for it, but not longer than [`WAIT`].
+    /// What comes next; waits for it, but not longer than [`MOST`].
     fn next(&mut self) -> Result<Step<'_>, FeedError>;
 
     /// Whether the next call returns a record without a wait: what was read before a wait is stored first.
@@ -131,6 +151,23 @@ pub trait Feed {
     /// Whether nothing is left to be done when outputs pass batches.
     fn is_settled(&self) -> bool {
         true
+    }
+}
+
+/// Pauses of something that nothing comes from: longer and longer, so that being idle costs nothing.
+#[derive(Debug, Default)]
+struct Pauses(Duration);
+
+impl Pauses {
+    /// Waits.
+    fn wait(&mut self) {
+        self.0 = (self.0 * 3 / 2).clamp(WAIT, MOST);
+        thread::sleep(self.0);
+    }
+
+    /// Something came.
+    fn end(&mut self) {
+        self.0 = Duration::ZERO;
     }
 }
 

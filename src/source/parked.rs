@@ -18,6 +18,17 @@ pub fn record(why: &str, bytes: &[u8]) -> Vec<u8> {
     [FRONT, why.as_bytes(), b"\n", bytes.get(..bytes.len().min(KEPT)).unwrap_or(&[])].concat()
 }
 
+/// In place of records that are damaged: all of their bytes.
+pub fn damage(why: &str, bytes: &[u8]) -> Vec<u8> {
+    [FRONT, why.as_bytes(), b"\n", bytes].concat()
+}
+
+/// What was there, where this is one of these.
+pub fn bytes(record: &[u8]) -> Option<&[u8]> {
+    let rest = record.strip_prefix(FRONT)?;
+    rest.get(rest.iter().position(|b| *b == b'\n')? + 1..)
+}
+
 /// Why there is no record, where this is one of these.
 pub fn why(record: &[u8]) -> Option<String> {
     let line = record.strip_prefix(FRONT)?.split(|b| *b == b'\n').next()?;
@@ -37,6 +48,7 @@ mod tests {
             let parked = record("line 7: expected\nit", &forged);
             assert!(Entry::new(heading, &parked).is_err());
             assert_eq!(why(&parked).as_deref(), Some("line 7: expected it"));
+            assert_eq!((bytes(&parked), bytes(&forged)), (Some(&forged[..]), None));
         }
         assert_eq!(why(&forged), None);
         assert!(record("", &[0; 1 << 20]).len() < KEPT + 100);

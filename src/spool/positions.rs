@@ -5,6 +5,7 @@ use std::{
     fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,8 @@ pub type Positions = BTreeMap<String, SourcePosition>;
 
 /// Parts of a source that are kept here; the database keeps more.
 const PARTS: usize = 1_000;
+/// The file is written at most so often: an older one costs duplicates, and only where the database is lost.
+const EVERY: Duration = Duration::from_secs(5);
 
 /// The positions of a source, as it wrote them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +55,9 @@ pub struct PositionFile {
     folder: PathBuf,
     generation: u64,
     last: Positions,
+    /// When it was written, and whether there is something newer.
+    written: Option<Instant>,
+    unwritten: bool,
 }
 
 impl PositionFile {
@@ -59,7 +65,7 @@ impl PositionFile {
     pub fn open(folder: &Path) -> PositionFile {
         let newest = (0..2).filter_map(|n| read(&path(folder, n))).max_by_key(|g| g.generation);
         let (generation, last) = newest.map_or((0, Positions::new()), |g| (g.generation, g.positions));
-        PositionFile { folder: folder.to_owned(), generation, last }
+        PositionFile { folder: folder.to_owned(), generation, last, written: None, unwritten: false }
     }
 
     /// The positions.
@@ -67,12 +73,26 @@ impl PositionFile {
         &self.last
     }
 
-    /// Writes new positions over the older generation, and waits until they are on the disk.
+    /// Takes new positions, and writes them where the last were not written just now.
     pub fn write(&mut self, positions: &Positions) -> io::Result<()> {
-        if *positions == self.last {
+        if *positions != self.last {
+            self.last.clone_from(positions);
+            self.unwritten = true;
+        }
+        self.write_in_time()
+    }
+
+    /// Writes what is new, where the last was not written just now.
+    pub fn write_in_time(&mut self) -> io::Result<()> {
+        if self.written.is_some_and(|at| at.elapsed() < EVERY) { Ok(()) } else { self.write_now() }
+    }
+
+    /// Writes what is new over the older generation, and waits until it is on the disk.
+    pub fn write_now(&mut self) -> io::Result<()> {
+        if !self.unwritten {
             return Ok(());
         }
-        let next = Generation { generation: self.generation + 1, positions: positions.clone() };
+        let next = Generation { generation: self.generation + 1, positions: self.last.clone() };
         let body = serde_json::to_string(&next).map_err(io::Error::other)?;
         let mut text = hex(&checksum(body.as_bytes()));
         text.push('\n');
@@ -85,8 +105,15 @@ impl PositionFile {
         file.sync_all()?;
         File::open(&self.folder)?.sync_all()?;
         self.generation = next.generation;
-        self.last = next.positions;
+        (self.written, self.unwritten) = (Some(Instant::now()), false);
         Ok(())
+    }
+}
+
+impl Drop for PositionFile {
+    fn drop(&mut self) {
+        // Without it, the next start may read more again than it needs to.
+        let _ = self.write_now();
     }
 }
 
@@ -116,6 +143,7 @@ mod tests {
         assert!(file.positions().is_empty());
         for n in 1..=5 {
             file.write(&positions(n)).unwrap();
+            file.write_now().unwrap();
             assert_eq!(*PositionFile::open(dir.path()).positions(), positions(n));
         }
         // The fifth is in position.1: damaged in any way, the fourth counts.
@@ -141,5 +169,18 @@ mod tests {
         let mut file = PositionFile::open(dir.path());
         file.write(&positions(6)).unwrap();
         assert_eq!(*PositionFile::open(dir.path()).positions(), positions(6));
+    }
+
+    #[test]
+    fn c9_what_changes_often_is_written_every_few_seconds_and_at_the_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut file = PositionFile::open(dir.path());
+        for n in 1..=1_000 {
+            file.write(&positions(n)).unwrap();
+            assert_eq!(*file.positions(), positions(n));
+        }
+        assert!(file.generation < 10, "written {} times", file.generation);
+        drop(file);
+        assert_eq!(*PositionFile::open(dir.path()).positions(), positions(1_000));
     }
 }

@@ -354,7 +354,8 @@ impl Spool {
         let keep = KEPT_FREE.min(self.max_size() / 4);
         // What was deleted is given back some pages at a time: it goes on when nothing else moves.
         if !inner.moved && self.free.load(Ordering::Relaxed) < keep + schema::PAGE {
-            return Ok(());
+            let path = self.options.state_dir.join("position");
+            return inner.positions.write_in_time().map_err(|source| SpoolError::Io { path, source });
         }
         let passed = inner.cursors.values().map(|c| c.batch).min().unwrap_or(0);
         let positions = transactions::sync(&mut inner, passed, keep).map_err(|e| self.error(e))?;

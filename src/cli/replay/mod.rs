@@ -253,6 +253,7 @@ impl Run {
         // 1 while an entry is encoded and not yet handed to the sink.
         let mut held = 0;
         let mut shown = Instant::now();
+        let torn = summary.torn;
         let ended = loop {
             if !capture.is_ready() {
                 // The next read may wait (a pipe): what is done goes out first.
@@ -278,7 +279,16 @@ impl Run {
                     ));
                     (r, o)
                 }
-                Ok(None) => break Ok(()),
+                Ok(None) => {
+                    // A piece of a record at the end was told already.
+                    if summary.torn == torn
+                        && let Some(torn) = capture.ends_within()
+                    {
+                        summary.torn += 1;
+                        summary.warnings.push(format!("{name}: {}", torn.text));
+                    }
+                    break Ok(());
+                }
                 Err(e) => break Err(e),
             };
             summary.read += 1;
@@ -289,7 +299,8 @@ impl Run {
                     let total = summary.parked_total();
                     let (said, kind) = match parked::why(record) {
                         Some(why) => {
-                            (format!("{name}: {}: parked", printable(&why)), "a row of the history log".to_owned())
+                            let kind = if history { "a row of the history log" } else { "whole records" };
+                            (format!("{name}: {}: parked", printable(&why)), kind.to_owned())
                         }
                         None => (format!("{name}: offset {offset}: parked: {e}"), e.expected.to_owned()),
                     };
@@ -379,13 +390,9 @@ impl Run {
 
     fn exit(&self, strict: bool) -> Exit {
         let gap = self.summary.sequence.gaps + self.summary.sequence.back > 0;
-        if self.summary.parked_total() + self.summary.overlong + self.summary.refused + self.summary.misread > 0
-            || strict && (gap || self.summary.torn > 0)
-        {
-            Exit::Finished
-        } else {
-            Exit::Done
-        }
+        let s = &self.summary;
+        let not_well = s.parked_total() + s.overlong + s.refused + s.misread + s.torn > 0;
+        if not_well || strict && gap { Exit::Finished } else { Exit::Done }
     }
 
     fn report(&self, kind: SummaryKind) {

@@ -1,20 +1,26 @@
 //! Finding the heading and the record length of a capture from its bytes.
 //!
 //! A heading is recognised by what cannot be chance: digits in the lengths and the sequence number, a journal
-//! code and an entry type of letters and digits, and the punctuation of the timestamp. A record length is right
-//! when a heading stands at each of its multiples. Texts in a capture are written by strangers, so where two
-//! lengths fit, the answer is an error that names the option to give, not a choice.
+//! code and an entry type of letters and digits, and the punctuation of the timestamp. The record length is found
+//! from where headings stand ([`length`]), also where some of them, or the front, are damaged. Texts in a capture are
+//! written by strangers, so where two lengths fit, the answer is an error that names the option to give, not a choice.
+mod foreign;
+mod length;
+mod unknown;
+
 use std::sync::Arc;
+
+pub use self::{foreign::Foreign, unknown::Unknown};
 
 use super::{
     buffer::BufferFormat,
     entry::is_letter,
-    heading::{Heading, HeadingKind},
+    heading::{Heading, HeadingKind, Span},
     number,
-    record::{Framing, Split, split},
+    record::{Framing, MAX_RECORD, Split, split},
 };
 
-/// How many records are looked at.
+/// How many records are looked at where the first are damaged and the options say what they are.
 const LOOK: usize = 64;
 /// With this many records behind it, a length is no chance.
 const SURE: usize = 5;
@@ -83,113 +89,6 @@ impl std::fmt::Display for Found {
     }
 }
 
-/// Why it cannot be told.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unknown {
-    /// No bytes.
-    #[error("the capture is empty: expected records of DSPJRN OUTPUT(*OUTFILE) or a stream of length-prefixed records")]
-    Empty,
-    /// Text instead of EBCDIC.
-    #[error(
-        "offset 0: this looks like ASCII text, expected EBCDIC records as DSPJRN writes them: transfer the outfile in binary (FTP BINARY, no CCSID conversion)"
-    )]
-    Ascii,
-    /// Only zeros.
-    #[error(
-        "offset 0: the first {0} bytes are all X'00', expected a journal entry heading in EBCDIC: is this the right file, and was it transferred whole?"
-    )]
-    Zeros(usize),
-    /// No heading at the front.
-    #[error(
-        "offset 0: no journal entry heading found ({tried}); the bytes begin X'{begin}': if the capture has another record length or framing, say --input, --record-length or --input-framing"
-    )]
-    NoHeading {
-        /// Which headings were tried.
-        tried: String,
-        /// The first bytes.
-        begin: String,
-    },
-    /// A heading, but no regular distance to the next.
-    #[error(
-        "a {heading} heading stands at offset 0, but no record length fits the next records: give --record-length N (heading and entry data, 1500 for ENTDTALEN(891) under *TYPE5), or --input-framing stream"
-    )]
-    NoLength {
-        /// The heading.
-        heading: &'static str,
-    },
-    /// More than one distance fits.
-    #[error(
-        "a {heading} heading stands at offset 0, and both {first} and {second} fit as the record length: give --record-length N"
-    )]
-    Ambiguous {
-        /// The heading.
-        heading: &'static str,
-        /// One length.
-        first: usize,
-        /// The other.
-        second: usize,
-    },
-    /// The length given is too short.
-    #[error("--record-length {given} is shorter than a {heading} heading ({needs} bytes)")]
-    TooShort {
-        /// The heading.
-        heading: &'static str,
-        /// The length given.
-        given: usize,
-        /// Bytes of the heading.
-        needs: usize,
-    },
-    /// The length given is a multiple of the one that fits.
-    #[error(
-        "--record-length {given}: {heading} headings stand every {fits} bytes, so only one record in {} would be read: give --record-length {fits}", given / fits
-    )]
-    Multiple {
-        /// The heading.
-        heading: &'static str,
-        /// The length given.
-        given: usize,
-        /// The length that fits.
-        fits: usize,
-    },
-    /// Another heading or framing than the options say.
-    #[error("offset 0: this is a {is} capture, not what the options say: use {option}")]
-    Other {
-        /// What it is.
-        is: &'static str,
-        /// The option to give.
-        option: String,
-    },
-    /// The second record does not begin where the length given says.
-    #[error(
-        "offset {offset}: no {heading} heading, although --record-length {given} says that a record begins there{hint}"
-    )]
-    WrongLength {
-        /// The heading.
-        heading: &'static str,
-        /// Where.
-        offset: usize,
-        /// The length given.
-        given: usize,
-        /// The length that would fit, as a sentence.
-        hint: String,
-    },
-}
-
-impl Unknown {
-    /// Whether other options would help; otherwise the capture itself is at fault.
-    pub fn is_about_options(&self) -> bool {
-        match self {
-            Unknown::Empty | Unknown::Ascii | Unknown::Zeros(_) | Unknown::NoHeading { .. } => false,
-            Unknown::NoLength { .. }
-            | Unknown::Ambiguous { .. }
-            | Unknown::Multiple { .. }
-            | Unknown::Other { .. }
-            | Unknown::TooShort { .. }
-            | Unknown::WrongLength { .. } => true,
-        }
-    }
-}
-
 /// Finds heading and framing. `sample` is the front of the capture, `whole` when it is all of it.
 pub fn detect(headings: &[Arc<Heading>], wanted: Wanted, sample: &[u8], whole: bool) -> Result<Found, Unknown> {
     if sample.is_empty() && whole {
@@ -206,24 +105,40 @@ pub fn detect(headings: &[Arc<Heading>], wanted: Wanted, sample: &[u8], whole: b
         }
     }
     if wanted.stream != Some(true) {
-        for h in &candidates {
-            match wanted.record_length {
-                Some(given) if given < h.length && wanted.kind.is_some() => {
-                    return Err(Unknown::TooShort { heading: h.kind.ibm_name(), given, needs: h.length });
-                }
-                Some(given) if given < h.length => {}
-                Some(given) if fits_at_any(h, sample, given) => {
-                    check_length(h, sample, given, whole)?;
-                    return Ok(found(h, Framing::Fixed(given)));
-                }
-                None if fits(h, sample) => {
-                    return Ok(found(h, Framing::Fixed(record_length(h, sample, whole)?)));
-                }
-                _ => {}
+        // Where a heading stands at the front, that is the one; else the first that stands anywhere.
+        let (front, others): (Vec<_>, Vec<_>) = candidates.iter().copied().partition(|h| fits(h, sample));
+        for h in front {
+            if let Some(length) = fixed(h, sample, whole, wanted)? {
+                return Ok(found(h, Framing::Fixed(length)));
             }
         }
+        if wanted.stream.is_none()
+            && wanted.record_length.is_none()
+            && let Some(h) = candidates.iter().find(|h| begins_somewhere(h, sample))
+        {
+            return Ok(found(h, Framing::Stream));
+        }
+        for h in others {
+            if let Some(length) = fixed(h, sample, whole, wanted)? {
+                return Ok(found(h, Framing::Fixed(length)));
+            }
+        }
+    } else if let Some(h) = candidates.iter().find(|h| begins_somewhere(h, sample)) {
+        return Ok(found(h, Framing::Stream));
     }
     Err(no_heading(headings, wanted, &candidates, sample))
+}
+
+/// The length of the records with this heading, found out or as given; `None` where there are none.
+fn fixed(h: &Heading, sample: &[u8], whole: bool, wanted: Wanted) -> Result<Option<usize>, Unknown> {
+    match wanted.record_length {
+        Some(given) if given < h.length && wanted.kind.is_some() => {
+            Err(Unknown::TooShort { heading: h.kind.ibm_name(), given, needs: h.length })
+        }
+        Some(given) if given < h.length => Ok(None),
+        Some(given) => length::check_length(h, sample, whole, given).transpose().map(|checked| checked.map(|()| given)),
+        None => length::record_length(h, sample, whole).transpose(),
+    }
 }
 
 /// Whether more of the capture could change the answer: with few records seen, a length may be a chance.
@@ -248,6 +163,21 @@ pub fn fits(h: &Heading, bytes: &[u8]) -> bool {
         && is_this_sibling(h, bytes)
 }
 
+/// Whether these bytes, fewer than a heading has, may be the beginning of one.
+pub fn may_fit(h: &Heading, bytes: &[u8]) -> bool {
+    let is = |span: Span, good: &dyn Fn(usize, u8) -> bool| {
+        let end = bytes.len().min(span.at + span.len);
+        bytes.get(span.at..end).unwrap_or(&[]).iter().enumerate().all(|(i, b)| good(i, *b))
+    };
+    let digit = |b: u8| (0xF0..=0xF9).contains(&b);
+    is(h.entry_length, &|_, b| digit(b))
+        && is(h.sequence_number, &|_, b| digit(b) || b == 0x40)
+        && is(h.journal_code, &|_, b| is_letter(b))
+        && is(h.entry_type, &|_, b| is_letter(b) || digit(b))
+        && h.timestamp.is_none_or(|s| is(s, &is_of_timestamp))
+        && h.date.is_none_or(|s| is(s, &|_, b| digit(b) || b == 0x40))
+}
+
 /// *TYPE3 and *TYPE4 are equally long, and *TYPE1 is the front of *TYPE2: told apart by what stands where only
 /// one of them has a flag and a reserved area.
 fn is_this_sibling(h: &Heading, bytes: &[u8]) -> bool {
@@ -263,12 +193,16 @@ fn is_this_sibling(h: &Heading, bytes: &[u8]) -> bool {
 }
 
 fn is_timestamp(b: &[u8]) -> bool {
-    b.len() == 26
-        && b.iter().enumerate().all(|(i, b)| match i {
-            4 | 7 | 10 => *b == 0x60,
-            13 | 16 | 19 => *b == 0x4B,
-            _ => (0xF0..=0xF9).contains(b),
-        })
+    b.len() == 26 && b.iter().enumerate().all(|(i, b)| is_of_timestamp(i, *b))
+}
+
+/// What may stand at a place of a timestamp.
+fn is_of_timestamp(i: usize, b: u8) -> bool {
+    match i {
+        4 | 7 | 10 => b == 0x60,
+        13 | 16 | 19 => b == 0x4B,
+        _ => (0xF0..=0xF9).contains(&b),
+    }
 }
 
 fn is_digits_or_blank(b: &[u8]) -> bool {
@@ -290,96 +224,30 @@ fn is_stream(h: &Heading, sample: &[u8], whole: bool, wanted: Wanted) -> bool {
     false
 }
 
-/// How many of the multiples of `length` have a heading, and how many there are in the sample.
-fn hits(h: &Heading, sample: &[u8], length: usize) -> (usize, usize) {
-    let (mut hits, mut all) = (0, 0);
-    for k in 1..LOOK {
-        let Some(at) = sample.get(k * length..).filter(|r| r.len() >= h.length) else { break };
-        all += 1;
-        hits += usize::from(fits(h, at));
-    }
-    (hits, all)
+/// The bytes of a length-prefixed record that begins here, prefix included: the length can be one, and a heading stands behind it.
+pub fn prefixed(h: &Heading, bytes: &[u8]) -> Option<usize> {
+    let (prefix, rest) = bytes.split_first_chunk::<4>()?;
+    let length = usize::try_from(u32::from_be_bytes(*prefix)).ok()?;
+    ((h.length..=MAX_RECORD).contains(&length) && fits(h, rest)).then_some(length + 4)
 }
 
-fn fits_at_any(h: &Heading, sample: &[u8], length: usize) -> bool {
-    fits(h, sample) || hits(h, sample, length).0 > 0
-}
-
-/// The smallest distance at which headings stand regularly. A few records in between may be damaged: with one of
-/// the first damaged, a multiple of the true length would skip the good ones beside it.
-fn record_length(h: &Heading, sample: &[u8], whole: bool) -> Result<usize, Unknown> {
-    let heading = h.kind.ibm_name();
-    let longest = (h.length + MAX_DATA).min(sample.len());
-    let mut first: Option<usize> = None;
-    for length in h.length..longest {
-        let (hits, all) = hits(h, sample, length);
-        if hits == 0 || hits * 4 < all * 3 {
-            continue;
-        }
-        match first {
-            None => first = Some(length),
-            Some(f) if length % f == 0 => {}
-            Some(first) => return Err(Unknown::Ambiguous { heading, first, second: length }),
-        }
-        // With many records behind it, a length is no chance: nothing more to look for.
-        if first.is_some_and(|f| sample.len() / f >= LOOK) {
-            break;
-        }
-    }
-    match first {
-        Some(n) if sample.len() / n < SURE && !gaps_are_padding(h, sample, n) => Err(Unknown::NoLength { heading }),
-        Some(n) => Ok(n),
-        // One record only, or one and the torn front of a second.
-        None if whole && sample.len() >= h.length && sample.len() <= h.length + MAX_DATA => {
-            if gaps_are_padding(h, sample, sample.len()) {
-                Ok(sample.len())
-            } else {
-                Err(Unknown::NoLength { heading })
-            }
-        }
-        None => Err(Unknown::NoLength { heading }),
-    }
-}
-
-/// Whether nothing but padding stands between the end of each entry's data and the next record: among few records
-/// the only sign that none was skipped.
-fn gaps_are_padding(h: &Heading, sample: &[u8], length: usize) -> bool {
-    sample.chunks(length).filter(|r| fits(h, r)).all(|record| {
-        let stated = number::zoned(h.entry_length.of(record)).and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
-        let there = h
-            .entry_data_length
-            .and_then(|s| number::binary(s.of(record)))
-            .and_then(|n| usize::try_from(n & 0xFFFF).ok())
-            .map_or(stated, |n| h.length + n);
-        there >= record.len() || rest_is_padding(record, there)
+/// Whether two length-prefixed records follow one another somewhere.
+fn begins_somewhere(h: &Heading, sample: &[u8]) -> bool {
+    (0..sample.len()).any(|at| {
+        let bytes = sample.get(at..).unwrap_or(&[]);
+        // The longest record is shorter than 16 MiB.
+        bytes.first() == Some(&0)
+            && prefixed(h, bytes).and_then(|used| bytes.get(used..)).is_some_and(|next| prefixed(h, next).is_some())
     })
-}
-
-fn rest_is_padding(sample: &[u8], from: usize) -> bool {
-    sample.get(from..).is_some_and(|r| r.iter().all(|b| *b == 0x40 || *b == 0))
-}
-
-fn check_length(h: &Heading, sample: &[u8], given: usize, whole: bool) -> Result<(), Unknown> {
-    let heading = h.kind.ibm_name();
-    let (hits, all) = hits(h, sample, given);
-    let fitting = record_length(h, sample, whole).ok();
-    let wrong = |offset, fitting: Option<usize>| {
-        let hint = fitting.map_or(String::new(), |n| format!("; {n} would fit"));
-        Err(Unknown::WrongLength { heading, offset, given, hint })
-    };
-    match fitting {
-        // Every second or third record would be read and the others lost.
-        Some(n) if n < given && given.is_multiple_of(n) => Err(Unknown::Multiple { heading, given, fits: n }),
-        Some(n) if n != given && hits * 2 < all => wrong(given, Some(n)),
-        None if all > 0 && hits == 0 => wrong(given, None),
-        _ => Ok(()),
-    }
 }
 
 fn no_heading(headings: &[Arc<Heading>], wanted: Wanted, candidates: &[&Arc<Heading>], sample: &[u8]) -> Unknown {
     let front = sample.get(..512).unwrap_or(sample);
     if sample.iter().all(|b| *b == 0) {
         return Unknown::Zeros(sample.len());
+    }
+    if let Some(foreign) = foreign::foreign(front) {
+        return Unknown::Foreign(foreign);
     }
     let count = |wanted: fn(u8) -> bool| front.iter().filter(|b| wanted(**b)).count();
     let ascii = count(|b| matches!(b, 0x20..=0x7E | b'\n' | b'\r' | b'\t'));
@@ -388,11 +256,20 @@ fn no_heading(headings: &[Arc<Heading>], wanted: Wanted, candidates: &[&Arc<Head
     if ascii * 10 >= front.len() * 9 && high * 10 < front.len() && at * 2 < front.len() {
         return Unknown::Ascii;
     }
-    let stream = sample.get(4..).unwrap_or(&[]);
-    let other =
-        headings.iter().find(|h| fits(h, sample) || fits(h, stream) && is_stream(h, sample, false, Wanted::default()));
+    let is_prefixed = |h: &&Arc<Heading>| is_stream(h, sample, false, Wanted::default());
+    if let Some(h) = candidates.iter().find(|h| fits(h, sample)).filter(|_| wanted.stream == Some(true)) {
+        return Unknown::NotAStream { heading: h.kind.ibm_name() };
+    }
+    if let Some(h) = candidates.iter().find(|h| is_prefixed(h)) {
+        return Unknown::NotFixed { heading: h.kind.ibm_name() };
+    }
+    let other = headings.iter().find(|h| fits(h, sample) || is_prefixed(h));
     if let Some(h) = other.filter(|_| wanted.kind.is_some() || wanted.stream.is_some()) {
-        let framing = if fits(h, sample) { "" } else { " --input-framing stream" };
+        let framing = match (fits(h, sample), wanted.stream) {
+            (true, Some(true)) => ", without --input-framing stream",
+            (false, Some(false)) => " --input-framing stream",
+            _ => "",
+        };
         return Unknown::Other { is: h.kind.ibm_name(), option: format!("--input {}{framing}", h.kind.key()) };
     }
     let tried: Vec<&str> = candidates.iter().map(|h| h.kind.ibm_name()).collect();

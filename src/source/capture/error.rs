@@ -14,7 +14,25 @@ use crate::{
 /// Why a capture cannot be read, or not to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum CaptureError {
-    /// The file cannot be opened or read.
+    /// The file cannot be opened.
+    #[error("{name}: cannot open it: {source}{}", advice(source))]
+    Open {
+        /// File name.
+        name: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// Something that cannot be read twice.
+    #[error(
+        "{name}: expected a capture file, found {what}: what is read from it could not be read again; let its writer send to a source of kind = \"stream\", or write a file, or read it with `qaudjrn replay`"
+    )]
+    NotAFile {
+        /// Its name.
+        name: String,
+        /// What it is.
+        what: &'static str,
+    },
+    /// The file cannot be read.
     #[error("{name}: cannot read it at offset {offset}: {source}")]
     Io {
         /// File name.
@@ -25,7 +43,9 @@ pub enum CaptureError {
         source: io::Error,
     },
     /// A directory.
-    #[error("{name}: this is a directory, expected a capture file: name its files, for example {name}/*")]
+    #[error(
+        "{name}: this is a directory, expected a capture file: name its files, for example {name}/*, or, in a configuration, say kind = \"directory\""
+    )]
     Directory {
         /// File name.
         name: String,
@@ -92,7 +112,36 @@ pub enum CaptureError {
     },
 }
 
+/// What to do where a file cannot be opened.
+fn advice(e: &io::Error) -> &'static str {
+    match e.kind() {
+        io::ErrorKind::NotFound => {
+            ": there is no such file at this path, which in a configuration is taken from the folder of that file; one that comes later is waited for with follow = true"
+        }
+        io::ErrorKind::PermissionDenied => {
+            ": the user that this program runs as needs the right to read it, and to search the folders that it is in"
+        }
+        _ => "",
+    }
+}
+
 impl CaptureError {
+    /// Whether it stays so until somebody changes the file or the configuration; otherwise trying again may help.
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            CaptureError::Open { .. }
+            | CaptureError::NotAFile { .. }
+            | CaptureError::Io { .. }
+            | CaptureError::Directory { .. }
+            | CaptureError::Changed { .. } => false,
+            CaptureError::Unknown { .. }
+            | CaptureError::Buffer { .. }
+            | CaptureError::History { .. }
+            | CaptureError::Export { .. }
+            | CaptureError::BadLength { .. } => true,
+        }
+    }
+
     /// What reading failed with.
     pub(super) fn reading(name: String, offset: u64, source: io::Error) -> CaptureError {
         let inner = source.get_ref();

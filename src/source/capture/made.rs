@@ -12,7 +12,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{CHUNK, Capture, CaptureError, MARK};
+use super::{CHUNK, Capture, CaptureError, Cutter, MARK};
 use crate::decode::journal::{
     Heading,
     detect::{Found, HistoryForm, Unknown},
@@ -138,9 +138,16 @@ impl Capture {
         if got == 0 && !is_export {
             return Err(CaptureError::Unknown { name, reason: Unknown::Empty });
         }
+        let cutter = Cutter::new(heading.clone(), Framing::Stream, false);
         Ok(Capture {
             name,
             input: records,
+            next: Some(cutter.next(&buffer, got == 0)),
+            cutter,
+            torn: None,
+            cut_before: false,
+            damage: Vec::new(),
+            packed: None,
             found: Found { heading, framing: Framing::Stream, history },
             certain: true,
             head: Vec::new(),
@@ -168,13 +175,6 @@ impl Capture {
             made.passed = made.records;
         }
         Ok(())
-    }
-
-    /// Whether the last record was made of a row that the file ends within; and whether it was handed out, not passed over.
-    pub fn ends_within_a_row(&self) -> Option<bool> {
-        let made = self.made.as_ref()?;
-        let is_damaged = made.is_cut() && made.cut.get().is_some_and(|cut| cut.damaged);
-        is_damaged.then_some(made.records > made.passed)
     }
 }
 

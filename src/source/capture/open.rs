@@ -1,14 +1,15 @@
 //! Opening captures: a file or standard input, as it is or as records made out of something else.
 use std::{
-    fs::File,
+    fs::{self, File, FileType},
     io::{self, Read},
-    os::unix::fs::FileExt,
+    os::unix::fs::{FileExt, FileTypeExt},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use super::{
     Capture, CaptureError,
+    gzip::{FromStart, MAGIC, Unpacked},
     made::{CutOff, Source, Taped},
 };
 use crate::{
@@ -27,6 +28,7 @@ use crate::{
         DateFormat,
         dates::{Contradiction, Dates},
     },
+    files::open_regular,
     source::{
         buffers::Buffers,
         history::{
@@ -37,7 +39,7 @@ use crate::{
 };
 
 /// Bytes at the front of a file that tell whether it holds messages of the history log.
-const FRONT: usize = 64 << 10;
+const FRONT: u64 = 64 << 10;
 
 /// Opens captures of one kind.
 #[derive(Clone)]
@@ -61,13 +63,33 @@ impl Opener {
         Opener { dates, ..self }
     }
 
-    /// Opens a capture (`-` is standard input) and finds out what it is.
+    /// Opens a capture of a command line: `-` is standard input, and a named pipe is read as it comes.
     pub fn open(&self, path: &Path) -> Result<Capture, CaptureError> {
-        let (name, Input { read, size, file }) = Input::open(path)?;
-        let form = self.form(file.as_ref());
+        let (name, input) = Input::open(path, true)?;
+        self.capture(name, input)
+    }
+
+    /// Opens a file that can be read again, and nothing else; without waiting for anybody.
+    pub fn open_file(&self, path: &Path) -> Result<Capture, CaptureError> {
+        let (name, input) = Input::open(path, false)?;
+        self.capture(name, input)
+    }
+
+    /// Finds out what it is.
+    fn capture(&self, name: String, Input { read, size, file, packed }: Input) -> Result<Capture, CaptureError> {
+        let form = self.form(file.as_ref(), packed);
+        let taped = |read| Taped::new(read, file.as_ref().and_then(|f| f.try_clone().ok()));
         if form.is_none() && self.wanted.buffers.is_none() {
-            let capture = Capture::new(name, read, size, &self.headings, self.wanted)?;
-            let capture = Capture { file, ..capture };
+            let capture = if packed {
+                let read = taped(read);
+                let tape = read.tape();
+                let (read, live) = (Box::new(Unpacked::new(read)), file.is_none());
+                let capture = Capture::read(name, read, None, live, &self.headings, self.wanted)?;
+                Capture { file, packed: Some(tape), ..capture }
+            } else {
+                let capture = Capture::read(name, read, size, file.is_none(), &self.headings, self.wanted)?;
+                Capture { file, ..capture }
+            };
             return match self.dates.and_then(|given| capture.contradicts(given)) {
                 Some(why) => Err(CaptureError::Dates { name: capture.name, why }),
                 None => Ok(capture),
@@ -76,8 +98,9 @@ impl Opener {
         let heading = self.type5(&name)?;
         let composer = || Composer::new(heading.clone());
         let history = || HistoryComposer::new(composer(), self.catalog.history(), self.catalog.messages().clone());
-        let input = Taped::new(read, file.as_ref().and_then(|f| f.try_clone().ok()));
+        let input = taped(read);
         let tape = input.tape();
+        let input: Box<dyn Read> = if packed { Box::new(Unpacked::new(input)) } else { Box::new(input) };
         let (records, cut): (Box<dyn Read>, CutOff) = match (form, self.wanted.buffers) {
             (Some(HistoryForm::Qhst), _) => {
                 let log = History::new(input, history());
@@ -94,18 +117,22 @@ impl Opener {
                 (Box::new(Buffers::new(input, format, composer())), CutOff::default())
             }
         };
-        Capture::made(Source { name, records, heading, history: form, file, tape, cut })
+        let packed = packed.then(|| tape.clone());
+        let capture = Capture::made(Source { name, records, heading, history: form, file, tape, cut })?;
+        Ok(Capture { packed, ..capture })
     }
 
     /// The form in which a file holds messages of the history log. Of standard input nothing is read to find out.
-    fn form(&self, file: Option<&File>) -> Option<HistoryForm> {
+    fn form(&self, file: Option<&File>, packed: bool) -> Option<HistoryForm> {
         match self.wanted.history? {
             HistoryInput::Sure(form) => Some(form),
             HistoryInput::Seen => {
-                let mut front = vec![0; FRONT];
-                let got = file?.read_at(&mut front, 0).ok()?;
-                let front = front.get(..got).unwrap_or(&[]);
-                if is_history(front) { Some(HistoryForm::Qhst) } else { export::is_export(front) }
+                let mut front = Vec::new();
+                let start = FromStart::of(file?);
+                let read: Box<dyn Read> = if packed { Box::new(Unpacked::new(start)) } else { Box::new(start) };
+                // Where that fails, reading says so.
+                let _ = read.take(FRONT).read_to_end(&mut front);
+                if is_history(&front) { Some(HistoryForm::Qhst) } else { export::is_export(&front) }
             }
         }
     }
@@ -143,34 +170,73 @@ struct Input {
     size: Option<u64>,
     /// The same file, to move in it; `None` for a pipe.
     file: Option<File>,
+    /// It is compressed with gzip.
+    packed: bool,
 }
 
 impl Input {
-    /// Opens it; with it, its name for messages.
-    fn open(path: &Path) -> Result<(String, Input), CaptureError> {
-        if path == Path::new("-") {
-            let read = Box::new(io::stdin().lock());
-            return Ok(("standard input".to_owned(), Input { read, size: None, file: None }));
+    /// Opens it; with it, its name for messages. Where `pipes` are read too, opening one waits for whoever writes to it.
+    fn open(path: &Path, pipes: bool) -> Result<(String, Input), CaptureError> {
+        if pipes && path == Path::new("-") {
+            return Ok(("standard input".to_owned(), Input::pipe(Box::new(io::stdin().lock()))));
         }
         let name = path.display().to_string();
-        let io = |source| CaptureError::Io { name: name.clone(), offset: 0, source };
-        let file = File::open(path).map_err(io)?;
-        let meta = file.metadata().map_err(io)?;
-        if meta.is_dir() {
-            return Err(CaptureError::Directory { name });
+        match open_regular(path) {
+            Ok(file) => {
+                let io = |source| CaptureError::Io { name: name.clone(), offset: 0, source };
+                let size = file.metadata().map_err(io)?.len();
+                let mut front = [0; MAGIC.len()];
+                let packed = file.read_at(&mut front, 0).is_ok_and(|n| front.get(..n) == Some(&MAGIC));
+                let moves = file.try_clone().map_err(io)?;
+                let size = (!packed).then_some(size);
+                Ok((name.clone(), Input { read: Box::new(file), size, file: Some(moves), packed }))
+            }
+            // What it is now is asked only for the message, or to read what comes out of it.
+            Err(e) => match fs::metadata(path).map(|m| m.file_type()) {
+                Ok(kind) if kind.is_dir() => Err(CaptureError::Directory { name }),
+                Ok(kind) if kind.is_file() => Err(CaptureError::Open { name, source: e }),
+                Ok(kind) if pipes && !kind.is_socket() => match File::open(path) {
+                    Ok(file) => Ok((name, Input::pipe(Box::new(file)))),
+                    Err(source) => Err(CaptureError::Open { name, source }),
+                },
+                Ok(kind) => Err(CaptureError::NotAFile { name, what: kind_of(kind) }),
+                Err(_) => Err(CaptureError::Open { name, source: e }),
+            },
         }
-        let moves = if meta.is_file() { file.try_clone().ok() } else { None };
-        Ok((name, Input { read: Box::new(file), size: meta.is_file().then_some(meta.len()), file: moves }))
+    }
+
+    /// What cannot be read twice.
+    fn pipe(mut read: Box<dyn Read>) -> Input {
+        let mut front = Vec::new();
+        // What fails here fails again.
+        let _ = Read::by_ref(&mut read).take(MAGIC.len() as u64).read_to_end(&mut front);
+        let packed = front == MAGIC;
+        Input { read: Box::new(io::Cursor::new(front).chain(read)), size: None, file: None, packed }
     }
 }
 
-/// The captures of a command line, checked to be there before the first is read.
+fn kind_of(kind: FileType) -> &'static str {
+    if kind.is_fifo() {
+        "a named pipe"
+    } else if kind.is_socket() {
+        "a socket"
+    } else {
+        "a device"
+    }
+}
+
+/// The captures of a command line, checked to be there before the first is read. Pipes are left alone: whoever writes to one would
+/// find it closed again.
 pub fn check_paths(paths: &[PathBuf]) -> Result<(), CaptureError> {
     for path in paths.iter().filter(|p| *p != Path::new("-")) {
         let name = path.display().to_string();
-        let file = File::open(path).map_err(|source| CaptureError::Io { name: name.clone(), offset: 0, source })?;
-        if file.metadata().is_ok_and(|m| m.is_dir()) {
+        let open = |source| CaptureError::Open { name: name.clone(), source };
+        let kind = fs::metadata(path).map_err(open)?.file_type();
+        if kind.is_dir() {
             return Err(CaptureError::Directory { name });
+        }
+        if kind.is_file() {
+            open_regular(path).map_err(open)?;
         }
     }
     Ok(())

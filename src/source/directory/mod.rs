@@ -4,28 +4,27 @@
 //! stood before it. So a file that comes again under any name is not read again, one that has grown goes on, and one that only
 //! begins alike is read from its start.
 mod away;
+mod order;
 mod scan;
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     io,
     path::{Path, PathBuf},
     sync::Arc,
-    thread,
     time::{Duration, Instant},
 };
 
 use serde_json::Value;
 
+use self::scan::Scanned;
 use super::{
-    Capture, Feed, FeedError, FilePlace, Item, Place, Record, Step, WAIT,
-    capture::{Front, Opener, made::ENDS_WITHIN},
-    file::Look,
+    Capture, CaptureError, Feed, FeedError, FilePlace, Item, Pauses, Place, Record, Step,
+    capture::{Front, Opener},
+    file::{Look, incomplete},
 };
-use crate::decode::journal::Heading;
+use crate::decode::journal::{Entry, Heading};
 
-/// How often the folder is looked at.
-const SCAN: Duration = Duration::from_secs(1);
 /// Parts that are kept of files that are not in the folder any more.
 const PARTS: usize = 10_000;
 
@@ -87,8 +86,11 @@ struct Reading {
     part: Option<String>,
     /// The last batch with something of it; that of an earlier run where nothing is new.
     batch: i64,
-    /// Its rest cannot be read: it stays where it is.
+    /// Its rest cannot be read, or something in it was not understood: it stays where it is.
     broken: bool,
+    /// Records that are no entries, and those of them that were read in an earlier run.
+    parked: u64,
+    parked_before: u64,
 }
 
 /// How a file of the folder looked.
@@ -120,9 +122,11 @@ pub struct DirectoryFeed {
     parts: BTreeMap<String, (FilePlace, i64)>,
     /// Files that are complete and to be read, in order.
     queue: VecDeque<(PathBuf, Look)>,
-    scanned: Option<Instant>,
+    scanned: Option<Scanned>,
     /// The files that are there.
     seen: HashMap<PathBuf, Seen>,
+    /// What is there and is not read, and was told.
+    passed_over: HashSet<PathBuf>,
     /// Parts that were forgotten and are to be taken off the disk.
     forgotten: Vec<String>,
     reading: Option<Reading>,
@@ -134,6 +138,7 @@ pub struct DirectoryFeed {
     /// A file was finished: what was handed out is to be stored before the next one.
     boundary: bool,
     batch: i64,
+    pauses: Pauses,
 }
 
 impl DirectoryFeed {
@@ -149,6 +154,8 @@ impl DirectoryFeed {
             queue: VecDeque::new(),
             scanned: None,
             seen: HashMap::new(),
+            passed_over: HashSet::new(),
+            pauses: Pauses::default(),
             forgotten: Vec::new(),
             reading: None,
             finished: Vec::new(),
@@ -172,8 +179,10 @@ impl DirectoryFeed {
             Err(e) => {
                 self.settle(&path, None);
                 // A file that was taken away meanwhile was never complete.
-                if path.exists() {
-                    self.say.push_back(Step::Lost(format!("a file cannot be read, and stays where it is: {e}")));
+                let gone = matches!(&e, FeedError::Capture(CaptureError::Open { source, .. }) if source.kind() == io::ErrorKind::NotFound);
+                if !gone {
+                    let text = format!("a file cannot be read, and stays where it is: {e}");
+                    self.say.push_back(Step::Incomplete { text, newly: true });
                 }
             }
         }
@@ -181,7 +190,12 @@ impl DirectoryFeed {
     }
 
     fn look_into(&mut self, path: &Path, look: Look) -> Result<(), FeedError> {
-        let mut capture = self.opener.open(path)?;
+        let mut capture = self.opener.open_file(path)?;
+        // Another file, or what a link points to, came under the name: it is looked at anew.
+        if !Look::of(&capture.metadata()?).is_same_file(&look) {
+            self.seen.remove(path);
+            return Ok(());
+        }
         let mut known: Option<(String, FilePlace, i64)> = None;
         let mut begins_alike: Option<String> = None;
         // Most parts have the same length of front: each is read once.
@@ -200,17 +214,15 @@ impl DirectoryFeed {
             }
             if !place.is_in(&capture)? {
                 begins_alike = Some(place.front.clone());
-            } else if known
-                .as_ref()
-                // Read ahead, a file may have one offset and more and more records.
-                .is_none_or(|(_, best, _)| (best.offset, best.records) < (place.offset, place.records))
-            {
+            } else if known.as_ref().is_none_or(|(_, best, _)| best.order() < place.order()) {
                 known = Some((name.clone(), place.clone(), *batch));
             }
         }
         let heading = capture.found().heading.clone();
+        let mut parked = 0;
         let (part, batch) = match known {
             Some((part, place, batch)) => {
+                parked = place.parked;
                 if let Some(from) = place.resume(&mut capture)? {
                     let text = format!("{}: the record that was cut off at byte {from} is read again", path.display());
                     self.say.push_back(Step::Again(text));
@@ -233,7 +245,10 @@ impl DirectoryFeed {
             }
             (part, _) => part,
         };
-        self.reading = Some(Reading { path: path.to_owned(), look, capture, heading, part, batch, broken: false });
+        let path = path.to_owned();
+        let parked_before = parked;
+        self.reading =
+            Some(Reading { path, look, capture, heading, part, batch, broken: false, parked, parked_before });
         Ok(())
     }
 
@@ -249,7 +264,7 @@ impl DirectoryFeed {
     }
 
     fn place_of(reading: &mut Reading) -> (String, FilePlace) {
-        let place = FilePlace::of(&reading.capture);
+        let place = FilePlace::of(&reading.capture, reading.parked);
         let part = reading.part.get_or_insert_with(|| place.front.clone()).clone();
         (part, place)
     }
@@ -286,7 +301,8 @@ impl Feed for DirectoryFeed {
                 Err(e) => {
                     r.broken = true;
                     // What was read of it is stored first; its place stays before what cannot be read.
-                    self.say.push_back(Step::Lost(format!("{e}: the rest of this file is not read")));
+                    let text = format!("{e}: the rest of this file is not read");
+                    self.say.push_back(Step::Incomplete { text, newly: true });
                     self.boundary = true;
                     return Ok(Step::Boundary);
                 }
@@ -295,17 +311,18 @@ impl Feed for DirectoryFeed {
                 if self.open().is_some() {
                     return Ok(Step::Wait);
                 }
-                if self.scanned.is_none_or(|s| s.elapsed() >= SCAN) {
+                if self.is_scan_due() {
                     let incomplete = self.scan()?;
                     if !self.queue.is_empty() {
+                        self.pauses.end();
                         return Ok(Step::Wait);
                     }
                     self.forget();
                     if !self.options.follow && !incomplete {
-                        return Ok(Step::End);
+                        return Ok(self.say.pop_front().unwrap_or(Step::End));
                     }
                 }
-                thread::sleep(WAIT);
+                self.pauses.wait();
                 return Ok(Step::Idle);
             }
         };
@@ -318,20 +335,20 @@ impl Feed for DirectoryFeed {
                     r.path.display()
                 )));
             }
-            if let Some(newly) = r.capture.ends_within_a_row() {
+            if let Some(step) = incomplete(&r.path, &r.capture, r.parked, r.parked_before) {
                 // It stays: what is missing may be in another copy, or still to come.
                 r.broken = true;
-                if newly {
-                    self.say.push_back(Step::Lost(format!("{}: {ENDS_WITHIN}", r.path.display())));
-                }
+                self.say.push_back(step);
             }
             self.boundary = true;
             return Ok(Step::Boundary);
         }
         match r.capture.next()? {
-            Some(Item::Record(bytes, offset) | Item::Cut(bytes, offset)) => {
+            Some(Item::Record(bytes, offset)) => {
+                r.parked += u64::from(Entry::new(&r.heading, bytes).is_err());
                 Ok(Step::Record(Record { bytes, heading: &r.heading, offset }))
             }
+            Some(Item::Cut(bytes, offset)) => Ok(Step::Record(Record { bytes, heading: &r.heading, offset })),
             None => Ok(Step::Wait),
         }
     }

@@ -3,28 +3,77 @@ use std::{
     collections::HashSet,
     ffi::OsString,
     fs, io,
-    os::unix::fs::MetadataExt,
     path::Path,
-    time::{Instant, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
-use super::{Complete, DirectoryFeed, Order, PARTS, Seen, away, with_end};
-use crate::source::{FeedError, Step, file::Look};
+use super::{Complete, DirectoryFeed, Order, PARTS, Seen, away, order, with_end};
+use crate::source::{FeedError, Step, WAIT, file::Look};
 
 /// Names of files that are on their way, or marks of others.
 const PASSED_OVER: [&str; 4] = [".done", ".tmp", ".part", ".filepart"];
 
+/// How often the folder is looked through while files in it are not complete yet, or where nobody can tell whether it changed.
+const SOON: Duration = Duration::from_secs(1);
+/// How often where it did not change: files that were read may grow.
+const LATER: Duration = Duration::from_secs(5);
+/// How much longer than it takes to look through it a folder is left alone, however many files it has.
+const SHARE: u32 = 500;
+
+/// When the folder was looked through.
+pub(super) struct Scanned {
+    /// When that was done.
+    at: Instant,
+    /// How long it took.
+    took: Duration,
+    /// When a name in it changed last.
+    changed: Option<SystemTime>,
+    /// Files are there that are not complete.
+    incomplete: bool,
+}
+
 impl DirectoryFeed {
+    /// Whether the folder is to be looked through: it has changed, or some time has passed.
+    pub(super) fn is_scan_due(&self) -> bool {
+        let Some(last) = &self.scanned else { return true };
+        let (since, pause) = (last.at.elapsed(), last.took * SHARE);
+        if !self.options.follow {
+            return since >= WAIT;
+        }
+        if since < SOON {
+            return false;
+        }
+        if last.incomplete || self.missing {
+            return since >= pause.min(LATER);
+        }
+        since >= pause.max(LATER) || last.changed.is_none() || last.changed != changed(&self.options.path)
+    }
+
     /// Looks which files are complete. Whether some are there that are not yet.
     pub(super) fn scan(&mut self) -> Result<bool, FeedError> {
+        let (began, changed) = (Instant::now(), changed(&self.options.path));
         if self.scanned.is_none() {
             self.say.extend(away::tidy(&self.options.path, &self.options.after).into_iter().map(Step::Say));
         }
-        self.scanned = Some(Instant::now());
-        let io = |source| FeedError::Io { what: self.options.path.display().to_string(), source };
+        let result = self.look_through();
+        let incomplete = *result.as_ref().unwrap_or(&true);
+        self.scanned = Some(Scanned { at: Instant::now(), took: began.elapsed(), changed, incomplete });
+        result
+    }
+
+    fn look_through(&mut self) -> Result<bool, FeedError> {
+        let io = |source: io::Error| {
+            let advice = match source.kind() {
+                io::ErrorKind::NotFound => " (is the path right? With follow = true a folder is waited for)",
+                io::ErrorKind::NotADirectory => " (a file is read with kind = \"capture\")",
+                io::ErrorKind::PermissionDenied => " (the user that the agent runs as needs the right to read it)",
+                _ => "",
+            };
+            FeedError::Io { what: format!("{}: cannot look into it{advice}", self.options.path.display()), source }
+        };
         let mut found: Vec<(OsString, Look)> = Vec::new();
         let mut incomplete = false;
-        let mut there = HashSet::new();
+        let (mut there, mut others) = (HashSet::new(), HashSet::new());
         let entries = match fs::read_dir(&self.options.path) {
             Err(e) if self.options.follow && e.kind() == io::ErrorKind::NotFound => {
                 if !std::mem::replace(&mut self.missing, true) {
@@ -39,17 +88,28 @@ impl DirectoryFeed {
         for entry in entries {
             let entry = entry.map_err(io)?;
             let (path, name) = (entry.path(), entry.file_name());
-            // Gone between the two, or not to be looked at: it is not there.
-            let Ok(meta) = fs::metadata(&path) else { continue };
             let text = name.to_string_lossy();
-            if !meta.is_file() || text.starts_with('.') || PASSED_OVER.iter().any(|end| text.ends_with(end)) {
+            if text.starts_with('.') || PASSED_OVER.iter().any(|end| text.ends_with(end)) {
                 continue;
             }
             if !matches(self.options.pattern.as_bytes(), text.as_bytes()) {
                 continue;
             }
-            let modified = meta.modified().ok();
-            let look = Look { device: meta.dev(), inode: meta.ino(), size: meta.len(), modified };
+            // Gone between the two: it is not there. What a link points to is not in this folder.
+            let Ok(meta) = fs::symlink_metadata(&path) else { continue };
+            if !meta.is_file() {
+                let kind = meta.file_type();
+                // Folders stand in folders, such as the one for files that are done.
+                if !kind.is_dir() && self.passed_over.insert(path.clone()) {
+                    let what = if kind.is_symlink() { "a symbolic link" } else { "no regular file" };
+                    let text =
+                        format!("{}: not read: it is {what}; put the file itself into the folder", path.display());
+                    self.say.push_back(Step::Say(text));
+                }
+                others.insert(path);
+                continue;
+            }
+            let look = Look::of(&meta);
             there.insert(path.clone());
             let new = Seen { look, since: Instant::now(), done: false, part: None };
             let seen = self.seen.entry(path.clone()).or_insert_with(|| new.clone());
@@ -67,9 +127,10 @@ impl DirectoryFeed {
             }
         }
         self.seen.retain(|path, _| there.contains(path));
+        self.passed_over.retain(|path| others.contains(path));
         match self.options.order {
-            Order::Name => found.sort_by(|a, b| a.0.cmp(&b.0)),
-            Order::Time => found.sort_by(|a, b| (a.1.modified, &a.0).cmp(&(b.1.modified, &b.0))),
+            Order::Name => found.sort_by_cached_key(|(name, _)| order::key(name)),
+            Order::Time => found.sort_by_cached_key(|(name, look)| (look.modified, order::key(name))),
         }
         self.queue = found.into_iter().map(|(name, look)| (self.options.path.join(name), look)).collect();
         Ok(incomplete)
@@ -108,6 +169,11 @@ impl DirectoryFeed {
         }
         self.forgotten.extend(old);
     }
+}
+
+/// When a name in a folder changed last.
+fn changed(folder: &Path) -> Option<SystemTime> {
+    fs::metadata(folder).and_then(|m| m.modified()).ok()
 }
 
 /// Whether a name matches a pattern with `*` and `?`. Goes back to the last star only, so it never takes long.
