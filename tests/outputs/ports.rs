@@ -125,7 +125,7 @@ fn n6_datagrams_that_are_refused_are_never_called_sent() {
 fn n8_standard_output_that_nobody_reads_any_more_ends_the_agent() {
     let dir = folder();
     capture(&dir, 5_000);
-    let output = "[[output]]\nname = \"a\"\naddress = \"stdout\"\nformat = \"json\"\n";
+    let output = "[[output]]\nname = \"a\"\naddress = \"stdout\"\nformat = \"json\"\npriority_types = []\n";
     let agent = Agent::new(dir, &format!("heartbeat = 0\n{FOLLOWED}{output}"));
     let mut child = agent.command().stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();

@@ -22,7 +22,8 @@ fn c5_an_output_that_waits_for_its_meter_sends_heartbeats_sees_its_peer_and_obey
     let dir = folder();
     capture(&dir, 50);
     let receiver = Receiver::start();
-    let slow = "meter = { events_per_second = 0.01 }\nheartbeat = 1\n";
+    // One lane: what waits is counted from where the slowest of them is.
+    let slow = "meter = { events_per_second = 0.01 }\nheartbeat = 1\npriority_types = []\n";
     let agent = Agent::new(dir, &format!("{SOURCE}{}", tcp("a", receiver.port, slow)));
     let text = fs::read_to_string(&agent.config).unwrap();
     fs::write(&agent.config, text.replace("stop_timeout = 5", "stop_timeout = 40")).unwrap();
