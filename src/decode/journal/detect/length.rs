@@ -21,8 +21,9 @@ pub(super) fn record_length(h: &Heading, sample: &[u8], whole: bool) -> Option<R
     }
     let behind_data = Marks::find(h, sample, whole, true).length();
     Some(match (all.length(), behind_data) {
-        // Either what the data of entries holds are headings, or their lengths are wrong.
-        (Ok(n), Ok(m)) if n != m => {
+        // Either what the data of entries holds are headings, or their lengths are those of before an outfile cut them off: then
+        // nearly all are too long.
+        (Ok(n), Ok(m)) if n != m && !all.are_too_long(n) => {
             let pairs = all.pairs(m).count();
             Err(all.doubt(m, pairs).unwrap_or(Unknown::NoLength { heading: all.name(), at: all.first() }))
         }
@@ -85,6 +86,13 @@ impl<'a> Marks<'a> {
     /// Headings that have another one, or the end, at this distance.
     fn pairs(&self, length: usize) -> impl Iterator<Item = usize> {
         self.at.iter().copied().filter(move |at| self.marks.binary_search(&(at + length)).is_ok())
+    }
+
+    /// Whether nearly all data, as headings say, are longer than records of this length.
+    fn are_too_long(&self, length: usize) -> bool {
+        let data = |at: &usize| data_length(self.heading, self.sample.get(*at..).unwrap_or(&[])).unwrap_or(0);
+        let too_long = self.at.iter().filter(|at| self.heading.length + data(at) > length).count();
+        too_long * 4 >= self.at.len() * 3
     }
 
     /// Whether half of the records that there would be are there.
