@@ -85,7 +85,7 @@ impl<'a> Marks<'a> {
 
     /// Headings that have another one, or the end, at this distance.
     fn pairs(&self, length: usize) -> impl Iterator<Item = usize> {
-        self.at.iter().copied().filter(move |at| self.marks.binary_search(&(at + length)).is_ok())
+        self.at.iter().copied().filter(move |at| self.marks.binary_search(&at.saturating_add(length)).is_ok())
     }
 
     /// Whether nearly all data, as headings say, are longer than records of this length.
@@ -129,13 +129,13 @@ impl<'a> Marks<'a> {
 
     /// The first heading within a record.
     fn within(&self, at: usize, length: usize) -> Option<usize> {
-        self.at.iter().copied().find(|m| *m > at && *m < at + length)
+        self.at.iter().copied().find(|m| *m > at && *m < at.saturating_add(length))
     }
 
     /// Whether nothing but padding stands between the end of an entry's data and the next record: among few records the only sign
     /// that none was skipped.
     fn rest_is_padding(&self, at: usize, length: usize) -> bool {
-        let record = self.sample.get(at..at + length).unwrap_or(&[]);
+        let record = self.sample.get(at..at.saturating_add(length)).unwrap_or(&[]);
         let stated = number::zoned(self.heading.entry_length.of(record)).and_then(|n| usize::try_from(n).ok());
         let there = data_length(self.heading, record).map(|n| self.heading.length + n).or(stated).unwrap_or(0);
         record.get(there..).is_none_or(|rest| rest.iter().all(|b| *b == 0x40 || *b == 0))
@@ -155,14 +155,15 @@ impl<'a> Marks<'a> {
             _ => {}
         }
         // What the last records are cannot be seen where the sample ends.
-        let seen = self.at.iter().any(|at| at + given + self.heading.length <= self.sample.len());
+        let seen =
+            self.at.iter().any(|at| at.saturating_add(given).saturating_add(self.heading.length) <= self.sample.len());
         let between = self.at.iter().filter(|at| self.within(**at, given).is_some()).count();
         if !seen || pairs * 2 > best && between * 2 < self.at.len().max(2) {
             return Ok(());
         }
         let hint = found.map_or(String::new(), |n| format!("; {n} would fit"));
         let early = self.at.iter().find_map(|at| self.within(*at, given));
-        let expected = self.first() + given;
+        let expected = self.first().saturating_add(given);
         let (offset, within) = early.filter(|e| *e < expected || pairs > 0).map_or((expected, false), |e| (e, true));
         Err(Unknown::WrongLength { heading, offset, given, within, hint })
     }
