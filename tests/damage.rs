@@ -167,13 +167,11 @@ proptest! {
         // A number of bytes that leaves all headings where they were shows nowhere; nor does one in the last record.
         let last = parts.last().map_or(0, |p| p.0);
         let visible = !matches!(damage, Damage::Overwrite(_)) && at < last && bytes.len().abs_diff(original.len()) % length != 0;
-        if visible {
-            for r in &sent {
-                prop_assert!(parts.iter().any(|(.., p)| p == r), "an entry is made up");
-            }
-        }
-        if let Some(cut) = cut {
-            prop_assert!(matches!(damage, Damage::Cut) || at >= last || parts.iter().any(|(.., p)| p.starts_with(&cut)) || !visible);
+        let made_up = sent.iter().filter(|r| !parts.iter().any(|(.., p)| p == *r)).count();
+        // Lengths that vary may by chance be those of what is left of two.
+        prop_assert!(!visible || made_up <= usize::from(stream), "{} entries are made up", made_up);
+        if let Some(cut) = cut.filter(|_| visible && at + touched <= last) {
+            prop_assert!(parts.iter().any(|(.., p)| p.starts_with(&cut)), "half an entry is made up");
         }
     }
 
@@ -249,7 +247,8 @@ fn n4_a_byte_inserted_parks_one_range_and_reading_goes_on_behind_it() {
     agent.ends(agent.start(), 3, SOON);
     assert_eq!(ids(&agent.read("out")).len(), 5_000);
     let log = agent.log();
-    assert_eq!(log.matches("parked").count(), log.matches("bytes 450000 to 451500 (1501 bytes)").count() + 2, "{log}");
+    assert_eq!(log.matches("bytes 450000 to 451500 (1501 bytes) are damaged").count(), 1, "{log}");
+    assert!(log.lines().count() < 20, "{log}");
     let gaps = notices(&agent.read("out"), "AGENT-GAP");
     assert!(gaps.len() == 1 && gaps[0]["missing"].as_str().unwrap().contains("1 of its records"), "{gaps:?}");
 }

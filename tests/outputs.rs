@@ -32,3 +32,11 @@ fn sums(agent: &Agent, output: &str) -> impl Fn(&str) -> u64 {
         rest.split(|c: char| !c.is_ascii_digit()).next().and_then(|n| n.parse().ok()).unwrap_or(0)
     }
 }
+
+/// How many entries the agent's only source has spooled since its start.
+#[track_caller]
+fn spooled(agent: &Agent) -> u64 {
+    let log = agent.log();
+    let rest = log.rsplit_once("+ spooled ").unwrap_or_else(|| panic!("no sums in {log}")).1;
+    rest.split(|c: char| !c.is_ascii_digit()).next().and_then(|n| n.parse().ok()).unwrap()
+}

@@ -25,7 +25,7 @@ use qaudjrn::{
     },
     encode::{Encoder, Format, Header, Profile, Settings, Written, entry_json, escape},
     event::{Clock, EventModel, Options},
-    source::{Capture, Item},
+    source::{Capture, Item, parked},
 };
 use support::{
     ebcdic::{self, Piece},
@@ -856,7 +856,14 @@ fn records(bytes: &Arc<Vec<u8>>, sizes: Vec<usize>, wanted: Wanted) -> Records {
     };
     loop {
         match capture.next() {
-            Ok(Some(Item::Record(r, at))) => found.push((true, r.to_vec(), at)),
+            Ok(Some(Item::Record(r, at))) => match parked::bytes(r) {
+                // Damaged bytes, the length before the first record among them.
+                Some(bytes) => {
+                    let prefix = if wanted.stream == Some(true) { 4 } else { 0 };
+                    found.push((false, bytes[prefix.min(bytes.len())..].to_vec(), at));
+                }
+                None => found.push((true, r.to_vec(), at)),
+            },
             Ok(Some(Item::Cut(r, at))) => found.push((false, r.to_vec(), at)),
             Ok(None) => return (found, None),
             Err(e) => return (found, Some(e.to_string())),

@@ -44,7 +44,10 @@ impl Word {
     pub fn hear(&mut self, bytes: &[u8]) -> Option<Stranger> {
         let room = LOOKED_AT.saturating_sub(self.said.len());
         self.said.extend_from_slice(bytes.get(..room.min(bytes.len())).unwrap_or(bytes));
-        stranger(&self.said)
+        let stranger = stranger(&self.said);
+        // The error tells it.
+        self.told |= stranger.is_some();
+        stranger
     }
 
     /// What it said, for the log, once.

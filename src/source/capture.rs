@@ -1,7 +1,7 @@
 //! A captured audit journal: a file or standard input, read in large pieces and handed out record by record.
 //!
 //! Memory is bounded by one buffer, whatever the size of the capture, or of what is unpacked from it. Records are borrowed from it;
-//! damaged bytes are handed out in their place ([`cutter`]). The file is only read; it is not mapped, because a file that shrinks
+//! damaged bytes are handed out in their place (`cutter`). The file is only read; it is not mapped, because a file that shrinks
 //! while it is mapped kills the process.
 mod cutter;
 mod error;

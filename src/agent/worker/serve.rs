@@ -272,11 +272,12 @@ impl Worker<'_> {
         Ok(None)
     }
 
-    /// Whether batches are kept for this output that all others have passed.
+    /// Whether the spool would get emptier if what is in the window had arrived: all outputs that have passed no more than this
+    /// one have read everything too.
     fn pins(&self) -> bool {
-        let spool = &self.orders.shared.spool;
-        let own = Lane::ALL.iter().map(|l| spool.cursor(&self.config.name, *l).batch).min();
-        own.is_some_and(|own| own <= spool.passed())
+        let outputs = self.orders.shared.stats.outputs();
+        let has_read_all = |name: &String| outputs.iter().any(|(n, c)| n == name && c.caught_up.load(Ordering::SeqCst));
+        self.orders.shared.spool.no_further(&self.config.name).iter().all(has_read_all)
     }
 
     fn caught_up(&self, so: bool) {

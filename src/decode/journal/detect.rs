@@ -2,7 +2,7 @@
 //!
 //! A heading is recognised by what cannot be chance: digits in the lengths and the sequence number, a journal
 //! code and an entry type of letters and digits, and the punctuation of the timestamp. The record length is found
-//! from where headings stand ([`length`]), also where some of them, or the front, are damaged. Texts in a capture are
+//! from where headings stand (`length`), also where some of them, or the front, are damaged. Texts in a capture are
 //! written by strangers, so where two lengths fit, the answer is an error that names the option to give, not a choice.
 mod foreign;
 mod length;
@@ -107,9 +107,12 @@ pub fn detect(headings: &[Arc<Heading>], wanted: Wanted, sample: &[u8], whole: b
     if wanted.stream != Some(true) {
         // Where a heading stands at the front, that is the one; else the first that stands anywhere.
         let (front, others): (Vec<_>, Vec<_>) = candidates.iter().copied().partition(|h| fits(h, sample));
+        let mut failed = None;
         for h in front {
-            if let Some(length) = fixed(h, sample, whole, wanted)? {
-                return Ok(found(h, Framing::Fixed(length)));
+            match fixed(h, sample, whole, wanted) {
+                Ok(Some(length)) => return Ok(found(h, Framing::Fixed(length))),
+                Ok(None) => {}
+                Err(e) => failed = Some(e),
             }
         }
         if wanted.stream.is_none()
@@ -117,6 +120,9 @@ pub fn detect(headings: &[Arc<Heading>], wanted: Wanted, sample: &[u8], whole: b
             && let Some(h) = candidates.iter().find(|h| begins_somewhere(h, sample))
         {
             return Ok(found(h, Framing::Stream));
+        }
+        if let Some(e) = failed {
+            return Err(e);
         }
         for h in others {
             if let Some(length) = fixed(h, sample, whole, wanted)? {

@@ -221,7 +221,11 @@ impl Cutter {
     fn search(&self, bytes: &[u8], first: Option<usize>, ended: bool) -> Next {
         let from = first.unwrap_or(0);
         // As much as is looked at first is there, so that the answer does not hang on how it was read.
-        let near = self.step(bytes.get(from..).unwrap_or(&[])).unwrap_or(0) * NEAR + from + self.front();
+        let near = self
+            .step(bytes.get(from..).unwrap_or(&[]))
+            .unwrap_or(0)
+            .saturating_mul(NEAR)
+            .saturating_add(from + self.front());
         if bytes.len() < near.min(PIECE) && !ended {
             return Next::Need(near.min(PIECE));
         }
@@ -249,7 +253,7 @@ impl Cutter {
     fn near(&self, bytes: &[u8], from: usize, ended: bool) -> Option<usize> {
         let mut at = from;
         for _ in 0..NEAR {
-            at += self.step(bytes.get(at..)?)?;
+            at = at.checked_add(self.step(bytes.get(at..)?)?)?;
             if ended && at == bytes.len() || matches!(self.look(bytes.get(at..)?), Look::Begins(_)) {
                 return Some(at);
             }
@@ -270,7 +274,7 @@ impl Cutter {
                 Some(Look::May) | None if ended => return Some(Ok(at)),
                 Some(Look::May) | None => return Some(Err(at + used + self.front())),
                 // The one behind it may be the damaged one.
-                Some(Look::No) => match (self.framing, here.get(used * 2..)) {
+                Some(Look::No) => match (self.framing, here.get(used.saturating_mul(2)..)) {
                     (Framing::Fixed(_), Some(next)) if matches!(self.look(next), Look::Begins(_)) => {
                         return Some(Ok(at));
                     }

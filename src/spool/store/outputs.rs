@@ -78,6 +78,18 @@ impl Spool {
         inner.cursors.values().map(|c| c.batch).min().map_or(next, |c| c.min(next))
     }
 
+    /// The other outputs that have passed no more than this one: what is kept for it is kept for them too.
+    pub fn no_further(&self, output: &str) -> Vec<String> {
+        let inner = self.lock();
+        let mut at: BTreeMap<&str, i64> = BTreeMap::new();
+        for ((name, _), cursor) in &inner.cursors {
+            let least = at.entry(name).or_insert(cursor.batch);
+            *least = cursor.batch.min(*least);
+        }
+        let own = at.remove(output).unwrap_or(i64::MAX);
+        at.into_iter().filter(|(_, batch)| *batch <= own).map(|(name, _)| name.to_owned()).collect()
+    }
+
     /// What an output had spent of its daily budget, as [`Spool::spend`] was told.
     pub fn spent(&self, output: &str) -> Option<String> {
         self.lock().outputs.get(output).and_then(|o| o.spent.clone())

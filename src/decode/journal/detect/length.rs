@@ -21,8 +21,9 @@ pub(super) fn record_length(h: &Heading, sample: &[u8], whole: bool) -> Option<R
     }
     let behind_data = Marks::find(h, sample, whole, true).length();
     Some(match (all.length(), behind_data) {
-        // Either what the data of entries holds are headings, or their lengths are wrong.
-        (Ok(n), Ok(m)) if n != m => {
+        // Either what the data of entries holds are headings, or their lengths are those of before an outfile cut them off: then
+        // nearly all are too long.
+        (Ok(n), Ok(m)) if n != m && !all.are_too_long(n) => {
             let pairs = all.pairs(m).count();
             Err(all.doubt(m, pairs).unwrap_or(Unknown::NoLength { heading: all.name(), at: all.first() }))
         }
@@ -84,7 +85,14 @@ impl<'a> Marks<'a> {
 
     /// Headings that have another one, or the end, at this distance.
     fn pairs(&self, length: usize) -> impl Iterator<Item = usize> {
-        self.at.iter().copied().filter(move |at| self.marks.binary_search(&(at + length)).is_ok())
+        self.at.iter().copied().filter(move |at| self.marks.binary_search(&at.saturating_add(length)).is_ok())
+    }
+
+    /// Whether nearly all data, as headings say, are longer than records of this length.
+    fn are_too_long(&self, length: usize) -> bool {
+        let data = |at: &usize| data_length(self.heading, self.sample.get(*at..).unwrap_or(&[])).unwrap_or(0);
+        let too_long = self.at.iter().filter(|at| self.heading.length + data(at) > length).count();
+        too_long * 4 >= self.at.len() * 3
     }
 
     /// Whether half of the records that there would be are there.
@@ -121,13 +129,13 @@ impl<'a> Marks<'a> {
 
     /// The first heading within a record.
     fn within(&self, at: usize, length: usize) -> Option<usize> {
-        self.at.iter().copied().find(|m| *m > at && *m < at + length)
+        self.at.iter().copied().find(|m| *m > at && *m < at.saturating_add(length))
     }
 
     /// Whether nothing but padding stands between the end of an entry's data and the next record: among few records the only sign
     /// that none was skipped.
     fn rest_is_padding(&self, at: usize, length: usize) -> bool {
-        let record = self.sample.get(at..at + length).unwrap_or(&[]);
+        let record = self.sample.get(at..at.saturating_add(length)).unwrap_or(&[]);
         let stated = number::zoned(self.heading.entry_length.of(record)).and_then(|n| usize::try_from(n).ok());
         let there = data_length(self.heading, record).map(|n| self.heading.length + n).or(stated).unwrap_or(0);
         record.get(there..).is_none_or(|rest| rest.iter().all(|b| *b == 0x40 || *b == 0))
@@ -147,14 +155,15 @@ impl<'a> Marks<'a> {
             _ => {}
         }
         // What the last records are cannot be seen where the sample ends.
-        let seen = self.at.iter().any(|at| at + given + self.heading.length <= self.sample.len());
+        let seen =
+            self.at.iter().any(|at| at.saturating_add(given).saturating_add(self.heading.length) <= self.sample.len());
         let between = self.at.iter().filter(|at| self.within(**at, given).is_some()).count();
         if !seen || pairs * 2 > best && between * 2 < self.at.len().max(2) {
             return Ok(());
         }
         let hint = found.map_or(String::new(), |n| format!("; {n} would fit"));
         let early = self.at.iter().find_map(|at| self.within(*at, given));
-        let expected = self.first() + given;
+        let expected = self.first().saturating_add(given);
         let (offset, within) = early.filter(|e| *e < expected || pairs > 0).map_or((expected, false), |e| (e, true));
         Err(Unknown::WrongLength { heading, offset, given, within, hint })
     }
