@@ -12,7 +12,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Orders, log,
+    Orders,
+    gaps::Gaps,
+    log,
+    parking::Parking,
     place::Tracker,
     refuse::Refusal,
     report::{Counted, Report},
@@ -35,7 +38,7 @@ use crate::{
     },
     spool::{
         Basis, Builder, Continuity, NewBatch, basis,
-        batch::{Hash, hex},
+        batch::{Hash, Parked, hex},
     },
 };
 
@@ -108,6 +111,8 @@ struct Intake<'a> {
     builder: Builder,
     /// Notices in the batch.
     notices: u64,
+    parking: Parking,
+    gaps: Gaps,
     dropped: BTreeMap<RuleId, u64>,
     /// What the system itself says of its clock.
     system_offset: Option<i32>,
@@ -181,6 +186,9 @@ fn take_in(config: &SourceConfig, orders: &Arc<Orders>, report: &Report) -> anyh
         }
         let stop = orders.stopping();
         let late = now || ended || stop || !feed.is_ready() && since.elapsed() > PATIENCE;
+        if late || intake.is_full() {
+            intake.tell(ended || stop);
+        }
         if intake.is_full() || moved || late && !intake.is_empty() {
             if !intake.store(feed.as_mut())? {
                 return Ok(feed);
@@ -255,10 +263,18 @@ impl<'a> Intake<'a> {
             clock,
             builder: Builder::new(Continuity::default(), &before),
             notices: 0,
+            parking: Parking::new(Instant::now()),
+            gaps: Gaps::new(Instant::now()),
             dropped: BTreeMap::new(),
             system_offset: None,
             before,
         }
+    }
+
+    /// Tells of what was parked and what is missing, when it is time to; `last` when there is no other time.
+    fn tell(&mut self, last: bool) {
+        self.tell_parked(last);
+        self.tell_gaps(last);
     }
 
     fn is_empty(&self) -> bool {
@@ -279,16 +295,7 @@ impl<'a> Intake<'a> {
         let entry = match Entry::new(record.heading, record.bytes) {
             Ok(entry) => entry,
             Err(e) => {
-                self.builder.about.parked += 1;
-                match parked::why(record.bytes) {
-                    Some(why) => {
-                        alike("parked", format_args!("source {}: {}: parked", self.config.name, printable(&why)))
-                    }
-                    None => alike(
-                        "parked",
-                        format_args!("source {}: offset {}: parked: {e}", self.config.name, record.offset),
-                    ),
-                }
+                self.park(record, &e.to_string());
                 return Ok(());
             }
         };
@@ -319,6 +326,29 @@ impl<'a> Intake<'a> {
         Ok(())
     }
 
+    /// Keeps a record that is no entry aside.
+    #[cold]
+    fn park(&mut self, record: &Record<'_>, why: &str) {
+        // A record that could not be made says so itself.
+        let (why, bytes) = match parked::why(record.bytes) {
+            Some(why) => (printable(&why), parked::bytes(record.bytes).unwrap_or_default()),
+            None => (why.to_owned(), record.bytes),
+        };
+        self.parking.add(record.offset, &why, bytes);
+        self.builder.park(Parked { place: record.offset, why, bytes: bytes.to_vec() });
+    }
+
+    /// Tells of what was parked, when it is time to.
+    fn tell_parked(&mut self, last: bool) {
+        let now = Utc::now().timestamp_micros();
+        let about = (self.tracker.system(), self.config.zone, now);
+        if let Some((text, notice)) = self.parking.tell(&self.config.name, about, last) {
+            log(format_args!("source {}: {text}", self.config.name));
+            self.builder.push_notice(&notice);
+            self.notices += 1;
+        }
+    }
+
     /// Builds what a heading needs; between two of them the batch was stored.
     #[cold]
     fn look_through(&mut self, heading: &Arc<Heading>) -> anyhow::Result<()> {
@@ -347,9 +377,17 @@ impl<'a> Intake<'a> {
         self.orders.shared.failed.store(true, Ordering::Relaxed);
     }
 
-    /// Something is missing: a notice to every output, a line in the log, a count.
+    /// Something is missing: a notice to every output, a line in the log, a count. What is missing again and again is told in sums.
     #[cold]
     fn gap(&mut self, gap: Gap) {
+        self.report.gaps.fetch_add(1, Ordering::Relaxed);
+        self.gaps.add(gap);
+        self.tell_gaps(false);
+    }
+
+    /// Tells of what is missing, when it is time to.
+    fn tell_gaps(&mut self, last: bool) {
+        let Some(gap) = self.gaps.tell(last) else { return };
         let text = format!("gap: {}", gap.text);
         alike("gap", format_args!("source {}: {text}", self.config.name));
         let place = |p: &JournalPlace| if *p == JournalPlace::default() { String::new() } else { p.to_string() };
@@ -361,7 +399,6 @@ impl<'a> Intake<'a> {
             .with("missing", &gap.text);
         self.builder.push_notice(&notice);
         self.notices += 1;
-        self.report.gaps.fetch_add(1, Ordering::Relaxed);
         self.report.set(|d| d.gap = gap.text);
     }
 
@@ -448,7 +485,7 @@ fn append(
                     }
                     return Ok(Some(id));
                 }
-                Err(e) if e.is_no_space() => e.to_string(),
+                Err(e) if e.is_not_now() => e.to_string(),
                 Err(e) => return Err(e.into()),
             }
         };

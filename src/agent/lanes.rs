@@ -275,7 +275,9 @@ impl<'a> Lanes<'a> {
             let Some(looked) = self.look(from)? else { return Ok(Found::No) };
             *looks = looks.saturating_sub(usize::from(is_new));
             let Some(reading) = self.reading.get_mut(lane.index()) else { return Ok(Found::No) };
-            if looked.batch.id > reading.next.batch {
+            // What is told in the place of a damaged batch is told to those too who stood within it.
+            let told = looked.batch.about.since.is_some() && reading.next.event >= looked.batch.len();
+            if looked.batch.id > reading.next.batch || told {
                 reading.next = Cursor { batch: looked.batch.id, event: 0 };
             }
             reading.looked = Some(looked);

@@ -130,6 +130,7 @@ mod tests {
             sources: vec![("a\"b\n\u{1b}".into(), SourceTotals { read: 7, gaps: 1, ..SourceTotals::default() })],
             outputs: vec![("qradar".into(), OutputTotals { waiting: 3, ..OutputTotals::default() })],
             failed: false,
+            damaged: 0,
         };
         let whole = Whole { configuration: "abc", uptime: Duration::from_secs(5), spool: 10, spool_max: 20 };
         let text = text(&totals, &whole);

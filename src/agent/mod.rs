@@ -4,13 +4,16 @@
 //! with its place, before an output sees it; what an output has delivered is behind its cursor. Whatever ends, the next
 //! start goes on from there: events may come twice, with the same id, and none is missing. A new configuration replaces
 //! the threads of what it changes and leaves the others alone ([`supervisor`]).
+mod burst;
 mod feed;
+mod gaps;
 mod heartbeat;
 mod intake;
 mod lanes;
 pub mod link;
 mod looked;
 mod metrics;
+mod parking;
 mod place;
 mod prints;
 mod reader;

@@ -48,6 +48,8 @@ pub struct Totals {
     pub outputs: Vec<(String, OutputTotals)>,
     /// Something ended that should not have.
     pub failed: bool,
+    /// Batches of the spool that were found damaged or missing.
+    pub damaged: u64,
 }
 
 /// What a source did. read = filtered + refused + parked + spooled.
@@ -152,7 +154,9 @@ pub fn run(shared: Shared, setup: Setup, wish: &mut dyn FnMut() -> Wish) -> Tota
         s.look_after();
         if synced.elapsed() >= SYNC {
             synced = Instant::now();
-            match shared.spool.sync() {
+            let done = shared.spool.sync();
+            shared.spool.take_notes().iter().for_each(|note| log(format_args!("{note}")));
+            match done {
                 Ok(()) => trouble = false,
                 Err(gone @ SpoolError::Gone { .. }) => shared.give_up(&gone),
                 Err(e) => {
@@ -291,6 +295,7 @@ impl Supervisor {
             sources: self.shared.stats.sources().into_iter().map(source).collect(),
             outputs: self.shared.stats.outputs().into_iter().map(output).collect(),
             failed: self.shared.failed.load(Ordering::Relaxed),
+            damaged: self.shared.spool.damaged(),
         }
     }
 }

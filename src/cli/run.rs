@@ -6,6 +6,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread,
+    time::Duration,
 };
 
 use anyhow::anyhow;
@@ -57,7 +58,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     let (config, state_dir) = read()?;
     let mut options = SpoolOptions::new(state_dir.clone());
     options.max_size = config.spool_max_size.unwrap_or(SpoolOptions::MAX_SIZE);
-    let (spool, notes) = Spool::open(options).map_err(spool_failure)?;
+    let (spool, notes) = Spool::open_patiently(options, &mut waits()).map_err(spool_failure)?;
     for note in notes {
         say(format_args!("qaudjrn: {note}\n"));
     }
@@ -91,7 +92,8 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     };
     let totals = agent::run(shared, setup(config), &mut wish);
     sums(&totals);
-    let not_well = totals.sources.iter().any(|(_, s)| s.parked > 0 || s.incomplete || args.strict && s.gaps > 0)
+    let not_well = totals.damaged > 0
+        || totals.sources.iter().any(|(_, s)| s.parked > 0 || s.incomplete || args.strict && s.gaps > 0)
         || totals.outputs.iter().any(|(_, o)| o.unreadable + o.refused > 0);
     Ok(if totals.failed {
         Exit::Failed
@@ -142,9 +144,27 @@ fn sums(totals: &Totals) {
     }
 }
 
+/// What is done while the spool cannot be opened at present: it is said once, and tried again with growing pauses. Nothing is lost by
+/// waiting, and nothing in the state is touched.
+fn waits() -> impl FnMut(&SpoolError) -> bool {
+    let (mut pause, mut told) = (Duration::from_millis(500), String::new());
+    move |e| {
+        let text = e.to_string();
+        if text != told {
+            say(format_args!(
+                "qaudjrn: {text}; the agent waits until that works again, and leaves the state as it is\n"
+            ));
+            told = text;
+        }
+        thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_secs(30));
+        true
+    }
+}
+
 fn spool_failure(e: SpoolError) -> Failure {
     match e {
-        SpoolError::InUse { .. } => Failure::usage(e),
+        SpoolError::InUse { .. } | SpoolError::NotOurs { .. } => Failure::usage(e),
         _ => Failure::failed(e),
     }
 }

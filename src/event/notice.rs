@@ -25,6 +25,9 @@ pub const HEARTBEAT: Kind = Kind { id: "HEARTBEAT", title: "Agent heartbeat", se
 /// Entries are missing, or may be.
 pub const GAP: Kind = Kind { id: "GAP", title: "Journal entries may be missing", severity: 9 };
 
+/// Records came that are no entries: they are kept aside, and were not sent.
+pub const PARKED: Kind = Kind { id: "PARKED", title: "Records that are no entries were parked", severity: 8 };
+
 /// What is read does not fit what the configuration says of it.
 pub const CONTRADICTION: Kind =
     Kind { id: "CONTRADICTION", title: "Entries contradict the configuration", severity: 7 };

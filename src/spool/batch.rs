@@ -62,6 +62,10 @@ pub struct Continuity {
     /// Entries refused because the spool was full, by severity; only where that was asked for.
     #[serde(default)]
     pub refused: BTreeMap<u8, u64>,
+    /// The first batch that this one stands for, itself being the last: it holds what is told of batches that are damaged or
+    /// missing. `None` for all others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<i64>,
     /// When the batch was made, UTC microseconds.
     #[serde(default)]
     pub made: i64,
@@ -76,7 +80,21 @@ pub struct Builder {
     pub about: Continuity,
     blob: Vec<u8>,
     events: u32,
+    previous: Hash,
     raw: Context,
+    parked: Vec<Parked>,
+    parked_bytes: usize,
+}
+
+/// A record that is no entry: its bytes are kept, so that somebody can look at them and give them back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parked {
+    /// Where it stands in what was read: byte offset in a file, number in a stream.
+    pub place: u64,
+    /// Why it is no entry.
+    pub why: String,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
 }
 
 impl Builder {
@@ -84,7 +102,7 @@ impl Builder {
     pub fn new(about: Continuity, before: &Hash) -> Builder {
         let mut raw = Context::new(&SHA256);
         raw.update(before);
-        Builder { about, blob: Vec::new(), events: 0, raw }
+        Builder { about, blob: Vec::new(), events: 0, previous: *before, raw, parked: Vec::new(), parked_bytes: 0 }
     }
 
     /// Takes a record as it was read, whatever becomes of it.
@@ -92,6 +110,13 @@ impl Builder {
         self.about.read += 1;
         self.raw.update(&u32::try_from(record.len()).unwrap_or(u32::MAX).to_be_bytes());
         self.raw.update(record);
+    }
+
+    /// Takes a record that is no entry, so that its bytes are kept.
+    pub fn park(&mut self, parked: Parked) {
+        self.about.parked += 1;
+        self.parked_bytes += parked.bytes.len();
+        self.parked.push(parked);
     }
 
     /// Takes an event that is sent.
@@ -123,9 +148,14 @@ impl Builder {
         self.events
     }
 
-    /// Bytes of its events.
+    /// Bytes of its events and of what is parked with it.
     pub fn size(&self) -> usize {
-        self.blob.len()
+        self.blob.len() + self.parked_bytes
+    }
+
+    /// What is parked with it.
+    pub fn parked(&self) -> &[Parked] {
+        &self.parked
     }
 
     /// The batch, ready to store; the hash is over all records as read, and those of the batches before it.
@@ -133,7 +163,15 @@ impl Builder {
         let mut raw_sha256 = [0; 32];
         raw_sha256.copy_from_slice(self.raw.finish().as_ref());
         let blob = lz4_flex::block::compress_prepend_size(&self.blob);
-        NewBatch { about: self.about, events: self.events, plain: self.blob, blob, raw_sha256 }
+        NewBatch {
+            about: self.about,
+            events: self.events,
+            plain: self.blob,
+            blob,
+            previous: self.previous,
+            raw_sha256,
+            parked: self.parked,
+        }
     }
 }
 
@@ -148,8 +186,40 @@ pub struct NewBatch {
     pub plain: Vec<u8>,
     /// The blob to be stored: the same, compressed.
     pub blob: Vec<u8>,
+    /// The hash that it is chained to: that of the batch of its source before it.
+    pub previous: Hash,
     /// Over the records as read, chained.
     pub raw_sha256: Hash,
+    /// Records that are no entries.
+    pub parked: Vec<Parked>,
+}
+
+/// The events of a blob, or nothing where it is not compressed.
+fn decompress(blob: &[u8]) -> Option<Vec<u8>> {
+    if blob.is_empty() {
+        return None;
+    }
+    // The length is allocated before anything is decompressed.
+    let length = u32::from_le_bytes(*blob.first_chunk::<4>()?);
+    if usize::try_from(length).ok()? > LARGEST {
+        return None;
+    }
+    lz4_flex::block::decompress_size_prepended(blob).ok()
+}
+
+/// The blob of format 1 in the present format: its events did not say what they are, for all were entries.
+pub(super) fn of_format_1(blob: &[u8]) -> Option<Vec<u8>> {
+    const HEAD_1: usize = HEAD - 1;
+    let (mut events, mut rest) = (Vec::with_capacity(blob.len()), blob);
+    while !rest.is_empty() {
+        let (_, stored) = rest.split_first_chunk::<4>()?;
+        let stored = u32::from_be_bytes(*stored.first_chunk::<4>()?);
+        let (event, behind) = rest.split_at_checked(HEAD_1 + usize::try_from(stored).ok()?)?;
+        events.push(ENTRY);
+        events.extend_from_slice(event);
+        rest = behind;
+    }
+    Some(lz4_flex::block::compress_prepend_size(&events))
 }
 
 /// SHA-256 of a blob.
@@ -195,12 +265,9 @@ pub struct Stored<'a> {
 impl Batch {
     /// Opens a stored blob whose checksum was compared. `None` when it cannot be one, or its lengths do not add up.
     pub fn open(id: i64, about: Continuity, blob: &[u8]) -> Option<Batch> {
-        // The length is allocated before anything is decompressed.
-        let length = u32::from_le_bytes(*blob.first_chunk::<4>()?);
-        if usize::try_from(length).ok()? > LARGEST {
-            return None;
-        }
-        Batch::plain(id, about, lz4_flex::block::decompress_size_prepended(blob).ok()?)
+        // Some of the first databases hold events that are not compressed.
+        let events = decompress(blob).unwrap_or_else(|| blob.to_vec());
+        Batch::plain(id, about, events)
     }
 
     /// The same, not compressed.

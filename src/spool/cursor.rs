@@ -1,7 +1,12 @@
 //! Cursors: how far an output is with each of its lanes.
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, Row, Transaction, params};
+
+use super::{
+    batch::Hash,
+    seal::{Seal, column},
+};
 
 /// Which events of the log a cursor is about. Order holds within a lane.
 ///
@@ -65,24 +70,118 @@ pub struct Cursor {
     pub event: usize,
 }
 
-/// The cursors of all outputs and lanes.
-pub(super) type Cursors = BTreeMap<(String, Lane), Cursor>;
-
-pub(super) fn read(db: &Connection) -> rusqlite::Result<Cursors> {
-    let mut s = db.prepare("SELECT output, lane, batch, event FROM cursor")?;
-    let rows = s.query_map([], |r| {
-        let lane = usize::try_from(r.get::<_, i64>(1)?).ok().and_then(|n| Lane::ALL.get(n).copied());
-        let event = usize::try_from(r.get::<_, i64>(3)?).unwrap_or(0);
-        Ok(((r.get(0)?, lane.unwrap_or(Lane::Normal)), Cursor { batch: r.get(2)?, event }))
-    })?;
-    rows.collect()
+/// A cursor with what is on the disk of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Kept {
+    /// Where it stands.
+    pub(super) now: Cursor,
+    /// The last generation that was written, and what it says.
+    generation: i64,
+    written: Option<Cursor>,
 }
 
+impl Kept {
+    /// One that is not on the disk yet.
+    pub(super) fn new(now: Cursor) -> Kept {
+        Kept { now, ..Kept::default() }
+    }
+}
+
+/// The cursors of all outputs and lanes.
+pub(super) type Cursors = BTreeMap<(String, Lane), Kept>;
+
+/// Reads the cursors: of each the last generation that is what was written. Sentences say which were not.
+pub(super) fn read(db: &Connection, version: i64) -> rusqlite::Result<(Cursors, Vec<String>)> {
+    let mut cursors = Cursors::new();
+    let mut notes = Vec::new();
+    if version < 3 {
+        return Ok((read_unsealed(db, version)?, notes));
+    }
+    let mut s = db.prepare("SELECT output, lane, slot, generation, batch, event, sum FROM cursor")?;
+    let mut rows = s.query([])?;
+    while let Some(row) = rows.next()? {
+        let Some((key, kept)) = sealed(row)? else {
+            let output: Option<String> = column(row, 0)?;
+            let output = output.unwrap_or_default();
+            notes.push(format!(
+                "a cursor of output {output:?} in the spool is damaged: its last generation that is whole counts, and events may come twice"
+            ));
+            continue;
+        };
+        let known = cursors.entry(key).or_insert(kept);
+        if known.generation < kept.generation {
+            *known = kept;
+        }
+    }
+    Ok((cursors, notes))
+}
+
+/// A row of the table, where it is what was written.
+fn sealed(row: &Row<'_>) -> rusqlite::Result<Option<((String, Lane), Kept)>> {
+    let (output, lane): (Option<String>, Option<i64>) = (column(row, 0)?, column(row, 1)?);
+    let (slot, generation): (Option<i64>, Option<i64>) = (column(row, 2)?, column(row, 3)?);
+    let (batch, event, sum): (Option<i64>, Option<i64>, Option<Hash>) =
+        (column(row, 4)?, column(row, 5)?, column(row, 6)?);
+    let whole = || {
+        let (output, lane, slot, generation) = (output?, lane?, slot?, generation?);
+        let (batch, event) = (batch?, event?);
+        let is = seal(&output, lane, slot, generation, batch, event) == sum?;
+        let lane = Lane::ALL.get(usize::try_from(lane).ok()?).copied()?;
+        let now = Cursor { batch, event: usize::try_from(event).ok()? };
+        is.then_some(((output, lane), Kept { now, generation, written: Some(now) }))
+    };
+    Ok(whole())
+}
+
+fn seal(output: &str, lane: i64, slot: i64, generation: i64, batch: i64, event: i64) -> Hash {
+    let seal = Seal::of("cursor").text(output).number(lane).number(slot);
+    seal.number(generation).number(batch).number(event).done()
+}
+
+/// The cursors of versions 1 and 2, which have one generation and no sums. Version 1 had two lanes: first and normal.
+fn read_unsealed(db: &Connection, version: i64) -> rusqlite::Result<Cursors> {
+    let mut s = db.prepare("SELECT output, lane, batch, event FROM cursor")?;
+    let mut rows = s.query([])?;
+    let mut cursors = Cursors::new();
+    while let Some(row) = rows.next()? {
+        let (output, lane): (Option<String>, Option<i64>) = (column(row, 0)?, column(row, 1)?);
+        let (batch, event): (Option<i64>, Option<i64>) = (column(row, 2)?, column(row, 3)?);
+        let lanes: &[Lane] = match (version, lane) {
+            (1, Some(0)) => &[Lane::Priority, Lane::PriorityHeld],
+            (1, Some(1)) => &[Lane::Normal, Lane::Held],
+            (_, Some(n)) => usize::try_from(n).ok().and_then(|n| Lane::ALL.get(n..=n)).unwrap_or_default(),
+            (_, None) => &[],
+        };
+        let event = event.and_then(|e| usize::try_from(e).ok());
+        if let (Some(output), Some(batch), Some(event)) = (output, batch, event) {
+            for lane in lanes {
+                cursors.insert((output.clone(), *lane), Kept::new(Cursor { batch, event }));
+            }
+        }
+    }
+    Ok(cursors)
+}
+
+/// Writes the cursors that moved since they were last written, each over its older generation. When the transaction is
+/// committed, [`written`] says so.
 pub(super) fn write(t: &Transaction<'_>, cursors: &Cursors) -> rusqlite::Result<()> {
-    let mut s =
-        t.prepare_cached("INSERT OR REPLACE INTO cursor (output, lane, batch, event) VALUES (?1, ?2, ?3, ?4)")?;
-    for ((output, lane), c) in cursors {
-        s.execute(params![output, lane.index() as i64, c.batch, c.event as i64])?;
+    let mut s = t.prepare_cached(
+        "INSERT OR REPLACE INTO cursor (output, lane, slot, generation, batch, event, sum) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?;
+    for ((output, lane), kept) in cursors.iter().filter(|(_, k)| k.written != Some(k.now)) {
+        let generation = kept.generation + 1;
+        let (lane, slot) = (lane.index() as i64, generation % 2);
+        let (batch, event) = (kept.now.batch, i64::try_from(kept.now.event).unwrap_or(0));
+        let sum = seal(output, lane, slot, generation, batch, event);
+        s.execute(params![output, lane, slot, generation, batch, event, sum])?;
     }
     Ok(())
+}
+
+/// What [`write`] wrote is on the disk.
+pub(super) fn written(cursors: &mut Cursors) {
+    for kept in cursors.values_mut().filter(|k| k.written != Some(k.now)) {
+        kept.generation += 1;
+        kept.written = Some(kept.now);
+    }
 }

@@ -1,31 +1,190 @@
-//! The files of a state: their modes, what goes by a path, and the reserve.
-use std::{fs, path::Path};
+//! The files of a state: whose they are, their modes, what goes by a path, and the reserve.
+use std::{
+    ffi::OsString,
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, Write},
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use super::{SpoolError, fault::Fault};
 
 /// Bytes kept back so that deletes still work when the disk is full.
 const RESERVE: u64 = 16 << 20;
+/// The files that an agent makes in its folder. What goes by one of these names must be its own.
+const OWN: [&str; 12] = [
+    "lock",
+    "position.0",
+    "position.1",
+    "reserve",
+    "spool.db",
+    "spool.db-wal",
+    "spool.db-shm",
+    "spool.db.new",
+    "spool.db.new-wal",
+    "spool.db.new-shm",
+    "metrics.prom",
+    "metrics.prom.new",
+];
 
 /// Device and inode of what goes by a path.
 pub(super) fn inode(path: &Path) -> Option<(u64, u64)> {
-    use std::os::unix::fs::MetadataExt;
     fs::metadata(path).ok().map(|m| (m.dev(), m.ino()))
 }
 
 /// Makes a file or folder the agent's own.
-pub(super) fn private(path: &Path, mode: u32) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
+pub(super) fn private(path: &Path, mode: u32) -> io::Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(mode))
 }
 
+/// Makes the folder of a state, or takes the one that is there: it must belong to the user that runs the agent, and so must every
+/// file in it that goes by a name of ours; links are not followed.
+pub(super) fn own(folder: &Path) -> Result<(), SpoolError> {
+    let io = |path: &Path| {
+        let path = path.to_owned();
+        move |source| SpoolError::Io { path, source }
+    };
+    let foreign = |path: &Path, why: String| SpoolError::NotOurs { path: path.to_owned(), why };
+    fs::create_dir_all(folder).map_err(io(folder))?;
+    let me = rustix::process::geteuid().as_raw();
+    let found = fs::metadata(folder).map_err(io(folder))?;
+    if found.uid() != me {
+        return Err(foreign(folder, format!("it belongs to user {}, and the agent runs as user {me}", found.uid())));
+    }
+    private(folder, 0o700).map_err(io(folder))?;
+    for path in OWN.map(|name| folder.join(name)) {
+        let found = match fs::symlink_metadata(&path) {
+            Ok(found) => found,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+            Err(e) => return Err(io(&path)(e)),
+        };
+        if !found.is_file() {
+            return Err(foreign(&path, "it is a link or no regular file".to_owned()));
+        }
+        if found.nlink() > 1 {
+            return Err(foreign(&path, "it goes by another name too (a hard link)".to_owned()));
+        }
+        if found.uid() != me {
+            return Err(foreign(&path, format!("it belongs to user {}, and the agent runs as user {me}", found.uid())));
+        }
+        // A mode that others may read or write is a state that others may read or write.
+        if found.mode() & 0o077 != 0 {
+            private(&path, 0o600).map_err(io(&path))?;
+        }
+    }
+    Ok(())
+}
+
+/// Options that follow no link and make private files.
+pub(super) fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.mode(0o600).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
+    options
+}
+
+/// A file beside another: its name with something behind.
+pub(super) fn beside(path: &Path, behind: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(behind);
+    name.into()
+}
+
+/// Makes an empty file, where there is none: SQLite gives the files beside it the mode of this one.
+pub(super) fn create(path: &Path) -> io::Result<()> {
+    options().append(true).create(true).open(path).map(|_| ())
+}
+
+/// The names in a folder are on the disk.
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+}
+
+/// The database and what SQLite keeps beside it.
+const PIECES: [&str; 3] = ["", "-wal", "-shm"];
+
+/// Deletes a database that holds nothing that is not elsewhere.
+pub(super) fn remove_database(path: &Path) -> io::Result<()> {
+    for piece in PIECES {
+        match fs::remove_file(beside(path, piece)) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Renames the database and what belongs to it; nothing is deleted. Returns the new name.
+pub(super) fn set_aside(path: &Path) -> io::Result<PathBuf> {
+    let free = (1_u32..).map(|n| path.with_extension(format!("db.set-aside-{n}"))).find(|p| !p.exists());
+    let to = free.unwrap_or_else(|| path.with_extension("db.set-aside"));
+    // The log first: without its database it is nothing that SQLite would take for its own.
+    for piece in PIECES.iter().rev() {
+        match fs::rename(beside(path, piece), beside(&to, piece)) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+    }
+    sync_folder(path)?;
+    Ok(to)
+}
+
+/// A file that cannot be used now is no damage.
+pub(super) fn not_now(source: io::Error) -> Fault {
+    Fault::File(source)
+}
+
 /// Makes the reserve, where there is room for it.
-pub(super) fn reserve(folder: &Path) -> std::io::Result<()> {
+pub(super) fn reserve(folder: &Path) -> io::Result<()> {
     let path = folder.join("reserve");
-    if fs::metadata(&path).is_ok_and(|m| m.len() == RESERVE) {
+    if fs::symlink_metadata(&path).is_ok_and(|m| m.is_file() && m.len() == RESERVE) {
         return Ok(());
     }
     // Written, not only sized: a file of holes keeps no room.
-    let written = fs::write(&path, vec![0u8; usize::try_from(RESERVE).unwrap_or(0)]);
-    match written {
-        Err(_) => fs::remove_file(&path).or(Ok(())),
-        Ok(()) => private(&path, 0o600),
+    let write = || {
+        let mut file = options().write(true).create(true).truncate(true).open(&path)?;
+        file.write_all(&vec![0u8; usize::try_from(RESERVE).unwrap_or(0)])
+    };
+    match write() {
+        // Without room it is made later.
+        Err(_) => give_up_reserve(folder).map(|_| ()),
+        Ok(()) => Ok(()),
+    }
+}
+
+/// Makes room. `false` when there was no reserve.
+pub(super) fn give_up_reserve(folder: &Path) -> io::Result<bool> {
+    match fs::remove_file(folder.join("reserve")) {
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(e),
+    }
+}
+
+/// The right to use a state, as long as it lives. The folder itself is held too: a lock file that somebody deletes lets nobody in.
+pub struct Lock {
+    _file: File,
+    _folder: Option<File>,
+}
+
+impl Lock {
+    /// Takes it, unless an agent has it.
+    pub fn take(folder: &Path) -> Result<Lock, SpoolError> {
+        let path = folder.join("lock");
+        let file = options().append(true).create(true).open(&path);
+        let file = file.map_err(|source| SpoolError::Io { path: path.clone(), source })?;
+        let held = |locked: Result<(), TryLockError>| match locked {
+            Ok(()) => Ok(true),
+            Err(TryLockError::WouldBlock) => Err(SpoolError::InUse { path: path.clone() }),
+            Err(TryLockError::Error(source)) => Err(SpoolError::Io { path: path.clone(), source }),
+        };
+        held(file.try_lock())?;
+        // Not every system locks folders.
+        let whole = File::open(folder).ok();
+        let _folder = match whole.as_ref().map(File::try_lock) {
+            Some(Err(TryLockError::WouldBlock)) => return Err(SpoolError::InUse { path }),
+            Some(Ok(())) => whole,
+            _ => None,
+        };
+        Ok(Lock { _file: file, _folder })
     }
 }

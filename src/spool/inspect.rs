@@ -4,21 +4,29 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension};
 
 use super::{
     SpoolError,
-    batch::{self, Batch, Continuity, Hash},
+    batch::{Batch, Continuity},
     cursor::{self, Cursor},
+    fault::Fault,
+    load, parked,
+    rows::{self, Found as Row},
+    schema::{self, Shape},
+    tables,
 };
 
 /// A database that is looked into.
 pub struct Inspector {
     path: PathBuf,
     db: Connection,
+    /// Of its tables.
+    version: i64,
+    /// What is wrong with them.
+    altered: Option<String>,
 }
 
 /// A batch as it is stored: its number, what it says of itself, and its events or why they cannot be had.
@@ -45,40 +53,107 @@ pub struct SourceFound {
 impl Inspector {
     /// Opens a database for reading.
     pub fn open(path: &Path) -> Result<Inspector, SpoolError> {
-        let error = |source| SpoolError::Database { path: path.to_owned(), source };
+        let error = |e| Fault::from(e).at(path);
         fs::metadata(path).map_err(|source| SpoolError::Io { path: path.to_owned(), source })?;
-        let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(error)?;
-        db.busy_timeout(Duration::from_secs(10)).map_err(error)?;
-        Ok(Inspector { path: path.to_owned(), db })
+        let db = schema::look(path).map_err(error)?;
+        let (version, altered) = match schema::shape(&db).map_err(error)? {
+            Shape::Spool(version) => (version, None),
+            Shape::Altered(version, why) => (version, Some(why)),
+            Shape::Newer(version) => return Err(SpoolError::Newer { path: path.to_owned(), version }),
+            Shape::Empty => return Err(Fault::Damage("nothing was ever stored in it".to_owned()).at(path)),
+            Shape::Foreign(why) => return Err(Fault::Damage(why).at(path)),
+        };
+        Ok(Inspector { path: path.to_owned(), db, version, altered })
     }
 
     fn error(&self, source: rusqlite::Error) -> SpoolError {
         SpoolError::Database { path: self.path.clone(), source }
     }
 
-    /// What SQLite itself finds wrong with the file; nothing is `None`.
-    pub fn quick_check(&self) -> Option<String> {
-        match self.db.query_row("PRAGMA quick_check(1)", [], |r| r.get::<_, String>(0)) {
-            Ok(text) if text == "ok" => None,
-            Ok(text) => Some(text),
-            Err(e) => Some(e.to_string()),
+    /// What is wrong with everything but the batches themselves: the pages, the tables, the rows of state, numbers that are missing, the
+    /// chain of hashes.
+    pub fn faults(&self) -> Vec<String> {
+        let mut wrong: Vec<String> = self.altered.iter().map(|why| format!("the database: {why}")).collect();
+        match schema::quick_check(&self.db) {
+            Ok(found) => wrong.extend(found.map(|text| format!("the database: {text}"))),
+            Err(e) => wrong.push(format!("the database: {e}")),
         }
+        if self.version >= 3 {
+            match load::load(&self.db) {
+                Ok(loaded) => {
+                    wrong.extend(loaded.missing.iter().map(|(first, last)| match first == last {
+                        true => format!("batch {first} is missing"),
+                        false => format!("batches {first} to {last} are missing"),
+                    }));
+                    wrong.extend(loaded.notes);
+                    wrong.extend(loaded.broken);
+                }
+                Err(e) => wrong.push(format!("what it keeps beside batches cannot be read: {e}")),
+            }
+            let checked = parked::each(&self.db, &mut |id, record| {
+                if record.is_none() {
+                    wrong.push(format!("parked record {id} is not what was written"));
+                }
+                Ok(())
+            });
+            if let Err(e) = checked {
+                wrong.push(format!("parked records cannot be read: {e}"));
+            }
+            wrong.extend(self.set_aside());
+        }
+        wrong
+    }
+
+    /// Batches that were found damaged by an agent, which set them aside and told of them.
+    fn set_aside(&self) -> Vec<String> {
+        let read = || -> rusqlite::Result<Vec<String>> {
+            let mut s = self.db.prepare("SELECT id, why FROM damaged ORDER BY id")?;
+            let rows = s.query_map([], |r| {
+                let why: String = r.get(1)?;
+                Ok(format!(
+                    "batch {} was damaged ({why}); it is set aside, and a gap event tells of it",
+                    r.get::<_, i64>(0)?
+                ))
+            })?;
+            rows.collect()
+        };
+        read().unwrap_or_else(|e| vec![format!("the batches that were set aside cannot be read: {e}")])
     }
 
     /// The sources and their positions.
     pub fn sources(&self) -> Result<Vec<SourceFound>, SpoolError> {
-        let mut s = self.db.prepare("SELECT name, position FROM source ORDER BY name").map_err(|e| self.error(e))?;
-        let rows = s.query_map([], |r| Ok(SourceFound { name: r.get(0)?, position: r.get(1)? }));
-        rows.and_then(Iterator::collect).map_err(|e| self.error(e))
+        let (sources, _) = tables::sources(&self.db, self.version).map_err(|e| self.error(e))?;
+        Ok(sources.into_iter().map(|(name, (position, _))| SourceFound { name, position }).collect())
     }
 
     /// The slowest cursor of every output.
     pub fn outputs(&self) -> Result<BTreeMap<String, Cursor>, SpoolError> {
         let mut slowest: BTreeMap<String, Cursor> = BTreeMap::new();
-        for ((output, _), cursor) in cursor::read(&self.db).map_err(|e| self.error(e))? {
-            slowest.entry(output).and_modify(|c| *c = cursor.min(*c)).or_insert(cursor);
+        let (cursors, _) = cursor::read(&self.db, self.version).map_err(|e| self.error(e))?;
+        for ((output, _), kept) in cursors {
+            slowest.entry(output).and_modify(|c| *c = kept.now.min(*c)).or_insert(kept.now);
         }
         Ok(slowest)
+    }
+
+    /// Parked records and their bytes.
+    pub fn parked(&self) -> Result<(u64, u64), SpoolError> {
+        if self.version < 3 {
+            return Ok((0, 0));
+        }
+        parked::count(&self.db).map_err(|e| self.error(e))
+    }
+
+    /// Goes through the parked records in the order in which they were read; of one that is damaged there is the number alone.
+    pub fn each_parked(&self, take: &mut dyn FnMut(i64, Option<parked::Kept>)) -> Result<(), SpoolError> {
+        if self.version < 3 {
+            return Ok(());
+        }
+        let mut each = |id, record| {
+            take(id, record);
+            Ok(())
+        };
+        parked::each(&self.db, &mut each).map_err(|e| self.error(e))
     }
 
     /// Batches and events.
@@ -112,30 +187,18 @@ impl Inspector {
 
     /// The next batch at or behind a number, whatever state it is in.
     pub fn next(&self, from: i64) -> Result<Option<Found>, SpoolError> {
-        let row = self
-            .db
-            .prepare_cached(
-                "SELECT id, format, about, events, blob, blob_sha256 FROM batch WHERE id >= ?1 ORDER BY id LIMIT 1",
-            )
-            .and_then(|mut s| {
-                s.query_row([from], |r| {
-                    let about: Option<Continuity> =
-                        r.get::<_, String>(2).ok().and_then(|text| serde_json::from_str(&text).ok());
-                    let blob: Vec<u8> = r.get(4).unwrap_or_default();
-                    let sum: Option<Hash> = r.get(5).ok();
-                    Ok((r.get::<_, i64>(0)?, r.get::<_, i64>(1)?, about, r.get::<_, i64>(3).unwrap_or(0), blob, sum))
-                })
-                .optional()
-            })
-            .map_err(|e| self.error(e))?;
-        let Some((id, format, about, events, blob, sum)) = row else { return Ok(None) };
-        let batch = match &about {
-            None => Err("what it says of itself cannot be read".to_owned()),
-            Some(_) if format != batch::FORMAT => Err(format!("it has format {format}")),
-            Some(_) if sum != Some(batch::checksum(&blob)) => Err("its checksum is another".to_owned()),
-            Some(about) => Batch::open(id, about.clone(), &blob).ok_or_else(|| "its lengths do not add up".to_owned()),
-        };
-        Ok(Some(Found { id, about, events, batch }))
+        let row = rows::near(&self.db, self.version, from, true).map_err(|e| self.error(e))?;
+        Ok(row.map(|(found, blob)| match found {
+            Row::Damaged(d) => {
+                Found { id: d.id, about: d.about.map(|(about, _)| about), events: d.events, batch: Err(d.why) }
+            }
+            Row::Whole(head) => Found {
+                id: head.id,
+                events: head.events,
+                batch: head.open(&blob).map_err(|d| d.why),
+                about: Some(head.about),
+            },
+        }))
     }
 }
 
@@ -147,10 +210,22 @@ pub fn forget(path: &Path, output: &str) -> Result<Option<i64>, SpoolError> {
     let (waiting, _) = inspector.waiting(cursor)?;
     drop(inspector);
     let error = |source| SpoolError::Database { path: path.to_owned(), source };
-    let mut db = Connection::open(path).map_err(error)?;
+    let mut db = schema::connect(path).map_err(error)?;
     let t = db.transaction().map_err(error)?;
     t.execute("DELETE FROM cursor WHERE output = ?1", [output]).map_err(error)?;
     t.execute("DELETE FROM output WHERE name = ?1", [output]).map_err(error)?;
     t.commit().map_err(error)?;
     Ok(Some(waiting))
+}
+
+/// Forgets the parked records in a database that no agent uses. Returns how many there were, and their bytes.
+pub fn forget_parked(path: &Path) -> Result<(u64, u64), SpoolError> {
+    let inspector = Inspector::open(path)?;
+    let found = inspector.parked()?;
+    if inspector.version >= 3 {
+        drop(inspector);
+        let error = |source| SpoolError::Database { path: path.to_owned(), source };
+        schema::connect(path).and_then(|db| db.execute("DELETE FROM parked", [])).map_err(error)?;
+    }
+    Ok(found)
 }

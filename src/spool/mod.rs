@@ -11,10 +11,20 @@
 pub mod basis;
 pub mod batch;
 mod cursor;
+mod fault;
 mod files;
 pub mod inspect;
+mod load;
+mod loss;
+mod mend;
+mod migrate;
+mod open;
+pub mod parked;
 pub mod positions;
+mod rebuild;
+mod rows;
 mod schema;
+mod seal;
 mod store;
 mod tables;
 #[cfg(test)]
@@ -25,6 +35,7 @@ use std::{io, path::PathBuf};
 pub use basis::Basis;
 pub use batch::{Batch, Builder, Continuity, NewBatch, Stored};
 pub use cursor::{Cursor, Lane};
+pub use files::Lock;
 pub use store::{Spool, Start, Status, Waiting};
 
 /// What shapes a spool.
@@ -81,32 +92,47 @@ pub enum SpoolError {
         /// Where it was.
         path: PathBuf,
     },
-    /// A batch is not what was written.
+    /// A file or the folder belongs to somebody else, or is a link.
     #[error(
-        "the spool {path}: batch {batch} is damaged: {reason}; start the agent again: it sets the spool aside and reads the sources again"
+        "{path}: {why}: the state is not safe there; give it a folder that is the agent's own, or take the file away and start again"
     )]
+    NotOurs {
+        /// The file or folder.
+        path: PathBuf,
+        /// Whose it is, or what it is.
+        why: String,
+    },
+    /// A later program wrote it.
+    #[error(
+        "the spool {path} was written by a later version of qaudjrn (its tables have version {version}, this program knows versions up to {known}): start that one again; nothing was changed",
+        known = schema::VERSION
+    )]
+    Newer {
+        /// The database.
+        path: PathBuf,
+        /// The version of its tables.
+        version: i64,
+    },
+    /// It is damaged, and what was set aside and made anew is damaged again.
+    #[error("the spool {path} is damaged again and again: {reason}; look at the disk")]
     Damaged {
         /// The database.
         path: PathBuf,
-        /// The batch.
-        batch: i64,
         /// How.
         reason: String,
     },
 }
 
 impl SpoolError {
-    /// Whether the disk is full or not to be written to: a reason to wait, not to end.
-    pub fn is_no_space(&self) -> bool {
+    /// Whether it may work later: no room, no descriptor, no memory, a disk that fails, another program that holds the database. A
+    /// reason to wait, not to end.
+    pub fn is_not_now(&self) -> bool {
         match self {
-            SpoolError::Database { source: rusqlite::Error::SqliteFailure(e, _), .. } => matches!(
-                e.code,
-                rusqlite::ErrorCode::DiskFull
-                    | rusqlite::ErrorCode::ReadOnly
-                    | rusqlite::ErrorCode::SystemIoFailure
-                    | rusqlite::ErrorCode::CannotOpen
+            SpoolError::Database { source, .. } => !fault::is_damage(source),
+            SpoolError::Io { source, .. } => !matches!(
+                source.kind(),
+                io::ErrorKind::NotADirectory | io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidInput
             ),
-            SpoolError::Io { .. } => true,
             _ => false,
         }
     }

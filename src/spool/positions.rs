@@ -99,8 +99,7 @@ impl PositionFile {
         text.push_str(&body);
         text.push('\n');
         let to = path(&self.folder, next.generation % 2);
-        let mut file = File::create(&to)?;
-        super::files::private(&to, 0o600)?;
+        let mut file = super::files::options().write(true).create(true).truncate(true).open(&to)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         File::open(&self.folder)?.sync_all()?;

@@ -1,22 +1,29 @@
-//! The tables of the database, and whether a file holds them.
-use std::{
-    fs::{self, OpenOptions},
-    os::unix::fs::OpenOptionsExt,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+//! The tables of the database in every version, and which of them a file holds.
+use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::batch;
+use super::fault::Fault;
 
 /// "qaud" as a number: SQLite keeps it in the header of the file.
 const APPLICATION: i64 = 0x7161_7564;
-/// The version of the tables.
-const VERSION: i64 = 2;
+/// The version of the tables that this program writes.
+pub(super) const VERSION: i64 = 3;
+/// Bytes of a page in a new database. Batches are large: with pages of 4 KiB the calls to write them cost more than the writing.
+pub(super) const PAGE: u64 = 16 << 10;
 
-const TABLES: &str = "
-CREATE TABLE batch (
+const BATCH_1: &str = "CREATE TABLE batch (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    source TEXT NOT NULL,
+    format INTEGER NOT NULL,
+    about TEXT NOT NULL,
+    position TEXT NOT NULL,
+    raw_sha256 BLOB NOT NULL,
+    events INTEGER NOT NULL,
+    blob_sha256 BLOB NOT NULL,
+    blob BLOB NOT NULL
+)";
+const BATCH_2: &str = "CREATE TABLE batch (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     source TEXT NOT NULL,
     format INTEGER NOT NULL,
@@ -28,119 +35,216 @@ CREATE TABLE batch (
     events INTEGER NOT NULL,
     blob_sha256 BLOB NOT NULL,
     blob BLOB NOT NULL
-);
-CREATE TABLE source (name TEXT PRIMARY KEY, position TEXT NOT NULL, raw_sha256 BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE part (
+)";
+const SOURCE_1: &str =
+    "CREATE TABLE source (name TEXT PRIMARY KEY, position TEXT NOT NULL, raw_sha256 BLOB NOT NULL) WITHOUT ROWID";
+const PART_2: &str = "CREATE TABLE part (
     source TEXT NOT NULL,
     name TEXT NOT NULL,
     position TEXT NOT NULL,
     batch INTEGER NOT NULL,
     PRIMARY KEY (source, name)
-) WITHOUT ROWID;
-CREATE TABLE output (name TEXT PRIMARY KEY, spent TEXT, lanes TEXT) WITHOUT ROWID;
-CREATE TABLE cursor (
+) WITHOUT ROWID";
+const OUTPUT_2: &str = "CREATE TABLE output (name TEXT PRIMARY KEY, spent TEXT, lanes TEXT) WITHOUT ROWID";
+const CURSOR_1: &str = "CREATE TABLE cursor (
     output TEXT NOT NULL,
     lane INTEGER NOT NULL,
     batch INTEGER NOT NULL,
     event INTEGER NOT NULL,
     PRIMARY KEY (output, lane)
-) WITHOUT ROWID;
-";
+) WITHOUT ROWID";
 
-/// Bytes of a page.
-pub(super) const PAGE: u64 = 16 << 10;
+/// What version 3 adds to `batch`: the sum of everything in a row, and the hash of the batch of its source before it.
+const SEAL_3: &str = "CREATE TABLE seal (id INTEGER PRIMARY KEY, previous BLOB NOT NULL, sum BLOB NOT NULL)";
+const SOURCE_3: &str = "CREATE TABLE source (
+    name TEXT PRIMARY KEY,
+    position TEXT NOT NULL,
+    raw_sha256 BLOB NOT NULL,
+    sum BLOB NOT NULL
+) WITHOUT ROWID";
+const PART_3: &str = "CREATE TABLE part (
+    source TEXT NOT NULL,
+    name TEXT NOT NULL,
+    position TEXT NOT NULL,
+    batch INTEGER NOT NULL,
+    sum BLOB NOT NULL,
+    PRIMARY KEY (source, name)
+) WITHOUT ROWID";
+const OUTPUT_3: &str =
+    "CREATE TABLE output (name TEXT PRIMARY KEY, spent TEXT, lanes TEXT, sum BLOB NOT NULL) WITHOUT ROWID";
+/// Each cursor stands here twice: the last generation, and the one before it.
+const CURSOR_3: &str = "CREATE TABLE cursor (
+    output TEXT NOT NULL,
+    lane INTEGER NOT NULL,
+    slot INTEGER NOT NULL,
+    generation INTEGER NOT NULL,
+    batch INTEGER NOT NULL,
+    event INTEGER NOT NULL,
+    sum BLOB NOT NULL,
+    PRIMARY KEY (output, lane, slot)
+) WITHOUT ROWID";
+/// The numbers of the batches that are to be there, in two generations.
+const LOG_3: &str = "CREATE TABLE log (
+    slot INTEGER PRIMARY KEY,
+    generation INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    sum BLOB NOT NULL
+)";
+const PARKED_3: &str = "CREATE TABLE parked (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    source TEXT NOT NULL,
+    batch INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    why TEXT NOT NULL,
+    sum BLOB NOT NULL,
+    bytes BLOB NOT NULL
+)";
+/// Batches that were found damaged, as they were found.
+const DAMAGED_3: &str = "CREATE TABLE damaged (
+    id INTEGER NOT NULL,
+    found INTEGER NOT NULL,
+    why TEXT NOT NULL,
+    source,
+    about,
+    position,
+    blob
+)";
 
-/// Bytes of pages that hold nothing.
-pub(super) fn free(db: &Connection) -> rusqlite::Result<u64> {
-    let pages: i64 = db.pragma_query_value(None, "freelist_count", |r| r.get(0))?;
-    Ok(u64::try_from(pages).unwrap_or(0) * PAGE)
+const TABLES_1: &[&str] = &[BATCH_1, SOURCE_1, CURSOR_1];
+const TABLES_2: &[&str] = &[BATCH_2, SOURCE_1, PART_2, OUTPUT_2, CURSOR_1];
+const TABLES_3: &[&str] = &[BATCH_2, SEAL_3, SOURCE_3, PART_3, OUTPUT_3, CURSOR_3, LOG_3, PARKED_3, DAMAGED_3];
+
+/// The tables of a version; none for one that this program does not know.
+pub(super) fn tables(version: i64) -> &'static [&'static str] {
+    match version {
+        1 => TABLES_1,
+        2 => TABLES_2,
+        3 => TABLES_3,
+        _ => &[],
+    }
 }
 
-/// Opens the database, or says why the file cannot be used as one.
-pub(super) fn open(path: &Path) -> Result<Connection, String> {
-    let fresh = !path.exists();
-    if fresh {
-        // SQLite gives the files beside it the mode of this one.
-        OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path)
-            .map_err(|e| e.to_string())?;
+/// What a file is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// A database with nothing in it: a first start that did not come further.
+    Empty,
+    /// A spool with just the tables of this version.
+    Spool(i64),
+    /// A spool whose tables are not as they should be: this version is the nearest.
+    Altered(i64, String),
+    /// A spool of a later program.
+    Newer(i64),
+    /// No spool.
+    Foreign(String),
+}
+
+/// Looks what the database is. Nothing is written.
+pub(super) fn shape(db: &Connection) -> rusqlite::Result<Shape> {
+    let number = |name: &str| db.pragma_query_value(None, name, |r| r.get::<_, i64>(0));
+    let (application, version) = (number("application_id")?, number("user_version")?);
+    let mut s = db.prepare("SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'")?;
+    let found: BTreeSet<(String, String, String)> = s
+        .query_map([], |r| {
+            let text =
+                |n| r.get_ref(n).map(|v| v.as_bytes().map(String::from_utf8_lossy).unwrap_or_default().into_owned());
+            Ok((text(0)?, text(1)?, text(2)?))
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    let has = |sql: &&&str| found.iter().any(|(_, _, is)| is == **sql);
+    let known = (1..=VERSION).map(|v| (v, tables(v)));
+    // The tables say the version; the number in the header is one bit away from another.
+    if let Some((v, _)) = known.clone().find(|(_, t)| t.len() == found.len() && t.iter().all(|sql| has(&sql))) {
+        let header = (application, version) == (APPLICATION, v);
+        return Ok(if header {
+            Shape::Spool(v)
+        } else if application == APPLICATION && version > VERSION {
+            // A later program may have changed what the tables mean.
+            Shape::Newer(version)
+        } else {
+            Shape::Altered(v, format!("its header says application {application}, version {version}"))
+        });
     }
-    // A file that is not ours is looked at and not written to.
-    if !fresh {
-        let look = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(|e| e.to_string())?;
-        is_ours(&look)?;
+    if found.is_empty() && application == 0 && version == 0 {
+        return Ok(Shape::Empty);
     }
-    let db = Connection::open(path).map_err(|e| e.to_string())?;
-    let text = |e: rusqlite::Error| e.to_string();
-    db.busy_timeout(Duration::from_secs(10)).map_err(text)?;
-    // Only for a new file. Batches are large: with pages of 4 KiB the calls to write them cost more than the writing.
-    db.pragma_update(None, "page_size", PAGE as i64).map_err(text)?;
-    db.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(text)?;
-    db.pragma_update(None, "journal_mode", "WAL").map_err(text)?;
-    db.pragma_update(None, "synchronous", "FULL").map_err(text)?;
-    db.pragma_update(None, "wal_autocheckpoint", 256).map_err(text)?;
-    if fresh {
-        db.execute_batch(&format!(
-            "BEGIN;{TABLES}PRAGMA application_id={APPLICATION};PRAGMA user_version={VERSION};COMMIT;"
-        ))
-        .map_err(text)?;
-        return Ok(db);
+    if application == APPLICATION && version > VERSION {
+        return Ok(Shape::Newer(version));
     }
-    let check: String = db.query_row("PRAGMA quick_check(1)", [], |r| r.get(0)).map_err(text)?;
-    if check != "ok" {
-        return Err(format!("it is damaged: {check}"));
+    let likeness = |t: &[&str]| t.iter().filter(has).count();
+    let nearest = known.rev().max_by_key(|(v, t)| (likeness(t), i64::from(*v == version)));
+    match nearest {
+        Some((v, t)) if application == APPLICATION || likeness(t) * 2 > t.len() => {
+            let names = |keep: &dyn Fn(&&(String, String, String)) -> bool| {
+                found.iter().filter(keep).map(|(kind, name, _)| format!("{kind} {name}")).collect::<Vec<_>>().join(", ")
+            };
+            let strange = names(&|(_, _, sql)| !t.contains(&sql.as_str()));
+            let missing = t.iter().filter(|sql| !has(sql)).count();
+            Ok(Shape::Altered(
+                v,
+                format!("its tables are not as they should be: {missing} are missing or changed; strange: {strange}"),
+            ))
+        }
+        _ => Ok(Shape::Foreign(format!(
+            "it is no spool of qaudjrn (application id {application}, expected {APPLICATION})"
+        ))),
     }
-    verify(&db)?;
+}
+
+/// What SQLite itself finds wrong with the file; nothing is `None`.
+pub(super) fn quick_check(db: &Connection) -> rusqlite::Result<Option<String>> {
+    let text: String = db.query_row("PRAGMA quick_check(1)", [], |r| r.get(0))?;
+    Ok(Some(text).filter(|t| t != "ok"))
+}
+
+/// Opens a file for looking: what is not ours is not written to.
+pub(super) fn look(path: &Path) -> rusqlite::Result<Connection> {
+    let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    db.busy_timeout(BUSY)?;
     Ok(db)
 }
 
-/// Whether the database is a spool that this program knows.
-fn is_ours(db: &Connection) -> Result<(), String> {
-    let number = |name: &str| db.pragma_query_value(None, name, |r| r.get::<_, i64>(0)).map_err(|e| e.to_string());
-    let (application, version) = (number("application_id")?, number("user_version")?);
-    if application != APPLICATION {
-        return Err(format!("it is no spool of qaudjrn (application id {application}, expected {APPLICATION})"));
-    }
-    if version != VERSION {
-        return Err(format!("its tables have version {version}, this program knows version {VERSION}"));
-    }
-    Ok(())
+/// How long another program may hold the database before that is an error, to be tried again.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// Opens the database for use. It is there, and is ours or empty.
+pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let db = Connection::open(path)?;
+    db.busy_timeout(BUSY)?;
+    // The first two only count for a new file.
+    db.pragma_update(None, "page_size", PAGE as i64)?;
+    db.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    db.pragma_update(None, "journal_mode", "WAL")?;
+    db.pragma_update(None, "synchronous", "FULL")?;
+    db.pragma_update(None, "wal_autocheckpoint", 256)?;
+    // A schema that was tampered with can run nothing.
+    db.pragma_update(None, "trusted_schema", "OFF")?;
+    Ok(db)
 }
 
-/// Compares every batch with its checksum.
-fn verify(db: &Connection) -> Result<(), String> {
-    let text = |e: rusqlite::Error| e.to_string();
-    let mut all = db.prepare("SELECT id, format, blob, blob_sha256 FROM batch ORDER BY id").map_err(text)?;
-    let mut rows = all.query([]).map_err(text)?;
-    while let Some(row) = rows.next().map_err(text)? {
-        let id: i64 = row.get(0).map_err(text)?;
-        let format: i64 = row.get(1).map_err(text)?;
-        if format != batch::FORMAT {
-            return Err(format!("batch {id} has format {format}, this program knows format {}", batch::FORMAT));
-        }
-        let blob = row.get_ref(2).map_err(text)?.as_blob().map_err(|e| e.to_string())?;
-        let sum = row.get_ref(3).map_err(text)?.as_blob().map_err(|e| e.to_string())?;
-        if batch::checksum(blob) != sum {
-            return Err(format!("batch {id} is not what was written (checksum)"));
-        }
-    }
-    Ok(())
+/// Makes the tables of a version, all or none.
+pub(super) fn create(db: &Connection, version: i64) -> rusqlite::Result<()> {
+    let tables = tables(version).join(";\n");
+    db.execute_batch(&format!(
+        "BEGIN IMMEDIATE;{tables};PRAGMA application_id={APPLICATION};PRAGMA user_version={version};COMMIT;"
+    ))
 }
 
-/// Renames the database and what belongs to it; nothing is deleted. Returns the new name.
-pub(super) fn set_aside(path: &Path) -> std::io::Result<PathBuf> {
-    let free = (1..).map(|n| path.with_extension(format!("db.set-aside-{n}"))).find(|p| !p.exists());
-    let to = free.unwrap_or_else(|| path.with_extension("db.set-aside"));
-    for suffix in ["", "-wal", "-shm"] {
-        let with = |p: &Path| PathBuf::from(format!("{}{suffix}", p.display()));
-        match fs::rename(with(path), with(&to)) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
-            _ => {}
-        }
-    }
-    Ok(to)
+/// The number of the version of the tables, in the header.
+pub(super) fn mark(db: &Connection, version: i64) -> rusqlite::Result<()> {
+    db.pragma_update(None, "user_version", version)
+}
+
+/// Bytes of pages that hold nothing.
+pub(super) fn free(db: &Connection) -> rusqlite::Result<u64> {
+    let number = |name: &str| db.pragma_query_value(None, name, |r| r.get::<_, i64>(0));
+    let (pages, size) = (number("freelist_count")?, number("page_size")?);
+    Ok(u64::try_from(pages).unwrap_or(0) * u64::try_from(size).unwrap_or(0))
+}
+
+/// What a database that cannot be used has wrong with it.
+pub(super) fn damage(db: &Connection) -> Result<Option<String>, Fault> {
+    quick_check(db).map_err(Fault::from)
 }

@@ -4,8 +4,7 @@ mod transactions;
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    fs::{self, File, OpenOptions, TryLockError},
-    mem,
+    fs, mem,
     path::{Path, PathBuf},
     sync::{
         Arc, Condvar, Mutex, MutexGuard,
@@ -14,16 +13,22 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rusqlite::{Connection, OptionalExtension};
+use chrono::Utc;
+use rusqlite::Connection;
 
 use super::{
     SpoolError, SpoolOptions,
-    batch::{self, Batch, Builder, Continuity, Hash, NewBatch},
-    cursor::{self, Cursors},
-    files::{inode, private, reserve},
+    batch::{Batch, Builder, Continuity, Hash, NewBatch},
+    fault, files,
+    files::{Lock, inode, reserve},
+    load::Loaded,
+    loss, mend,
+    open::{self, Opened},
+    parked,
     positions::PositionFile,
-    schema,
-    tables::{self, Live, Outputs},
+    rebuild::{self, Rebuilt},
+    rows::{self, Damaged, Found, Live},
+    schema, tables,
 };
 use crate::event::Notice;
 
@@ -68,8 +73,6 @@ pub enum Start {
 /// The spool of one agent.
 pub struct Spool {
     path: PathBuf,
-    /// Device and inode of the database: what goes by its path later may be another file.
-    inode: (u64, u64),
     options: SpoolOptions,
     max_size: AtomicU64,
     /// Nothing is stored.
@@ -81,106 +84,118 @@ pub struct Spool {
     /// How often those who wait were woken.
     woken: AtomicU64,
     /// Held as long as the agent runs.
-    _lock: File,
+    _lock: Lock,
 }
 
 struct Inner {
     db: Connection,
+    /// Device and inode of the database: what goes by its path later may be another file.
+    inode: (u64, u64),
     positions: PositionFile,
-    cursors: Cursors,
-    /// What else is kept of outputs.
-    outputs: Outputs,
-    /// The stored batches: what waits, and for how long.
-    live: BTreeMap<i64, Live>,
+    /// What is in the database, in short, and the state of outputs as it will be there.
+    loaded: Loaded,
+    /// Nothing of the state before could be read: an output that begins now begins with what is told of that.
+    lost: bool,
     /// Cursors that moved since they were last written.
     moved: bool,
-    last: i64,
     recent: VecDeque<Arc<Batch>>,
     recent_bytes: usize,
+    /// Bytes of parked records.
+    parked: u64,
     /// When the reserve was last looked after.
     reserved: Instant,
+    /// Sentences for the log.
+    notes: Vec<String>,
+    /// Batches that were found damaged or missing since the start.
+    damaged: u64,
 }
 
 impl Spool {
     /// Opens the spool of a folder, or makes it. What was odd about it is returned in sentences for the log.
+    ///
+    /// After an error that [is not now](SpoolError::is_not_now) every file is as it was, but for the reserve.
     pub fn open(options: SpoolOptions) -> Result<(Spool, Vec<String>), SpoolError> {
         let folder = options.state_dir.clone();
-        let io = |path: &Path| {
-            let path = path.to_owned();
-            move |source| SpoolError::Io { path, source }
-        };
-        fs::create_dir_all(&folder).map_err(io(&folder))?;
-        private(&folder, 0o700).map_err(io(&folder))?;
-        let lock_path = folder.join("lock");
-        let lock = OpenOptions::new().create(true).append(true).open(&lock_path).map_err(io(&lock_path))?;
-        private(&lock_path, 0o600).map_err(io(&lock_path))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(SpoolError::InUse { path: lock_path }),
-            Err(TryLockError::Error(source)) => return Err(SpoolError::Io { path: lock_path, source }),
-        }
-        let mut notes = Vec::new();
+        files::own(&folder)?;
+        let lock = Lock::take(&folder)?;
         let path = folder.join("spool.db");
-        let missing = !path.exists();
+        let now = Utc::now().timestamp_micros();
         let positions = PositionFile::open(&folder);
-        let db = match schema::open(&path) {
-            Ok(db) => db,
-            Err(reason) => {
-                let aside = schema::set_aside(&path).map_err(io(&path))?;
-                notes.push(format!(
-                    "the spool {} cannot be used: {reason}; it was set aside as {}; the sources are read again from the position file, duplicates are possible",
-                    path.display(),
-                    aside.display()
-                ));
-                schema::open(&path).map_err(|reason| SpoolError::Damaged { path: path.clone(), batch: 0, reason })?
-            }
+        let opened = match open::open(&path, now) {
+            // SQLite cannot even read on a full disk: the reserve makes room for what it needs beside the database.
+            Err(e) if e.is_not_now() && files::give_up_reserve(&folder).unwrap_or(false) => open::open(&path, now),
+            other => other,
         };
-        if missing && !positions.positions().is_empty() {
+        let Opened { db, loaded, mut notes, lost, fresh, damaged } = opened?;
+        let gone = fresh && lost.is_none() && !positions.positions().is_empty();
+        if gone {
             notes.push(format!(
                 "the spool {} is gone; the sources are read again from the position file, duplicates are possible",
                 path.display()
             ));
         }
-        private(&path, 0o600).map_err(io(&path))?;
-        reserve(&folder).map_err(io(&folder.join("reserve")))?;
+        // Without room it is made later.
+        let _ = reserve(&folder);
         let error = |source| SpoolError::Database { path: path.clone(), source };
-        let last = db
-            .query_row("SELECT seq FROM sqlite_sequence WHERE name = 'batch'", [], |r| r.get(0))
-            .optional()
-            .map_err(error)?
-            .unwrap_or(0);
-        let cursors = cursor::read(&db).map_err(error)?;
-        let outputs = tables::outputs(&db).map_err(error)?;
-        let live = tables::live(&db).map_err(error)?;
         let free = AtomicU64::new(schema::free(&db).map_err(error)?);
+        let (_, parked) = parked::count(&db).map_err(error)?;
+        let why = lost.or(gone.then(|| "it is not there any more".to_owned()));
         let inner = Inner {
             db,
+            inode: inode(&path).unwrap_or_default(),
             positions,
-            cursors,
-            outputs,
-            live,
+            loaded,
+            lost: why.is_some(),
             moved: false,
-            last,
             recent: VecDeque::new(),
             recent_bytes: 0,
+            parked,
             reserved: Instant::now(),
+            notes: Vec::new(),
+            damaged,
         };
-        let max_size = options.max_size.into();
-        let inode = inode(&path).unwrap_or_default();
-        let is_empty = inner.live.is_empty().into();
         let spool = Spool {
             path,
-            inode,
+            max_size: options.max_size.into(),
             options,
-            max_size,
-            is_empty,
+            is_empty: inner.loaded.live.is_empty().into(),
             free,
             inner: Mutex::new(inner),
             changed: Condvar::new(),
             woken: AtomicU64::new(0),
             _lock: lock,
         };
+        if let Some(why) = why {
+            spool.tell_of_all(&why, now)?;
+        }
         Ok((spool, notes))
+    }
+
+    /// The same, however long it takes: while it does not work at present, `wait` is asked with the reason whether to try again, and
+    /// waits before it answers.
+    pub fn open_patiently(
+        options: SpoolOptions,
+        wait: &mut dyn FnMut(&SpoolError) -> bool,
+    ) -> Result<(Spool, Vec<String>), SpoolError> {
+        loop {
+            match Spool::open(options.clone()) {
+                Err(e) if e.is_not_now() && wait(&e) => {}
+                other => return other,
+            }
+        }
+    }
+
+    /// Tells, for every source that is known, that what was stored of it is lost.
+    fn tell_of_all(&self, why: &str, now: i64) -> Result<(), SpoolError> {
+        let mut sources: Vec<String> = self.lock().positions.positions().keys().cloned().collect();
+        if sources.is_empty() {
+            sources.push(String::new());
+        }
+        for source in sources {
+            self.store(&mut loss::of_all(&source, why, now), None)?;
+            self.lock().damaged += 1;
+        }
+        Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -188,19 +203,71 @@ impl Spool {
         self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// An error; where the disk has no room, the reserve makes some, so that deletes and checkpoints go on (SQLite cannot
-    /// even delete on a full disk).
+    /// An error; where it may be that the disk has no room, the reserve makes some, so that deletes and checkpoints go on (SQLite
+    /// cannot even delete on a full disk).
     fn error(&self, source: rusqlite::Error) -> SpoolError {
         let e = SpoolError::Database { path: self.path.clone(), source };
-        if e.is_no_space() {
-            let _ = fs::remove_file(self.options.state_dir.join("reserve"));
+        if e.is_not_now() {
+            let _ = files::give_up_reserve(&self.options.state_dir);
         }
         e
     }
 
+    /// Does something with the database. Where that finds it damaged, it is made anew of what is whole, and it is done again.
+    fn tried<T>(
+        &self,
+        inner: &mut Inner,
+        mut what: impl FnMut(&mut Inner) -> rusqlite::Result<T>,
+    ) -> Result<T, SpoolError> {
+        match what(inner) {
+            Err(e) if fault::is_damage(&e) => {
+                self.rebuild(inner, &e.to_string())?;
+                what(inner).map_err(|e| self.error(e))
+            }
+            other => other.map_err(|e| self.error(e)),
+        }
+    }
+
+    /// Makes the database anew of what is whole of it, while it is in use.
+    fn rebuild(&self, inner: &mut Inner, why: &str) -> Result<(), SpoolError> {
+        // Nobody writes to the old file from here on.
+        let nothing = Connection::open_in_memory().map_err(|e| self.error(e))?;
+        drop(mem::replace(&mut inner.db, nothing));
+        let now = Utc::now().timestamp_micros();
+        let rebuilt = rebuild::rebuild(&self.path, schema::VERSION, now).map_err(|fault| fault.at(&self.path));
+        // Also where that failed: the file as it is serves better than none.
+        let opened = open::open(&self.path, now)?;
+        inner.db = opened.db;
+        inner.inode = inode(&self.path).unwrap_or_default();
+        inner.loaded = opened.loaded;
+        inner.notes.extend(opened.notes);
+        inner.damaged += opened.damaged;
+        inner.recent.clear();
+        inner.recent_bytes = 0;
+        let Rebuilt { aside, copied, told } = rebuilt?;
+        inner.damaged += told;
+        let copied = copied.unwrap_or(0);
+        inner.notes.push(format!(
+            "the spool {} is damaged: {why}; {copied} batches that are whole go on in a new one, the old one was set aside as {}",
+            self.path.display(),
+            aside.display()
+        ));
+        Ok(())
+    }
+
+    /// Sentences for the log that came up since the last call.
+    pub fn take_notes(&self) -> Vec<String> {
+        mem::take(&mut self.lock().notes)
+    }
+
+    /// Batches that were found damaged or missing since the start; each is told of in a gap event.
+    pub fn damaged(&self) -> u64 {
+        self.lock().damaged
+    }
+
     fn count_free(&self, inner: &Inner) {
         // Without the number all of the file counts as used: too early full is the safe side.
-        self.is_empty.store(inner.live.is_empty(), Ordering::Relaxed);
+        self.is_empty.store(inner.loaded.live.is_empty(), Ordering::Relaxed);
         self.free.store(schema::free(&inner.db).unwrap_or(0), Ordering::Relaxed);
     }
 
@@ -215,31 +282,22 @@ impl Spool {
 
     /// Where a source goes on: its position, and the hash that its next batch is chained to.
     pub fn position(&self, source: &str) -> Result<Option<(String, Hash)>, SpoolError> {
-        let inner = self.lock();
-        let stored = inner
-            .db
-            .query_row("SELECT position, raw_sha256 FROM source WHERE name = ?1", [source], |r| {
-                Ok((r.get::<_, String>(0)?, r.get::<_, Hash>(1)?))
-            })
-            .optional()
-            .map_err(|e| self.error(e))?;
+        let mut inner = self.lock();
+        let stored = self.tried(&mut inner, |i| match tables::one_source(&i.db, source)? {
+            None => rows::last_position(&i.db, source),
+            found => Ok(found),
+        })?;
         Ok(stored.or_else(|| inner.positions.positions().get(source).map(|p| (p.position.clone(), [0; 32]))))
     }
 
     /// The positions of the parts of a source, and the batch that each was last read into (0: passed).
     pub fn parts(&self, source: &str) -> Result<BTreeMap<String, (String, i64)>, SpoolError> {
-        let inner = self.lock();
+        let mut inner = self.lock();
+        let (stored, _) = self.tried(&mut inner, |i| tables::parts(&i.db, schema::VERSION, Some(source)))?;
         let file = inner.positions.positions().get(source);
         let mut parts: BTreeMap<String, (String, i64)> =
             file.map(|f| f.parts.iter().map(|(n, p)| (n.clone(), (p.clone(), 0))).collect()).unwrap_or_default();
-        let stored = inner
-            .db
-            .prepare_cached("SELECT name, position, batch FROM part WHERE source = ?1")
-            .and_then(|mut s| {
-                s.query_map([source], |r| Ok((r.get(0)?, (r.get(1)?, r.get(2)?))))?.collect::<Result<Vec<_>, _>>()
-            })
-            .map_err(|e| self.error(e))?;
-        parts.extend(stored);
+        parts.extend(stored.into_iter().map(|(_, part)| part));
         Ok(parts)
     }
 
@@ -248,7 +306,8 @@ impl Spool {
         if names.is_empty() {
             return Ok(());
         }
-        tables::forget_parts(&mut self.lock().db, source, names).map_err(|e| self.error(e))
+        let mut inner = self.lock();
+        self.tried(&mut inner, |i| tables::forget_parts(&mut i.db, source, names))
     }
 
     /// Stores a batch, its source's position, and that of the part that was read (its name first), in one transaction;
@@ -267,14 +326,10 @@ impl Spool {
         self.store(&mut builder.finish(), None)
     }
 
-    fn store(&self, new: &mut NewBatch, place: Option<transactions::Place<'_>>) -> Result<i64, SpoolError> {
-        let about = serde_json::to_string(&new.about).unwrap_or_default();
-        let sum = batch::checksum(&new.blob);
+    fn store(&self, new: &mut NewBatch, place: Option<rows::Place<'_>>) -> Result<i64, SpoolError> {
         let mut inner = self.lock();
-        let id = transactions::store(&mut inner, new, &about, place, &sum).map_err(|e| self.error(e))?;
-        inner.moved = false;
-        inner.last = id;
-        inner.live.insert(id, Live::new(&new.about, new.events as usize));
+        let id = self.tried(&mut inner, |i| transactions::store(i, new, place))?;
+        inner.loaded.live.insert(id, Live::new(id, &new.about, new.events as usize));
         self.count_free(&inner);
         if let Some(batch) = Batch::plain(id, new.about.clone(), mem::take(&mut new.plain)) {
             inner.recent_bytes += batch.size();
@@ -289,40 +344,50 @@ impl Spool {
         Ok(id)
     }
 
-    /// The first batch at or behind a number; `None` when there is none yet.
+    /// The first batch at or behind a number; `None` when there is none yet. One that is damaged is set aside, and what is told of
+    /// it comes in its place.
     pub fn next(&self, from: i64) -> Result<Option<Arc<Batch>>, SpoolError> {
-        let inner = self.lock();
-        if from > inner.last {
-            return Ok(None);
+        // A batch that is set aside and read again is whole; more than one round is a disk that damages what is written to it.
+        for _ in 0..8 {
+            match self.look(from)? {
+                Ok(found) => return Ok(found),
+                Err(damaged) => self.set_aside(damaged)?,
+            }
+        }
+        Err(SpoolError::Damaged { path: self.path.clone(), reason: "what is written is not what is read".to_owned() })
+    }
+
+    fn look(&self, from: i64) -> Result<Result<Option<Arc<Batch>>, Damaged>, SpoolError> {
+        let mut inner = self.lock();
+        if from > inner.loaded.log.last {
+            return Ok(Ok(None));
         }
         if inner.recent.front().is_some_and(|b| b.id <= from) {
-            return Ok(inner.recent.iter().find(|b| b.id >= from).cloned());
+            return Ok(Ok(inner.recent.iter().find(|b| b.id >= from).cloned()));
         }
-        let found = inner
-            .db
-            .prepare_cached("SELECT id, about, blob, blob_sha256 FROM batch WHERE id >= ?1 ORDER BY id LIMIT 1")
-            .and_then(|mut s| {
-                s.query_row([from], |r| {
-                    Ok((r.get::<_, i64>(0)?, r.get::<_, String>(1)?, r.get::<_, Vec<u8>>(2)?, r.get::<_, Hash>(3)?))
-                })
-                .optional()
-            })
-            .map_err(|e| self.error(e))?;
+        let found = self.tried(&mut inner, |i| rows::near(&i.db, schema::VERSION, from, true))?;
         drop(inner);
-        let Some((id, about, blob, sum)) = found else { return Ok(None) };
-        let damaged =
-            |reason: &str| SpoolError::Damaged { path: self.path.clone(), batch: id, reason: reason.to_owned() };
-        if batch::checksum(&blob) != sum {
-            return Err(damaged("its checksum is another"));
-        }
-        let about = serde_json::from_str(&about).map_err(|_| damaged("what it says of itself cannot be read"))?;
-        Batch::open(id, about, &blob).map(|b| Some(Arc::new(b))).ok_or_else(|| damaged("its lengths do not add up"))
+        Ok(match found {
+            None => Ok(None),
+            Some((Found::Damaged(damaged), _)) => Err(damaged),
+            Some((Found::Whole(head), blob)) => head.open(&blob).map(|batch| Some(Arc::new(batch))),
+        })
+    }
+
+    /// Sets a batch aside.
+    fn set_aside(&self, damaged: Damaged) -> Result<(), SpoolError> {
+        let mut inner = self.lock();
+        let now = Utc::now().timestamp_micros();
+        let told = self.tried(&mut inner, |i| mend::one(&mut i.db, &mut i.loaded, damaged.clone(), now))?;
+        inner.damaged += told.len() as u64;
+        inner.notes.extend(told);
+        Ok(())
     }
 
     /// Waits until there is a batch at or behind a number, somebody woke those who wait since [`Spool::woken`] said
     /// `woken`, or the time is over.
     pub fn wait(&self, woken: u64, from: i64, at_most: Duration) {
-        let nothing = |i: &mut Inner| i.last < from && self.woken() == woken;
+        let nothing = |i: &mut Inner| i.loaded.log.last < from && self.woken() == woken;
         let waited = self.changed.wait_timeout_while(self.lock(), at_most, nothing);
         drop(waited.unwrap_or_else(std::sync::PoisonError::into_inner));
     }
@@ -342,31 +407,27 @@ impl Spool {
 
     /// The number of the last batch ever stored.
     pub fn last(&self) -> i64 {
-        self.lock().last
+        self.lock().loaded.log.last
     }
 
     /// Writes the cursors, deletes the batches that every output has passed, and writes the position file for them.
     pub fn sync(&self) -> Result<(), SpoolError> {
-        if inode(&self.path) != Some(self.inode) {
+        let mut inner = self.lock();
+        if inode(&self.path) != Some(inner.inode) {
             return Err(SpoolError::Gone { path: self.path.clone() });
         }
-        let mut inner = self.lock();
         let keep = KEPT_FREE.min(self.max_size() / 4);
         // What was deleted is given back some pages at a time: it goes on when nothing else moves.
         if !inner.moved && self.free.load(Ordering::Relaxed) < keep + schema::PAGE {
             let path = self.options.state_dir.join("position");
             return inner.positions.write_in_time().map_err(|source| SpoolError::Io { path, source });
         }
-        let passed = inner.cursors.values().map(|c| c.batch).min().unwrap_or(0);
-        let positions = transactions::sync(&mut inner, passed, keep).map_err(|e| self.error(e))?;
-        inner.moved = false;
-        inner.live = inner.live.split_off(&passed);
+        let positions = self.tried(&mut inner, |i| transactions::sync(i, keep))?;
         self.count_free(&inner);
         self.restore_reserve(&mut inner);
         if self.is_full() {
             // What was given back leaves the file with a checkpoint only, and the log counts too.
-            let checkpoint = inner.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-            checkpoint.map_err(|e| self.error(e))?;
+            self.tried(&mut inner, |i| i.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())))?;
         }
         let mut all = inner.positions.positions().clone();
         for (source, position) in positions {
@@ -418,10 +479,12 @@ impl Spool {
     /// The spool in numbers.
     pub fn status(&self) -> Result<Status, SpoolError> {
         let inner = self.lock();
-        let (batches, events) = inner
-            .db
-            .query_row("SELECT count(*), coalesce(sum(events), 0) FROM batch", [], |r| Ok((r.get(0)?, r.get(1)?)))
-            .map_err(|e| self.error(e))?;
-        Ok(Status { batches, events, size: self.size(), last: inner.last })
+        let live = &inner.loaded.live;
+        Ok(Status {
+            batches: i64::try_from(live.len()).unwrap_or(i64::MAX),
+            events: live.values().map(|l| i64::try_from(l.events).unwrap_or(0)).sum(),
+            size: self.size(),
+            last: inner.loaded.log.last,
+        })
     }
 }

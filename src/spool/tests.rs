@@ -21,56 +21,89 @@ fn state(to: &Path) -> Vec<String> {
     assert_eq!(notes, Vec::<String>::new());
     spool.register("a", Start::Oldest, "");
     let mut stored = Vec::new();
+    let mut before = [0; 32];
     for n in 0..3 {
-        let mut builder =
-            Builder::new(Continuity { source: "s".into(), heading: "type5".into(), ..Continuity::default() }, &[0; 32]);
+        let mut builder = Builder::new(about("s"), &before);
         for e in 0..5 {
             let text = format!("event {n}.{e}");
             builder.push_notice(&Notice::new(GAP, &text, 0, chrono_tz::UTC));
             stored.push(text);
         }
-        spool.append(&mut builder.finish(), &format!("{{\"n\":{n}}}"), None).unwrap();
+        builder.read(&[n; 100]);
+        let mut batch = builder.finish();
+        before = batch.raw_sha256;
+        spool.append(&mut batch, &format!("{{\"n\":{n}}}"), None).unwrap();
         if n == 0 {
             spool.sync().unwrap();
         }
     }
-    for file in ["spool.db", "spool.db-wal", "position.0", "position.1"] {
-        let _ = fs::copy(made.path().join(file), to.join(file));
-    }
+    copy(made.path(), to);
     stored
 }
 
-/// Opens a state and reads what is in it. Panics where the start fails.
-fn read(folder: &Path) -> (Vec<String>, Vec<String>, Option<String>) {
-    let (spool, notes) = Spool::open(SpoolOptions::new(folder.to_owned())).unwrap();
-    let mut found = Vec::new();
-    let mut next = 1;
-    while let Ok(Some(batch)) = spool.next(next) {
-        found.extend((0..batch.len()).filter_map(|n| Some(batch.event(n)?.notice()?.system)));
-        next = batch.id + 1;
-    }
-    let position = spool.position("s").unwrap().map(|p| p.0);
-    (found, notes, position)
+fn about(source: &str) -> Continuity {
+    Continuity { source: source.into(), heading: "type5".into(), zone: "UTC".into(), ..Continuity::default() }
 }
 
-/// A damaged copy of a state: what comes out of it is a beginning of what was stored, with the position that goes with it, or
-/// it is set aside with its reason.
-fn judge(what: &str, stored: &[String], damage: impl FnOnce(&Path), from: &Path) {
-    let copy = tempfile::tempdir().unwrap();
+fn copy(from: &Path, to: &Path) {
     for file in fs::read_dir(from).unwrap().flatten() {
-        fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
+        let name = file.file_name();
+        if name != "lock" && name != "reserve" && name != "spool.db-shm" {
+            fs::copy(file.path(), to.join(name)).unwrap();
+        }
     }
-    damage(copy.path());
-    let (found, notes, position) = read(copy.path());
-    assert!(stored.starts_with(&found), "{what}: {found:?}");
+}
+
+/// What a start gives.
+#[derive(Debug, Default, PartialEq)]
+struct Given {
+    /// What an output that reads from its cursors on gets, of what was stored.
+    events: Vec<String>,
+    /// What it is told that is missing.
+    gaps: Vec<String>,
+    notes: Vec<String>,
+    position: Option<String>,
+    damaged: u64,
+}
+
+/// Opens a state and reads what is in it for an output. Panics where the start fails.
+fn start(folder: &Path, output: &str) -> Given {
+    let (spool, notes) = Spool::open(SpoolOptions::new(folder.to_owned())).unwrap();
+    spool.register(output, Start::Oldest, "");
+    let mut given = Given { notes, ..Given::default() };
+    let mut from = spool.cursor(output, Lane::Priority);
+    while let Some(batch) = spool.next(from.batch).unwrap() {
+        let first = if batch.id == from.batch && batch.about.since.is_none() { from.event } else { 0 };
+        for notice in (first..batch.len()).filter_map(|n| batch.event(n)?.notice()) {
+            match notice.fields.iter().find(|(name, _)| name == "missing") {
+                Some((_, text)) => given.gaps.push(text.clone()),
+                None => given.events.push(notice.system),
+            }
+        }
+        from = Cursor { batch: batch.id + 1, event: 0 };
+    }
+    assert!(from.batch > spool.last(), "{from:?} is the end, and the last is {}", spool.last());
+    given.position = spool.position("s").unwrap().map(|p| p.0);
+    given.notes.extend(spool.take_notes());
+    given.damaged = spool.damaged();
+    given
+}
+
+/// A damaged copy of a state: what comes out of it is a beginning of what was stored, with the position that goes with it.
+fn judge(what: &str, stored: &[String], damage: impl FnOnce(&Path), from: &Path) {
+    let folder = tempfile::tempdir().unwrap();
+    copy(from, folder.path());
+    damage(folder.path());
+    let Given { events, position, notes, .. } = start(folder.path(), "a");
+    assert!(stored.starts_with(&events), "{what}: {events:?}");
     match position {
         // Batches and position are one transaction.
-        Some(p) => assert_eq!(p, format!("{{\"n\":{}}}", (found.len() / 5).max(1) - 1), "{what}: {notes:?}"),
-        None => assert!(found.is_empty(), "{what}: {found:?}"),
+        Some(p) => assert_eq!(p, format!("{{\"n\":{}}}", (events.len() / 5).max(1) - 1), "{what}: {notes:?}"),
+        None => assert!(events.is_empty(), "{what}: {events:?}"),
     }
     // What is not as it was written is set aside with its reason; a log that ends early is as it was at that moment.
-    let aside = copy.path().join("spool.db.set-aside-1").exists();
-    assert_eq!(aside, notes.iter().any(|n| n.contains("it was set aside as")), "{what}: {notes:?}");
+    let aside = folder.path().join("spool.db.set-aside-1").exists();
+    assert_eq!(aside, notes.iter().any(|n| n.contains("set aside as")), "{what}: {notes:?}");
 }
 
 #[test]
@@ -89,25 +122,222 @@ fn n2_fault_14_a_log_that_is_cut_anywhere_gives_what_was_committed_before() {
     }
 }
 
-#[test]
-fn n2_fault_15_a_bit_that_flips_anywhere_is_found_and_never_stops_the_start() {
-    let from = tempfile::tempdir().unwrap();
-    let stored = state(from.path());
-    for file in ["spool.db", "spool.db-wal"] {
-        let length = fs::metadata(from.path().join(file)).unwrap().len();
-        for at in places(usize::try_from(length).unwrap(), 150) {
-            let flip = |folder: &Path| {
-                let mut bytes = fs::read(folder.join(file)).unwrap();
-                bytes[at] ^= 1 << (at % 8);
-                fs::write(folder.join(file), bytes).unwrap();
-            };
-            judge(&format!("{file}, byte {at}"), &stored, flip, from.path());
+/// A state with rows in every table, all of them in the database itself, and what its two outputs have yet to get.
+fn checkpointed(to: &Path) -> [Vec<String>; 2] {
+    let made = tempfile::tempdir().unwrap();
+    let (spool, _) = Spool::open(SpoolOptions::new(made.path().to_owned())).unwrap();
+    let (mut stored, mut chains) = (Vec::new(), [[0; 32]; 2]);
+    for name in ["a", "b"] {
+        spool.register(name, Start::Oldest, "lanes");
+        spool.spend(name, format!("{{\"spent\":\"{name}\"}}"));
+    }
+    for n in 0..8_u8 {
+        let source = usize::from(n % 2);
+        let mut builder = Builder::new(about(["s", "t"][source]), &chains[source]);
+        for e in 0..5 {
+            let text = format!("event {n}.{e}");
+            builder.push_notice(&Notice::new(GAP, &text, 0, chrono_tz::UTC));
+            stored.push((i64::from(n) + 1, e, text));
+        }
+        builder.read(&[n; 100]);
+        builder.park(batch::Parked { place: 7, why: "it is none".into(), bytes: vec![n; 50] });
+        let mut batch = builder.finish();
+        chains[source] = batch.raw_sha256;
+        let part = format!("{{\"part\":{n}}}");
+        spool.append(&mut batch, &format!("{{\"n\":{n}}}"), Some(("file", &part))).unwrap();
+        let at = |batch, event| Cursor { batch, event };
+        for (name, cursor) in [("a", at(i64::from(n) / 2 + 1, 2)), ("b", at(i64::from(n) / 4 + 2, 0))] {
+            Lane::ALL.iter().for_each(|lane| spool.advance(name, *lane, cursor));
+        }
+        spool.sync().unwrap();
+    }
+    let left = |name: &str| {
+        let from = spool.cursor(name, Lane::Priority);
+        let rest = stored.iter().filter(|(batch, event, _)| (*batch, *event) >= (from.batch, from.event));
+        rest.map(|(.., text)| text.clone()).collect()
+    };
+    let left = [left("a"), left("b")];
+    drop(spool);
+    let db = rusqlite::Connection::open(made.path().join("spool.db")).unwrap();
+    db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    drop(db);
+    copy(made.path(), to);
+    assert!(!to.join("spool.db-wal").exists() || fs::metadata(to.join("spool.db-wal")).unwrap().len() == 0);
+    left
+}
+
+/// A start that gives all that an output has yet to get, or says what it does not; so does the next one.
+#[track_caller]
+fn holds(what: &str, from: &Path, left: &[Vec<String>; 2], damage: &dyn Fn(&Path)) {
+    for (output, left) in ["a", "b"].iter().zip(left) {
+        let folder = tempfile::tempdir().unwrap();
+        copy(from, folder.path());
+        damage(folder.path());
+        for round in ["first", "second"] {
+            let given = start(folder.path(), output);
+            let missing: Vec<_> = left.iter().filter(|e| !given.events.contains(e)).collect();
+            assert!(
+                missing.is_empty() || !given.gaps.is_empty(),
+                "{what}, output {output}, {round} start: {missing:?} are missing: {given:?}"
+            );
+            if round == "first" && !given.gaps.is_empty() {
+                assert!(given.damaged > 0 && !given.notes.is_empty(), "{what}: {given:?}");
+            }
+            // What is told is told once.
+            assert!(given.gaps.len() <= 3, "{what}: {given:?}");
         }
     }
 }
 
 #[test]
-fn n2_fault_16_a_state_that_is_empty_foreign_newer_or_older_is_set_aside_and_never_written_over() {
+fn h3_a6_a_bit_that_flips_anywhere_costs_duplicates_or_is_told_and_never_stops_the_start() {
+    let from = tempfile::tempdir().unwrap();
+    let left = checkpointed(from.path());
+    holds("whole", from.path(), &left, &|_| {});
+    let whole = start(from.path(), "a");
+    assert_eq!((whole.events, whole.gaps, whole.damaged), (left[0].clone(), Vec::new(), 0));
+    let from = tempfile::tempdir().unwrap();
+    let left = checkpointed(from.path());
+    let bytes = fs::read(from.path().join("spool.db")).unwrap();
+    // Most of a page is nothing: what holds something is tried more often, and so is the head of every page.
+    let some: Vec<usize> = (0..bytes.len()).filter(|at| bytes[*at] != 0 || at % (16 << 10) < 16).collect();
+    for n in places(some.len(), 250) {
+        let at = some[n];
+        let flip = |folder: &Path| {
+            let mut bytes = bytes.clone();
+            bytes[at] ^= 1 << (n % 8);
+            fs::write(folder.join("spool.db"), bytes).unwrap();
+        };
+        holds(&format!("byte {at}, bit {}", n % 8), from.path(), &left, &flip);
+    }
+}
+
+#[test]
+fn n2_fault_15_a_bit_that_flips_in_the_log_gives_what_was_committed_before() {
+    let from = tempfile::tempdir().unwrap();
+    let stored = state(from.path());
+    let length = fs::metadata(from.path().join("spool.db-wal")).unwrap().len();
+    for at in places(usize::try_from(length).unwrap(), 150) {
+        let flip = |folder: &Path| {
+            let mut bytes = fs::read(folder.join("spool.db-wal")).unwrap();
+            bytes[at] ^= 1 << (at % 8);
+            fs::write(folder.join("spool.db-wal"), bytes).unwrap();
+        };
+        judge(&format!("byte {at}"), &stored, flip, from.path());
+    }
+}
+
+/// Something done to the database by hand.
+fn by_hand(sql: &'static str) -> impl Fn(&Path) {
+    move |folder| {
+        let db = rusqlite::Connection::open(folder.join("spool.db")).unwrap();
+        db.execute_batch(sql).unwrap();
+    }
+}
+
+#[test]
+fn h3_n2_h16_what_is_changed_by_hand_costs_duplicates_or_is_told() {
+    let from = tempfile::tempdir().unwrap();
+    let left = checkpointed(from.path());
+    let lost = [
+        "DELETE FROM batch WHERE id = 6",
+        "DELETE FROM batch WHERE id >= 6",
+        "DELETE FROM seal WHERE id = 7",
+        "UPDATE batch SET blob = (SELECT blob FROM batch WHERE id = 7), blob_sha256 = (SELECT blob_sha256 FROM batch WHERE id = 7) WHERE id = 8",
+        "UPDATE batch SET about = 'nothing' WHERE id = 6",
+        "UPDATE batch SET about = replace(about, 'type5', 'type1') WHERE id = 6",
+        "UPDATE batch SET position = '{}' WHERE id = 8",
+        "UPDATE batch SET events = 4 WHERE id = 8",
+        "UPDATE batch SET blob = x'00' WHERE id = 8",
+        "UPDATE batch SET source = 7, raw_sha256 = 'text' WHERE id = 8",
+        "UPDATE batch SET id = 1000 WHERE id = 8",
+        "DROP TABLE batch",
+    ];
+    let told = |sql: &'static str| {
+        let folder = tempfile::tempdir().unwrap();
+        copy(from.path(), folder.path());
+        by_hand(sql)(folder.path());
+        start(folder.path(), "a")
+    };
+    for sql in lost {
+        holds(sql, from.path(), &left, &by_hand(sql));
+        assert!(!told(sql).gaps.is_empty(), "{sql}");
+    }
+    let kept = [
+        "UPDATE cursor SET batch = 9223372036854775807",
+        "UPDATE cursor SET batch = 9223372036854775807, generation = generation + 1 WHERE output = 'a'",
+        "UPDATE cursor SET output = 'c' WHERE output = 'a'",
+        "UPDATE cursor SET event = 'text'",
+        "DELETE FROM cursor",
+        "UPDATE source SET position = 'nothing'",
+        "DELETE FROM source",
+        "UPDATE part SET position = 'x'",
+        "UPDATE output SET spent = x'01', lanes = 'other'",
+        "UPDATE log SET last = 1000000, first = 900",
+        "UPDATE log SET generation = 1000000 WHERE slot = 0",
+        "DELETE FROM log",
+        "UPDATE sqlite_sequence SET seq = 1000000",
+        "DELETE FROM parked",
+        "UPDATE parked SET bytes = x'00'",
+        "CREATE TRIGGER t AFTER INSERT ON batch BEGIN DELETE FROM batch WHERE id = new.id; END",
+        "CREATE TABLE another (x)",
+        "CREATE INDEX another ON batch (source)",
+        "CREATE VIEW another AS SELECT * FROM batch",
+        "DROP TABLE cursor",
+        "DROP TABLE source",
+        "DROP TABLE part",
+        "DROP TABLE log",
+        "DROP TABLE parked",
+        "ALTER TABLE source RENAME TO s2; CREATE VIEW source AS SELECT * FROM s2",
+        "ALTER TABLE batch ADD COLUMN more",
+        "PRAGMA user_version = 2",
+        "PRAGMA user_version = 0",
+        "PRAGMA application_id = 7",
+    ];
+    for sql in kept {
+        holds(sql, from.path(), &left, &by_hand(sql));
+        assert_eq!(told(sql).gaps, Vec::<String>::new(), "{sql}");
+    }
+    // A trigger that deletes what is stored has nothing to say in the new database.
+    let folder = tempfile::tempdir().unwrap();
+    copy(from.path(), folder.path());
+    by_hand("CREATE TRIGGER t AFTER INSERT ON batch BEGIN DELETE FROM batch WHERE id = new.id; END")(folder.path());
+    let (spool, notes) = Spool::open(SpoolOptions::new(folder.path().to_owned())).unwrap();
+    assert!(notes.iter().any(|n| n.contains("trigger t") && n.contains("set aside as")), "{notes:?}");
+    let id = spool.append(&mut Builder::new(about("s"), &[0; 32]).finish(), "{}", None).unwrap();
+    assert_eq!(spool.next(id).unwrap().unwrap().id, id);
+}
+
+#[test]
+fn a7_one_damaged_batch_is_set_aside_alone_while_the_spool_is_in_use() {
+    let from = tempfile::tempdir().unwrap();
+    let left = checkpointed(from.path());
+    // The last bytes of a blob: the row is whole, and so is the start.
+    by_hand("UPDATE batch SET blob = CAST(substr(blob, 1, length(blob) - 1) || x'77' AS BLOB) WHERE id = 7")(
+        from.path(),
+    );
+    let given = start(from.path(), "a");
+    let rest: Vec<String> = left[0].iter().filter(|e| !e.starts_with("event 6.")).cloned().collect();
+    assert_eq!(given.events, rest);
+    assert_eq!(given.gaps.len(), 1);
+    assert!(
+        given.gaps[0].contains("batch 7 of the spool is damaged (its checksum is another)")
+            && given.gaps[0].contains("it held 5 events"),
+        "{given:?}"
+    );
+    assert_eq!(given.damaged, 1);
+    assert!(!from.path().join("spool.db.set-aside-1").exists());
+    // Every output is told, and its bytes are kept as they were found.
+    let again = start(from.path(), "b");
+    assert_eq!((again.gaps, again.damaged), (given.gaps, 0));
+    let db = rusqlite::Connection::open(from.path().join("spool.db")).unwrap();
+    let kept: (i64, Vec<u8>) =
+        db.query_row("SELECT id, blob FROM damaged", [], |r| Ok((r.get(0)?, r.get(1)?))).unwrap();
+    assert!(kept.0 == 7 && kept.1.ends_with(&[0x77]), "{kept:?}");
+}
+
+#[test]
+fn n2_fault_16_a_state_that_is_empty_or_foreign_is_set_aside_and_one_of_a_later_program_is_left_as_it_is() {
     let from = tempfile::tempdir().unwrap();
     let stored = state(from.path());
     let set = |name: &'static str, n: i64| {
@@ -122,37 +352,134 @@ fn n2_fault_16_a_state_that_is_empty_foreign_newer_or_older_is_set_aside_and_nev
             fs::write(folder.join("spool.db"), bytes).unwrap();
         }
     };
-    type Damage = Box<dyn FnOnce(&Path)>;
-    let damages: Vec<(&str, Damage)> = vec![
-        ("its tables have version 99", Box::new(set("user_version", 99))),
-        ("its tables have version 1", Box::new(set("user_version", 1))),
-        ("it is no spool of qaudjrn", Box::new(set("application_id", 7))),
-        ("it is no spool of qaudjrn", Box::new(write(Vec::new()))),
-        ("", Box::new(write(vec![0; 60_000]))),
-        ("", Box::new(write(b"SQLite format 3\0 and then nothing of it".to_vec()))),
-    ];
-    for (why, damage) in damages {
-        let copy = tempfile::tempdir().unwrap();
-        for file in fs::read_dir(from.path()).unwrap().flatten() {
-            fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
+    let foreign = tempfile::tempdir().unwrap();
+    let other = rusqlite::Connection::open(foreign.path().join("other.db")).unwrap();
+    other.execute_batch("CREATE TABLE t (x)").unwrap();
+    drop(other);
+    let foreign = fs::read(foreign.path().join("other.db")).unwrap();
+    for (why, bytes) in [
+        ("it is no spool of qaudjrn", foreign),
+        ("its head is not that of a spool", vec![0; 60_000]),
+        ("shorter than the head", b"SQLite format 3\0 and then nothing of it".to_vec()),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        copy(from.path(), folder.path());
+        write(bytes.clone())(folder.path());
+        let given = start(folder.path(), "a");
+        assert_eq!(given.events, Vec::<String>::new(), "{why}");
+        assert!(given.notes.iter().any(|n| n.contains(why) && n.contains("set aside as")), "{why}: {:?}", given.notes);
+        assert!(given.gaps.len() == 1 && given.gaps[0].contains("the spool could not be read"), "{:?}", given.gaps);
+        assert_eq!(fs::read(folder.path().join("spool.db.set-aside-1")).unwrap(), bytes, "{why}: it was written to");
+        // The second start finds a good one, and what is told is still told.
+        let given = start(folder.path(), "b");
+        assert_eq!((given.notes, given.gaps.len()), (Vec::new(), 1));
+    }
+    // A later program wrote it: nothing is changed.
+    let folder = tempfile::tempdir().unwrap();
+    copy(from.path(), folder.path());
+    set("user_version", 99)(folder.path());
+    let before = fs::read(folder.path().join("spool.db")).unwrap();
+    for _ in 0..2 {
+        let refused = Spool::open(SpoolOptions::new(folder.path().to_owned())).err().unwrap();
+        assert!(matches!(refused, SpoolError::Newer { version: 99, .. }) && !refused.is_not_now(), "{refused}");
+        assert!(refused.to_string().contains("a later version of qaudjrn"), "{refused}");
+        assert_eq!(fs::read(folder.path().join("spool.db")).unwrap(), before);
+    }
+    // A database that is gone, or cut to nothing, is told, where the position file knows that there was one.
+    for nothing in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        for n in [0, 1] {
+            let _ = fs::copy(from.path().join(format!("position.{n}")), folder.path().join(format!("position.{n}")));
         }
-        damage(copy.path());
-        let before = fs::read(copy.path().join("spool.db")).unwrap();
-        let (found, notes, _) = read(copy.path());
-        assert_eq!(found, Vec::<String>::new(), "{why}");
-        assert!(notes.iter().any(|n| n.contains(why) && n.contains("set aside as")), "{why}: {notes:?}");
-        let aside = fs::read(copy.path().join("spool.db.set-aside-1")).unwrap();
-        assert!(why.starts_with("its tables") || aside == before, "{why}: it was written to");
-        // The second start finds a good one.
-        assert_eq!(read(copy.path()).1, Vec::<String>::new());
+        fs::write(folder.path().join("position.1"), position_file("{\"n\":0}")).unwrap();
+        if nothing {
+            fs::write(folder.path().join("spool.db"), "").unwrap();
+        }
+        let given = start(folder.path(), "a");
+        assert!(given.events.is_empty() && !stored.is_empty());
+        assert_eq!(given.position.as_deref(), Some("{\"n\":0}"));
+        assert!(given.notes[0].contains("is gone") && given.gaps.len() == 1 && given.damaged == 1, "{given:?}");
     }
-    // A database that is gone is told, where the position file knows that there was one.
-    let copy = tempfile::tempdir().unwrap();
-    for n in [0, 1] {
-        let _ = fs::copy(from.path().join(format!("position.{n}")), copy.path().join(format!("position.{n}")));
+}
+
+fn position_file(position: &str) -> String {
+    let body = format!("{{\"generation\":9,\"positions\":{{\"s\":{{\"position\":{}}}}}}}", serde_json::json!(position));
+    format!("{}\n{body}\n", batch::hex(&batch::checksum(body.as_bytes())))
+}
+
+#[test]
+fn h16_a_folder_or_file_of_somebody_else_and_links_are_refused_and_left_as_they_are() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+    let outside = tempfile::tempdir().unwrap();
+    let precious = outside.path().join("precious");
+    fs::write(&precious, "precious").unwrap();
+    fs::set_permissions(&precious, fs::Permissions::from_mode(0o644)).unwrap();
+    for name in ["lock", "position.0", "position.1", "reserve", "spool.db", "spool.db-wal", "metrics.prom.new"] {
+        for hard in [false, true] {
+            let folder = tempfile::tempdir_in(outside.path()).unwrap();
+            let link = folder.path().join(name);
+            if hard {
+                fs::hard_link(&precious, &link).unwrap()
+            } else {
+                symlink(&precious, &link).unwrap()
+            }
+            let refused = Spool::open(SpoolOptions::new(folder.path().to_owned())).err().unwrap();
+            assert!(matches!(refused, SpoolError::NotOurs { .. }), "{name}: {refused}");
+            fs::remove_file(&link).unwrap();
+            assert_eq!(fs::read_to_string(&precious).unwrap(), "precious", "{name}");
+            assert_eq!(fs::metadata(&precious).unwrap().mode() & 0o777, 0o644, "{name}");
+        }
     }
-    let (found, _, _) = read(copy.path());
-    assert!(found.is_empty() && !stored.is_empty());
+    // Files that others may read are made private.
+    let folder = tempfile::tempdir().unwrap();
+    drop(Spool::open(SpoolOptions::new(folder.path().to_owned())).unwrap());
+    for name in ["spool.db", "lock", "reserve"] {
+        fs::set_permissions(folder.path().join(name), fs::Permissions::from_mode(0o666)).unwrap();
+    }
+    drop(Spool::open(SpoolOptions::new(folder.path().to_owned())).unwrap());
+    for name in ["spool.db", "lock", "reserve"] {
+        assert_eq!(fs::metadata(folder.path().join(name)).unwrap().mode() & 0o777, 0o600, "{name}");
+    }
+    if rustix::process::geteuid().is_root() {
+        let folder = tempfile::tempdir().unwrap();
+        std::os::unix::fs::chown(folder.path(), Some(12_345), None).unwrap();
+        let refused = Spool::open(SpoolOptions::new(folder.path().to_owned())).err().unwrap();
+        assert!(refused.to_string().contains("it belongs to user 12345"), "{refused}");
+    }
+}
+
+#[test]
+fn h17_a_lock_file_that_is_deleted_lets_no_second_agent_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Spool::open(SpoolOptions::new(folder.path().to_owned())).unwrap();
+    fs::remove_file(folder.path().join("lock")).unwrap();
+    let second = Spool::open(SpoolOptions::new(folder.path().to_owned())).err().unwrap();
+    assert!(matches!(second, SpoolError::InUse { .. }), "{second}");
+    drop(first);
+    Spool::open(SpoolOptions::new(folder.path().to_owned())).unwrap();
+}
+
+#[test]
+fn a8_parked_records_are_kept_with_their_bytes_and_the_oldest_go_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let (spool, _) = Spool::open(SpoolOptions::new(folder.path().to_owned())).unwrap();
+    spool.register("a", Start::Oldest, "");
+    let record = |n: u64, bytes: Vec<u8>| batch::Parked { place: n, why: format!("reason {n}"), bytes };
+    let large = usize::try_from(parked::MOST / 4).unwrap();
+    for n in 0..6 {
+        let mut builder = Builder::new(about("s"), &[0; 32]);
+        builder.park(record(n, vec![u8::try_from(n).unwrap(); large]));
+        assert_eq!(builder.about.parked, 1);
+        spool.append(&mut builder.finish(), "{}", None).unwrap();
+    }
+    let inspector = inspect::Inspector::open(&folder.path().join("spool.db")).unwrap();
+    let mut found = Vec::new();
+    inspector.each_parked(&mut |_, kept| found.extend(kept)).unwrap();
+    assert_eq!(
+        found.iter().map(|k| k.parked.clone()).collect::<Vec<_>>(),
+        (2..6).map(|n| record(n, vec![u8::try_from(n).unwrap(); large])).collect::<Vec<_>>()
+    );
+    assert_eq!(inspector.faults(), Vec::<String>::new());
 }
 
 #[test]

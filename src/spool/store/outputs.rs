@@ -2,20 +2,20 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Spool, Start, Waiting};
-use crate::spool::{Cursor, Lane};
+use crate::spool::{Cursor, Lane, cursor::Kept};
 
 impl Spool {
     /// The cursor of an output's lane; a new output starts at the oldest batch.
     pub fn cursor(&self, output: &str, lane: Lane) -> Cursor {
-        self.lock().cursors.get(&(output.to_owned(), lane)).copied().unwrap_or_default()
+        self.lock().loaded.cursors.get(&(output.to_owned(), lane)).map(|k| k.now).unwrap_or_default()
     }
 
     /// Moves a cursor forward; it reaches the disk with the next append or [`Spool::sync`].
     pub fn advance(&self, output: &str, lane: Lane, to: Cursor) {
         let mut inner = self.lock();
-        let cursor = inner.cursors.entry((output.to_owned(), lane)).or_default();
-        if to > *cursor {
-            *cursor = to;
+        let kept = inner.loaded.cursors.entry((output.to_owned(), lane)).or_default();
+        if to > kept.now {
+            kept.now = to;
             inner.moved = true;
         }
     }
@@ -25,28 +25,35 @@ impl Spool {
     /// event that waits in one would else be looked for in another that has passed it.
     pub fn register(&self, output: &str, from: Start, lanes: &str) {
         let mut inner = self.lock();
-        let kept = inner.outputs.entry(output.to_owned()).or_default();
+        let kept = inner.loaded.outputs.entry(output.to_owned()).or_default();
         let changed = kept.lanes.replace(lanes.to_owned()).is_some_and(|before| before != lanes);
         if changed {
-            let slowest = Lane::ALL.iter().filter_map(|l| inner.cursors.get(&(output.to_owned(), *l))).min().copied();
-            for (cursor, slowest) in Lane::ALL.iter().filter_map(|l| Some(((output.to_owned(), *l), slowest?))) {
-                inner.cursors.insert(cursor, slowest);
+            let of = |kept: &&Kept| kept.now;
+            let cursors = &mut inner.loaded.cursors;
+            let slowest =
+                Lane::ALL.iter().filter_map(|l| cursors.get(&(output.to_owned(), *l))).min_by_key(of).map(|k| k.now);
+            for lane in Lane::ALL {
+                if let (Some(kept), Some(slowest)) = (cursors.get_mut(&(output.to_owned(), lane)), slowest) {
+                    kept.now = slowest;
+                }
             }
         }
         let start = match from {
+            // What is told of a state that was lost is told to all.
+            Start::Now if inner.lost => Cursor { batch: 1, event: 0 },
             // Batches are numbered from 1.
             Start::Oldest => Cursor { batch: 1, event: 0 },
-            Start::Now => Cursor { batch: inner.last + 1, event: 0 },
+            Start::Now => Cursor { batch: inner.loaded.log.last + 1, event: 0 },
         };
         for lane in Lane::ALL {
-            inner.cursors.entry((output.to_owned(), lane)).or_insert(start);
+            inner.loaded.cursors.entry((output.to_owned(), lane)).or_insert(Kept::new(start));
         }
         inner.moved = true;
     }
 
     /// The outputs that are not among these and still keep batches here, with the number of events that wait for each.
     pub fn left_behind(&self, outputs: &[&str]) -> Vec<(String, u64)> {
-        let mut others: Vec<String> = self.lock().cursors.keys().map(|(o, _)| o.clone()).collect();
+        let mut others: Vec<String> = self.lock().loaded.cursors.keys().map(|(o, _)| o.clone()).collect();
         others.dedup();
         others.retain(|o| !outputs.contains(&o.as_str()));
         let waiting = |o: &String| self.waiting(o).values().map(|w| w.events).sum();
@@ -56,10 +63,11 @@ impl Spool {
     /// What an output has yet to deliver, by source.
     pub fn waiting(&self, output: &str) -> BTreeMap<Arc<str>, Waiting> {
         let inner = self.lock();
-        let slowest = Lane::ALL.iter().filter_map(|l| inner.cursors.get(&(output.to_owned(), *l))).min();
-        let from = slowest.copied().unwrap_or_default();
+        let cursors = &inner.loaded.cursors;
+        let from =
+            Lane::ALL.iter().filter_map(|l| Some(cursors.get(&(output.to_owned(), *l))?.now)).min().unwrap_or_default();
         let mut found: BTreeMap<Arc<str>, Waiting> = BTreeMap::new();
-        for (id, live) in inner.live.range(from.batch..) {
+        for (id, live) in inner.loaded.live.range(from.batch..) {
             let passed = if *id == from.batch { from.event } else { 0 };
             let events = live.events.saturating_sub(passed) as u64;
             if events > 0 {
@@ -74,8 +82,8 @@ impl Spool {
     /// The first batch that some output has yet to pass.
     pub fn passed(&self) -> i64 {
         let inner = self.lock();
-        let next = inner.last + 1;
-        inner.cursors.values().map(|c| c.batch).min().map_or(next, |c| c.min(next))
+        let next = inner.loaded.log.last + 1;
+        inner.loaded.cursors.values().map(|c| c.now.batch).min().map_or(next, |c| c.min(next))
     }
 
     /// The other outputs that have passed no more than this one: what is kept for it is kept for them too.
@@ -92,13 +100,13 @@ impl Spool {
 
     /// What an output had spent of its daily budget, as [`Spool::spend`] was told.
     pub fn spent(&self, output: &str) -> Option<String> {
-        self.lock().outputs.get(output).and_then(|o| o.spent.clone())
+        self.lock().loaded.outputs.get(output).and_then(|o| o.spent.clone())
     }
 
     /// Keeps what an output has spent of its daily budget; it reaches the disk as cursors do.
     pub fn spend(&self, output: &str, spent: String) {
         let mut inner = self.lock();
-        let kept = inner.outputs.entry(output.to_owned()).or_default();
+        let kept = inner.loaded.outputs.entry(output.to_owned()).or_default();
         if kept.spent.as_ref() != Some(&spent) {
             kept.spent = Some(spent);
             inner.moved = true;

@@ -1,66 +1,51 @@
 //! What the store writes, each in one transaction.
-use rusqlite::params;
-
 use super::Inner;
 use crate::spool::{
-    batch::{self, Hash, NewBatch},
+    batch::NewBatch,
+    cursor, parked,
     positions::Positions,
+    rows::{self, Place},
     schema, tables,
 };
 
-/// Where a source is behind a batch: its position, and that of a part with its name first.
-pub(super) type Place<'a> = (&'a str, Option<(&'a str, &'a str)>);
-
-/// Stores a batch, its source's position and that of a part, with cursors that moved; returns its number. Without a place
-/// the source stays where it is: the batch holds only what the agent itself says.
-pub(super) fn store(
-    inner: &mut Inner,
-    new: &NewBatch,
-    about: &str,
-    place: Option<Place<'_>>,
-    sum: &Hash,
-) -> rusqlite::Result<i64> {
-    let Inner { db, cursors, outputs, moved, .. } = inner;
+/// Stores a batch, its source's position and that of a part, what is parked, with cursors that moved; returns its number. Without
+/// a place the source stays where it is: the batch holds only what the agent itself says.
+pub(super) fn store(inner: &mut Inner, new: &NewBatch, place: Option<Place<'_>>) -> rusqlite::Result<i64> {
+    let Inner { db, loaded, moved, .. } = inner;
     let t = db.transaction()?;
     let source = &new.about.source;
-    let (position, part) = place.unwrap_or(("", None));
-    t.prepare_cached(
-        "INSERT INTO batch (source, format, about, position, part, part_position, raw_sha256, events, blob_sha256, blob) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-    )?
-    .execute(params![
-        source,
-        batch::FORMAT,
-        about,
-        position,
-        part.map(|p| p.0),
-        part.map(|p| p.1),
-        new.raw_sha256,
-        new.events,
-        sum,
-        new.blob
-    ])?;
-    let id = t.last_insert_rowid();
-    if place.is_some() {
-        t.prepare_cached("INSERT OR REPLACE INTO source (name, position, raw_sha256) VALUES (?1, ?2, ?3)")?
-            .execute(params![source, position, new.raw_sha256])?;
+    let id = loaded.log.last + 1;
+    rows::insert(&t, id, new, place)?;
+    if let Some((position, part)) = place {
+        tables::write_source(&t, source, (position, &new.raw_sha256))?;
+        if let Some((name, position)) = part {
+            tables::write_part(&t, source, (name, (position, id)))?;
+        }
     }
-    if let Some((name, position)) = part {
-        t.prepare_cached("INSERT OR REPLACE INTO part (source, name, position, batch) VALUES (?1, ?2, ?3, ?4)")?
-            .execute(params![source, name, position, id])?;
+    let mut kept = inner.parked;
+    if !new.parked.is_empty() {
+        kept = parked::insert(&t, (source, id, new.about.made), &new.parked, kept)?;
     }
+    let log = loaded.log.with(loaded.log.first, id).write(&t)?;
     if *moved {
-        tables::write_state(&t, cursors, outputs)?;
+        tables::write_state(&t, &loaded.cursors, &loaded.outputs)?;
     }
     t.commit()?;
+    if std::mem::take(moved) {
+        cursor::written(&mut loaded.cursors);
+    }
+    loaded.log = log;
+    inner.parked = kept;
     Ok(id)
 }
 
-/// Writes the cursors and deletes the batches before `passed`. Returns the positions that are passed with them. Of the pages
-/// that are free then, `keep` bytes stay in the file: the next batches need them.
-pub(super) fn sync(inner: &mut Inner, passed: i64, keep: u64) -> rusqlite::Result<Positions> {
-    let Inner { db, cursors, outputs, .. } = inner;
+/// Writes the cursors and deletes the batches that every output has passed. Returns the positions that are passed with them. Of the
+/// pages that are free then, `keep` bytes stay in the file: the next batches need them.
+pub(super) fn sync(inner: &mut Inner, keep: u64) -> rusqlite::Result<Positions> {
+    let Inner { db, loaded, moved, .. } = inner;
+    let passed = loaded.cursors.values().map(|c| c.now.batch).min().unwrap_or(0);
     let t = db.transaction()?;
-    tables::write_state(&t, cursors, outputs)?;
+    tables::write_state(&t, &loaded.cursors, &loaded.outputs)?;
     let mut positions = Positions::new();
     {
         let mut whole = t.prepare_cached(
@@ -78,8 +63,16 @@ pub(super) fn sync(inner: &mut Inner, passed: i64, keep: u64) -> rusqlite::Resul
             positions.entry(r.get(0)?).or_default().parts.insert(r.get(1)?, r.get(2)?);
         }
     }
-    t.prepare_cached("DELETE FROM batch WHERE id < ?1")?.execute([passed])?;
+    let mut log = loaded.log;
+    if passed > log.first {
+        rows::delete_before(&t, passed)?;
+        log = log.with(passed, log.last).write(&t)?;
+    }
     t.commit()?;
+    cursor::written(&mut loaded.cursors);
+    *moved = false;
+    loaded.log = log;
+    loaded.live = loaded.live.split_off(&passed);
     let surplus = schema::free(db)?.saturating_sub(keep) / schema::PAGE;
     if surplus > 0 {
         // Each step of this statement gives one page back.

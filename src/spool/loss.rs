@@ -1,0 +1,96 @@
+//! What is told of batches that are damaged or missing: a batch of one notice stands in their place, in the order of the log,
+//! and goes to every output.
+use chrono_tz::Tz;
+
+use super::{
+    batch::{Builder, Continuity, NewBatch},
+    rows::Damaged,
+};
+use crate::event::{Notice, notice::GAP};
+
+/// The batches beside what is lost, as far as there are any.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Beside<'a> {
+    pub(super) before: Option<&'a Continuity>,
+    pub(super) after: Option<&'a Continuity>,
+}
+
+/// What stands in the place of a damaged batch.
+pub(super) fn of_damaged(damaged: &Damaged, beside: Beside<'_>, now: i64) -> NewBatch {
+    let what = format!("batch {} of the spool is damaged ({}) and set aside", damaged.id, damaged.why);
+    match &damaged.about {
+        Some((about, true)) => {
+            let text = format!(
+                "{what}: it held {} events of the entries {} to {} of {}, which are not delivered",
+                damaged.events, about.first_sequence, about.last_sequence, about.receiver
+            );
+            let place = |sequence: u64| format!("{}:{sequence}", about.receiver);
+            let before = place(about.first_sequence.saturating_sub(1));
+            notice(about, [before, place(about.last_sequence.saturating_add(1))], &text, damaged.id, now)
+        }
+        _ => unknown(&what, damaged.id, beside, now),
+    }
+}
+
+/// What stands in the place of batches that are missing.
+pub(super) fn of_missing(first: i64, last: i64, beside: Beside<'_>, now: i64) -> NewBatch {
+    let what = match first == last {
+        true => format!("batch {first} of the spool is missing"),
+        false => format!("batches {first} to {last} of the spool are missing"),
+    };
+    unknown(&what, first, beside, now)
+}
+
+/// What is told where nothing of a spool can be read any more.
+pub(super) fn of_all(source: &str, why: &str, now: i64) -> NewBatch {
+    let about = Continuity { source: source.to_owned(), ..Continuity::default() };
+    let text = format!(
+        "the spool could not be read ({why}) and was set aside: what it held and the source does not give again is not delivered"
+    );
+    notice(&about, Default::default(), &text, 0, now)
+}
+
+/// What is told where the chain from batch to batch is broken.
+pub(super) fn of_broken(what: &str, now: i64) -> NewBatch {
+    notice(&Continuity::default(), Default::default(), what, 0, now)
+}
+
+/// What it held is not known: what stands beside it is.
+fn unknown(what: &str, since: i64, beside: Beside<'_>, now: i64) -> NewBatch {
+    let last = |c: &Continuity| format!("{}:{}", c.receiver, c.last_sequence);
+    let first = |c: &Continuity| format!("{}:{}", c.receiver, c.first_sequence);
+    let around = [beside.before.map(last).unwrap_or_default(), beside.after.map(first).unwrap_or_default()];
+    let known = beside.before.or(beside.after);
+    // Of two sources it is not known which it was.
+    let one = match (beside.before, beside.after) {
+        (Some(a), Some(b)) => a.source == b.source,
+        _ => true,
+    };
+    let about = match known {
+        Some(c) if one => c.clone(),
+        Some(c) => Continuity { source: String::new(), ..c.clone() },
+        None => Continuity::default(),
+    };
+    let text = format!("{what}: what was in it is not known, and not delivered");
+    notice(&about, around, &text, since, now)
+}
+
+fn notice(about: &Continuity, [before, after]: [String; 2], text: &str, since: i64, now: i64) -> NewBatch {
+    let zone: Tz = about.zone.parse().unwrap_or(Tz::UTC);
+    let told = Notice::new(GAP, &about.system, now, zone)
+        .with("source", &about.source)
+        .with("last_before", before)
+        .with("first_after", after)
+        .with("missing", text);
+    let about = Continuity {
+        source: about.source.clone(),
+        zone: about.zone.clone(),
+        system: about.system.clone(),
+        made: now,
+        since: Some(since),
+        ..Continuity::default()
+    };
+    let mut builder = Builder::new(about, &[0; 32]);
+    builder.push_notice(&told);
+    builder.finish()
+}

@@ -1,0 +1,125 @@
+//! Databases of earlier versions, made into those of this one: a version at a time, each in one transaction. Nothing in them is
+//! given up, and batches keep their numbers.
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+use super::{
+    batch, cursor, rows, schema,
+    tables::{self, Log},
+};
+
+/// Brings a database to the version that this program writes.
+pub(super) fn up(db: &mut Connection, from: i64) -> rusqlite::Result<()> {
+    if from < 2 {
+        one_to_two(db)?;
+    }
+    if from < 3 {
+        two_to_three(db)?;
+    }
+    Ok(())
+}
+
+/// Makes a table of another version in the place of the one that goes by its name, which is `old_NAME` from then on.
+fn replace(t: &Transaction<'_>, version: i64, name: &str) -> rusqlite::Result<()> {
+    t.execute_batch(&format!("ALTER TABLE {name} RENAME TO old_{name}"))?;
+    create(t, version, name)
+}
+
+fn create(t: &Transaction<'_>, version: i64, name: &str) -> rusqlite::Result<()> {
+    let begins = format!("CREATE TABLE {name} (");
+    let sql = schema::tables(version).iter().find(|sql| sql.starts_with(&begins)).copied().unwrap_or_default();
+    t.execute_batch(sql)
+}
+
+/// Version 2 has parts of sources, what outputs keep, four lanes in place of two, and events that say what they are.
+fn one_to_two(db: &mut Connection) -> rusqlite::Result<()> {
+    let (cursors, _) = cursor::read(db, 1)?;
+    let last = last_number(db)?;
+    let t = db.transaction()?;
+    replace(&t, 2, "batch")?;
+    replace(&t, 2, "cursor")?;
+    create(&t, 2, "part")?;
+    create(&t, 2, "output")?;
+    {
+        let mut s = t.prepare(
+            "SELECT id, source, about, position, raw_sha256, events, blob_sha256, blob FROM old_batch ORDER BY id",
+        )?;
+        let mut all = s.query([])?;
+        while let Some(r) = all.next()? {
+            let blob: Vec<u8> = r.get(7)?;
+            let sum: batch::Hash = r.get(6)?;
+            // What is damaged stays as it is, and is told of behind the migration.
+            let whole = batch::checksum(&blob) == sum;
+            let (blob, sum) = match batch::of_format_1(&blob).filter(|_| whole) {
+                Some(now) => {
+                    let sum = batch::checksum(&now);
+                    (now, sum)
+                }
+                None => (blob, sum),
+            };
+            t.execute(
+                "INSERT INTO batch (id, source, format, about, position, raw_sha256, events, blob_sha256, blob) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                params![
+                    r.get::<_, i64>(0)?,
+                    r.get::<_, String>(1)?,
+                    batch::FORMAT,
+                    r.get::<_, String>(2)?,
+                    r.get::<_, String>(3)?,
+                    r.get::<_, batch::Hash>(4)?,
+                    r.get::<_, i64>(5)?,
+                    sum,
+                    blob
+                ],
+            )?;
+        }
+        let mut s = t.prepare("INSERT INTO cursor (output, lane, batch, event) VALUES (?1, ?2, ?3, ?4)")?;
+        for ((output, lane), kept) in &cursors {
+            s.execute(params![output, lane.index() as i64, kept.now.batch, kept.now.event as i64])?;
+        }
+    }
+    t.execute_batch("DROP TABLE old_batch; DROP TABLE old_cursor;")?;
+    // Numbers are never used again, also where every batch was delivered.
+    t.execute("DELETE FROM sqlite_sequence WHERE name = 'batch'", [])?;
+    t.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('batch', ?1)", [last])?;
+    schema::mark(&t, 2)?;
+    t.commit()
+}
+
+/// The number of the last batch that was ever stored, in versions 1 and 2.
+fn last_number(db: &Connection) -> rusqlite::Result<i64> {
+    let stored: Option<i64> =
+        db.query_row("SELECT seq FROM sqlite_sequence WHERE name = 'batch'", [], |r| r.get(0)).optional()?;
+    let there: Option<i64> = db.query_row("SELECT max(id) FROM batch", [], |r| r.get(0))?;
+    Ok(stored.unwrap_or(0).max(there.unwrap_or(0)))
+}
+
+/// Version 3 has a sum over every row, cursors in two generations, the numbers of the log, and what is parked or damaged. The
+/// blobs stay where they are.
+fn two_to_three(db: &mut Connection) -> rusqlite::Result<()> {
+    let (cursors, _) = cursor::read(db, 2)?;
+    let (outputs, _) = tables::outputs(db, 2)?;
+    let (sources, _) = tables::sources(db, 2)?;
+    let (parts, _) = tables::parts(db, 2, None)?;
+    let last = last_number(db)?;
+    let first: Option<i64> = db.query_row("SELECT min(id) FROM batch", [], |r| r.get(0))?;
+    let mut heads = Vec::new();
+    rows::heads(db, 2, &mut |found| heads.push(found))?;
+    let t = db.transaction()?;
+    for name in ["cursor", "output", "source", "part"] {
+        replace(&t, 3, name)?;
+        t.execute_batch(&format!("DROP TABLE old_{name}"))?;
+    }
+    for name in ["seal", "log", "parked", "damaged"] {
+        create(&t, 3, name)?;
+    }
+    rows::seal_all(&t, heads)?;
+    tables::write_state(&t, &cursors, &outputs)?;
+    for (name, (position, raw)) in &sources {
+        tables::write_source(&t, name, (position, raw))?;
+    }
+    for (source, (name, (position, batch))) in &parts {
+        tables::write_part(&t, source, (name, (position, *batch)))?;
+    }
+    Log::new(first.unwrap_or(last + 1), last).write(&t)?;
+    schema::mark(&t, 3)?;
+    t.commit()
+}

@@ -1,0 +1,164 @@
+//! Opening a database: what is ours is used, what is older is brought up, what is damaged is mended or set aside with its reason, and
+//! what only does not work now is left as it is.
+use std::{
+    fs,
+    io::{self, Read},
+    path::Path,
+};
+
+use rusqlite::Connection;
+
+use super::{
+    SpoolError,
+    fault::Fault,
+    files,
+    load::{Loaded, load},
+    mend::mend,
+    migrate,
+    rebuild::{self, Rebuilt},
+    schema::{self, Shape, VERSION},
+};
+
+/// An open database.
+pub(super) struct Opened {
+    pub(super) db: Connection,
+    pub(super) loaded: Loaded,
+    /// Sentences for the log.
+    pub(super) notes: Vec<String>,
+    /// Nothing of the database before it could be read, for this reason.
+    pub(super) lost: Option<String>,
+    /// It was not there.
+    pub(super) fresh: bool,
+    /// Batches that were found damaged or missing; each is told of in a gap event.
+    pub(super) damaged: u64,
+}
+
+/// How often damage is mended in one start: each time it is told, and what is left is read again.
+const ATTEMPTS: usize = 3;
+
+/// Opens the database of a state, or makes it.
+pub(super) fn open(path: &Path, now: i64) -> Result<Opened, SpoolError> {
+    rebuild::resume(path).map_err(|source| SpoolError::Io { path: path.to_owned(), source })?;
+    let mut notes = Vec::new();
+    let mut lost = None;
+    let (mut why, mut damaged) = (String::new(), 0);
+    for attempt in 0..ATTEMPTS {
+        let (reason, version) = match attempt_to_open(path, now) {
+            Ok(Step::Open(mut opened)) => {
+                notes.append(&mut opened.notes);
+                damaged += opened.damaged;
+                return Ok(Opened { notes, lost, damaged, ..opened });
+            }
+            Ok(Step::Newer(version)) => return Err(SpoolError::Newer { path: path.to_owned(), version }),
+            Ok(Step::Foreign(reason)) => (reason, None),
+            Ok(Step::Damaged(reason, version)) => (reason, Some(version)),
+            Err(Fault::Damage(reason)) => (reason, Some(VERSION)),
+            Err(Fault::Database(source)) => return Err(SpoolError::Database { path: path.to_owned(), source }),
+            Err(Fault::File(source)) => return Err(SpoolError::Io { path: path.to_owned(), source }),
+        };
+        let rebuilt = match (version, attempt) {
+            (Some(version), 0 | 1) => rebuild::rebuild(path, version, now),
+            _ => files::set_aside(path).map(|aside| Rebuilt { aside, copied: None, told: 0 }).map_err(Fault::File),
+        };
+        let Rebuilt { aside, copied, told } = rebuilt.map_err(|fault| fault.at(path))?;
+        damaged += told;
+        notes.push(match copied {
+            Some(n) => format!(
+                "the spool {} is damaged: {reason}; {n} batches that are whole go on in a new one, the old one was set aside as {}",
+                path.display(),
+                aside.display()
+            ),
+            None => {
+                lost = Some(reason.clone());
+                format!(
+                    "the spool {} cannot be used: {reason}; it was set aside as {}; the sources are read again from the position file, duplicates are possible",
+                    path.display(),
+                    aside.display()
+                )
+            }
+        });
+        why = reason;
+    }
+    Err(SpoolError::Damaged { path: path.to_owned(), reason: why })
+}
+
+/// What came of an attempt.
+enum Step {
+    Open(Opened),
+    Newer(i64),
+    Foreign(String),
+    /// Why, and the version of the tables it has.
+    Damaged(String, i64),
+}
+
+fn attempt_to_open(path: &Path, now: i64) -> Result<Step, Fault> {
+    let length = match fs::metadata(path) {
+        Ok(m) => m.len(),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => 0,
+        Err(e) => return Err(Fault::File(e)),
+    };
+    let mut fresh = length == 0;
+    let mut notes = Vec::new();
+    if fresh {
+        files::create(path).map_err(Fault::File)?;
+    } else {
+        header(path)?;
+        // A file that is not ours is looked at and not written to.
+        let look = schema::look(path)?;
+        match schema::shape(&look)? {
+            Shape::Empty => fresh = true,
+            Shape::Newer(version) => return Ok(Step::Newer(version)),
+            Shape::Foreign(why) => return Ok(Step::Foreign(why)),
+            Shape::Altered(version, why) => return Ok(Step::Damaged(why, version)),
+            Shape::Spool(version) => {
+                if let Some(why) = schema::damage(&look)? {
+                    return Ok(Step::Damaged(why, version));
+                }
+                drop(look);
+                if version < VERSION {
+                    migrate::up(&mut schema::connect(path)?, version).map_err(|e| match Fault::from(e) {
+                        Fault::Damage(why) => {
+                            Fault::Damage(format!("it cannot be brought to version {VERSION}: {why}"))
+                        }
+                        other => other,
+                    })?;
+                    notes.push(format!(
+                        "the spool {} was of version {version}; it is of version {VERSION} now, with everything that waits in it",
+                        path.display()
+                    ));
+                }
+            }
+        }
+    }
+    let mut db = schema::connect(path)?;
+    if fresh {
+        schema::create(&db, VERSION)?;
+    }
+    let mut loaded = load(&db)?;
+    notes.append(&mut loaded.notes);
+    let told = mend(&mut db, &mut loaded, now)?;
+    let damaged = told.len() as u64;
+    notes.extend(told);
+    Ok(Step::Open(Opened { db, loaded, notes, lost: None, fresh: length == 0, damaged }))
+}
+
+/// Looks at what the head of the file says of all of it, and SQLite believes: one bit there makes every page unreadable, or the
+/// database one that is not written to for ever (https://sqlite.org/fileformat2.html, 1.3).
+fn header(path: &Path) -> Result<(), Fault> {
+    let mut head = [0; 100];
+    let read = fs::File::open(path).and_then(|mut f| f.read_exact(&mut head));
+    match read {
+        Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
+            return Err(Fault::Damage("it is shorter than the head of a database".to_owned()));
+        }
+        other => other.map_err(Fault::File)?,
+    }
+    let at = |n: usize| head.get(n).copied().unwrap_or_default();
+    let is = at(18) <= 2 && at(19) <= 2 && [at(20), at(21), at(22), at(23)] == [0, 64, 32, 32];
+    // The encoding of texts is UTF-8, once anything was written.
+    let texts = [at(56), at(57), at(58), at(59)];
+    if head.starts_with(b"SQLite format 3\0") && is && (texts == [0, 0, 0, 1] || texts == [0; 4]) {
+        return Ok(());
+    }
+    Err(Fault::Damage("its head is not that of a spool".to_owned()))
+}

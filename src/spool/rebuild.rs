@@ -1,0 +1,188 @@
+//! A database that is damaged as a whole (its pages, its tables) is copied into a new one, row by row, as far as rows can be read
+//! and are what was written. The old one is set aside as it is, never overwritten and never deleted.
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+use rusqlite::Connection;
+
+use super::{
+    cursor::{self, Cursors, Kept},
+    fault::{Fault, is_damage},
+    files, loss, parked,
+    rows::{self, Found},
+    schema::{self, VERSION},
+    tables::{self, Log, Outputs, SourceRow},
+};
+
+/// Batches copied in one transaction.
+const AT_ONCE: usize = 64;
+
+/// What became of a damaged database.
+pub(super) struct Rebuilt {
+    /// Where it is now.
+    pub(super) aside: PathBuf,
+    /// Batches in the new one; nothing where nothing could be read.
+    pub(super) copied: Option<usize>,
+    /// Batches in whose place it is told that they are damaged.
+    pub(super) told: u64,
+}
+
+/// Makes a new database of what can be read of a damaged one, whose tables are those of `version`.
+pub(super) fn rebuild(path: &Path, version: i64, now: i64) -> Result<Rebuilt, Fault> {
+    let fresh = files::beside(path, ".new");
+    files::remove_database(&fresh).map_err(files::not_now)?;
+    let copied = copy_into(path, &fresh, version, now);
+    if copied.is_err() {
+        // What is half made is no use to anybody.
+        let _ = files::remove_database(&fresh);
+    }
+    let (copied, told) = copied?;
+    let aside = files::set_aside(path).map_err(files::not_now)?;
+    fs::rename(&fresh, path).and_then(|()| files::sync_folder(path)).map_err(files::not_now)?;
+    Ok(Rebuilt { aside, copied, told })
+}
+
+/// Goes on where a rebuild was ended: a new database counts only when the old one is out of its way.
+pub(super) fn resume(path: &Path) -> std::io::Result<()> {
+    let fresh = files::beside(path, ".new");
+    match (path.exists(), fresh.exists()) {
+        (false, true) => fs::rename(&fresh, path).and_then(|()| files::sync_folder(path)),
+        (true, true) => files::remove_database(&fresh),
+        _ => Ok(()),
+    }
+}
+
+fn copy_into(path: &Path, fresh: &Path, version: i64, now: i64) -> Result<(Option<usize>, u64), Fault> {
+    files::create(fresh).map_err(files::not_now)?;
+    let mut to = schema::connect(fresh)?;
+    schema::create(&to, VERSION)?;
+    let copied = match readable(schema::look(path))? {
+        Some(old) => copy(&old, version, &mut to, now)?,
+        None => (None, 0),
+    };
+    to.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    drop(to);
+    fs::File::open(fresh).and_then(|f| f.sync_all()).map_err(files::not_now)?;
+    Ok(copied)
+}
+
+/// What can be read; nothing where it is damaged. What does not work now may work later: then nothing is decided.
+fn readable<T>(result: rusqlite::Result<T>) -> Result<Option<T>, Fault> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(e) if is_damage(&e) => Ok(None),
+        Err(e) => Err(Fault::Database(e)),
+    }
+}
+
+fn copy(old: &Connection, version: i64, to: &mut Connection, now: i64) -> Result<(Option<usize>, u64), Fault> {
+    let mut cursors = readable(cursor::read(old, version))?.map_or(Cursors::new(), |(c, _)| again(c));
+    let outputs = readable(tables::outputs(old, version))?.map_or(Outputs::new(), |(o, _)| o);
+    let mut sources = readable(tables::sources(old, version))?.map_or(BTreeMap::new(), |(s, _)| s);
+    let parts = readable(tables::parts(old, version, None))?.unwrap_or_default().0;
+    let log = if version < 3 { None } else { readable(Log::read(old))?.flatten() };
+    let copied = batches(old, version, to, now)?;
+    for (name, behind) in &copied.behind {
+        sources.entry(name.clone()).or_insert_with(|| behind.clone());
+    }
+    // What is told in the place of a batch is told to every output.
+    for kept in cursors.values_mut().filter(|k| copied.told.contains(&k.now.batch)) {
+        kept.now.event = 0;
+    }
+    let t = to.transaction()?;
+    tables::write_state(&t, &cursors, &outputs)?;
+    for (name, (position, raw)) in &sources {
+        tables::write_source(&t, name, (position, raw))?;
+    }
+    for (source, (name, (position, batch))) in &parts {
+        tables::write_part(&t, source, (name, (position, *batch)))?;
+    }
+    if version >= 3 {
+        readable(parked::copy(old, &t))?;
+    }
+    let behind = cursors.values().map(|c| c.now.batch - 1).max().unwrap_or(0);
+    let last = log.map_or(0, |l| l.last).max(copied.last).max(behind);
+    let passed = cursors.values().map(|c| c.now.batch).min();
+    let first = log.map(|l| l.first).or(passed).unwrap_or(copied.first);
+    Log::new(first.min(last + 1), last).write(&t)?;
+    t.commit()?;
+    let known = copied.count > 0 || log.is_some() || !sources.is_empty() || !cursors.is_empty();
+    Ok((known.then_some(copied.count), copied.told.len() as u64))
+}
+
+/// Cursors for a database that has none of their generations.
+fn again(cursors: Cursors) -> Cursors {
+    cursors.into_iter().map(|(key, kept)| (key, Kept::new(kept.now))).collect()
+}
+
+/// What was copied.
+#[derive(Default)]
+struct Copied {
+    count: usize,
+    first: i64,
+    last: i64,
+    /// Batches in whose place it is told that they are damaged.
+    told: BTreeSet<i64>,
+    /// Where each source is behind its last batch.
+    behind: BTreeMap<String, SourceRow>,
+}
+
+/// Copies the batches: from the front as far as they can be found, then from the back. One that is damaged is told of in its
+/// place.
+fn batches(old: &Connection, version: i64, to: &mut Connection, now: i64) -> Result<Copied, Fault> {
+    let mut copied = Copied { first: 1, ..Copied::default() };
+    let mut ids = Vec::new();
+    let mut from = i64::MIN;
+    let ended = loop {
+        match readable(rows::neighbour(old, from, true))? {
+            Some(Some(id)) => {
+                ids.push(id);
+                from = id.saturating_add(1);
+            }
+            Some(None) => break true,
+            None => break false,
+        }
+    };
+    if !ended {
+        let mut until = i64::MAX;
+        while let Some(Some(id)) = readable(rows::neighbour(old, until, false))? {
+            if id < from {
+                break;
+            }
+            ids.push(id);
+            until = id.saturating_sub(1);
+        }
+        ids.sort_unstable();
+    }
+    copied.first = ids.first().copied().unwrap_or(1);
+    for some in ids.chunks(AT_ONCE) {
+        let t = to.transaction()?;
+        for id in some {
+            copied.last = copied.last.max(*id);
+            // One that cannot be read at all is missing in the new database, and told of as such.
+            let Some(Some((found, blob))) = readable(rows::salvage(old, version, *id))? else { continue };
+            let whole = match found {
+                Found::Whole(head) => head.open(&blob).map(|_| head),
+                Found::Damaged(damaged) => Err(damaged),
+            };
+            match whole {
+                Ok(head) => {
+                    rows::copy(&t, &head, &blob)?;
+                    if !head.position.is_empty() {
+                        copied.behind.insert(head.about.source.clone(), (head.position.clone(), head.raw));
+                    }
+                    copied.count += 1;
+                }
+                Err(damaged) => {
+                    rows::insert(&t, *id, &loss::of_damaged(&damaged, Default::default(), now), None)?;
+                    copied.told.insert(*id);
+                }
+            }
+        }
+        t.commit()?;
+    }
+    Ok(copied)
+}
