@@ -10,7 +10,13 @@ pub fn table(ccsid: u16) -> &'static [char; 256] {
     static READ: OnceLock<Mutex<BTreeMap<u16, &'static [char; 256]>>> = OnceLock::new();
     let mut read = READ.get_or_init(Mutex::default).lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     read.entry(ccsid).or_insert_with(|| {
-        let path = format!("{}/formats/ccsid/{ccsid}.txt", env!("CARGO_MANIFEST_DIR"));
+        // Some are read with the table of another one.
+        let file = match ccsid {
+            290 | 5026 => 930,
+            1027 | 5035 => 939,
+            own => own,
+        };
+        let path = format!("{}/formats/ccsid/{file}.txt", env!("CARGO_MANIFEST_DIR"));
         let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
         let points: Vec<char> = text
             .lines()
