@@ -12,7 +12,7 @@ use std::{
     fmt::Write as _,
     fs,
     io::Write as _,
-    net::TcpListener,
+    net::SocketAddr,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::Mutex,
@@ -22,6 +22,7 @@ use std::{
 
 use matrix::{Counts, Kind, OTHERS, Row, rows};
 use qaudjrn::{config::Config, decode::journal::Catalog};
+use socket2::{Domain, Socket, Type};
 use support::{
     agent::{Agent, Receiver, notices, signal},
     program::{folder, make, qaudjrn, tool},
@@ -48,8 +49,8 @@ struct Files {
 impl Files {
     fn new() -> Files {
         let dir = folder();
-        make(&dir, "one.type5", "--count 90 --seed 17 --stories --access-data");
-        make(&dir, "two.type5", "--count 30 --seed 18 --stories --access-data --first-sequence 100001");
+        make(&dir, "one.type5", "--count 90 --seed 17 --stories --access-data --national");
+        make(&dir, "two.type5", "--count 30 --seed 18 --stories --access-data --national --first-sequence 100001");
         make(&dir, "one.type1", "--count 90 --seed 17 --type type1 --start 2012-11-10T08:00:00");
         make(
             &dir,
@@ -119,6 +120,9 @@ impl Row {
             let _ = writeln!(said.output, "format = \"{format}\"");
         } else if self.key != "output.format" {
             said.output.push_str("format = \"json\"\n");
+        }
+        if self.key == "source.receiver_library" {
+            said.output.push_str("detail = \"full\"\n");
         }
         if self.key == "output.header" {
             said.output = said.output.replace("json", "cef");
@@ -248,8 +252,17 @@ fn lines(receiver: &Receiver) -> Vec<(u64, String)> {
     lines.map(|l| (number(l).unwrap_or_else(|| panic!("no number: {l}")), l.to_owned())).collect()
 }
 
-fn nobody() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+/// A port of our own on which nobody listens yet: many walks run at a time.
+fn nobody() -> (Socket, u16) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let port = socket.local_addr().unwrap().as_socket().unwrap().port();
+    (socket, port)
+}
+
+fn listen(socket: Socket) -> Receiver {
+    socket.listen(16).unwrap();
+    Receiver::start_with(socket.into())
 }
 
 fn walk(row: &Row, files: &Files, by_restart: bool) {
@@ -260,7 +273,8 @@ fn walk(row: &Row, files: &Files, by_restart: bool) {
     let now = expected(row, files, dir.path(), (&two, &two));
     assert!(row.counts == Counts::Order || then != now, "the two values do the same");
     let agent = Agent::new(dir, "");
-    let bench = Bench { row, files, agent, port: nobody(), slow: Receiver::start() };
+    let (socket, port) = nobody();
+    let bench = Bench { row, files, agent, port, slow: Receiver::start() };
     bench.configure(&one, true);
     bench.arrives("one");
     let agent = &bench.agent;
@@ -279,7 +293,7 @@ fn walk(row: &Row, files: &Files, by_restart: bool) {
         signal(&child, "TERM");
         agent.ends(child, 0, SOON);
         bench.arrives("two");
-        let down = Receiver::start_on(bench.port);
+        let down = listen(socket);
         child = agent.start();
         agent.ends(child, 0, SOON);
         down
@@ -287,7 +301,7 @@ fn walk(row: &Row, files: &Files, by_restart: bool) {
         signal(&child, "HUP");
         agent.wait("the second value", SOON, || agent.log().contains("was read again"));
         bench.arrives("two");
-        let down = Receiver::start_on(bench.port);
+        let down = listen(socket);
         let all = |r: &Receiver, sure: &dyn Fn(u64) -> bool| {
             let got: BTreeSet<u64> = lines(r).into_iter().map(|(n, _)| n).collect();
             between.keys().chain(now.keys()).filter(|n| sure(**n)).all(|n| got.contains(n))

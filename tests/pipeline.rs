@@ -395,7 +395,7 @@ fn c1_300_senders_and_two_outputs_stay_under_96_mib() {
         }
         open.push(stream);
     }
-    agent.wait("all lines", SOON, || ["a", "b"].iter().all(|o| agent.read(o).lines().count() >= 12_000));
+    agent.wait("all lines", 4 * SOON, || ["a", "b"].iter().all(|o| agent.read(o).lines().count() >= 12_000));
     let (most, now) = (resident(child.id(), "VmHWM:"), resident(child.id(), "VmRSS:"));
     drop(open);
     signal(&child, "TERM");

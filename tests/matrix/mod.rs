@@ -49,7 +49,12 @@ const FILTER: [(&str, &str, &str, &str); 27] = [
     ),
     ("objects.commands", "objects.exclude = [\"*ALL/*ALL\"]", "false", "true"),
     ("ifs.exclude", "", "[]", "[\"/\"]"),
-    ("ifs.include", "ifs.exclude = [\"/\"]", "[]", "[\"/home\", \"/tmp\"]"),
+    (
+        "ifs.include",
+        "ifs.exclude = [\"/\"]",
+        "[]",
+        "[\"/home\", \"/tmp\", \"/www\", \"/QIBM\", \"/payroll\", \"/exports\", \"/var\"]",
+    ),
     ("users.exclude", "", "[\"BILL\"]", "[\"AKHAN\", \"WEBAPP\", \"MWOLFE\"]"),
     ("users.include", "users.exclude = [\"*ALL\"]", "[\"BILL\"]", "[\"AKHAN\", \"WEBAPP\"]"),
     ("users.match", "users.exclude = [\"QUSER\", \"BILL\"]", "\"effective\"", "\"job\""),
