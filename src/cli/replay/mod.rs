@@ -280,12 +280,12 @@ impl Run {
                     (r, o)
                 }
                 Ok(None) => {
-                    // A piece of a record at the end was told already.
-                    if summary.torn == torn
-                        && let Some(torn) = capture.ends_within()
-                    {
-                        summary.torn += 1;
-                        summary.warnings.push(format!("{name}: {}", torn.text));
+                    if let Some(end) = capture.ends_within() {
+                        // A piece of a record at the end was told already; why there is no more was not.
+                        if summary.torn == torn || capture.is_packed() {
+                            summary.warnings.push(format!("{name}: {}", end.text));
+                        }
+                        summary.torn = torn + 1;
                     }
                     break Ok(());
                 }

@@ -124,6 +124,9 @@ pub fn detect(headings: &[Arc<Heading>], wanted: Wanted, sample: &[u8], whole: b
         if let Some(e) = failed {
             return Err(e);
         }
+        if let Some(h) = candidates.iter().find(|h| is_stream(h, sample, whole, Wanted::default())) {
+            return Err(Unknown::NotFixed { heading: h.kind.ibm_name() });
+        }
         for h in others {
             if let Some(length) = fixed(h, sample, whole, wanted)? {
                 return Ok(found(h, Framing::Fixed(length)));
