@@ -226,6 +226,11 @@ impl Spool {
         Ok(stored.or_else(|| inner.positions.positions().get(source).map(|p| (p.position.clone(), [0; 32]))))
     }
 
+    /// The position of a source that every output has passed, by the position file.
+    pub fn delivered_position(&self, source: &str) -> Option<String> {
+        self.lock().positions.positions().get(source).map(|p| p.position.clone())
+    }
+
     /// The positions of the parts of a source, and the batch that each was last read into (0: passed).
     pub fn parts(&self, source: &str) -> Result<BTreeMap<String, (String, i64)>, SpoolError> {
         let inner = self.lock();

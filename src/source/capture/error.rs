@@ -138,6 +138,7 @@ impl CaptureError {
             | CaptureError::Buffer { .. }
             | CaptureError::History { .. }
             | CaptureError::Export { .. }
+            | CaptureError::Dates { .. }
             | CaptureError::BadLength { .. } => true,
         }
     }
