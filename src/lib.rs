@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 pub mod agent;
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod decode;
 pub mod doctor;

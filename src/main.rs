@@ -8,6 +8,7 @@ use qaudjrn::{
 };
 
 fn main() -> ExitCode {
+    cli::signals::stand();
     let cli = Cli::read();
     log::start(cli.log);
     let exit = cli::run(cli).unwrap_or_else(|failure| {

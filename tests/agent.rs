@@ -355,7 +355,7 @@ fn a_receiver_that_is_not_trusted_gets_nothing_and_the_reason_is_told() {
     signal(&child, "TERM");
     agent.ends(child, 0, Duration::from_secs(10));
     // The events waited; with the right CA they arrive.
-    fs::write(&agent.config, format!("state_dir = \"state\"\n{}", text(&peer.certificates.ca))).unwrap();
+    agent.configure(&text(&peer.certificates.ca));
     agent.ends(agent.start(), 0, Duration::from_secs(30));
     assert_eq!(nothing_lost(&made, &cef_ids(peer.stop())), 0);
 }

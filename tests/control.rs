@@ -150,7 +150,7 @@ fn a_new_configuration_replaces_what_it_changes_and_leaves_connections_alone() {
     agent.configure("[[sauce]]\n");
     signal(&child, "HUP");
     agent.wait("the refusal", SOON, || agent.log().contains("the new configuration is refused, the old one stays"));
-    assert!(agent.log().contains("agent.toml:3:3: error: unknown key sauce"), "{}", agent.log());
+    assert!(agent.log().contains("agent.toml:5:3: error: unknown key sauce"), "{}", agent.log());
     let before = got(&stays);
     append(&agent, "third", "--count 10 --seed 10 --mix PW --first-sequence 2000");
     agent.wait("entries under the old one", SOON, || got(&stays) == before + 10);

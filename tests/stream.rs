@@ -54,6 +54,16 @@ fn sent(sender: Child) -> (String, String) {
     (out, err)
 }
 
+/// Another agent cannot listen on a socket that is taken; it says so, and tries again until it is told to stop.
+#[track_caller]
+fn refused_the_socket(socket: &std::path::Path) {
+    let other = Agent::new(folder(), &format!("{}{OUTPUT}", source(&format!("unix:{}", socket.display()), "")));
+    let child = other.start();
+    other.wait("the refusal", SOON, || other.log().contains("another program listens there; it is tried again"));
+    signal(&child, "TERM");
+    other.ends(child, 1, SOON);
+}
+
 fn stop(agent: &Agent, child: Child) {
     signal(&child, "TERM");
     agent.ends(child, 0, SOON);
@@ -171,9 +181,7 @@ fn a_length_that_is_none_ends_the_connection_and_the_next_one_takes_the_place_of
     }
     assert!(agent.log().contains("it takes the place of"), "{}", agent.log());
     // A second agent cannot take the socket, and the first keeps it.
-    let other = Agent::new(folder(), &format!("{}{OUTPUT}", source(&format!("unix:{}", socket.display()), "")));
-    other.ends(other.start(), 1, SOON);
-    assert!(other.log().contains("another program listens there"), "{}", other.log());
+    refused_the_socket(&socket);
     agent.wait("everything", SOON, || ids(&agent.read("out")).len() == 20);
     stop(&agent, child);
     assert_eq!(made.truth.iter().map(sequence).filter(|n| !ids(&agent.read("out")).contains_key(n)).count(), 0);
@@ -306,7 +314,7 @@ fn n5_connections_that_say_nothing_keep_nobody_out_and_handshakes_have_an_end() 
     let (agent, c, port) = tls_agent(dir);
     let child = agent.start();
     agent.wait("the port", SOON, || TcpStream::connect(("127.0.0.1", port)).is_ok());
-    let silent: Vec<TcpStream> = (0..12).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
+    let silent: Vec<TcpStream> = (0..80).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
     // One that trickles its first record for ever.
     let mut slow = TcpStream::connect(("127.0.0.1", port)).unwrap();
     slow.write_all(&[22, 3, 1, 2, 0]).unwrap();
@@ -392,8 +400,7 @@ fn who_only_looks_whether_there_is_a_listener_takes_nobodys_place() {
     let mut sender = UnixStream::connect(&socket).unwrap();
     sender.read_exact(&mut [0; 64]).unwrap();
     sender.write_all(&bytes[..10_000]).unwrap();
-    let other = Agent::new(folder(), &format!("{}{OUTPUT}", source(&format!("unix:{}", socket.display()), "")));
-    other.ends(other.start(), 1, SOON);
+    refused_the_socket(&socket);
     drop(UnixStream::connect(&socket).unwrap());
     thread::sleep(Duration::from_millis(400));
     sender.write_all(&bytes[10_000..]).unwrap();
@@ -421,4 +428,73 @@ fn n5_keys_that_others_can_read_are_refused_and_renewed_certificates_are_shown_w
     let (conn, _socket) = tls(&c, port);
     assert_ne!(shown(&conn), first);
     stop(&agent, child);
+}
+
+#[test]
+fn h11_a_certificate_needs_one_of_the_names_and_must_not_be_revoked() {
+    let dir = folder();
+    stream(&dir, 10);
+    let c = Certificates::make(dir.path());
+    let port = free_port();
+    let text = |rest: &str| {
+        let files = format!("cert = \"server.pem\"\nkey = \"server.key\"\nclient_ca = \"{}\"\n", c.ca.display());
+        format!("{}{OUTPUT}", source(&format!("tls://127.0.0.1:{port}"), &format!("{files}{rest}")))
+    };
+    let agent = Agent::new(dir, &text("client_names = [\"prod01.example\"]\n"));
+    let child = agent.start();
+    agent.wait("the port", SOON, || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    let own = ["--ca", &show(&c.ca), "--cert", &show(&c.client_cert), "--key", &show(&c.client_key)];
+    let refused = |why: &str| {
+        let mut sender = send(&agent, &format!("tls://localhost:{port}"), &own);
+        agent.wait(why, SOON, || agent.log().contains(why));
+        sender.kill().unwrap();
+        sender.wait().unwrap();
+        assert!(ids(&agent.read("out")).is_empty());
+    };
+    refused("has none of the names of client_names");
+    // In the list of what the authority has revoked.
+    c.revoke("crl.pem", &[77]);
+    agent.configure(&text("client_names = [\"AGENT.example\"]\nclient_crl = \"crl.pem\"\n"));
+    signal(&child, "HUP");
+    agent.wait("the reload", SOON, || agent.log().contains("was read again"));
+    refused("Revoked");
+    // The list is read again for every connection.
+    c.revoke("crl.pem", &[78]);
+    sent(send(&agent, &format!("tls://localhost:{port}"), &own));
+    agent.wait("everything", SOON, || ids(&agent.read("out")).len() == 10);
+    stop(&agent, child);
+}
+
+#[test]
+fn h11_a_number_that_no_journal_comes_to_is_a_gap_and_does_not_move_the_greeting() {
+    let dir = folder();
+    let made = stream(&dir, 5);
+    let far = make(&dir, "far.stream", "--count 1 --seed 3 --framing stream --first-sequence 18446744073709551615");
+    let socket = dir.path().join("sock");
+    let agent = Agent::new(dir, &format!("{}{OUTPUT}", source("unix:DIR/sock", "")));
+    let child = agent.start();
+    agent.wait("the socket", SOON, || socket.exists());
+    let greeted = |bytes: &[u8], records: u64| {
+        let mut sender = UnixStream::connect(&socket).unwrap();
+        let mut greeting = [0; 64];
+        sender.read_exact(&mut greeting).unwrap();
+        sender.write_all(bytes).unwrap();
+        let mut told = [0; 8];
+        while u64::from_be_bytes(told) < records {
+            sender.read_exact(&mut told).unwrap();
+        }
+        String::from_utf8_lossy(&greeting[28..48]).parse::<u64>().unwrap()
+    };
+    greeted(&fs::read(&made.path).unwrap(), 5);
+    let last = sequence(made.truth.last().unwrap());
+    assert_eq!(greeted(&fs::read(&far.path).unwrap(), 1), last);
+    agent.wait("the gap", SOON, || notices(&agent.read("out"), "AGENT-GAP").len() == 1);
+    assert_eq!(greeted(&[], 0), last);
+    stop(&agent, child);
+    let child = agent.start();
+    agent.wait("the socket", SOON, || UnixStream::connect(&socket).is_ok());
+    assert_eq!(greeted(&[], 0), last, "over a restart too");
+    stop(&agent, child);
+    let gaps = notices(&agent.read("out"), "AGENT-GAP");
+    assert!(gaps[0]["missing"].as_str().unwrap().starts_with("the sequence number jumps from "), "{gaps:?}");
 }

@@ -5,12 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chrono::Utc;
-
 use super::{Orders, worker::Counters};
 use crate::{
+    clock,
     config::OutputConfig,
-    event::{Notice, notice::HEARTBEAT},
+    event::{
+        Notice,
+        notice::{HEARTBEAT, HEARTBEAT_DOWN},
+    },
 };
 
 /// Rules that are named with what they dropped, those that dropped most first.
@@ -45,19 +47,23 @@ impl Heartbeat {
     /// What there is to say, a notice for each source.
     pub fn notices(&self, output: &OutputConfig, orders: &Orders, counters: &Counters) -> Vec<Notice> {
         let shared = &orders.shared;
-        let now = Utc::now().timestamp_micros();
+        let now = clock::now().timestamp_micros();
         let waiting = shared.spool.waiting(&output.name);
         let load = |n: &AtomicU64| n.load(Ordering::Relaxed);
         let notice = |(name, report): &super::NamedReport| {
             let details = report.details();
             let zone = details.zone.unwrap_or(chrono_tz::UTC);
             let waits = waiting.get(name.as_str()).copied().unwrap_or_default();
-            let lag = waits.since.map_or(0, |since| (now - since).max(0) / 1_000_000);
+            let waited = waits.since.map_or(0, |since| (now - since).max(0) / 1_000_000);
+            // What is not read is late too, though nobody can say how much of it there is.
+            let down = details.down.map(|since| i64::try_from(since.elapsed().as_secs()).unwrap_or(i64::MAX));
+            let lag = waited.max(down.unwrap_or(0));
+            let kind = if down.is_some() { HEARTBEAT_DOWN } else { HEARTBEAT };
             let mut rules: Vec<(&String, &u64)> = details.filtered.iter().collect();
             rules.sort_by_key(|(_, n)| std::cmp::Reverse(**n));
             let rules: Vec<String> = rules.iter().take(RULES).map(|(rule, n)| format!("{rule}: {n}")).collect();
             let gaps = load(&report.gaps);
-            Notice::new(HEARTBEAT, &details.system, now, zone)
+            Notice::new(kind, &details.system, now, zone)
                 .with("source", name)
                 .with("state", &details.state)
                 .with("last_receiver", &details.last.receiver)
@@ -69,6 +75,7 @@ impl Heartbeat {
                 .with("lag_seconds", lag)
                 .with("gaps", gaps)
                 .with("last_gap", &details.gap)
+                .with("missing_entries", load(&report.missing))
                 .with("read", load(&report.read))
                 .with("filtered", load(&report.filtered))
                 .with("filtered_by", rules.join(", "))

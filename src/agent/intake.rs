@@ -2,26 +2,25 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, atomic::Ordering},
-    thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, anyhow};
-use chrono::Utc;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use anyhow::anyhow;
 
 use super::{
-    Orders,
+    Control, Orders,
+    append::append,
     gaps::Gaps,
     log,
     parking::Parking,
-    place::Tracker,
+    position::{Position, position},
     refuse::Refusal,
     report::{Counted, Report},
+    trouble::{Trouble, is_permanent},
 };
 use crate::{
-    config::SourceConfig,
+    clock,
+    config::{SourceConfig, source::Input},
     decode::journal::{Entry, Heading},
     encode::escape::printable,
     event::{
@@ -32,12 +31,13 @@ use crate::{
     log::alike,
     pipeline::Front,
     source::{
-        Feed, Record, Step, WAIT,
-        chain::{Chain, Gap, JournalPlace},
+        Condition, Feed, Record, Step, WAIT,
+        chain::{Count, Gap, JournalPlace},
         parked,
+        tracker::Tracker,
     },
     spool::{
-        Basis, Builder, Continuity, NewBatch, basis,
+        Basis, Builder, Continuity, basis,
         batch::{Hash, Parked, hex},
     },
 };
@@ -49,41 +49,29 @@ const RECORDS: u64 = 8_000;
 /// The longest an event waits for its batch.
 const PATIENCE: Duration = WAIT;
 
-/// Where a source goes on, as the spool keeps it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Position {
-    /// The place in what is read.
-    #[serde(default)]
-    feed: Value,
-    /// System of the last entry.
-    #[serde(default)]
-    system: String,
-    /// Receiver library, receiver and sequence number of the last entry.
-    #[serde(flatten)]
-    last: JournalPlace,
-    /// The last entry of every system.
-    #[serde(default)]
-    chain: Chain,
-    /// Within the hour that comes twice, whether it is the second time.
-    #[serde(default)]
-    second_pass: bool,
-    /// Privileged profiles learned so far, in hexadecimal.
-    #[serde(default)]
-    learned: Vec<String>,
-}
-
-/// Runs one source until its end or the wish to stop. An error ends it; the agent goes on.
+/// Runs one source until its end or the wish to stop. What fails is tried again, unless that cannot help.
 pub fn run(config: &SourceConfig, orders: &Arc<Orders>, report: &Report) {
-    report.set(|d| d.state = "reading".to_owned());
-    let result = take_in(config, orders, report);
+    report.set_down("starting");
+    let mut trouble = Trouble::default();
+    let result = loop {
+        let began = Instant::now();
+        match take_in(config, orders, report, &mut trouble) {
+            Ok(feed) => break Ok(feed),
+            Err(e) if orders.stopping() || is_permanent(config, &e) => break Err(e),
+            Err(e) => trouble.pause(config, orders, report, &e, began.elapsed()),
+        }
+    };
     report.ended.store(true, Ordering::SeqCst);
-    orders.shared.spool.wake();
-    match result.and_then(|mut feed| finish(config, orders, feed.as_mut())) {
-        Ok(()) => report.set(|d| d.state = "ended".to_owned()),
+    orders.shared.handle.say(Control::Changed);
+    match result {
+        Ok(mut feed) => {
+            finish(config, orders, feed.as_mut());
+            report.set_up("ended");
+        }
         Err(e) => {
-            crate::log::error(format_args!("source {}: {e}", config.name));
-            report.set(|d| d.state = format!("failed: {e}"));
-            orders.shared.failed.store(true, Ordering::Relaxed);
+            trouble.tell(config, &e, "");
+            report.set_down(&format!("failed: {e}"));
+            report.failed.store(true, Ordering::SeqCst);
         }
     }
 }
@@ -121,23 +109,44 @@ struct Intake<'a> {
 }
 
 /// Reads to the end, or until the wish to stop.
-fn take_in(config: &SourceConfig, orders: &Arc<Orders>, report: &Report) -> anyhow::Result<Box<dyn Feed>> {
-    let spool = &orders.shared.spool;
-    let (position, before): (Position, Hash) = match spool.position(&config.name)? {
-        Some((text, chain)) => (serde_json::from_str(&text).context("its position cannot be read")?, chain),
-        None => (Position::default(), [0; 32]),
-    };
+fn take_in(
+    config: &SourceConfig,
+    orders: &Arc<Orders>,
+    report: &Report,
+    trouble: &mut Trouble,
+) -> anyhow::Result<Box<dyn Feed>> {
+    let (position, before, lost) = position(config, orders)?;
     let mut feed = super::feed::open(config, orders, &position.feed)?;
     let mut intake = Intake::new(config, orders, report, position, before);
+    if let Some(text) = lost {
+        intake.gap(Gap::of(text));
+    }
+    let (mut failed, mut reads) = (true, false);
     let mut since = Instant::now();
     loop {
-        let step = feed.next()?;
+        let step = match feed.next() {
+            Ok(step) => step,
+            Err(e) => {
+                // What was handed out is whole: whatever becomes of the rest, it is not read again.
+                if !intake.is_empty() {
+                    intake.store(feed.as_mut())?;
+                }
+                return Err(e.into());
+            }
+        };
+        if std::mem::take(&mut failed) {
+            trouble.is_over(config, report);
+        }
         let (mut ended, mut now) = (false, false);
+        let mut is_record = false;
         // The place alone is something to be stored.
         let mut moved = false;
         let mut offset = None;
         match step {
-            Step::Record(record) => intake.record(&record)?,
+            Step::Record(record) => {
+                is_record = true;
+                intake.record(&record)?;
+            }
             Step::Say(text) => {
                 log(format_args!("source {}: {text}", config.name));
                 now = true;
@@ -150,14 +159,14 @@ fn take_in(config: &SourceConfig, orders: &Arc<Orders>, report: &Report) -> anyh
             Step::Lost(text) => {
                 // In the batch that is stored with the place behind it: whatever ends the agent, it is told.
                 let before = intake.tracker.last().clone();
-                intake.gap(Gap { before, after: JournalPlace::default(), text, back: false });
+                intake.gap(Gap { before, ..Gap::of(text) });
                 now = true;
             }
             Step::Incomplete { text, newly } => {
                 report.incomplete.store(true, Ordering::Relaxed);
                 if newly {
                     let before = intake.tracker.last().clone();
-                    intake.gap(Gap { before, after: JournalPlace::default(), text, back: false });
+                    intake.gap(Gap { before, ..Gap::of(text) });
                 } else {
                     log(format_args!("source {}: {text}", config.name));
                 }
@@ -176,13 +185,16 @@ fn take_in(config: &SourceConfig, orders: &Arc<Orders>, report: &Report) -> anyh
             Step::Offset(seconds) => (now, offset) = (true, Some(seconds)),
             Step::Halted(text) => {
                 crate::log::error(format_args!("source {}: {text}", config.name));
-                report.set(|d| d.state = format!("stopped: {text}"));
                 report.halted.store(true, Ordering::SeqCst);
                 now = true;
             }
             Step::Wait => {}
             Step::Boundary | Step::Idle => now = true,
             Step::End => ended = true,
+        }
+        if !is_record || !reads {
+            reads = feed.condition() == Condition::Reading;
+            report.set_condition(&feed.condition());
         }
         let stop = orders.stopping();
         let late = now || ended || stop || !feed.is_ready() && since.elapsed() > PATIENCE;
@@ -220,13 +232,12 @@ fn settle(config: &SourceConfig, orders: &Orders, feed: &mut dyn Feed) {
 }
 
 /// What is to become of the files of a source that has ended is done when every output has passed them.
-fn finish(config: &SourceConfig, orders: &Orders, feed: &mut dyn Feed) -> anyhow::Result<()> {
+fn finish(config: &SourceConfig, orders: &Orders, feed: &mut dyn Feed) {
     settle(config, orders, feed);
     while !feed.is_settled() && !orders.stopping() {
-        thread::sleep(PATIENCE / 4);
+        orders.pause(PATIENCE);
         settle(config, orders, feed);
     }
-    Ok(())
 }
 
 impl<'a> Intake<'a> {
@@ -245,6 +256,9 @@ impl<'a> Intake<'a> {
         let basis = Basis::new(&config.given(), config.dates, &orders.shared.catalog.hash(), floor);
         let mut clock = Clock::new(config.zone, config.dates);
         clock.set_second_pass(position.second_pass);
+        // A live system says itself that a range holds no more; what is not asked for leaves holes.
+        let is_live = matches!(config.input, Input::Live(_));
+        let count = if is_live { Count::Receivers } else { config.gaps.unwrap_or(orders.setup.config.gaps) };
         report.set(|d| {
             d.system.clone_from(&position.system);
             d.last = position.last.clone();
@@ -255,7 +269,12 @@ impl<'a> Intake<'a> {
             orders,
             report,
             sight: None,
-            tracker: Tracker::new(config, position.chain, position.system, position.last),
+            tracker: Tracker::new(
+                config.charset,
+                config.given(),
+                count,
+                (position.chain, position.system, position.last),
+            ),
             basis,
             known: state.learned.len(),
             learned_later: Vec::new(),
@@ -340,7 +359,7 @@ impl<'a> Intake<'a> {
 
     /// Tells of what was parked, when it is time to.
     fn tell_parked(&mut self, last: bool) {
-        let now = Utc::now().timestamp_micros();
+        let now = clock::now().timestamp_micros();
         let about = (self.tracker.system(), self.config.zone, now);
         if let Some((text, notice)) = self.parking.tell(&self.config.name, about, last) {
             log(format_args!("source {}: {text}", self.config.name));
@@ -368,10 +387,11 @@ impl<'a> Intake<'a> {
     #[cold]
     fn contradicted(&mut self, why: &str) {
         log(format_args!("source {}: {why}", self.config.name));
-        let notice = Notice::new(CONTRADICTION, self.tracker.system(), Utc::now().timestamp_micros(), self.config.zone)
-            .with("source", &self.config.name)
-            .with("option", "date_format")
-            .with("problem", why);
+        let notice =
+            Notice::new(CONTRADICTION, self.tracker.system(), clock::now().timestamp_micros(), self.config.zone)
+                .with("source", &self.config.name)
+                .with("option", "date_format")
+                .with("problem", why);
         self.builder.push_notice(&notice);
         self.notices += 1;
         self.orders.shared.failed.store(true, Ordering::Relaxed);
@@ -391,14 +411,16 @@ impl<'a> Intake<'a> {
         let text = format!("gap: {}", gap.text);
         alike("gap", format_args!("source {}: {text}", self.config.name));
         let place = |p: &JournalPlace| if *p == JournalPlace::default() { String::new() } else { p.to_string() };
-        let now = Utc::now().timestamp_micros();
+        let now = clock::now().timestamp_micros();
         let notice = Notice::new(GAP, self.tracker.system(), now, self.config.zone)
             .with("source", &self.config.name)
             .with("last_before", place(&gap.before))
             .with("first_after", place(&gap.after))
-            .with("missing", &gap.text);
+            .with("missing", &gap.text)
+            .with("missing_entries", if gap.numbers.is_some() { gap.count().to_string() } else { String::new() });
         self.builder.push_notice(&notice);
         self.notices += 1;
+        self.report.missing.fetch_add(gap.count(), Ordering::Relaxed);
         self.report.set(|d| d.gap = gap.text);
     }
 
@@ -420,7 +442,7 @@ impl<'a> Intake<'a> {
             library => format!("{library}/{}", last.receiver),
         };
         about.last_sequence = last.sequence;
-        about.made = Utc::now().timestamp_micros();
+        about.made = clock::now().timestamp_micros();
         about.filtered = by_name(&setup.config.book, &self.dropped);
         let mut basis = self.basis.clone();
         basis.learn(&self.state.learned, self.known, &self.learned_later);
@@ -458,46 +480,6 @@ impl<'a> Intake<'a> {
             refusal.set_pressure(self.orders.shared.spool.pressure());
         }
         Ok(true)
-    }
-}
-
-/// Stores a batch, however long that takes: a spool that is full or a disk without room is waited for, and the source is
-/// not read meanwhile. `None` when the agent is to stop and the batch is not stored: it will be read again.
-fn append(
-    config: &SourceConfig,
-    orders: &Orders,
-    report: &Report,
-    mut batch: NewBatch,
-    position: &str,
-    part: Option<(&str, &str)>,
-) -> anyhow::Result<Option<i64>> {
-    let spool = &orders.shared.spool;
-    let mut told = String::new();
-    loop {
-        let trouble = if spool.is_full() {
-            "the spool is full".to_owned()
-        } else {
-            match spool.append(&mut batch, position, part) {
-                Ok(id) => {
-                    if !told.is_empty() {
-                        log(format_args!("source {}: reading goes on", config.name));
-                        report.set(|d| d.state = "reading".to_owned());
-                    }
-                    return Ok(Some(id));
-                }
-                Err(e) if e.is_not_now() => e.to_string(),
-                Err(e) => return Err(e.into()),
-            }
-        };
-        if told != trouble {
-            crate::log::warn(format_args!("source {}: not read until there is room: {trouble}", config.name));
-            report.set(|d| d.state = format!("not read: {trouble}"));
-            told = trouble;
-        }
-        if orders.stopping() {
-            return Ok(None);
-        }
-        thread::sleep(PATIENCE);
     }
 }
 

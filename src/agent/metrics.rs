@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::supervisor::{OutputTotals, SourceTotals, Totals};
+use super::totals::{OutputTotals, SourceTotals, Totals};
 use crate::encode::escape::printable;
 
 /// How often the file is written.
@@ -37,9 +37,9 @@ impl Metrics {
         Metrics { due: Instant::now(), told: false }
     }
 
-    /// Whether it is time.
-    pub fn is_due(&self) -> bool {
-        Instant::now() >= self.due
+    /// When it is to be written next.
+    pub fn due(&self) -> Instant {
+        self.due
     }
 
     /// Writes the file. What cannot be written is told once: nothing depends on it.
@@ -66,13 +66,16 @@ fn write(folder: &Path, text: &str) -> io::Result<()> {
 type Figure<T> = (&'static str, &'static str, &'static str, fn(&T) -> u64);
 
 /// Name, kind, help and value.
-const SOURCE: [Figure<SourceTotals>; 6] = [
+const SOURCE: [Figure<SourceTotals>; 9] = [
     ("read_total", "counter", "Records read", |s| s.read),
     ("filtered_total", "counter", "Entries dropped by rules", |s| s.filtered),
     ("refused_total", "counter", "Entries refused because the spool was nearly full", |s| s.refused),
     ("parked_total", "counter", "Records that are no entries", |s| s.parked),
     ("spooled_total", "counter", "Entries spooled", |s| s.spooled),
     ("gaps_total", "counter", "Gaps seen: entries may be missing", |s| s.gaps),
+    ("missing_entries_total", "counter", "Sequence numbers known to be missing", |s| s.missing),
+    ("up", "gauge", "1 where it is read, or was read to its end; 0 where it cannot be", |s| u64::from(s.up)),
+    ("down_seconds", "gauge", "Seconds since it was last read, where it cannot be; else 0", |s| s.down_seconds),
 ];
 const OUTPUT: [Figure<OutputTotals>; 7] = [
     ("sent_total", "counter", "Entries delivered", |o| o.sent),

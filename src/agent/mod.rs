@@ -4,6 +4,7 @@
 //! with its place, before an output sees it; what an output has delivered is behind its cursor. Whatever ends, the next
 //! start goes on from there: events may come twice, with the same id, and none is missing. A new configuration replaces
 //! the threads of what it changes and leaves the others alone ([`supervisor`]).
+mod append;
 mod burst;
 mod feed;
 mod gaps;
@@ -13,34 +14,47 @@ mod lanes;
 pub mod link;
 mod looked;
 mod metrics;
+mod own;
 mod parking;
-mod place;
+mod position;
 mod prints;
 mod reader;
 mod refuse;
 mod report;
+pub mod roll;
 pub mod supervisor;
+pub mod totals;
+mod trouble;
+mod units;
 pub mod window;
 mod worker;
 
 use std::{
+    collections::BTreeMap,
+    path::PathBuf,
     sync::{
         Arc, PoisonError, RwLock,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use report::Stats;
-pub use supervisor::{Totals, Wish, run};
+pub use roll::{Control, Handle, control};
+pub use supervisor::run;
+pub use totals::Totals;
 
+use self::{report::Stats, roll::Bell};
 use crate::{
     config::Config,
     decode::journal::Catalog,
     encode::Profile,
     event::model,
+    files::read_regular,
     pipeline::Parts,
-    spool::{Spool, SpoolError},
+    spool::{
+        Spool, SpoolError,
+        batch::{checksum, hex},
+    },
 };
 
 /// What the threads of an agent share from its start to its end.
@@ -53,8 +67,12 @@ pub struct Shared {
     pub parts: Parts,
     /// Between sources and outputs.
     pub spool: Spool,
-    /// The wish to stop: sources end, outputs finish what they have on the way.
+    /// The wish to stop: sources end.
     stop: AtomicBool,
+    /// No source will add anything: outputs finish what they have on the way.
+    stop_outputs: AtomicBool,
+    /// The batch in which the agent says that it stops; 0 until then.
+    last_word: AtomicI64,
     /// The time for that is over.
     stop_now: AtomicBool,
     /// Something ended that should not have.
@@ -69,6 +87,10 @@ pub struct Shared {
     reports: RwLock<Vec<NamedReport>>,
     /// What was done under each name since the start, whatever threads did it.
     stats: Stats,
+    /// Speaks to the one who looks after the threads.
+    handle: Handle,
+    /// Ends the pauses of the threads.
+    bell: Bell,
 }
 
 /// A source and what it did.
@@ -80,7 +102,26 @@ pub struct Setup {
     pub config: Config,
     /// What shapes events.
     pub model_options: model::Options,
+    /// The files of its outputs' certificates and keys, as they were when it was read: their hash, or why they cannot be read.
+    pems: BTreeMap<PathBuf, String>,
 }
+
+impl Setup {
+    /// Looks into the files that it names: to be called where a disk that hangs hangs nothing else.
+    pub fn new(model_options: model::Options, config: Config) -> Setup {
+        let pems = config.outputs.iter().flat_map(|o| [&o.tls.ca, &o.tls.cert, &o.tls.key]).flatten();
+        let paths = pems.filter_map(|pem| pem.path().ok());
+        let look = |path: PathBuf| {
+            let hash = read_regular(&path, MOST_PEM).map_or_else(|e| e.to_string(), |b| hex(&checksum(&b)));
+            (path, hash)
+        };
+        let pems = paths.map(look).collect();
+        Setup { config, model_options, pems }
+    }
+}
+
+/// Bytes of a file of certificates, at most.
+const MOST_PEM: u64 = 16 << 20;
 
 /// What one thread is told.
 pub struct Orders {
@@ -90,6 +131,10 @@ pub struct Orders {
     pub setup: Arc<Setup>,
     /// It is to end in good order, because the configuration in force has it no more, or otherwise.
     stop: AtomicBool,
+    /// Ends in good order behind the sources.
+    is_output: bool,
+    /// What failed is to be tried again at once.
+    again: AtomicBool,
 }
 
 /// Says what happens in the log: standard error, which the service manager keeps. What is odd or fails has
@@ -101,7 +146,7 @@ pub fn log(text: std::fmt::Arguments<'_>) {
 
 impl Shared {
     /// Everything that threads need.
-    pub fn new(catalog: Arc<Catalog>, profile: Profile, spool: Spool) -> Shared {
+    pub fn new(catalog: Arc<Catalog>, profile: Profile, spool: Spool, handle: Handle) -> Shared {
         Shared {
             parts: Parts::new(catalog.clone(), profile.clone()),
             stats: Stats::default(),
@@ -109,6 +154,8 @@ impl Shared {
             profile,
             spool,
             stop: AtomicBool::new(false),
+            stop_outputs: AtomicBool::new(false),
+            last_word: AtomicI64::new(0),
             stop_now: AtomicBool::new(false),
             failed: AtomicBool::new(false),
             sources_ended: AtomicBool::new(false),
@@ -116,6 +163,8 @@ impl Shared {
             began: Instant::now(),
             configuration: RwLock::default(),
             reports: RwLock::default(),
+            handle,
+            bell: Bell::default(),
         }
     }
 
@@ -135,8 +184,21 @@ impl Shared {
         if !self.failed.swap(true, Ordering::SeqCst) {
             crate::log::error(format_args!("the agent ends: {why}"));
         }
+        self.begin_to_stop();
+    }
+
+    /// The sources end, then the outputs.
+    fn begin_to_stop(&self) {
         self.stop.store(true, Ordering::SeqCst);
+        self.handle.end_begins();
+        self.handle.say(Control::Changed);
+        self.wake();
+    }
+
+    /// What somebody waits for may have come.
+    fn wake(&self) {
         self.spool.wake();
+        self.bell.ring();
     }
 
     /// The first digits of the hash of the configuration in force.
@@ -151,17 +213,29 @@ impl Shared {
 }
 
 impl Orders {
-    fn new(shared: Arc<Shared>, setup: Arc<Setup>) -> Orders {
-        Orders { shared, setup, stop: AtomicBool::new(false) }
+    fn new(shared: Arc<Shared>, setup: Arc<Setup>, is_output: bool) -> Orders {
+        Orders { shared, setup, stop: AtomicBool::new(false), is_output, again: AtomicBool::new(false) }
     }
 
     /// Whether to end in good order.
     fn stopping(&self) -> bool {
-        self.stop.load(Ordering::Relaxed) || self.shared.stop.load(Ordering::Relaxed)
+        let all = if self.is_output { &self.shared.stop_outputs } else { &self.shared.stop };
+        self.stop.load(Ordering::Relaxed) || all.load(Ordering::Relaxed) || self.must_stop()
     }
 
     /// Whether to end at once.
     fn must_stop(&self) -> bool {
         self.shared.stop_now.load(Ordering::Relaxed)
+    }
+
+    /// Waits, but not into the end.
+    fn pause(&self, wait: Duration) {
+        self.shared.bell.wait(wait, || self.stopping());
+    }
+
+    /// Waits before something is tried again: until the time is over, the end, or the configuration was read again (`true`).
+    fn pause_before_again(&self, wait: Duration) -> bool {
+        self.shared.bell.wait(wait, || self.stopping() || self.again.load(Ordering::SeqCst));
+        self.again.swap(false, Ordering::SeqCst)
     }
 }

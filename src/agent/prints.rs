@@ -3,8 +3,6 @@
 //! A print is made of the description that `{:?}` gives, in which texts are quoted and escaped: two configurations have the same
 //! one only when they are equal in all of it. Numbers of rules and places in files are left out: they move with what is written
 //! above them.
-use std::{fs, path::PathBuf};
-
 use super::Setup;
 use crate::{
     config::{OutputConfig, SourceConfig},
@@ -18,7 +16,7 @@ pub fn source(source: &SourceConfig, setup: &Setup) -> String {
     let c = &setup.config;
     let mut source = source.clone();
     source.filter = source.filter.unnumbered();
-    digest(&format!("{source:?} {:?} {:?} {:?}", c.filter.unnumbered(), c.when_full, c.severity), &[])
+    digest(&format!("{source:?} {:?} {:?} {:?} {:?}", c.filter.unnumbered(), c.when_full, c.severity, c.gaps))
 }
 
 /// Everything that an output depends on, what is in the files of its certificates too. Not the sources: what of them shapes
@@ -28,8 +26,9 @@ pub fn output(output: &OutputConfig, setup: &Setup) -> String {
     let output = unnumbered(output);
     let heartbeat = output.heartbeat.unwrap_or(c.heartbeat);
     let pems = [&output.tls.ca, &output.tls.cert, &output.tls.key];
-    let files: Vec<PathBuf> = pems.into_iter().flatten().filter_map(|p| p.path().ok()).collect();
-    digest(&format!("{output:?} {:?} {:?} {heartbeat:?}", c.line, c.severity), &files)
+    // As they were read with the configuration: nobody waits here for a disk.
+    let pems: Vec<_> = pems.into_iter().flatten().filter_map(|p| setup.pems.get(&p.path().ok()?)).collect();
+    digest(&format!("{output:?} {:?} {:?} {heartbeat:?} {pems:?}", c.line, c.severity))
 }
 
 /// Everything that says which lane of an output an event is in: what the output asks for, what its filter drops and raises,
@@ -43,7 +42,7 @@ pub fn lanes(output: &OutputConfig, setup: &Setup, catalog: &Catalog) -> String 
         "{filter:?} {priority_types:?} {pass:?} {budget} {include_guesses} {:?} {:?} {tables} {program} {FORM}",
         setup.config.severity, setup.model_options
     );
-    digest(&text, &[])
+    digest(&text)
 }
 
 /// Another number with every change of what a lane means within a version of the program.
@@ -57,13 +56,9 @@ fn unnumbered(output: &OutputConfig) -> OutputConfig {
     output
 }
 
-/// A hash of a description and of what is in files.
-fn digest(text: &str, files: &[PathBuf]) -> String {
-    let mut all = text.to_owned();
-    for file in files {
-        all.push_str(&hex(&checksum(&fs::read(file).unwrap_or_default())));
-    }
-    hex(&checksum(all.as_bytes()))
+/// A hash of a description.
+fn digest(text: &str) -> String {
+    hex(&checksum(text.as_bytes()))
 }
 
 #[cfg(test)]
@@ -76,7 +71,7 @@ mod tests {
     fn setup(text: &str) -> (Setup, Catalog) {
         let catalog = Catalog::shipped().unwrap();
         let config = Config::parse(text, "agent.toml", Path::new("/"), &catalog).usable(false).unwrap();
-        (Setup { model_options: model_options(&Profile::native().unwrap(), &config, false), config }, catalog)
+        (Setup::new(model_options(&Profile::native().unwrap(), &config, false), config), catalog)
     }
 
     const OUTPUT: &str = "[[output]]\nname = \"a\"\naddress = \"tcp://127.0.0.1:1\"\n";

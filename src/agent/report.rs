@@ -5,12 +5,16 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use chrono_tz::Tz;
 
 use super::worker::Counters;
-use crate::{source::chain::JournalPlace, spool::NewBatch};
+use crate::{
+    source::{Condition, chain::JournalPlace},
+    spool::NewBatch,
+};
 
 /// What a source did, for reports. read = filtered + refused + parked + spooled.
 #[derive(Debug, Default)]
@@ -31,8 +35,12 @@ pub struct Report {
     pub halted: AtomicBool,
     /// Something that was read to its end was not whole, or was not understood.
     pub incomplete: AtomicBool,
+    /// It has ended with an error, or cannot be read at present.
+    pub failed: AtomicBool,
     /// Gaps seen; each is an event to every output.
     pub gaps: AtomicU64,
+    /// Sequence numbers known to be missing.
+    pub missing: AtomicU64,
     /// The rest.
     pub details: Mutex<Details>,
 }
@@ -52,6 +60,7 @@ impl Stats {
         // A thread that begins has not ended.
         report.ended.store(false, Ordering::SeqCst);
         report.halted.store(false, Ordering::SeqCst);
+        report.failed.store(false, Ordering::SeqCst);
         report
     }
 
@@ -96,6 +105,8 @@ pub struct Details {
     pub state: String,
     /// Time zone of the system.
     pub zone: Option<Tz>,
+    /// Since when it is not read, where it is not.
+    pub down: Option<Instant>,
 }
 
 impl Report {
@@ -107,6 +118,36 @@ impl Report {
     /// Changes them.
     pub fn set(&self, change: impl FnOnce(&mut Details)) {
         change(&mut self.details.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// It does its work, which is called so.
+    pub fn set_up(&self, state: &str) {
+        self.set(|d| {
+            state.clone_into(&mut d.state);
+            d.down = None;
+        });
+    }
+
+    /// It does not, and this is why.
+    pub fn set_down(&self, state: &str) {
+        self.set(|d| {
+            state.clone_into(&mut d.state);
+            d.down.get_or_insert_with(Instant::now);
+        });
+    }
+
+    /// What its feed says of itself.
+    pub fn set_condition(&self, condition: &Condition<'_>) {
+        match condition {
+            Condition::Reading => self.set_up("reading"),
+            Condition::Listening => self.set_up("listening"),
+            Condition::Down(why) => self.set_down(why),
+        }
+    }
+
+    /// For how long it has not been read, where it is not.
+    pub fn down(&self) -> Option<Duration> {
+        self.details.lock().unwrap_or_else(PoisonError::into_inner).down.map(|since| since.elapsed())
     }
 }
 

@@ -4,187 +4,106 @@
 //! stays the same the thread goes on as it is, with its connection; when it changes, the old thread ends in good order and
 //! a new one goes on from the same cursors.
 use std::{
-    sync::{
-        Arc, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-    thread,
+    sync::{Arc, PoisonError, atomic::Ordering, mpsc::Receiver},
     time::{Duration, Instant},
 };
 
 use super::{
-    Orders, Setup, Shared, intake, log,
-    metrics::{self, Metrics, Whole},
+    Control, Setup, Shared, Totals, intake, log,
+    metrics::Metrics,
     prints,
     report::Report,
+    units::{Unit, Units, Wanted, start},
     worker::{self, Counters},
 };
 use crate::{
-    config::{OutputConfig, SourceConfig},
+    config::{OutputConfig, SourceConfig, source::Input},
     spool::{SpoolError, SpoolOptions},
 };
 
 /// How often the cursors are written and passed batches deleted.
 const SYNC: Duration = Duration::from_millis(500);
-/// How often the threads are looked after.
-const TICK: Duration = Duration::from_millis(20);
+/// How long an output that has ended, though it is wanted, is left alone before it is started again.
+const APART: Duration = Duration::from_secs(1);
 
-/// What whoever runs the agent wants of it.
-pub enum Wish {
-    /// To go on.
-    GoOn,
-    /// To end in good order.
-    Stop,
-    /// To go on with another configuration, which was checked.
-    Reload(Box<Setup>),
-}
-
-/// What an agent did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// By source.
-    pub sources: Vec<(String, SourceTotals)>,
-    /// By output.
-    pub outputs: Vec<(String, OutputTotals)>,
-    /// Something ended that should not have.
-    pub failed: bool,
-    /// Batches of the spool that were found damaged or missing.
-    pub damaged: u64,
-}
-
-/// What a source did. read = filtered + refused + parked + spooled.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SourceTotals {
-    /// Records read.
-    pub read: u64,
-    /// Entries dropped by rules.
-    pub filtered: u64,
-    /// Entries refused because the spool was nearly full.
-    pub refused: u64,
-    /// Records that are no entries.
-    pub parked: u64,
-    /// Entries spooled.
-    pub spooled: u64,
-    /// Gaps seen.
-    pub gaps: u64,
-    /// Something that was read to its end was not whole, or was not understood.
-    pub incomplete: bool,
-}
-
-/// What an output did. Of entries: spooled = sent + refused + filtered + unreadable + waiting; `resent` and `notices` apart.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct OutputTotals {
-    /// Entries delivered.
-    pub sent: u64,
-    /// Entries whose datagrams are known to be lost.
-    pub refused: u64,
-    /// The agent's own events that were delivered.
-    pub notices: u64,
-    /// Events that its filter dropped.
-    pub filtered: u64,
-    /// Events that are stored and cannot be seen as entries again.
-    pub unreadable: u64,
-    /// Events that were sent once more.
-    pub resent: u64,
-    /// Events that wait.
-    pub waiting: u64,
-}
-
-/// A thread, its orders and what it reports.
-struct Unit<R> {
-    name: String,
-    print: String,
-    orders: Arc<Orders>,
-    report: Arc<R>,
-    thread: thread::JoinHandle<()>,
-}
-
-/// Something that is to run: its name and print.
-#[derive(Clone)]
-struct Wanted<C> {
-    name: String,
-    print: String,
-    config: C,
-}
-
-struct Supervisor {
-    shared: Arc<Shared>,
+/// Looks after the threads.
+pub(super) struct Supervisor {
+    pub(super) shared: Arc<Shared>,
     setup: Arc<Setup>,
-    sources: Vec<Unit<Report>>,
-    outputs: Vec<Unit<Counters>>,
+    pub(super) sources: Units<Report>,
+    pub(super) outputs: Units<Counters>,
     wanted_sources: Vec<Wanted<SourceConfig>>,
     wanted_outputs: Vec<Wanted<OutputConfig>>,
+    /// When the end began.
+    asked: Option<Instant>,
+    synced: Instant,
+    /// The cursors could not be written.
+    trouble: bool,
+    /// Outputs were told that the agent has started, and not yet that it stops.
+    is_told: bool,
+    metrics: Metrics,
 }
 
-/// Runs an agent until its sources have ended and everything is delivered, or until it is told to stop. `wish` is asked
-/// all the time.
-pub fn run(shared: Shared, setup: Setup, wish: &mut dyn FnMut() -> Wish) -> Totals {
+/// Runs an agent until its sources have ended and everything is delivered, or until it is told to stop.
+pub fn run(shared: Shared, setup: Setup, control: &Receiver<Control>) -> Totals {
     let shared = Arc::new(shared);
     let setup = Arc::new(setup);
-    let mut s = Supervisor {
-        shared: shared.clone(),
-        setup: setup.clone(),
-        sources: Vec::new(),
-        outputs: Vec::new(),
-        wanted_sources: Vec::new(),
-        wanted_outputs: Vec::new(),
-    };
+    let mut s = Supervisor::new(shared.clone(), setup.clone());
     s.want(setup);
-    let mut asked: Option<Instant> = None;
-    let mut synced = Instant::now();
-    let mut trouble = false;
-    let mut metrics = Metrics::new();
+    while let Ok(word) = control.try_recv() {
+        s.hear(word);
+    }
     loop {
-        match wish() {
-            Wish::GoOn => {}
-            Wish::Stop => {
-                asked.get_or_insert_with(Instant::now);
-                shared.stop.store(true, Ordering::SeqCst);
-                shared.spool.wake();
-            }
-            Wish::Reload(setup) if asked.is_none() => s.want(Arc::from(setup)),
-            Wish::Reload(_) => {}
-        }
-        if shared.stop.load(Ordering::Relaxed) {
-            asked.get_or_insert_with(Instant::now);
-        }
-        if asked.is_some_and(|a| a.elapsed() >= s.setup.config.stop_timeout) {
-            shared.stop_now.store(true, Ordering::SeqCst);
-        }
         s.look_after();
-        if synced.elapsed() >= SYNC {
-            synced = Instant::now();
-            let done = shared.spool.sync();
-            shared.spool.take_notes().iter().for_each(|note| log(format_args!("{note}")));
-            match done {
-                Ok(()) => trouble = false,
-                Err(gone @ SpoolError::Gone { .. }) => shared.give_up(&gone),
-                Err(e) => {
-                    if !std::mem::replace(&mut trouble, true) {
-                        crate::log::warn(format_args!(
-                            "{e}; cursors stay where they are until it can be written again"
-                        ));
-                    }
-                }
-            }
-        }
-        if metrics.is_due() {
-            metrics.write(shared.spool.folder(), &s.metrics());
-        }
+        s.do_what_is_due();
         if s.is_over() {
             break;
         }
-        thread::sleep(TICK);
+        // Nothing is looked at in between: who has something to say wakes us.
+        if let Ok(word) = control.recv_timeout(s.due().saturating_duration_since(Instant::now())) {
+            s.hear(word);
+            while let Ok(word) = control.try_recv() {
+                s.hear(word);
+            }
+        }
     }
     // What could not be written is sent again by the next start.
     if let Err(e) = shared.spool.sync() {
         shared.give_up(&e);
     }
-    metrics.write(shared.spool.folder(), &s.metrics());
+    s.write_metrics();
     s.totals()
 }
 
 impl Supervisor {
+    fn new(shared: Arc<Shared>, setup: Arc<Setup>) -> Supervisor {
+        Supervisor {
+            shared,
+            setup,
+            sources: Units::default(),
+            outputs: Units::default(),
+            wanted_sources: Vec::new(),
+            wanted_outputs: Vec::new(),
+            asked: None,
+            synced: Instant::now(),
+            trouble: false,
+            is_told: false,
+            metrics: Metrics::new(),
+        }
+    }
+
+    fn hear(&mut self, word: Control) {
+        match word {
+            Control::Stop => self.shared.begin_to_stop(),
+            Control::Reload(setup) if self.asked.is_none() => self.want(Arc::from(setup)),
+            Control::Status => self.tell_status(),
+            Control::Reload(_) | Control::Changed => {}
+        }
+        if self.shared.stop.load(Ordering::Relaxed) {
+            self.asked.get_or_insert_with(Instant::now);
+        }
+    }
+
     /// A configuration is in force from now on.
     fn want(&mut self, setup: Arc<Setup>) {
         let config = &setup.config;
@@ -205,12 +124,24 @@ impl Supervisor {
             ));
         }
         self.shared.spool.set_max_size(config.spool_max_size.unwrap_or(SpoolOptions::MAX_SIZE));
-        config.hash.clone_into(&mut self.shared.configuration.write().unwrap_or_else(PoisonError::into_inner));
-        // One that waits for this is started again, though nothing that it depends on has changed here.
-        self.shared.spool.wake();
-        for unit in self.sources.iter_mut().filter(|u| u.report.halted.load(Ordering::SeqCst)) {
-            unit.print.clear();
+        self.shared.handle.set_limit(config.stop_timeout);
+        let before = &self.setup.config.hash;
+        if self.is_told && *before != config.hash {
+            self.shared.tell_configuration(before, &setup);
         }
+        config.hash.clone_into(&mut self.shared.configuration.write().unwrap_or_else(PoisonError::into_inner));
+        for unit in &mut self.sources.units {
+            let (report, wanted) = (&unit.report, &self.wanted_sources);
+            let is_live = wanted.iter().any(|w| w.name == unit.name && matches!(w.config.input, Input::Live(_)));
+            let has_failed = report.failed.load(Ordering::SeqCst) && unit.is_done();
+            // One that waits for this, or has failed, is started again, though nothing that it depends on has changed here; so
+            // is a live one that is not reached: a thread of its own waits before it asks again.
+            if report.halted.load(Ordering::SeqCst) || has_failed || is_live && report.down().is_some() {
+                unit.print.clear();
+            }
+            unit.orders.again.store(true, Ordering::SeqCst);
+        }
+        self.shared.bell.ring();
         self.setup = setup;
     }
 
@@ -219,124 +150,111 @@ impl Supervisor {
         let (shared, setup) = (self.shared.clone(), self.setup.clone());
         let stopping = shared.stop.load(Ordering::Relaxed);
         // Outputs first: what a source reads is kept for those that are known.
-        if !stopping && !shared.ending() {
+        for unit in &mut self.outputs.units {
             // One that has ended meanwhile has more to do.
-            self.outputs.retain(|u| !u.thread.is_finished());
+            if unit.is_done() && !stopping && !shared.ending() && unit.began.elapsed() >= APART {
+                unit.print.clear();
+            }
         }
-        reconcile(&mut self.outputs, &self.wanted_outputs, stopping, |w| {
+        self.outputs.reconcile(&self.wanted_outputs, stopping, &shared, |w| {
             shared.spool.register(&w.name, w.config.from, &prints::lanes(&w.config, &setup, &shared.catalog));
-            start(w, &shared, &setup, shared.stats.output(&w.name), worker::run)
+            start(w, shared.stats.output(&w.name), &shared, &setup, worker::run)
         });
-        let changed = reconcile(&mut self.sources, &self.wanted_sources, stopping, |w| {
-            start(w, &shared, &setup, shared.stats.source(&w.name), intake::run)
+        let goes_on = self.sources.units.is_empty() || !shared.sources_ended();
+        if !stopping && !self.is_told && goes_on {
+            self.is_told = true;
+            shared.tell_start(&setup);
+        }
+        let changed = self.sources.reconcile(&self.wanted_sources, stopping, &shared, |w| {
+            start(w, shared.stats.source(&w.name), &shared, &setup, intake::run)
         });
         if changed {
-            let reports = self.sources.iter().map(|u| (u.name.clone(), u.report.clone())).collect();
+            let reports = self.sources.units.iter().map(|u| (u.name.clone(), u.report.clone())).collect();
             *shared.reports.write().unwrap_or_else(PoisonError::into_inner) = reports;
         }
+        let sources = &self.sources.units;
         let missing =
-            self.wanted_sources.iter().any(|w| !self.sources.iter().any(|u| u.name == w.name && u.print == w.print));
-        let ended = self.sources.iter().all(|u| u.report.ended.load(Ordering::SeqCst)) && (!missing || stopping);
-        let before = shared.sources_ended.swap(ended, Ordering::SeqCst);
-        // An output that has delivered everything goes on until all have: a reload may bring more.
-        let ending = ended && self.outputs.iter().all(|u| u.report.caught_up.load(Ordering::SeqCst));
-        if shared.ending.swap(ending, Ordering::SeqCst) != ending || before != ended {
-            shared.spool.wake();
+            self.wanted_sources.iter().any(|w| !sources.iter().any(|u| u.name == w.name && u.print == w.print));
+        let have_ended = sources.iter().all(|u| u.report.ended.load(Ordering::SeqCst) || u.is_done());
+        let ended = have_ended && (!missing || stopping);
+        let caught_up = |u: &Unit<Counters>| u.report.caught_up.load(Ordering::SeqCst);
+        let delivered = ended && self.outputs.units.iter().all(caught_up);
+        // The last word is stored when nothing comes before it any more, and is waited for as everything else.
+        if (delivered || ended && stopping) && std::mem::take(&mut self.is_told) {
+            self.outputs.units.iter().for_each(|u| u.report.caught_up.store(false, Ordering::SeqCst));
+            let reason = if stopping { "it was told to stop" } else { "every source is read to its end" };
+            shared.tell_stop(
+                &setup,
+                if shared.failed.load(Ordering::SeqCst) { "its state cannot be used" } else { reason },
+            );
+            // They look again, whether there was something to be stored or not.
+            shared.wake();
         }
+        // An output that has delivered everything goes on until all have: a reload may bring more.
+        let ending = ended && !self.is_told && self.outputs.units.iter().all(caught_up);
+        let before = shared.sources_ended.swap(ended, Ordering::SeqCst);
+        if shared.ending.swap(ending, Ordering::SeqCst) != ending || before != ended {
+            shared.wake();
+        }
+        // Behind the sources, so that what they stored last still goes; one that hangs does not hold the outputs up for long.
+        let half = self.setup.config.stop_timeout / 2;
+        if stopping
+            && (ended || self.asked.is_some_and(|a| a.elapsed() >= half))
+            && !shared.stop_outputs.swap(true, Ordering::SeqCst)
+        {
+            shared.wake();
+        }
+    }
+
+    /// When something is due next.
+    fn due(&self) -> Instant {
+        let whole = self.setup.config.stop_timeout;
+        let waits = self.outputs.units.iter().filter(|u| u.is_done()).map(|u| u.began + APART);
+        let stop = self.asked.into_iter().flat_map(|a| [a + whole / 2, a + whole]);
+        let now = Instant::now();
+        let later = stop.chain(waits).filter(|t| *t > now).min();
+        let routine = (self.synced + SYNC).min(self.metrics.due());
+        later.map_or(routine, |t| t.min(routine))
+    }
+
+    fn do_what_is_due(&mut self) {
+        let shared = self.shared.clone();
+        if self.asked.is_some_and(|a| a.elapsed() >= self.setup.config.stop_timeout)
+            && !shared.stop_now.swap(true, Ordering::SeqCst)
+        {
+            shared.wake();
+        }
+        if self.synced.elapsed() >= SYNC {
+            self.synced = Instant::now();
+            let done = shared.spool.sync();
+            shared.spool.take_notes().iter().for_each(|note| log(format_args!("{note}")));
+            match done {
+                Ok(()) => self.trouble = false,
+                Err(gone @ SpoolError::Gone { .. }) => shared.give_up(&gone),
+                Err(e) => {
+                    if !std::mem::replace(&mut self.trouble, true) {
+                        crate::log::warn(format_args!(
+                            "{e}; cursors stay where they are until it can be written again"
+                        ));
+                    }
+                }
+            }
+        }
+        if self.metrics.due() <= Instant::now() {
+            self.write_metrics();
+        }
+    }
+
+    fn write_metrics(&mut self) {
+        let text = self.metrics();
+        self.metrics.write(self.shared.spool.folder(), &text);
     }
 
     /// Nothing runs any more, and nothing is to be started.
     fn is_over(&self) -> bool {
         self.shared.sources_ended()
-            && self.sources.iter().all(|u| u.thread.is_finished())
-            && self.outputs.iter().all(|u| u.thread.is_finished())
-            && (self.shared.stop.load(Ordering::Relaxed) || self.outputs.len() == self.wanted_outputs.len())
+            && self.sources.units.iter().all(Unit::is_done)
+            && self.outputs.units.iter().all(Unit::is_done)
+            && (self.shared.stop.load(Ordering::Relaxed) || self.outputs.units.len() == self.wanted_outputs.len())
     }
-
-    fn metrics(&self) -> String {
-        let spool = &self.shared.spool;
-        let whole = Whole {
-            configuration: &self.shared.configuration(),
-            uptime: self.shared.began.elapsed(),
-            spool: spool.size(),
-            spool_max: spool.max_size(),
-        };
-        metrics::text(&self.totals(), &whole)
-    }
-
-    fn totals(&self) -> Totals {
-        let load = |n: &AtomicU64| n.load(Ordering::Relaxed);
-        let source = |(name, r): (String, Arc<Report>)| {
-            let totals = SourceTotals {
-                read: load(&r.read),
-                filtered: load(&r.filtered),
-                refused: load(&r.refused),
-                parked: load(&r.parked),
-                spooled: load(&r.spooled),
-                gaps: load(&r.gaps),
-                incomplete: r.incomplete.load(Ordering::Relaxed),
-            };
-            (name, totals)
-        };
-        let output = |(name, c): (String, Arc<Counters>)| {
-            let waiting = self.shared.spool.waiting(&name).values().map(|w| w.events).sum();
-            let totals = OutputTotals {
-                sent: load(&c.sent),
-                refused: load(&c.refused),
-                notices: load(&c.notices),
-                filtered: load(&c.filtered),
-                unreadable: load(&c.unreadable),
-                resent: load(&c.resent),
-                waiting,
-            };
-            (name, totals)
-        };
-        Totals {
-            sources: self.shared.stats.sources().into_iter().map(source).collect(),
-            outputs: self.shared.stats.outputs().into_iter().map(output).collect(),
-            failed: self.shared.failed.load(Ordering::Relaxed),
-            damaged: self.shared.spool.damaged(),
-        }
-    }
-}
-
-/// Tells units to end that are not wanted as they are, takes away those that have ended, starts those that are missing.
-/// Whether there are others now.
-fn reconcile<C, R>(
-    units: &mut Vec<Unit<R>>,
-    wanted: &[Wanted<C>],
-    stopping: bool,
-    start: impl Fn(&Wanted<C>) -> Unit<R>,
-) -> bool {
-    let is_wanted = |u: &Unit<R>| wanted.iter().any(|w| w.name == u.name && w.print == u.print);
-    for unit in units.iter().filter(|u| !is_wanted(u)) {
-        unit.orders.stop.store(true, Ordering::SeqCst);
-    }
-    let before = units.len();
-    units.retain(|u| is_wanted(u) || !u.thread.is_finished());
-    let mut changed = units.len() != before;
-    if stopping {
-        return changed;
-    }
-    for w in wanted {
-        // One that ends still holds the name.
-        if !units.iter().any(|u| u.name == w.name) {
-            units.push(start(w));
-            changed = true;
-        }
-    }
-    changed
-}
-
-fn start<C: Clone + Send + 'static, R: Send + Sync + 'static>(
-    wanted: &Wanted<C>,
-    shared: &Arc<Shared>,
-    setup: &Arc<Setup>,
-    report: Arc<R>,
-    run: fn(&C, &Arc<Orders>, &R),
-) -> Unit<R> {
-    let orders = Arc::new(Orders::new(shared.clone(), setup.clone()));
-    let (config, own_orders, own_report) = (wanted.config.clone(), orders.clone(), report.clone());
-    let thread = thread::spawn(move || run(&config, &own_orders, &own_report));
-    Unit { name: wanted.name.clone(), print: wanted.print.clone(), orders, report, thread }
 }

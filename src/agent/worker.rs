@@ -13,8 +13,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chrono::Utc;
-
 use super::{
     Orders,
     heartbeat::Heartbeat,
@@ -24,6 +22,7 @@ use super::{
     window::{Count, Line, Window},
 };
 use crate::{
+    clock,
     config::OutputConfig,
     event::Notice,
     output::{
@@ -94,7 +93,7 @@ enum Served {
 /// Runs one output until the agent ends and everything is delivered, or until it is told to stop.
 pub fn run(config: &OutputConfig, orders: &Arc<Orders>, counters: &Counters) {
     let spent = orders.shared.spool.spent(&config.name).and_then(|text| serde_json::from_str(&text).ok());
-    let wall = Utc::now().timestamp_micros();
+    let wall = clock::now().timestamp_micros();
     match Meter::new(config.limits.clone(), spent.as_ref(), Duration::ZERO, wall) {
         Ok(meter) => {
             let mut worker = Worker::new(config, orders, counters, meter);
@@ -188,8 +187,7 @@ impl<'a> Worker<'a> {
             if waiting > 0 {
                 shared.failed.store(true, Ordering::Relaxed);
             }
-            shared.stop.store(true, Ordering::SeqCst);
-            shared.spool.wake();
+            shared.begin_to_stop();
             return;
         }
         let text = format!("output {name}: {e}");
@@ -223,7 +221,7 @@ impl<'a> Worker<'a> {
     fn is_done(&self) -> bool {
         let spool = &self.orders.shared.spool;
         let delivered = Lane::ALL.iter().all(|l| spool.cursor(&self.config.name, *l).batch > spool.last());
-        self.counters.caught_up.store(delivered, Ordering::SeqCst);
+        self.caught_up(delivered);
         self.orders.must_stop() || delivered && self.orders.shared.ending()
     }
 

@@ -6,7 +6,6 @@ use std::{
 };
 
 use anyhow::anyhow;
-use chrono::Utc;
 
 use super::{Exit, Failure, doctor, print, print_json, say};
 use crate::{
@@ -149,7 +148,7 @@ fn begin(
 
 /// Writes a table for each type in which something is to be changed; a file that was not written here is left alone.
 fn write(folder: &Path, catalog: &Catalog, system: &mut SystemProof) -> anyhow::Result<()> {
-    let of = format!("{}, {}", system.system, Utc::now().format("%Y-%m-%d"));
+    let of = format!("{}, {}", system.system, crate::clock::now().format("%Y-%m-%d"));
     for report in &mut system.types {
         let path = folder.join(format!("{}.toml", report.entry_type));
         let text = catalog.text(&report.entry_type).unwrap_or_default();

@@ -10,6 +10,7 @@ pub mod pretty;
 pub mod replay;
 pub mod run;
 pub mod setup;
+pub mod signals;
 pub mod spool;
 pub mod summary;
 pub mod types;

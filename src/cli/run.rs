@@ -4,24 +4,21 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, channel},
     },
     thread,
     time::Duration,
 };
 
 use anyhow::anyhow;
-use signal_hook::{
-    consts::{SIGHUP, SIGINT, SIGTERM},
-    iterator::Signals,
-};
 
 use super::{
     Exit, Failure, say,
     setup::{load, model_options},
-    tell, tell_problem,
+    signals, tell, tell_problem,
 };
 use crate::{
-    agent::{self, Setup, Shared, Totals, Wish},
+    agent::{self, Control, Handle, Setup, Shared, Totals},
     config::{
         Config, ConfigError, Problem, Weight,
         ready::{self, Who},
@@ -52,45 +49,30 @@ pub struct Args {
 /// Runs it.
 pub fn run(args: &Args) -> Result<Exit, Failure> {
     log::never_wait();
+    let (handle, control) = agent::control();
+    let runs = Arc::new(AtomicBool::new(false));
+    let (ask, asked) = channel();
+    let reload = move || {
+        let _ = ask.send(());
+    };
+    signals::pass_on(handle.clone(), runs.clone(), reload).map_err(Failure::failed)?;
     let catalog = Arc::new(Catalog::with_folder(args.layouts.as_deref()).map_err(Failure::usage)?);
     let profile = Profile::native().map_err(|e| Failure::failed(anyhow!(e)))?;
-    let read = || configuration(&args.config, &catalog, args.deny_warnings);
-    let (config, state_dir) = read()?;
+    let (config, state_dir) = configuration(&args.config, &catalog, args.deny_warnings)?;
     let mut options = SpoolOptions::new(state_dir.clone());
     options.max_size = config.spool_max_size.unwrap_or(SpoolOptions::MAX_SIZE);
     let (spool, notes) = Spool::open_patiently(options, &mut waits()).map_err(spool_failure)?;
     for note in notes {
         say(format_args!("qaudjrn: {note}\n"));
     }
-    let setup = |config: Config| Setup { model_options: model_options(&profile, &config, false), config };
-    let shared = Shared::new(catalog.clone(), profile.clone(), spool);
-    let flags = flags()?;
-    let mut wish = || {
-        if flags.stop.load(Ordering::Relaxed) {
-            return Wish::Stop;
-        }
-        if !flags.reload.swap(false, Ordering::Relaxed) {
-            return Wish::GoOn;
-        }
-        match read() {
-            Ok((_, other)) if other != state_dir => {
-                say(format_args!(
-                    "qaudjrn: the new configuration is refused, the old one stays: another state_dir needs a new start\n"
-                ));
-                Wish::GoOn
-            }
-            Ok((config, _)) => {
-                say(format_args!("qaudjrn: the configuration was read again: {}\n", config.hash));
-                Wish::Reload(Box::new(setup(config)))
-            }
-            Err(e) => {
-                say(format_args!("qaudjrn: the new configuration is refused, the old one stays:\n"));
-                tell(&e);
-                Wish::GoOn
-            }
-        }
-    };
-    let totals = agent::run(shared, setup(config), &mut wish);
+    let shared = Shared::new(catalog.clone(), profile.clone(), spool, handle.clone());
+    let setup = setup(&profile, config);
+    handle.set_limit(setup.config.stop_timeout);
+    runs.store(true, Ordering::SeqCst);
+    let reloads =
+        Reloads { path: args.config.clone(), state_dir, deny_warnings: args.deny_warnings, catalog, profile, handle };
+    thread::spawn(move || reloads.follow(&asked));
+    let totals = agent::run(shared, setup, &control);
     sums(&totals);
     let not_well = totals.damaged > 0
         || totals.sources.iter().any(|(_, s)| s.parked > 0 || s.incomplete || args.strict && s.gaps > 0)
@@ -102,6 +84,44 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     } else {
         Exit::Done
     })
+}
+
+fn setup(profile: &Profile, config: Config) -> Setup {
+    Setup::new(model_options(profile, &config, false), config)
+}
+
+/// Reads the configuration again when that is asked for. On a thread of its own: whatever hangs there, the agent goes on, and
+/// ends when it is to.
+struct Reloads {
+    path: PathBuf,
+    state_dir: PathBuf,
+    deny_warnings: bool,
+    catalog: Arc<Catalog>,
+    profile: Profile,
+    handle: Handle,
+}
+
+impl Reloads {
+    fn follow(&self, asked: &Receiver<()>) {
+        while asked.recv().is_ok() {
+            // Several at once are one.
+            while asked.try_recv().is_ok() {}
+            let refused = |why: &dyn std::fmt::Display| {
+                say(format_args!("qaudjrn: the new configuration is refused, the old one stays:{why}\n"));
+            };
+            match configuration(&self.path, &self.catalog, self.deny_warnings) {
+                Ok((_, other)) if other != self.state_dir => refused(&" another state_dir needs a new start"),
+                Ok((config, _)) => {
+                    say(format_args!("qaudjrn: the configuration was read again: {}\n", config.hash));
+                    self.handle.say(Control::Reload(Box::new(setup(&self.profile, config))));
+                }
+                Err(e) => {
+                    refused(&"");
+                    tell(&e);
+                }
+            }
+        }
+    }
 }
 
 /// Reads a configuration and looks whether an agent can run with it. Its `state_dir` comes with it.
@@ -124,7 +144,8 @@ fn configuration(path: &Path, catalog: &Catalog, deny_warnings: bool) -> Result<
 fn sums(totals: &Totals) {
     for (name, s) in &totals.sources {
         let refused = if s.refused > 0 { format!(" + refused {}", s.refused) } else { String::new() };
-        let gaps = if s.gaps > 0 { format!("; gaps {}", s.gaps) } else { String::new() };
+        let missing = if s.missing > 0 { format!(", entries missing {}", s.missing) } else { String::new() };
+        let gaps = if s.gaps > 0 { format!("; gaps {}{missing}", s.gaps) } else { String::new() };
         say(format_args!(
             "qaudjrn: source {name}: read {} = filtered {} + parked {}{refused} + spooled {}{gaps}\n",
             s.read, s.filtered, s.parked, s.spooled
@@ -167,28 +188,4 @@ fn spool_failure(e: SpoolError) -> Failure {
         SpoolError::InUse { .. } | SpoolError::NotOurs { .. } => Failure::usage(e),
         _ => Failure::failed(e),
     }
-}
-
-/// What signals ask for.
-struct Flags {
-    stop: Arc<AtomicBool>,
-    reload: Arc<AtomicBool>,
-}
-
-/// SIGTERM and Ctrl-C stop; a second one ends the program at once: what was read is on the disk. SIGHUP reads the
-/// configuration again.
-fn flags() -> Result<Flags, Failure> {
-    let flags = Flags { stop: Arc::default(), reload: Arc::default() };
-    let (stop, reload) = (flags.stop.clone(), flags.reload.clone());
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(Failure::failed)?;
-    thread::spawn(move || {
-        for signal in signals.forever() {
-            if signal == SIGHUP {
-                reload.store(true, Ordering::Relaxed);
-            } else if stop.swap(true, Ordering::Relaxed) {
-                std::process::exit(Exit::Interrupted as i32);
-            }
-        }
-    });
-    Ok(flags)
 }

@@ -12,7 +12,6 @@ use std::{
 };
 
 use anyhow::anyhow;
-use chrono::Utc;
 use serde_json::{Value, json};
 
 use super::{Exit, Failure, print, print_json, say, setup::load, summary::grouped};
@@ -154,7 +153,7 @@ fn status(place: &Where, as_json: bool) -> Result<Exit, Failure> {
     let bytes = size("spool.db") + size("spool.db-wal") + size("reserve");
     let most = config.as_ref().map_or(SpoolOptions::MAX_SIZE, |c| c.spool_max_size.unwrap_or(SpoolOptions::MAX_SIZE));
     let (batches, events) = inspector.counts().map_err(Failure::failed)?;
-    let now = Utc::now().timestamp_micros();
+    let now = crate::clock::now().timestamp_micros();
     let mut text = format!(
         "spool {}: {} bytes of {}, {} batches, {} events\n",
         Visible(path.display()),

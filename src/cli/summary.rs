@@ -8,13 +8,16 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    decode::journal::Entry,
     encode::Written,
     event::Event,
     filter::{Rule, RuleBook, RuleId},
     log::Visible,
+    source::chain::Gap,
 };
 
+/// Gaps that are named for machines, and those in the text for people.
+const GAPS_NAMED: usize = 1_000;
+const GAPS_SHOWN: usize = 10;
 /// Rules named in the text for people.
 const RULES_SHOWN: usize = 20;
 
@@ -204,6 +207,7 @@ impl Summary {
             "sequence_gaps": self.sequence.gaps,
             "sequence_numbers_missing": self.sequence.missing,
             "sequence_steps_back": self.sequence.back,
+            "gaps": self.sequence.named,
             "receivers": self.sequence.receivers,
             "entry_types": self.seen(names),
             "seconds": self.elapsed.as_secs_f64(),
@@ -269,7 +273,14 @@ impl Summary {
                 n(s.missing),
                 n(s.back)
             ));
-        } else if s.last.is_some() || self.read == 0 {
+            for gap in s.named.iter().take(GAPS_SHOWN) {
+                add(format_args!("  {gap}"));
+            }
+            let more = (s.gaps + s.back).saturating_sub(GAPS_SHOWN as u64);
+            if more > 0 {
+                add(format_args!("  and {} more", n(more)));
+            }
+        } else {
             add(format_args!("sequence: no gaps"));
         }
         for (count, what) in [
@@ -298,53 +309,45 @@ impl Summary {
     }
 }
 
-/// Follows the sequence numbers within each journal receiver.
+/// What is missing, by the receivers and the sequence numbers.
 #[derive(Debug, Default)]
 pub struct Sequence {
-    /// Holes in the numbers.
+    /// Gaps that are no steps back.
     pub gaps: u64,
-    /// Numbers in the holes.
+    /// Numbers in them, as far as they can be told.
     pub missing: u64,
-    /// Numbers that were not above the one before, within one receiver.
+    /// Numbers and receivers that come before what was read before.
     pub back: u64,
+    /// The first of them, in words, with their numbers.
+    pub named: Vec<String>,
     /// Receivers seen, in plain.
     pub receivers: BTreeSet<String>,
-    receiver: Vec<u8>,
-    last: Option<u64>,
+    receiver: String,
 }
 
 impl Sequence {
     /// Remembers a receiver's name; a thousand are enough for people, and a bound for what strangers write.
-    pub fn saw(&mut self, receiver: String) {
-        if self.receivers.len() < 1_000 {
-            self.receivers.insert(receiver);
+    #[inline]
+    pub fn saw(&mut self, receiver: &str) {
+        if self.receiver != receiver {
+            receiver.clone_into(&mut self.receiver);
+            if self.receivers.len() < 1_000 && !receiver.is_empty() {
+                self.receivers.insert(receiver.to_owned());
+            }
         }
     }
 
-    /// Takes the next entry. Returns the receiver's bytes when it is another one than before.
-    #[inline]
-    pub fn follow<'a>(&mut self, entry: &Entry<'a>) -> Option<&'a [u8]> {
-        let receiver = entry.head(entry.heading.receiver_name);
-        let changed = self.last.is_none() || receiver != self.receiver;
-        match self.last {
-            Some(last) if last.checked_add(1) == Some(entry.sequence) => {}
-            // A new receiver may begin at 1 again.
-            Some(_) if changed && entry.sequence == 1 => {}
-            Some(last) if entry.sequence > last => {
-                self.gaps += 1;
-                self.missing = self.missing.saturating_add(entry.sequence - last - 1);
-            }
-            Some(_) if !changed => self.back += 1,
-            Some(_) => self.gaps += 1,
-            None => {}
+    /// Counts a gap.
+    pub fn add(&mut self, gap: &Gap) {
+        if gap.back {
+            self.back += 1;
+        } else {
+            self.gaps += 1;
+            self.missing = self.missing.saturating_add(gap.count());
         }
-        self.last = Some(entry.sequence);
-        if changed {
-            self.receiver.clear();
-            self.receiver.extend_from_slice(receiver);
-            return Some(receiver);
+        if self.named.len() < GAPS_NAMED {
+            self.named.push(gap.text.clone());
         }
-        None
     }
 }
 

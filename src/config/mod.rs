@@ -34,6 +34,7 @@ use crate::{
     decode::{ebcdic::Charset, history::messages::is_message_id, journal::Catalog},
     encode::{Format, Profile, Settings, value::Given},
     filter::{RuleBook, Rules, lint, types},
+    source::chain::Count,
     spool::batch::{checksum, hex},
 };
 
@@ -56,8 +57,12 @@ pub struct Config {
     pub heartbeat: Duration,
     /// SHA-256 over what the file says, its comments and blanks aside: the same hash, the same configuration.
     pub hash: String,
+    /// Whether outputs are told that the agent starts, stops, and changes its configuration.
+    pub agent_events: bool,
     /// How long an agent may take to end.
     pub stop_timeout: Duration,
+    /// What counts as a gap, unless a source says otherwise.
+    pub gaps: Count,
     /// Where it is sent.
     pub outputs: Vec<OutputConfig>,
     /// How lines name us.
@@ -139,6 +144,8 @@ impl Config {
             state_dir: s.path("state_dir", &mut r).map(|d| d.value),
             stop_timeout: s.positive("stop_timeout", &mut r).map_or(Duration::from_secs(30), Duration::from_secs_f64),
             heartbeat: seconds(&mut s, "heartbeat", &mut r).unwrap_or(HEARTBEAT),
+            gaps: s.choice("gaps", &source::GAPS, &mut r).unwrap_or_default(),
+            agent_events: s.boolean("agent_events", &mut r).is_none_or(|b| b.value),
             hash: hash(text),
             ..Config::default()
         };

@@ -17,6 +17,7 @@ use crate::{
     event::DateFormat,
     filter::{Place, Rules, types::distance},
     source::{
+        chain::Count,
         directory::{After, Complete, DirectoryOptions, Order},
         live::LiveOptions,
         stream::{Listen, StreamOptions},
@@ -63,6 +64,8 @@ pub struct SourceConfig {
     pub zone_is_given: bool,
     /// How the older headings write dates.
     pub dates: Option<DateFormat>,
+    /// What counts as a gap, where it is not what counts everywhere.
+    pub gaps: Option<Count>,
     /// What older headings do not hold, in the character set of the jobs.
     given: Given,
 }
@@ -73,6 +76,9 @@ impl SourceConfig {
         self.given.clone()
     }
 }
+
+/// `gaps`.
+pub const GAPS: [(&str, Count); 2] = [("numbers", Count::Numbers), ("receivers", Count::Receivers)];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -162,6 +168,7 @@ pub fn sources(
         let formats =
             [("MDY", DateFormat::Mdy), ("DMY", DateFormat::Dmy), ("YMD", DateFormat::Ymd), ("JUL", DateFormat::Jul)];
         let dates = t.choice("date_format", &formats, r);
+        let gaps = t.choice("gaps", &GAPS, r);
         let mut text = |key: &'static str, r: &mut Reader<'_>| -> Vec<u8> {
             let (Some(Placed { value, place }), Some(charset)) = (t.string(key, r), charset) else { return Vec::new() };
             charset.name(&value).unwrap_or_else(|e| {
@@ -198,6 +205,7 @@ pub fn sources(
             zone,
             zone_is_given,
             dates,
+            gaps,
             given,
         });
     }
@@ -268,6 +276,15 @@ fn directory(t: &mut Section<'_>, at: &Place, r: &mut Reader<'_>) -> Option<Inpu
 fn stream(t: &mut Section<'_>, at: &Place, r: &mut Reader<'_>) -> Option<Input> {
     let mut file = |key: &'static str, r: &mut Reader<'_>| t.path(key, r).map(|p| p.value);
     let (cert, key, client_ca) = (file("cert", r), file("key", r), file("client_ca", r));
+    let client_crl = file("client_crl", r);
+    let client_names = t.strings("client_names", r);
+    if let Some(names) = client_names.as_ref().filter(|names| names.value.is_empty() || client_ca.is_none()) {
+        r.error(names.place.clone(), "source.client_names: expected one name or more that the certificate of a sender may have, with client_ca, the CA that must have signed it");
+    }
+    if client_crl.is_some() && client_ca.is_none() {
+        r.error(at.clone(), "source.client_crl is for client_ca: the list of its certificates that are revoked");
+    }
+    let client_names = client_names.map(|names| names.value.into_iter().map(|n| n.value).collect());
     let Some(Placed { value, place }) = t.string("listen", r) else {
         r.error(at.clone(), "source.listen is missing");
         return None;
@@ -301,7 +318,7 @@ fn stream(t: &mut Section<'_>, at: &Place, r: &mut Reader<'_>) -> Option<Input> 
     {
         r.warning(place, "source.listen: tcp:// on an address that others reach: anyone there can write entries and read ours on the way; use tls:// with client_ca");
     }
-    Some(Input::Stream(StreamOptions { listen, cert, key, client_ca }))
+    Some(Input::Stream(StreamOptions { listen, cert, key, client_ca, client_names, client_crl }))
 }
 
 /// `ccsid`; 37 unless one is given.

@@ -1,5 +1,6 @@
-//! What the agent itself has to say to a SIEM: that it lives ([`HEARTBEAT`]), that entries are missing ([`GAP`]). Not an
-//! entry of any journal, so it has no users; it goes to every output, whatever the filters say.
+//! What the agent itself has to say to a SIEM: that it lives ([`HEARTBEAT`]), starts, stops and is configured ([`START`],
+//! [`STOP`], [`CONFIG`]), that entries are missing ([`GAP`]). Not an entry of any journal, so it has no users; it goes to
+//! every output, whatever the filters say.
 use chrono::{DateTime, Offset, TimeZone};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,14 @@ pub struct Kind {
 
 /// Once a while, so that silence is an alarm.
 pub const HEARTBEAT: Kind = Kind { id: "HEARTBEAT", title: "Agent heartbeat", severity: 0 };
+/// The same, of a source that is not read at present.
+pub const HEARTBEAT_DOWN: Kind = Kind { severity: 8, ..HEARTBEAT };
+/// The agent begins.
+pub const START: Kind = Kind { id: "START", title: "Agent started", severity: 3 };
+/// It ends.
+pub const STOP: Kind = Kind { id: "STOP", title: "Agent stopped", severity: 5 };
+/// It goes on under another configuration.
+pub const CONFIG: Kind = Kind { id: "CONFIG", title: "Agent configuration changed", severity: 5 };
 /// Entries are missing, or may be.
 pub const GAP: Kind = Kind { id: "GAP", title: "Journal entries may be missing", severity: 9 };
 

@@ -48,6 +48,8 @@ impl<S> Patient<S> {
 impl<S: Read> Read for Patient<S> {
     /// Gives up with `WouldBlock` after a moment.
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        // Asked each time: answers that come without end are no reason to go on.
+        self.stop.check()?;
         match self.stream.read(bytes) {
             Err(e) if is_wait(&e) => {
                 self.check()?;

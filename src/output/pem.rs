@@ -6,10 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, pem::PemObject};
 
 use super::OutputError;
+use crate::files::read_regular;
 
+/// Bytes of a file, at most: lists of revoked certificates are the longest.
+const MOST: u64 = 64 << 20;
 /// How a credential is written.
 const CREDENTIAL: &str = "credential:";
 
@@ -74,10 +77,26 @@ impl Pem {
         }
     }
 
+    /// What is in the file, which may be any other by now.
+    fn bytes(&self) -> Result<Vec<u8>, OutputError> {
+        read_regular(&self.path()?, MOST).map_err(|e| self.wrong(e))
+    }
+
+    /// The certificates that it says are revoked.
+    pub fn revoked(&self) -> Result<Vec<CertificateRevocationListDer<'static>>, OutputError> {
+        let bytes = self.bytes()?;
+        let found: Result<Vec<_>, _> = CertificateRevocationListDer::pem_slice_iter(&bytes).collect();
+        let found = found.map_err(|e| self.wrong(e))?;
+        if found.is_empty() {
+            return Err(self.wrong("holds no list of revoked certificates in PEM (-----BEGIN X509 CRL-----)"));
+        }
+        Ok(found)
+    }
+
     /// The certificates in it, one at least.
     pub fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, OutputError> {
-        let found: Result<Vec<_>, _> =
-            CertificateDer::pem_file_iter(self.path()?).map_err(|e| self.wrong(e))?.collect();
+        let bytes = self.bytes()?;
+        let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
         let found = found.map_err(|e| self.wrong(e))?;
         if found.is_empty() {
             return Err(self.wrong("holds no certificate in PEM (-----BEGIN CERTIFICATE-----)"));
@@ -87,7 +106,7 @@ impl Pem {
 
     /// The private key in it.
     pub fn private_key(&self) -> Result<PrivateKeyDer<'static>, OutputError> {
-        PrivateKeyDer::from_pem_file(self.path()?).map_err(|e| self.wrong(format!("no private key in PEM: {e}")))
+        PrivateKeyDer::from_pem_slice(&self.bytes()?).map_err(|e| self.wrong(format!("no private key in PEM: {e}")))
     }
 
     /// Refuses a file that others than its owner can read.

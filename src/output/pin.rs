@@ -150,6 +150,13 @@ pub fn has_names(cert: &CertificateDer<'_>) -> bool {
     X509Certificate::from_der(cert).is_ok_and(|(_, x)| !names(&x).is_empty())
 }
 
+/// Whether a certificate has one of some names, as a DNS name, an address, or the common name of its subject.
+pub fn has_name(cert: &CertificateDer<'_>, wanted: &[String]) -> bool {
+    let Ok((_, x)) = X509Certificate::from_der(cert) else { return false };
+    let common = x.subject().iter_common_name().filter_map(|n| n.as_str().ok()).map(str::to_owned);
+    names(&x).into_iter().chain(common).any(|name| wanted.iter().any(|w| w.eq_ignore_ascii_case(&name)))
+}
+
 /// The names a certificate is for.
 fn names(x: &X509Certificate<'_>) -> Vec<String> {
     let Ok(Some(san)) = x.subject_alternative_name() else { return Vec::new() };

@@ -75,12 +75,21 @@ pub fn connect(
 }
 
 fn shake_hands(conn: &mut ClientConnection, socket: &mut TcpStream, wait: &Wait) -> io::Result<()> {
-    while conn.is_handshaking() {
-        match conn.complete_io(socket) {
-            Err(e) if is_wait(&e) => {}
-            other => drop(other?),
-        }
+    // A step at a time: one that comes byte by byte ends with its wait too.
+    while conn.is_handshaking() || conn.wants_write() {
         wait.check()?;
+        let writes = conn.wants_write();
+        match if writes { conn.write_tls(socket) } else { conn.read_tls(socket) } {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(_) => {}
+            Err(e) if is_wait(&e) || e.kind() == io::ErrorKind::Interrupted => continue,
+            Err(e) => return Err(e),
+        }
+        if let Err(e) = conn.process_new_packets() {
+            // The reason, if it takes it.
+            let _ = conn.write_tls(socket);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, e));
+        }
     }
     Ok(())
 }

@@ -44,6 +44,7 @@ impl Stop {
 }
 
 /// A wait of a certain length.
+#[derive(Clone)]
 pub struct Wait {
     end: Instant,
     /// Its length.
@@ -75,6 +76,6 @@ pub fn is_wait(e: &io::Error) -> bool {
 
 /// A random part is taken off a wait, so that many agents do not come back at the same moment.
 pub fn jittered(wait: Duration) -> Duration {
-    let noise = u64::from(chrono::Utc::now().timestamp_subsec_nanos()) % 1_000;
+    let noise = u64::from(crate::clock::now().timestamp_subsec_nanos()) % 1_000;
     wait.mul_f64(0.5 + noise as f64 / 2_000.0)
 }

@@ -17,7 +17,7 @@ use serde_json::Value;
 pub use self::place::FilePlace;
 pub(super) use self::place::Look;
 use super::{
-    Capture, CaptureError, Feed, FeedError, Item, Pauses, Place, Record, Step,
+    Capture, CaptureError, Condition, Feed, FeedError, Item, Pauses, Place, Record, Step,
     capture::{Front, Opener},
 };
 use crate::decode::journal::{Entry, Heading, detect::Unknown};
@@ -224,6 +224,7 @@ impl CaptureFeed {
             return self.follow_name(&end);
         };
         open.left = None;
+        self.told.clear();
         if !open.given_up {
             open.capture.set_grows(true);
         }
@@ -320,6 +321,13 @@ impl Feed for CaptureFeed {
 
     fn is_ready(&self) -> bool {
         self.open.as_ref().is_some_and(|o| o.capture.is_ready())
+    }
+
+    fn condition(&self) -> Condition<'_> {
+        match self.told.strip_suffix(" yet: waiting for it").unwrap_or(&self.told) {
+            "" => Condition::Reading,
+            why => Condition::Down(why.into()),
+        }
     }
 
     fn place(&mut self) -> Result<Place, FeedError> {

@@ -17,8 +17,9 @@ pub mod history;
 pub mod live;
 pub mod parked;
 pub mod stream;
+pub mod tracker;
 
-use std::{sync::Arc, thread, time::Duration};
+use std::{borrow::Cow, sync::Arc, thread, time::Duration};
 
 use serde_json::Value;
 
@@ -81,6 +82,17 @@ pub enum Step<'a> {
     End,
 }
 
+/// Whether a feed does its work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Condition<'a> {
+    /// What there is to be read is read.
+    Reading,
+    /// Nobody is there to send, and everybody who comes is let in.
+    Listening,
+    /// It cannot be read at present: why, in words for a heartbeat.
+    Down(Cow<'a, str>),
+}
+
 /// Where a feed goes on.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Place {
@@ -108,15 +120,20 @@ pub enum FeedError {
     /// The configuration of the source does not go with what is there.
     #[error("{0}")]
     Config(String),
+    /// Something else that may be well in a moment.
+    #[error("{0}")]
+    NotNow(String),
 }
 
 impl FeedError {
-    /// Whether trying again cannot help: the configuration, or what is in a file, has to change.
+    /// Whether it will fail as long as the configuration stays as it is. Everything else may be over in a moment.
     pub fn is_permanent(&self) -> bool {
         match self {
-            FeedError::Capture(e) => e.is_permanent(),
-            FeedError::Io { .. } => false,
             FeedError::Config(_) => true,
+            // Somebody's file stands where a socket is to be: it stays until he takes it away.
+            FeedError::Io { source, .. } => source.kind() == std::io::ErrorKind::AlreadyExists,
+            FeedError::Capture(e) => e.is_permanent(),
+            FeedError::NotNow(_) => false,
         }
     }
 }
@@ -128,6 +145,11 @@ pub trait Feed {
 
     /// Whether the next call returns a record without a wait: what was read before a wait is stored first.
     fn is_ready(&self) -> bool;
+
+    /// Whether it does its work. Asked between records only.
+    fn condition(&self) -> Condition<'_> {
+        Condition::Reading
+    }
 
     /// Where to go on behind the last record handed out.
     fn place(&mut self) -> Result<Place, FeedError>;

@@ -13,7 +13,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chrono::Utc;
 use rusqlite::Connection;
 
 use super::{
@@ -30,7 +29,7 @@ use super::{
     rows::{self, Damaged, Found, Live},
     schema, tables,
 };
-use crate::event::Notice;
+use crate::{clock, event::Notice};
 
 /// The spool in numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -119,7 +118,7 @@ impl Spool {
         files::own(&folder)?;
         let lock = Lock::take(&folder)?;
         let path = folder.join("spool.db");
-        let now = Utc::now().timestamp_micros();
+        let now = clock::now().timestamp_micros();
         let positions = PositionFile::open(&folder);
         let opened = match open::open(&path, now) {
             // SQLite cannot even read on a full disk: the reserve makes room for what it needs beside the database.
@@ -233,7 +232,7 @@ impl Spool {
         // Nobody writes to the old file from here on.
         let nothing = Connection::open_in_memory().map_err(|e| self.error(e))?;
         drop(mem::replace(&mut inner.db, nothing));
-        let now = Utc::now().timestamp_micros();
+        let now = clock::now().timestamp_micros();
         let rebuilt = rebuild::rebuild(&self.path, schema::VERSION, now).map_err(|fault| fault.at(&self.path));
         // Also where that failed: the file as it is serves better than none.
         let opened = open::open(&self.path, now)?;
@@ -288,6 +287,11 @@ impl Spool {
             found => Ok(found),
         })?;
         Ok(stored.or_else(|| inner.positions.positions().get(source).map(|p| (p.position.clone(), [0; 32]))))
+    }
+
+    /// The position of a source that every output has passed, by the position file.
+    pub fn delivered_position(&self, source: &str) -> Option<String> {
+        self.lock().positions.positions().get(source).map(|p| p.position.clone())
     }
 
     /// The positions of the parts of a source, and the batch that each was last read into (0: passed).
@@ -377,7 +381,7 @@ impl Spool {
     /// Sets a batch aside.
     fn set_aside(&self, damaged: Damaged) -> Result<(), SpoolError> {
         let mut inner = self.lock();
-        let now = Utc::now().timestamp_micros();
+        let now = clock::now().timestamp_micros();
         let told = self.tried(&mut inner, |i| mend::one(&mut i.db, &mut i.loaded, damaged.clone(), now))?;
         inner.damaged += told.len() as u64;
         inner.notes.extend(told);

@@ -1,8 +1,9 @@
 //! A certificate authority for one test: server certificate for `localhost` and 127.0.0.1, one client certificate.
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose, date_time_ymd,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber,
+    date_time_ymd,
 };
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -40,12 +41,33 @@ impl Certificates {
         self.leaf("server", names, ExtendedKeyUsagePurpose::ServerAuth, until);
     }
 
+    /// Writes the list of what is revoked, by serial number; the client's certificate has 77.
+    pub fn revoke(&self, name: &str, serials: &[u64]) -> PathBuf {
+        let revoked = |serial: &u64| RevokedCertParams {
+            serial_number: SerialNumber::from(*serial),
+            revocation_time: date_time_ymd(2026, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let list = CertificateRevocationListParams {
+            this_update: date_time_ymd(2026, 1, 1),
+            next_update: date_time_ymd(4096, 1, 1),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: serials.iter().map(revoked).collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let folder = self.ca.parent().expect("a folder");
+        write(folder, name, list.signed_by(&self.authority).expect("a list").pem().expect("PEM"))
+    }
+
     fn leaf(&self, name: &str, names: &[&str], usage: ExtendedKeyUsagePurpose, until: i32) {
         let folder = self.ca.parent().expect("a folder");
         let key = KeyPair::generate().expect("key");
         let mut params =
             CertificateParams::new(names.iter().map(|n| n.to_string()).collect::<Vec<_>>()).expect("names");
         params.distinguished_name.push(DnType::CommonName, name);
+        params.serial_number = Some(SerialNumber::from(if name == "client" { 77 } else { 1_u64 }));
         params.extended_key_usages = vec![usage];
         params.not_after = date_time_ymd(until, 1, 1);
         let cert = params.signed_by(&key, &*self.authority).expect("certificate");

@@ -1,11 +1,10 @@
 //! Handing one line to the connection, whatever its length, and counting it where it belongs.
 use std::sync::atomic::Ordering;
 
-use chrono::Utc;
-
 use super::Worker;
 use crate::{
     agent::{link::Link, log, window::Line},
+    clock,
     output::{OutputError, stream::Flushed},
 };
 
@@ -38,7 +37,7 @@ impl Worker<'_> {
     /// Hands a heartbeat over outside the limits a second.
     pub(super) fn slip_in(&mut self, link: &mut Link) -> anyhow::Result<Flushed> {
         if self.take(link, Line::Beat)? {
-            self.meter.let_pass(self.now(), Utc::now().timestamp_micros(), self.line.len() as u64);
+            self.meter.let_pass(self.now(), clock::now().timestamp_micros(), self.line.len() as u64);
         }
         Ok(link.flush()?)
     }
@@ -107,7 +106,7 @@ impl Worker<'_> {
     /// The line that was handed over last is written.
     pub(super) fn count_owed(&mut self) {
         if let Some(bytes) = self.owed.take() {
-            self.meter.took(self.now(), Utc::now().timestamp_micros(), bytes);
+            self.meter.took(self.now(), clock::now().timestamp_micros(), bytes);
         }
     }
 }

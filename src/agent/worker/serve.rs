@@ -5,16 +5,18 @@ use std::{
 };
 
 use anyhow::anyhow;
-use chrono::{DateTime, Utc};
+use chrono::DateTime;
 
 use super::{Served, Worker};
 use crate::{
     agent::{
+        Control,
         lanes::Next,
         link::{Link, route::Route},
         log,
         window::Line,
     },
+    clock,
     output::{meter::Answer, stream::Flushed},
     spool::Lane,
 };
@@ -66,7 +68,11 @@ impl Worker<'_> {
             {
                 return Ok(served);
             }
-            if self.orders.stopping() && turn.stalled.is_none() && link.flush()? == Flushed::All {
+            if self.orders.stopping()
+                && turn.stalled.is_none()
+                && !self.has_last_word()?
+                && link.flush()? == Flushed::All
+            {
                 self.finish(link)?;
                 return Ok(Served::Everything);
             }
@@ -100,6 +106,13 @@ impl Worker<'_> {
             let wait = self.due_in(link, &turn);
             spool.wait(woken, from.max(spool.last() + 1), wait);
         }
+    }
+
+    /// Whether nothing is left to be sent but that the agent stops: then that goes too.
+    fn has_last_word(&mut self) -> anyhow::Result<bool> {
+        let word = self.orders.shared.last_word.load(Ordering::SeqCst);
+        let is_next = word > 0 && Lane::ALL.iter().all(|l| self.lanes.place(*l).batch >= word);
+        Ok(is_next && matches!(self.lanes.next(self.spent.is_some())?, Next::Event(_)))
     }
 
     /// How long nothing is to be done unless something happens.
@@ -164,7 +177,7 @@ impl Worker<'_> {
         };
         self.caught_up(false);
         let next = self.lanes.encode(lane, &mut self.line)?;
-        let (now, wall) = (self.now(), Utc::now().timestamp_micros());
+        let (now, wall) = (self.now(), clock::now().timestamp_micros());
         match self.meter.ask(now, wall, self.line.len() as u64, lane.passes()) {
             Answer::Now => {}
             Answer::Wait(wait) => {
@@ -205,7 +218,7 @@ impl Worker<'_> {
             Next::Later => return Ok(Step::Went),
             Next::Nothing => return Ok(Step::None),
         }
-        let (now, wall) = (self.now(), Utc::now().timestamp_micros());
+        let (now, wall) = (self.now(), clock::now().timestamp_micros());
         if matches!(self.meter.ask(now, wall, bytes, false), Answer::Held(_)) {
             return Ok(Step::Later);
         }
@@ -234,7 +247,7 @@ impl Worker<'_> {
         }
         let Some(notice) = self.beats.front() else { return Ok(Step::None) };
         self.lanes.notice(notice, &mut self.line);
-        let (now, wall) = (self.now(), Utc::now().timestamp_micros());
+        let (now, wall) = (self.now(), clock::now().timestamp_micros());
         let answer = self.meter.ask(now, wall, self.line.len() as u64, true);
         if let Answer::Wait(wait) = answer
             && wait <= PATIENCE
@@ -280,10 +293,10 @@ impl Worker<'_> {
         self.orders.shared.spool.no_further(&self.config.name).iter().all(has_read_all)
     }
 
-    fn caught_up(&self, so: bool) {
+    pub(super) fn caught_up(&self, so: bool) {
         if self.counters.caught_up.swap(so, Ordering::SeqCst) != so && so && self.orders.shared.sources_ended() {
             // Whoever decides about the end wants to know.
-            self.orders.shared.spool.wake();
+            self.orders.shared.handle.say(Control::Changed);
         }
     }
 }

@@ -22,13 +22,13 @@ use signal_hook::iterator::Signals;
 use super::{Exit, Failure, input::capture_failure, say, setup::Setup, summary::Summary};
 use crate::{
     decode::journal::{Entry, Heading, record, text},
-    encode::{self, Settings, escape::printable},
+    encode::{Settings, escape::printable},
     event::{Clock, DateFormat},
     filter::{Selection, State, Verdict},
     log,
     output::{OutputError, Sink, Target, pace},
     pipeline::{self, Back, Front},
-    source::{Capture, Item, capture, parked},
+    source::{Capture, Item, capture, parked, tracker::Tracker},
 };
 use args::SummaryKind;
 pub use args::{Args, FormatArg};
@@ -107,6 +107,8 @@ struct Run {
     zone: Tz,
     lanes: Vec<Lane>,
     pace: Option<pace::Pace>,
+    /// Where in the journal it is.
+    tracker: Tracker,
     summary: Summary,
     progress: ProgressBar,
 }
@@ -130,6 +132,8 @@ impl Run {
             ));
         }
         let settings = args::settings(args, &setup, output)?;
+        let given = args.facts.given(setup.job)?;
+        let tracker = Tracker::new(setup.job, given, setup.config.gaps, Default::default());
         let progress = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         Ok(Run {
             pace: args.to.rate.map(pace::Pace::new),
@@ -137,6 +141,7 @@ impl Run {
             setup,
             selection,
             settings,
+            tracker,
             target,
             zone,
             summary,
@@ -320,14 +325,14 @@ impl Run {
                     ));
                 }
             }
-            // The numbers of history log messages are times: they have no gaps to tell.
-            if !history
-                && let Some(receiver) = summary.sequence.follow(&entry)
-                && !receiver.is_empty()
-            {
-                summary.sequence.saw(encode::escape::printable(self.setup.job.decode_string(receiver).trim_end()));
-            }
             let time = clock.read(&entry);
+            // As `run` does; the numbers of history log messages are times, and have no gaps to tell.
+            if let Some(gap) = self.tracker.see(&entry, time) {
+                summary.sequence.add(&gap);
+            }
+            if !history {
+                summary.sequence.saw(&self.tracker.last().receiver);
+            }
             let (event, verdict) = pipeline::see(front, judge, entry, time, &mut self.state);
             if let Some(count) = summary.types.get_mut(event.kind.index) {
                 *count += 1;

@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use self::scan::Scanned;
 use super::{
-    Capture, CaptureError, Feed, FeedError, FilePlace, Item, Pauses, Place, Record, Step,
+    Capture, CaptureError, Condition, Feed, FeedError, FilePlace, Item, Pauses, Place, Record, Step,
     capture::{Front, Opener},
     file::{Look, incomplete},
 };
@@ -355,6 +355,13 @@ impl Feed for DirectoryFeed {
 
     fn is_ready(&self) -> bool {
         self.reading.as_ref().is_some_and(|r| r.capture.is_ready())
+    }
+
+    fn condition(&self) -> Condition<'_> {
+        if self.missing {
+            return Condition::Down(format!("{} is not there", self.options.path.display()).into());
+        }
+        Condition::Reading
     }
 
     fn place(&mut self) -> Result<Place, FeedError> {

@@ -9,18 +9,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chrono::{Offset, TimeZone, Utc};
+use chrono::{Offset, TimeZone};
 
 use super::{
     LiveOptions, LivePlace, Site, Word,
     entry::{self, Reader},
     history::HistoryTail,
+    login::{Logins, Next},
     query::QueryError,
     statements::Columns,
     system::System,
     tail::{News, Seen, Tail},
 };
 use crate::{
+    clock,
     decode::{history::compose::HistoryComposer, journal::compose::Composer},
     output::{
         dial::Dial,
@@ -43,36 +45,50 @@ pub(super) struct Follower {
     pub(super) to: SyncSender<Word>,
 }
 
+/// What connections before this one came to.
+#[derive(Default)]
+struct Past {
+    /// What was last said of them.
+    told: String,
+    /// What was last said of the source's condition.
+    down: Option<Option<String>>,
+    logins: Logins,
+}
+
 impl Follower {
     /// Follows until it is stopped, or the login is refused.
     pub(super) fn run(self, mut place: LivePlace) {
         let mut wait = BACKOFF.0;
-        let mut told = String::new();
+        let mut past = Past::default();
         while !self.stop.load(Ordering::Relaxed) {
             let began = Instant::now();
-            let ended = self.session(&mut place, &mut told);
-            match ended {
-                QueryError::Stopped => return,
-                e @ QueryError::Refused(_) => {
-                    let text = format!(
-                        "{e}; it is not tried again, because three refusals disable the profile: set it right, then SIGHUP"
-                    );
+            let ended = self.session(&mut place, &mut past);
+            let (pause, text) = match past.logins.next(&ended) {
+                Next::Stop => return,
+                Next::Halt(text) => {
                     let _ = self.to.send(Word::Halted(text));
                     return;
                 }
-                e => {
-                    let text = e.to_string();
-                    if told != text {
-                        self.say(format!("{text}; it is tried again"));
-                        told = text;
-                    }
-                }
+                Next::Again(pause, text) => (pause, text),
+            };
+            self.tell_condition(&mut past, Some(format!("not reached: {ended}")));
+            if past.told != text {
+                self.say(text.clone());
+                past.told = text;
             }
             if began.elapsed() > BACKOFF.1 {
                 wait = BACKOFF.0;
             }
-            self.pause(jittered(wait));
+            self.pause(pause.unwrap_or_else(|| jittered(wait)));
             wait = (wait * 2).min(BACKOFF.1);
+        }
+    }
+
+    /// Says whether the system is read, and why it is not, when that changes.
+    fn tell_condition(&self, past: &mut Past, down: Option<String>) {
+        if past.down.as_ref() != Some(&down) {
+            let _ = self.to.send(Word::Condition(down.clone()));
+            past.down = Some(down);
         }
     }
 
@@ -80,22 +96,27 @@ impl Follower {
         let _ = self.to.send(Word::News(News::Say(text)));
     }
 
+    /// Waits; who sets the wish to stop unparks the thread.
     fn pause(&self, time: Duration) {
         let end = Instant::now() + time;
-        while Instant::now() < end && !self.stop.load(Ordering::Relaxed) {
-            thread::sleep(Duration::from_millis(20));
+        while !self.stop.load(Ordering::Relaxed) {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            thread::park_timeout(left);
         }
     }
 
     /// One connection, until it ends.
-    fn session(&self, place: &mut LivePlace, told: &mut String) -> QueryError {
-        match self.follow(place, told) {
+    fn session(&self, place: &mut LivePlace, past: &mut Past) -> QueryError {
+        match self.follow(place, past) {
             Ok(never) => match never {},
             Err(e) => e,
         }
     }
 
-    fn follow(&self, place: &mut LivePlace, told: &mut String) -> Result<std::convert::Infallible, QueryError> {
+    fn follow(&self, place: &mut LivePlace, past: &mut Past) -> Result<std::convert::Infallible, QueryError> {
         let stop = Stop::when({
             let stop = self.stop.clone();
             move || stop.load(Ordering::Relaxed)
@@ -109,7 +130,8 @@ impl Follower {
         let user_column = if columns.user_name { "USER_NAME" } else { "CURRENT_USER" };
         let remote = if columns.remote { "with" } else { "without" };
         self.say(format!("connected to {server} as {user} ({job}); {user_column}, {remote} remote addresses"));
-        told.clear();
+        past.told.clear();
+        past.logins.succeeded();
         self.tell_clock(offset);
         let site = &self.site;
         let composer = || {
@@ -147,6 +169,8 @@ impl Follower {
                 Seen::Behind | Seen::Doubt => idle = 0,
                 Seen::All => idle = idle.saturating_add(1),
             }
+            // Reached, but it shows nothing: that is not read either.
+            self.tell_condition(past, tail.trouble().map(|why| format!("not read: {why}")));
             if looked_at_clock.elapsed() >= CLOCK {
                 looked_at_clock = Instant::now();
                 let now = System::ask(db)?.offset;
@@ -169,7 +193,7 @@ impl Follower {
         if let Some(offset) = offset {
             let _ = self.to.send(Word::News(News::Offset(offset)));
         }
-        let here = self.site.zone.offset_from_utc_datetime(&Utc::now().naive_utc()).fix().local_minus_utc();
+        let here = self.site.zone.offset_from_utc_datetime(&clock::now().naive_utc()).fix().local_minus_utc();
         match offset {
             Some(there) if there != here => self.say(format!(
                 "the system's clock is {} from UTC, its timezone = {:?} says {}: times are taken as this zone's, so set timezone to where the system is",

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     entry::{hex, timestamp},
-    query::{Query, QueryError, Row},
+    query::{Endless, Query, QueryError, Row},
     statements,
     tail::{From, Seen},
 };
@@ -91,8 +91,9 @@ impl HistoryTail {
         // Numbers of messages with the same time begin with the first of them.
         self.composer.restart();
         let mut found = db.start(statements::HISTORY, &[&since, END], 1_000)?;
-        let mut read = 0;
+        let (mut read, mut endless) = (0, Endless::default());
         loop {
+            endless.check(&found)?;
             let (mut bytes, mut marks) = (Vec::new(), Vec::new());
             for row in &found.rows {
                 let time = timestamp(text(row, 0));

@@ -6,6 +6,7 @@ pub mod chain;
 pub mod entry;
 mod follower;
 pub mod history;
+pub mod login;
 pub mod mapepire;
 pub mod odbc;
 pub mod query;
@@ -38,15 +39,18 @@ use self::{
     statements::Columns,
     tail::{News, TailOptions, TailPlace},
 };
-use super::{Feed, FeedError, Place, Record, Step, WAIT};
+use super::{Condition, Feed, FeedError, Place, Record, Step, WAIT};
 use crate::{
     decode::{
         ebcdic::Charset,
         journal::{Catalog, Heading},
     },
+    files::read_regular,
     output::{dial::Dial, pem::Pem},
 };
 
+/// Bytes of a file with a secret, at most.
+const MOST_SECRET: u64 = 64 << 10;
 /// Answers that are read ahead.
 const AHEAD: usize = 2;
 
@@ -79,7 +83,8 @@ pub fn secret(file: &Pem, what: &str) -> Result<String, String> {
     file.check_private()
         .map_err(|e| e.to_string().trim_start_matches("TLS: ").replace("this private key", &format!("this {what}")))?;
     let path = file.path().map_err(|e| e.to_string())?;
-    let text = std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+    let bytes = read_regular(&path, MOST_SECRET).map_err(|e| format!("{}: {e}", path.display()))?;
+    let text = String::from_utf8(bytes).map_err(|_| format!("{}: expected the {what} in UTF-8", path.display()))?;
     match text.lines().next().unwrap_or("") {
         "" => Err(format!("{}: expected the {what} in the first line, found none", path.display())),
         line => Ok(line.to_owned()),
@@ -142,6 +147,8 @@ enum Marks {
 /// What the thread says.
 enum Word {
     News(News),
+    /// It is read from now on, or why it is not.
+    Condition(Option<String>),
     /// It does nothing more until the agent is told to begin again.
     Halted(String),
 }
@@ -158,12 +165,22 @@ pub struct LiveFeed {
     marks: Marks,
     place: LivePlace,
     halted: bool,
+    /// Why it is not read at present.
+    down: Option<String>,
+    /// What is to be said before anything else.
+    first: Option<String>,
 }
 
 impl LiveFeed {
     /// Begins to follow; `stored` is the place that was stored last.
     pub fn new(options: LiveOptions, site: Site, stored: &Value) -> LiveFeed {
-        let place: LivePlace = serde_json::from_value(stored.clone()).unwrap_or_default();
+        let (place, first) = match serde_json::from_value::<Option<LivePlace>>(stored.clone()) {
+            Ok(place) => (place.unwrap_or_default(), None),
+            Err(e) => {
+                let text = format!("the stored place cannot be read ({e}): it begins as a source that is new");
+                (LivePlace::default(), Some(text))
+            }
+        };
         let (to, words) = sync_channel(AHEAD);
         let stop: Arc<AtomicBool> = Arc::default();
         let heading = site.heading.clone();
@@ -180,12 +197,17 @@ impl LiveFeed {
             marks: Marks::Numbers(Vec::new().into_iter()),
             place,
             halted: false,
+            down: Some("not reached yet".to_owned()),
+            first,
         }
     }
 }
 
 impl Feed for LiveFeed {
     fn next(&mut self) -> Result<Step<'_>, FeedError> {
+        if let Some(text) = self.first.take() {
+            return Ok(Step::Lost(text));
+        }
         if self.taken >= self.bytes.len() {
             if self.halted {
                 thread::sleep(WAIT);
@@ -212,13 +234,19 @@ impl Feed for LiveFeed {
                 }
                 Ok(Word::News(News::Offset(seconds))) => return Ok(Step::Offset(seconds)),
                 Ok(Word::News(News::Say(text))) => return Ok(Step::Say(text)),
+                Ok(Word::Condition(down)) => {
+                    self.down = down;
+                    return Ok(Step::Idle);
+                }
                 Ok(Word::Halted(text)) => {
                     self.halted = true;
+                    self.down = Some(format!("stopped: {text}"));
                     return Ok(Step::Halted(text));
                 }
                 Err(RecvTimeoutError::Timeout) => return Ok(Step::Idle),
                 Err(RecvTimeoutError::Disconnected) => {
                     self.halted = true;
+                    self.down = Some("stopped: its thread has ended".to_owned());
                     return Ok(Step::Halted("its thread has ended: this is a mistake of the program".to_owned()));
                 }
             }
@@ -244,6 +272,10 @@ impl Feed for LiveFeed {
         self.taken < self.bytes.len()
     }
 
+    fn condition(&self) -> Condition<'_> {
+        self.down.as_deref().map_or(Condition::Reading, |why| Condition::Down(why.into()))
+    }
+
     fn place(&mut self) -> Result<Place, FeedError> {
         Ok(Place { whole: serde_json::to_value(&self.place).unwrap_or_default(), part: None })
     }
@@ -252,6 +284,9 @@ impl Feed for LiveFeed {
 impl Drop for LiveFeed {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::SeqCst);
+        if let Some(thread) = &self.thread {
+            thread.thread().unpark();
+        }
         // It may be about to hand something over: nobody takes it.
         while let Ok(_) | Err(RecvTimeoutError::Timeout) = self.words.recv_timeout(Duration::from_millis(20)) {}
         if let Some(thread) = self.thread.take() {

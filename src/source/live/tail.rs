@@ -12,7 +12,7 @@ use super::{
     chain::{self, Receiver},
     entry::Reader,
     history::Mark,
-    query::{Query, QueryError},
+    query::{Endless, Query, QueryError},
     statements::{self, Columns, DATA},
 };
 use crate::source::{
@@ -22,6 +22,10 @@ use crate::source::{
 
 /// Looks that must agree before something counts as missing.
 const DOUBTS: u32 = 5;
+/// Bytes of an answer, by those of the answer before; and rows that are asked for while nothing is known of their bytes. Entries
+/// may be 200 bytes or 30,000, twice that in hexadecimal.
+const ANSWER: usize = 4 << 20;
+const FEW_ROWS: usize = 100;
 /// Bytes of data of an entry that are asked for: a record holds no more.
 const MOST_DATA: usize = 65_535;
 
@@ -108,6 +112,8 @@ pub struct Tail {
     leaving: Option<(String, u64)>,
     doubts: u32,
     said: Option<String>,
+    /// Rows that are asked for at a time, so that an answer is no longer than it may be.
+    rows: usize,
 }
 
 impl Tail {
@@ -122,7 +128,13 @@ impl Tail {
             leaving: None,
             doubts: 0,
             said: None,
+            rows: FEW_ROWS,
         }
+    }
+
+    /// Why nothing is read though the system answers; it was said.
+    pub fn trouble(&self) -> Option<&str> {
+        self.said.as_deref()
     }
 
     /// Where it is.
@@ -211,6 +223,7 @@ impl Tail {
             return Ok(Seen::Doubt);
         }
         if r.last < from {
+            self.said = None;
             return Ok(match next {
                 Some(next) => self.leave(r, next, sink),
                 None => Seen::All,
@@ -275,7 +288,7 @@ impl Tail {
         match missing {
             None => self.move_to(sink, place),
             Some(text) => {
-                let gap = Gap { before: read, after: next.at(next.first), text, back: false };
+                let gap = Gap { before: read, after: next.at(next.first), text, back: false, numbers: None };
                 self.place = Some(place.clone());
                 sink(News::Missing(gap, place));
             }
@@ -350,9 +363,14 @@ impl Tail {
         };
         let parameters = range(&first, &last);
         let parameters: Vec<&str> = parameters.iter().map(String::as_str).collect();
-        let mut found = db.start(&self.page, &parameters, o.rows)?;
+        let mut found = db.start(&self.page, &parameters, self.rows.min(o.rows))?;
         let mut read = from - 1;
+        let mut endless = Endless::default();
         loop {
+            endless.check(&found)?;
+            if !found.rows.is_empty() {
+                self.rows = (ANSWER / (found.size() / found.rows.len()).max(1)).clamp(1, o.rows);
+            }
             let (mut bytes, mut numbers) = (Vec::new(), Vec::with_capacity(found.rows.len()));
             for row in &found.rows {
                 let sequence = self.reader.sequence(row).map_err(|e| wrong(&e))?;
@@ -395,7 +413,7 @@ impl Tail {
                 self.place = Some(place);
             }
             let Some(rest) = found.rest.take() else { return Ok(()) };
-            found = db.more(&rest, o.rows)?;
+            found = db.more(&rest, self.rows)?;
         }
     }
 

@@ -2,7 +2,7 @@
 use std::{
     collections::VecDeque,
     fs, io,
-    net::TcpListener,
+    net::{Shutdown, TcpListener},
     os::unix::{
         fs::{DirBuilderExt, FileTypeExt, PermissionsExt},
         net::{UnixListener, UnixStream},
@@ -16,6 +16,8 @@ use std::{
     time::Duration,
 };
 
+use socket2::{SockRef, Socket};
+
 use super::{
     Listen, StreamOptions,
     handshake::{UnderWay, handshake, secure},
@@ -23,6 +25,8 @@ use super::{
 };
 use crate::source::FeedError;
 
+/// How often who waits for connections looks whether that is over, where nothing else wakes him.
+const AWAKE: Duration = Duration::from_millis(250);
 /// Refusals that are kept to be told.
 const REFUSALS: usize = 8;
 
@@ -39,21 +43,48 @@ enum Door {
     Unix(UnixListener),
 }
 
+impl Door {
+    fn socket(&self) -> SockRef<'_> {
+        match self {
+            Door::Tcp(l) => SockRef::from(l),
+            Door::Unix(l) => SockRef::from(l),
+        }
+    }
+}
+
 /// Who waits to be taken, and what is to be said of those who are not. Of several who wait only the newest does.
 #[derive(Default)]
 struct Porch {
-    inside: Mutex<(Option<Peer>, VecDeque<String>, u64)>,
+    inside: Mutex<Inside>,
     came: Condvar,
 }
 
+#[derive(Default)]
+struct Inside {
+    peer: Option<Peer>,
+    /// The number of the newest that was let in.
+    newest: u64,
+    refusals: VecDeque<String>,
+    /// Refusals that are counted only.
+    more: u64,
+}
+
 impl Porch {
-    fn lock(&self) -> MutexGuard<'_, (Option<Peer>, VecDeque<String>, u64)> {
+    fn lock(&self) -> MutexGuard<'_, Inside> {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn enter(&self, peer: Peer) {
+    /// Lets one in that came as the so-manieth. One that came before another who is in already took longer: it comes again.
+    fn enter(&self, number: u64, peer: Peer) {
+        let mut inside = self.lock();
+        if number < inside.newest {
+            drop(inside);
+            return self.refuse(format!("{} is closed: another sender came after it", peer.name));
+        }
+        inside.newest = number;
         let name = peer.name.clone();
-        let before = self.lock().0.replace(peer);
+        let before = inside.peer.replace(peer);
+        drop(inside);
         if let Some(before) = before {
             self.refuse(format!("{} is closed: {name} came after it", before.name));
         }
@@ -62,10 +93,10 @@ impl Porch {
 
     fn refuse(&self, why: String) {
         let mut inside = self.lock();
-        if inside.1.len() < REFUSALS {
-            inside.1.push_back(why);
+        if inside.refusals.len() < REFUSALS {
+            inside.refusals.push_back(why);
         } else {
-            inside.2 += 1;
+            inside.more += 1;
         }
     }
 }
@@ -75,6 +106,8 @@ pub struct Doors {
     porch: Arc<Porch>,
     over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
+    /// The listening socket, to be shut down: who waits at it is woken.
+    listener: Socket,
     socket: Option<PathBuf>,
 }
 
@@ -85,12 +118,10 @@ impl Doors {
         let (door, socket) = match &options.listen {
             Listen::Tcp(a) | Listen::Tls(a) => {
                 let listener = TcpListener::bind((a.host.as_str(), a.port)).map_err(io(format!("listening on {a}")))?;
-                listener.set_nonblocking(true).map_err(io(a.to_string()))?;
                 (Door::Tcp(listener), None)
             }
             Listen::Unix(path) => {
                 let listener = unix(path).map_err(io(format!("listening on {}", path.display())))?;
-                listener.set_nonblocking(true).map_err(io(path.display().to_string()))?;
                 (Door::Unix(listener), Some(path.clone()))
             }
         };
@@ -98,28 +129,33 @@ impl Doors {
         if matches!(options.listen, Listen::Tls(_)) {
             secure(options).map_err(FeedError::Config)?;
         }
+        // Where a shutdown does not wake who waits, the time does.
+        let awake = if cfg!(target_os = "linux") { None } else { Some(AWAKE) };
+        let own = door.socket();
+        let listener = own.set_read_timeout(awake).and_then(|()| own.try_clone());
+        let listener = listener.map_err(io("listening".to_owned()))?;
         let porch: Arc<Porch> = Arc::default();
         let over: Arc<AtomicBool> = Arc::default();
         let (options, to, own) = (options.clone(), porch.clone(), over.clone());
         let thread = thread::spawn(move || listen(&door, &options, &to, &own));
-        Ok(Doors { porch, over, thread: Some(thread), socket })
+        Ok(Doors { porch, over, thread: Some(thread), listener, socket })
     }
 
     /// The sender that came last, if one waits.
     pub fn newest(&self) -> Option<Peer> {
-        self.porch.lock().0.take()
+        self.porch.lock().peer.take()
     }
 
     /// The same; waits for one.
     pub fn wait(&self, at_most: Duration) -> Option<Peer> {
-        let waited = self.porch.came.wait_timeout_while(self.porch.lock(), at_most, |inside| inside.0.is_none());
-        waited.unwrap_or_else(PoisonError::into_inner).0.0.take()
+        let waited = self.porch.came.wait_timeout_while(self.porch.lock(), at_most, |inside| inside.peer.is_none());
+        waited.unwrap_or_else(PoisonError::into_inner).0.peer.take()
     }
 
     /// Why senders were not let in.
     pub fn refused(&self) -> Option<String> {
         let mut inside = self.porch.lock();
-        inside.1.pop_front().or_else(|| match std::mem::take(&mut inside.2) {
+        inside.refusals.pop_front().or_else(|| match std::mem::take(&mut inside.more) {
             0 => None,
             more => Some(format!("{more} more connections were refused or closed")),
         })
@@ -128,7 +164,8 @@ impl Doors {
 
 impl Drop for Doors {
     fn drop(&mut self) {
-        self.over.store(true, Ordering::Relaxed);
+        self.over.store(true, Ordering::SeqCst);
+        let _ = self.listener.shutdown(Shutdown::Both);
         if let Some(thread) = self.thread.take() {
             // Only then is the port free for whoever comes next.
             let _ = thread.join();
@@ -173,43 +210,58 @@ fn unix(path: &Path) -> io::Result<UnixListener> {
 
 fn listen(door: &Door, options: &StreamOptions, porch: &Arc<Porch>, over: &AtomicBool) {
     let under_way = UnderWay::default();
+    let is_tls = matches!(options.listen, Listen::Tls(_));
     let mut number = 0;
-    while !over.load(Ordering::Relaxed) {
+    while !over.load(Ordering::SeqCst) {
         let came = match door {
             Door::Tcp(l) => l.accept().map(|(s, from)| (Wire::Tcp(s), from.to_string())),
             Door::Unix(l) => l.accept().map(|(s, _)| (Wire::Unix(s), "a local program".to_owned())),
         };
-        let Ok((wire, name)) = came else {
-            // Nobody is there, or the system is short of something: in both cases later.
-            thread::sleep(LOOK);
-            continue;
-        };
-        let socket = match wire {
-            Wire::Tcp(socket) if matches!(options.listen, Listen::Tls(_)) => socket,
-            wire => {
-                match prepare(&wire, &name) {
-                    Ok(()) if wire.is_closed() => {}
-                    Ok(()) => porch.enter(Peer { name, wire }),
-                    Err(why) => porch.refuse(why),
+        let (wire, name) = match came {
+            Ok(came) => came,
+            Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => continue,
+            Err(_) => {
+                // The system is short of something: later.
+                if !over.load(Ordering::SeqCst) {
+                    thread::sleep(LOOK);
                 }
                 continue;
             }
         };
         number += 1;
-        if let Err(e) = under_way.begin(number, &socket) {
-            porch.refuse(format!("{name} is refused: {e}"));
+        if !is_tls && wire.is_ready() == Some(false) {
             continue;
         }
+        let spoke = match under_way.begin(number, &wire.socket()) {
+            Ok(spoke) => spoke,
+            Err(e) => {
+                porch.refuse(format!("{name} is refused: {e}"));
+                continue;
+            }
+        };
         let (options, porch, under_way) = (options.clone(), porch.clone(), under_way.clone());
+        // Nobody's silence holds up the door.
         thread::spawn(move || {
-            let shaken = handshake(socket, &options).map_err(|why| format!("{name} is refused: {why}"));
+            let shaken = match wire {
+                Wire::Tcp(socket) if is_tls => handshake(socket, &options, &spoke).map(Some),
+                wire => wait_for_more(wire),
+            };
             under_way.end(number);
-            match shaken.and_then(|wire| prepare(&wire, &name).map(|()| wire)) {
-                Ok(wire) => porch.enter(Peer { name, wire }),
+            let refused = |why| format!("{name} is refused: {why}");
+            match shaken.map_err(refused).and_then(|wire| wire.map(|w| prepare(&w, &name).map(|()| w)).transpose()) {
+                Ok(Some(wire)) => porch.enter(number, Peer { name, wire }),
+                Ok(None) => {}
                 Err(why) => porch.refuse(why),
             }
         });
     }
+}
+
+/// Whether a connection stays for a moment. One that is closed again at once was somebody who only looked whether there is a
+/// listener.
+fn wait_for_more(wire: Wire) -> Result<Option<Wire>, String> {
+    wire.prepare().map_err(|e| e.to_string())?;
+    Ok((!wire.is_closed()).then_some(wire))
 }
 
 /// Ready to be read from, or why not.

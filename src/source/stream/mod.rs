@@ -13,7 +13,7 @@ use std::{io::ErrorKind, path::PathBuf, sync::Arc};
 use serde_json::Value;
 
 use self::accept::{Doors, Peer};
-use super::{Feed, FeedError, Place, Record, Step, WAIT, chain::JournalPlace};
+use super::{Condition, Feed, FeedError, Place, Record, Step, WAIT, chain::JournalPlace};
 use crate::{
     decode::{
         ebcdic::Charset,
@@ -52,6 +52,10 @@ pub struct StreamOptions {
     pub key: Option<PathBuf>,
     /// PEM file of the CAs one of which must have signed the certificate that the sender shows.
     pub client_ca: Option<PathBuf>,
+    /// Names one of which that certificate must have: a DNS name, an address, or the common name of its subject.
+    pub client_names: Option<Vec<String>>,
+    /// PEM file of the certificates that the CA has revoked.
+    pub client_crl: Option<PathBuf>,
 }
 
 /// Says what is durable of the journal: where a sender goes on.
@@ -178,6 +182,10 @@ impl Feed for StreamFeed {
 
     fn is_ready(&self) -> bool {
         matches!(split(Framing::Stream, self.bytes(), false), Split::Record { .. })
+    }
+
+    fn condition(&self) -> Condition<'_> {
+        if self.peer.is_some() { Condition::Reading } else { Condition::Listening }
     }
 
     fn place(&mut self) -> Result<Place, FeedError> {

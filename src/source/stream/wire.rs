@@ -40,10 +40,21 @@ impl Wire {
         s.set_write_timeout(Some(LOOK))
     }
 
-    fn socket(&self) -> SockRef<'_> {
+    /// The socket below it.
+    pub fn socket(&self) -> SockRef<'_> {
         match self {
             Wire::Tcp(s) | Wire::Tls(_, s) => SockRef::from(s),
             Wire::Unix(s) => SockRef::from(s),
+        }
+    }
+
+    /// What can be told of it at once: `Some(true)` where something came, `Some(false)` where it is closed again.
+    pub fn is_ready(&self) -> Option<bool> {
+        let peek = libc::MSG_PEEK | libc::MSG_DONTWAIT;
+        match self.socket().recv_with_flags(&mut [std::mem::MaybeUninit::uninit()], peek) {
+            Ok(n) => Some(n > 0),
+            Err(e) if e.kind() == ErrorKind::WouldBlock => None,
+            Err(_) => Some(false),
         }
     }
 

@@ -90,9 +90,9 @@ impl Spool {
     pub fn no_further(&self, output: &str) -> Vec<String> {
         let inner = self.lock();
         let mut at: BTreeMap<&str, i64> = BTreeMap::new();
-        for ((name, _), cursor) in &inner.cursors {
-            let least = at.entry(name).or_insert(cursor.batch);
-            *least = cursor.batch.min(*least);
+        for ((name, _), cursor) in &inner.loaded.cursors {
+            let least = at.entry(name).or_insert(cursor.now.batch);
+            *least = cursor.now.batch.min(*least);
         }
         let own = at.remove(output).unwrap_or(i64::MAX);
         at.into_iter().filter(|(_, batch)| *batch <= own).map(|(name, _)| name.to_owned()).collect()

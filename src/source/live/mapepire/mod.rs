@@ -8,13 +8,14 @@ mod socket;
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, de::Visitor};
 use serde_json::{Value, json};
 
 pub use socket::{PORT, SocketOptions};
 
 use super::{
-    query::{Query, QueryError, Row, Rows},
+    login,
+    query::{Query, QueryError, Row, Rows, ended},
     secret,
 };
 use crate::output::{
@@ -84,29 +85,74 @@ struct Answer {
     #[serde(default)]
     sql_rc: Option<i64>,
     #[serde(default)]
-    data: Vec<Vec<Value>>,
+    data: Vec<Vec<Cell>>,
     #[serde(default)]
     is_done: bool,
     #[serde(default)]
     job: Option<String>,
 }
 
+/// What is said of an error without words.
+const NO_REASON: &str = "the server says no reason";
+/// Frames that answer something else before a request is given up.
+const MOST_FRAMES: usize = 1_000;
+
+/// A value of a row as its text; numbers as they are written.
+struct Cell(Option<String>);
+
+impl<'de> Deserialize<'de> for Cell {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Cell, D::Error> {
+        struct Text;
+        impl<'de> Visitor<'de> for Text {
+            type Value = Cell;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a text, a number, true, false or null")
+            }
+
+            fn visit_unit<E>(self) -> Result<Cell, E> {
+                Ok(Cell(None))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Cell, E> {
+                Ok(Cell(Some(text.to_owned())))
+            }
+
+            fn visit_string<E>(self, text: String) -> Result<Cell, E> {
+                Ok(Cell(Some(text)))
+            }
+
+            fn visit_bool<E>(self, is: bool) -> Result<Cell, E> {
+                Ok(Cell(Some(is.to_string())))
+            }
+
+            fn visit_i64<E>(self, n: i64) -> Result<Cell, E> {
+                Ok(Cell(Some(n.to_string())))
+            }
+
+            fn visit_u64<E>(self, n: u64) -> Result<Cell, E> {
+                Ok(Cell(Some(n.to_string())))
+            }
+
+            fn visit_f64<E>(self, n: f64) -> Result<Cell, E> {
+                Ok(Cell(Some(Value::from(n).to_string())))
+            }
+        }
+        from.deserialize_any(Text)
+    }
+}
+
 impl Answer {
     fn error(self) -> QueryError {
         QueryError::Sql {
-            message: self.error.unwrap_or_else(|| "the server says no reason".to_owned()),
+            message: self.error.unwrap_or_else(|| NO_REASON.to_owned()),
             state: self.sql_state.unwrap_or_default(),
             code: self.sql_rc.unwrap_or(0),
         }
     }
 
     fn rows(self, rest: &str) -> Rows {
-        let text = |v: Value| match v {
-            Value::Null => None,
-            Value::String(text) => Some(text),
-            other => Some(other.to_string()),
-        };
-        let rows = self.data.into_iter().map(|row| row.into_iter().map(text).collect::<Row>()).collect();
+        let rows = self.data.into_iter().map(|row| row.into_iter().map(|cell| cell.0).collect::<Row>()).collect();
         Rows { rows, rest: (!self.is_done).then(|| rest.to_owned()) }
     }
 }
@@ -128,8 +174,9 @@ impl Mapepire {
         });
         let answer = own.ask(request)?.1;
         if !answer.success {
-            // Whatever the reason: to ask again may be one login too many.
-            return Err(QueryError::Refused(answer.error.unwrap_or_else(|| "the server says no reason".to_owned())));
+            let reason = answer.error.as_deref().unwrap_or(NO_REASON);
+            let state = answer.sql_state.as_deref().unwrap_or("");
+            return Err(login::failed(reason, state, answer.sql_rc.unwrap_or(0)));
         }
         own.job = answer.job.unwrap_or_default();
         Ok(own)
@@ -145,11 +192,10 @@ impl Mapepire {
         }
         let wait = Wait::new(self.limit, &self.stop);
         self.frames.send(&request.to_string(), &wait)?;
-        loop {
-            let frame = self.frames.receive(&wait).map_err(|e| match e {
-                QueryError::Lost(why) => QueryError::Lost(format!("{kind}: {why}")),
-                other => other,
-            })?;
+        for _ in 0..MOST_FRAMES {
+            // Asked for each frame: they may come without end.
+            ended(&wait).map_err(|e| of_kind(&kind, e))?;
+            let frame = self.frames.receive(&wait).map_err(|e| of_kind(&kind, e))?;
             let answer: Answer = serde_json::from_str(frame.trim())
                 .map_err(|e| QueryError::Lost(format!("{kind}: the server's answer is no JSON that is known: {e}")))?;
             match answer.id.as_str() {
@@ -162,6 +208,15 @@ impl Mapepire {
                 _ => {}
             }
         }
+        Err(QueryError::Lost(format!("{kind}: {MOST_FRAMES} frames came that answer something else")))
+    }
+}
+
+/// An error with the request that it is of.
+fn of_kind(kind: &str, e: QueryError) -> QueryError {
+    match e {
+        QueryError::Lost(why) => QueryError::Lost(format!("{kind}: {why}")),
+        other => other,
     }
 }
 
@@ -180,6 +235,10 @@ impl Query for Mapepire {
         // The answer has no field that says it is terse: it is as the first rows were.
         let (_, answer) = self.ask(json!({ "type": "sqlmore", "cont_id": rest, "rows": rows }))?;
         if answer.success { Ok(answer.rows(rest)) } else { Err(answer.error()) }
+    }
+
+    fn whole(&self) -> Wait {
+        Wait::new(self.limit, &self.stop)
     }
 
     fn close(&mut self, rest: &str) -> Result<(), QueryError> {

@@ -2,12 +2,12 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     process::{Child, ChildStderr, ChildStdin, Command, Stdio},
-    sync::mpsc::{Receiver, RecvTimeoutError, sync_channel},
+    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     thread,
     time::Duration,
 };
 
-use super::{Frames, QueryError};
+use super::{Frames, QueryError, ended};
 use crate::{
     log,
     output::wait::{TICK, Wait},
@@ -19,7 +19,9 @@ const MAX_LINE: u64 = 64 << 20;
 /// A program that is running.
 pub struct Program {
     child: Child,
-    input: Option<ChildStdin>,
+    /// To the thread that writes: a program that reads nothing holds nobody else up.
+    input: Option<SyncSender<String>>,
+    written: Receiver<Result<(), String>>,
     lines: Receiver<Result<String, String>>,
 }
 
@@ -36,7 +38,10 @@ pub fn start(command: &[String]) -> Result<Program, QueryError> {
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|e| QueryError::Lost(format!("{name} cannot be started: {e}")))?;
-    let input = child.stdin.take();
+    let (input, requests) = sync_channel::<String>(1);
+    let (tell, written) = sync_channel(1);
+    let stdin = child.stdin.take();
+    thread::spawn(move || write(stdin, &requests, &tell));
     if let Some(said) = child.stderr.take() {
         pass_on(name.clone(), said);
     }
@@ -62,7 +67,7 @@ pub fn start(command: &[String]) -> Result<Program, QueryError> {
             }
         }
     });
-    Ok(Program { child, input, lines })
+    Ok(Program { child, input: Some(input), written, lines })
 }
 
 /// Says what a program says, line by line, until it ends.
@@ -80,28 +85,40 @@ fn pass_on(name: String, said: ChildStderr) {
     });
 }
 
+/// Writes requests until there are none any more; then the program's input ends.
+fn write(input: Option<ChildStdin>, requests: &Receiver<String>, tell: &SyncSender<Result<(), String>>) {
+    let Some(mut input) = input else { return };
+    while let Ok(frame) = requests.recv() {
+        let written = input.write_all(frame.as_bytes()).and_then(|()| input.flush());
+        if tell.send(written.map_err(|e| format!("the program takes nothing: {e}"))).is_err() {
+            return;
+        }
+    }
+}
+
+/// What comes from a thread, within a wait.
+fn within<T>(from: &Receiver<Result<T, String>>, wait: &Wait) -> Result<T, QueryError> {
+    loop {
+        match from.recv_timeout(TICK) {
+            Ok(came) => return came.map_err(QueryError::Lost),
+            Err(RecvTimeoutError::Disconnected) => return Err(QueryError::Lost("the program has ended".to_owned())),
+            Err(RecvTimeoutError::Timeout) => ended(wait)?,
+        }
+    }
+}
+
 impl Frames for Program {
-    fn send(&mut self, frame: &str, _: &Wait) -> Result<(), QueryError> {
-        // Requests are short, and the program has answered the one before: there is room in the pipe.
-        let Some(input) = &mut self.input else { return Err(QueryError::Lost("the program has ended".to_owned())) };
-        let written = input.write_all(format!("{frame}\n").as_bytes()).and_then(|()| input.flush());
-        written.map_err(|e| QueryError::Lost(format!("the program takes nothing: {e}")))
+    fn send(&mut self, frame: &str, wait: &Wait) -> Result<(), QueryError> {
+        let to = self.input.as_ref();
+        // One that was given up is still being written: the connection is of no use any more.
+        if !to.is_some_and(|to| to.try_send(format!("{frame}\n")).is_ok()) {
+            return Err(QueryError::Lost("the program takes nothing".to_owned()));
+        }
+        within(&self.written, wait)
     }
 
     fn receive(&mut self, wait: &Wait) -> Result<String, QueryError> {
-        loop {
-            match self.lines.recv_timeout(TICK) {
-                Ok(Ok(line)) => return Ok(line),
-                Ok(Err(why)) => return Err(QueryError::Lost(why)),
-                Err(RecvTimeoutError::Disconnected) => {
-                    return Err(QueryError::Lost("the program has ended".to_owned()));
-                }
-                Err(RecvTimeoutError::Timeout) => wait.check().map_err(|e| match e.kind() {
-                    std::io::ErrorKind::TimedOut => QueryError::Lost(e.to_string()),
-                    _ => QueryError::Stopped,
-                })?,
-            }
-        }
+        within(&self.lines, wait)
     }
 }
 

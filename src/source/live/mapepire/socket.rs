@@ -1,5 +1,5 @@
 //! Frames over a WebSocket under TLS.
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read, Write};
 
 use data_encoding::BASE64;
 use tungstenite::{
@@ -7,7 +7,7 @@ use tungstenite::{
     protocol::WebSocketConfig,
 };
 
-use super::{Frames, QueryError, read_password};
+use super::{Frames, QueryError, ended, read_password};
 use crate::output::{
     Address,
     dial::Dial,
@@ -20,6 +20,9 @@ use crate::output::{
 pub const PORT: u16 = 8076;
 /// The largest frame: the server's own limit is 50 MB.
 const MAX_FRAME: usize = 64 << 20;
+
+/// Answers of HTTP that are a refused login, whoever between us and the server gives them.
+const REFUSED: [u16; 3] = [401, 403, 407];
 
 /// Where the server is, whom to trust, who we are.
 #[derive(Clone, Debug)]
@@ -35,7 +38,32 @@ pub struct SocketOptions {
 }
 
 /// A connection.
-pub struct Socket(WebSocket<TlsStream>);
+pub struct Socket(WebSocket<Timed>);
+
+/// A stream whose reads and writes end with a wait: a frame, or an answer to the upgrade, that comes byte by byte never lets its
+/// reader ask otherwise.
+pub struct Timed {
+    stream: TlsStream,
+    wait: Wait,
+}
+
+impl Read for Timed {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        self.wait.check()?;
+        self.stream.read(to)
+    }
+}
+
+impl Write for Timed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.wait.check()?;
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
 
 /// Connects, shakes hands twice, and shows who we are.
 pub fn connect(to: &SocketOptions, dial: &Dial) -> Result<Socket, QueryError> {
@@ -48,19 +76,22 @@ pub fn connect(to: &SocketOptions, dial: &Dial) -> Result<Socket, QueryError> {
     let request = ClientRequestBuilder::new(uri).with_header("Authorization", format!("Basic {login}"));
     let config = WebSocketConfig::default().max_message_size(Some(MAX_FRAME)).max_frame_size(Some(MAX_FRAME));
     let wait = dial.wait();
+    let stream = Timed { stream, wait: wait.clone() };
     let request = tungstenite::client::IntoClientRequest::into_client_request(request).map_err(|e| lost(&e))?;
     let mut shaken = ClientHandshake::start(stream, request, Some(config)).map_err(|e| lost(&e))?.handshake();
     loop {
         match shaken {
             Ok((socket, _)) => return Ok(Socket(socket)),
             Err(HandshakeError::Interrupted(goes_on)) => {
-                check(&wait)?;
+                ended(&wait)?;
                 shaken = goes_on.handshake();
             }
-            Err(HandshakeError::Failure(Error::Http(answer))) if answer.status() == 403 => {
+            Err(HandshakeError::Failure(Error::Http(answer))) if REFUSED.contains(&answer.status().as_u16()) => {
                 return Err(QueryError::Refused(format!(
-                    "{} answers 403: it takes no user and password of this form (user {:?})",
-                    to.address, to.user
+                    "{} answers {}: it takes no user and password of this form (user {:?})",
+                    to.address,
+                    answer.status(),
+                    to.user
                 )));
             }
             Err(HandshakeError::Failure(Error::Http(answer))) => {
@@ -70,16 +101,10 @@ pub fn connect(to: &SocketOptions, dial: &Dial) -> Result<Socket, QueryError> {
                     answer.status()
                 )));
             }
+            Err(HandshakeError::Failure(_)) if dial.stop.is_wished() => return Err(QueryError::Stopped),
             Err(HandshakeError::Failure(e)) => return Err(lost(&format!("{}: {e}", to.address))),
         }
     }
-}
-
-fn check(wait: &Wait) -> Result<(), QueryError> {
-    wait.check().map_err(|e| match e.kind() {
-        ErrorKind::TimedOut => QueryError::Lost(e.to_string()),
-        _ => QueryError::Stopped,
-    })
 }
 
 /// Whether a call only found nothing to do within its time.
@@ -97,18 +122,20 @@ fn gone(e: Error) -> QueryError {
 
 impl Frames for Socket {
     fn send(&mut self, frame: &str, wait: &Wait) -> Result<(), QueryError> {
+        self.0.get_mut().wait = wait.clone();
         let mut sent = self.0.send(Message::text(frame));
         loop {
             match sent {
                 Ok(()) => return Ok(()),
-                Err(e) if waits(&e) => check(wait)?,
-                Err(e) => return Err(gone(e)),
+                Err(e) if waits(&e) => ended(wait)?,
+                Err(e) => return ended(wait).and(Err(gone(e))),
             }
             sent = self.0.flush();
         }
     }
 
     fn receive(&mut self, wait: &Wait) -> Result<String, QueryError> {
+        self.0.get_mut().wait = wait.clone();
         loop {
             match self.0.read() {
                 Ok(Message::Text(text)) => return Ok(text.as_str().to_owned()),
@@ -118,9 +145,10 @@ impl Frames for Socket {
                 Ok(Message::Close(_)) => return Err(QueryError::Lost("the server has closed".to_owned())),
                 Ok(_) => {}
                 Err(e) if waits(&e) => {}
-                Err(e) => return Err(gone(e)),
+                // Of a wait that is over, the wait itself says why.
+                Err(e) => return ended(wait).and(Err(gone(e))),
             }
-            check(wait)?;
+            ended(wait)?;
         }
     }
 }

@@ -140,6 +140,10 @@ impl Query for Odbc {
         self.ask(Request::More { rest: rest.to_owned(), rows })
     }
 
+    fn whole(&self) -> Wait {
+        Wait::new(self.limit, &self.stop)
+    }
+
     fn close(&mut self, rest: &str) -> Result<(), QueryError> {
         self.ask(Request::Close { rest: rest.to_owned() }).map(|_| ())
     }

@@ -1,16 +1,16 @@
 //! Where in its journal a source is: the chain of receivers, followed at the price of one comparison an entry.
+use super::chain::{Chain, Count, Gap, JournalPlace, is_jump};
 use crate::{
-    config::SourceConfig,
     decode::{ebcdic::Charset, history::MARK, journal::Entry},
-    encode::escape::printable,
+    encode::{escape::printable, value::Given},
     event::EntryTime,
-    source::chain::{Chain, Gap, JournalPlace},
 };
 
 /// Follows the journal of a source.
 pub struct Tracker {
     chain: Chain,
     charset: &'static Charset,
+    count: Count,
     /// The next entry may be one that was read before.
     again: bool,
     /// Whether an entry was seen since the start: `raw` is of it.
@@ -19,18 +19,26 @@ pub struct Tracker {
     raw: [Vec<u8>; 3],
     system: String,
     last: JournalPlace,
+    /// The last entry whose number can be true: where a sender goes on.
+    sure: JournalPlace,
     time: Option<i64>,
     /// What headings do not hold.
     given: [Vec<u8>; 3],
 }
 
 impl Tracker {
-    /// Goes on from what was stored.
-    pub fn new(config: &SourceConfig, chain: Chain, system: String, last: JournalPlace) -> Tracker {
-        let given = config.given();
+    /// Goes on from what was stored. `given` is what headings do not hold.
+    pub fn new(
+        charset: &'static Charset,
+        given: Given,
+        count: Count,
+        (chain, system, last): (Chain, String, JournalPlace),
+    ) -> Tracker {
         Tracker {
             chain,
-            charset: config.charset,
+            charset,
+            count,
+            sure: last.clone(),
             again: false,
             seen: false,
             raw: Default::default(),
@@ -51,8 +59,15 @@ impl Tracker {
         let h = entry.heading;
         let raw = [h.system_name, h.receiver_library, h.receiver_name].map(|span| entry.head(span));
         let time = time.map(|t| t.utc_micros);
-        if self.seen && entry.sequence > self.last.sequence && self.raw.iter().zip(raw).all(|(a, b)| a == b) {
+        let follows = match self.count {
+            Count::Numbers => self.last.sequence.checked_add(1) == Some(entry.sequence),
+            Count::Receivers => entry.sequence > self.last.sequence && !is_jump(self.last.sequence, entry.sequence),
+        };
+        if self.seen && follows && self.raw.iter().zip(raw).all(|(a, b)| a == b) {
             self.last.sequence = entry.sequence;
+            if !is_jump(self.sure.sequence, entry.sequence) {
+                self.sure.sequence = entry.sequence;
+            }
             self.time = time.or(self.time);
             return None;
         }
@@ -70,11 +85,14 @@ impl Tracker {
         let after = JournalPlace { library, receiver, sequence };
         self.chain.advance(&self.system, self.last.sequence, self.time);
         self.last = after.clone();
+        if !is_jump(self.sure.sequence, sequence) {
+            self.sure = after.clone();
+        }
         self.seen = true;
         self.system = system;
         self.raw = raw.map(<[u8]>::to_vec);
         let again = std::mem::take(&mut self.again);
-        let gap = self.chain.see(&self.system, after, time).filter(|g| !(again && g.back));
+        let gap = self.chain.see(&self.system, after, time, self.count).filter(|g| !(again && g.back));
         self.time = time.or(self.time);
         gap
     }
@@ -91,9 +109,10 @@ impl Tracker {
         self.seen = false;
     }
 
-    /// The place of the last entry.
+    /// The place of the last entry whose number can be true: of one that jumps farther than a journal grows it is not moved, for a
+    /// sender would be told to go on behind it.
     pub fn last(&self) -> &JournalPlace {
-        &self.last
+        &self.sure
     }
 
     /// The system of the last entry.

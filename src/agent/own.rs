@@ -1,0 +1,81 @@
+//! What the agent tells every output of itself, through the spool: that it starts, that it stops, and under which configuration
+//! it goes on.
+use std::{fs, sync::atomic::Ordering};
+
+use serde_json::Value;
+
+use super::{Setup, Shared, log};
+use crate::{
+    clock,
+    event::{
+        Notice,
+        notice::{CONFIG, Kind, START, STOP},
+    },
+};
+
+impl Shared {
+    /// The agent starts, or goes on after it had come to its end.
+    pub(super) fn tell_start(&self, setup: &Setup) {
+        let notice = self.own(START, setup).with("configuration", &setup.config.hash);
+        self.tell(setup, notice);
+    }
+
+    /// The agent stops: no source adds anything behind this.
+    pub(super) fn tell_stop(&self, setup: &Setup, reason: &str) {
+        let notice = self.own(STOP, setup);
+        let seconds = self.began.elapsed().as_secs();
+        let notice = notice.with("reason", reason).with("configuration", &setup.config.hash);
+        if let Some(batch) = self.tell(setup, notice.with("uptime_seconds", seconds)) {
+            self.last_word.store(batch, Ordering::SeqCst);
+        }
+    }
+
+    /// Another configuration is in force.
+    pub(super) fn tell_configuration(&self, before: &str, setup: &Setup) {
+        let notice = self.own(CONFIG, setup);
+        self.tell(setup, notice.with("configuration_before", before).with("configuration", &setup.config.hash));
+    }
+
+    fn own(&self, kind: Kind, setup: &Setup) -> Notice {
+        let sources = &setup.config.sources;
+        let zone = sources.first().map_or(chrono_tz::UTC, |s| s.zone);
+        Notice::new(kind, &self.system(setup), clock::now().timestamp_micros(), zone)
+            .with("host", host())
+            .with("agent_version", env!("CARGO_PKG_VERSION"))
+            .with("sources", sources.len())
+            .with("outputs", setup.config.outputs.len())
+    }
+
+    /// The system under whose name a SIEM files it: that of the first source, as far as it is known, else the host.
+    fn system(&self, setup: &Setup) -> String {
+        let Some(first) = setup.config.sources.first() else { return host() };
+        let reported =
+            self.reports().into_iter().find(|(name, _)| *name == first.name).map(|(_, r)| r.details().system);
+        let stored = || {
+            let (text, _) = self.spool.position(&first.name).ok()??;
+            let position: Value = serde_json::from_str(&text).ok()?;
+            Some(position.get("system")?.as_str()?.to_owned())
+        };
+        reported.filter(|s| !s.is_empty()).or_else(stored).filter(|s| !s.is_empty()).unwrap_or_else(host)
+    }
+
+    /// Stores it behind what was stored before; in which batch.
+    fn tell(&self, setup: &Setup, notice: Notice) -> Option<i64> {
+        if !setup.config.agent_events {
+            return None;
+        }
+        match self.spool.notify("", &[notice]) {
+            Ok(batch) => Some(batch),
+            Err(e) => {
+                log(format_args!("what the agent tells of itself cannot be stored: {e}"));
+                None
+            }
+        }
+    }
+}
+
+/// The name of the host, where it can be told.
+fn host() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").or_else(|_| fs::read_to_string("/etc/hostname"));
+    name.map_or(String::new(), |n| n.trim().to_owned())
+}

@@ -1,0 +1,155 @@
+//! What an agent did, in numbers: for the closing sums, the metrics and the log.
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use super::{
+    log,
+    metrics::{self, Whole},
+    report::Report,
+    supervisor::Supervisor,
+    worker::Counters,
+};
+
+/// What an agent did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// By source.
+    pub sources: Vec<(String, SourceTotals)>,
+    /// By output.
+    pub outputs: Vec<(String, OutputTotals)>,
+    /// Something ended that should not have.
+    pub failed: bool,
+    /// Batches of the spool that were found damaged or missing.
+    pub damaged: u64,
+}
+
+/// What a source did. read = filtered + refused + parked + spooled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SourceTotals {
+    /// Records read.
+    pub read: u64,
+    /// Entries dropped by rules.
+    pub filtered: u64,
+    /// Entries refused because the spool was nearly full.
+    pub refused: u64,
+    /// Records that are no entries.
+    pub parked: u64,
+    /// Entries spooled.
+    pub spooled: u64,
+    /// Gaps seen.
+    pub gaps: u64,
+    /// Sequence numbers known to be missing.
+    pub missing: u64,
+    /// Something that was read to its end was not whole, or was not understood.
+    pub incomplete: bool,
+    /// Whether it reads, or has read all there was.
+    pub up: bool,
+    /// Seconds since it last did, where it does not.
+    pub down_seconds: u64,
+}
+
+/// What an output did. Of entries: spooled = sent + refused + filtered + unreadable + waiting; `resent` and `notices` apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OutputTotals {
+    /// Entries delivered.
+    pub sent: u64,
+    /// Entries whose datagrams are known to be lost.
+    pub refused: u64,
+    /// The agent's own events that were delivered.
+    pub notices: u64,
+    /// Events that its filter dropped.
+    pub filtered: u64,
+    /// Events that are stored and cannot be seen as entries again.
+    pub unreadable: u64,
+    /// Events that were sent once more.
+    pub resent: u64,
+    /// Events that wait.
+    pub waiting: u64,
+}
+
+impl Supervisor {
+    /// What `metrics.prom` and the heartbeats say, in the log.
+    pub(super) fn tell_status(&self) {
+        let spool = &self.shared.spool;
+        log(format_args!(
+            "status: up {} s, configuration {}, spool {} of {} bytes",
+            self.shared.began.elapsed().as_secs(),
+            self.shared.configuration(),
+            spool.size(),
+            spool.max_size()
+        ));
+        let totals = self.totals();
+        for (name, s) in &totals.sources {
+            let Some(unit) = self.sources.units.iter().find(|u| u.name == *name) else { continue };
+            let details = unit.report.details();
+            log(format_args!(
+                "status: source {name}: {}; read {}, filtered {}, parked {}, refused {}, spooled {}, gaps {}; last entry {}",
+                details.state, s.read, s.filtered, s.parked, s.refused, s.spooled, s.gaps, details.last
+            ));
+        }
+        for (name, o) in &totals.outputs {
+            let Some(unit) = self.outputs.units.iter().find(|u| u.name == *name) else { continue };
+            let ended = if unit.is_done() { "; it has ended" } else { "" };
+            log(format_args!(
+                "status: output {name}: sent {}, filtered {}, resent {}, waiting {}{ended}",
+                o.sent, o.filtered, o.resent, o.waiting
+            ));
+        }
+    }
+
+    /// The text of `metrics.prom`.
+    pub(super) fn metrics(&self) -> String {
+        let spool = &self.shared.spool;
+        let whole = Whole {
+            configuration: &self.shared.configuration(),
+            uptime: self.shared.began.elapsed(),
+            spool: spool.size(),
+            spool_max: spool.max_size(),
+        };
+        metrics::text(&self.totals(), &whole)
+    }
+
+    /// The sums so far.
+    pub(super) fn totals(&self) -> Totals {
+        let load = |n: &AtomicU64| n.load(Ordering::Relaxed);
+        let source = |(name, r): (String, Arc<Report>)| {
+            let down = r.down();
+            let totals = SourceTotals {
+                read: load(&r.read),
+                filtered: load(&r.filtered),
+                refused: load(&r.refused),
+                parked: load(&r.parked),
+                spooled: load(&r.spooled),
+                gaps: load(&r.gaps),
+                missing: load(&r.missing),
+                incomplete: r.incomplete.load(Ordering::Relaxed),
+                up: down.is_none(),
+                down_seconds: down.map_or(0, |d| d.as_secs()),
+            };
+            (name, totals)
+        };
+        let output = |(name, c): (String, Arc<Counters>)| {
+            let waiting = self.shared.spool.waiting(&name).values().map(|w| w.events).sum();
+            let totals = OutputTotals {
+                sent: load(&c.sent),
+                refused: load(&c.refused),
+                notices: load(&c.notices),
+                filtered: load(&c.filtered),
+                unreadable: load(&c.unreadable),
+                resent: load(&c.resent),
+                waiting,
+            };
+            (name, totals)
+        };
+        let units = &self.sources.units;
+        Totals {
+            sources: self.shared.stats.sources().into_iter().map(source).collect(),
+            outputs: self.shared.stats.outputs().into_iter().map(output).collect(),
+            failed: self.shared.failed.load(Ordering::Relaxed)
+                || units.iter().any(|u| u.report.failed.load(Ordering::Relaxed)),
+            damaged: self.shared.spool.damaged(),
+        }
+    }
+}

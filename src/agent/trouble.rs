@@ -1,0 +1,63 @@
+//! A source that fails: whether that stays, what is said of it, and when it is tried again.
+use std::{sync::atomic::Ordering, time::Duration};
+
+use super::{Orders, log, report::Report};
+use crate::{
+    config::{SourceConfig, source::Input},
+    output::wait::jittered,
+    source::FeedError,
+};
+
+/// Whether an error stays as long as the configuration does. A file that is read once is there, and is what it is to be, or not;
+/// in a folder, or under the name of a followed file, something else may stand in a moment.
+pub fn is_permanent(config: &SourceConfig, e: &anyhow::Error) -> bool {
+    let wrong = e.downcast_ref::<FeedError>().is_some_and(FeedError::is_permanent);
+    match &config.input {
+        Input::Capture(_, follow) => !follow,
+        Input::Directory(options) => !options.follow,
+        Input::Live(_) | Input::Stream(_) => wrong,
+    }
+}
+
+/// What keeps a source from being read, and how long it is left alone before it is tried again.
+#[derive(Default)]
+pub struct Trouble {
+    told: String,
+    wait: Duration,
+}
+
+/// The first wait after a failure, and the longest.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(60));
+
+impl Trouble {
+    /// Says what is wrong, once.
+    pub fn tell(&mut self, config: &SourceConfig, e: &anyhow::Error, rest: &str) {
+        let text = e.to_string();
+        if self.told != text {
+            crate::log::error(format_args!("source {}: {text}{rest}", config.name));
+            self.told = text;
+        }
+    }
+
+    /// It failed after so long: waits until it is to be tried again.
+    pub fn pause(&mut self, config: &SourceConfig, orders: &Orders, report: &Report, e: &anyhow::Error, ran: Duration) {
+        self.tell(config, e, "; it is tried again");
+        report.set_down(&format!("failed, and tried again: {e}"));
+        report.failed.store(true, Ordering::SeqCst);
+        if ran > BACKOFF.1 || self.wait.is_zero() {
+            self.wait = BACKOFF.0;
+        }
+        if orders.pause_before_again(jittered(self.wait)) {
+            self.wait = Duration::ZERO;
+        }
+        self.wait = (self.wait * 2).min(BACKOFF.1);
+    }
+
+    /// It is read.
+    pub fn is_over(&mut self, config: &SourceConfig, report: &Report) {
+        report.failed.store(false, Ordering::SeqCst);
+        if !std::mem::take(&mut self.told).is_empty() {
+            log(format_args!("source {}: it is read again", config.name));
+        }
+    }
+}
