@@ -141,7 +141,11 @@ impl Receiver {
 
     /// On a port that was free a moment ago.
     pub fn start_on(port: u16) -> Receiver {
-        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+        Receiver::start_with(TcpListener::bind(("127.0.0.1", port)).unwrap())
+    }
+
+    /// On a socket that listens already.
+    pub fn start_with(listener: TcpListener) -> Receiver {
         let r = Receiver {
             port: listener.local_addr().unwrap().port(),
             text: Arc::default(),
