@@ -205,11 +205,13 @@ impl<'a> Worker<'a> {
         let end = Instant::now() + wait;
         loop {
             let woken = self.orders.shared.spool.woken();
+            // With a new batch it is not caught up any more, which others ask.
+            let next = self.orders.shared.spool.last() + 1;
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() || self.is_done() || self.orders.stopping() {
                 return;
             }
-            self.orders.shared.spool.wait(woken, i64::MAX, left);
+            self.orders.shared.spool.wait(woken, next, left);
         }
     }
 

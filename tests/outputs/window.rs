@@ -11,6 +11,8 @@ use std::{
     time::Duration,
 };
 
+use socket2::{Domain, Socket, Type};
+
 use super::{SOON, sums};
 use crate::support::{
     agent::{Agent, FOLLOWED, Receiver, SOURCE, capture, ids, nothing_lost, signal},
@@ -20,8 +22,8 @@ use crate::support::{
 #[test]
 fn h4_a_receiver_that_stalls_for_longer_than_the_window_and_dies_loses_nothing() {
     let dir = folder();
-    let made = capture(&dir, 60_000);
-    let receiver = Receiver::start();
+    let made = capture(&dir, 12_000);
+    let receiver = with_little_room();
     let agent = Agent::new(
         dir,
         &format!(
@@ -30,7 +32,7 @@ fn h4_a_receiver_that_stalls_for_longer_than_the_window_and_dies_loses_nothing()
         ),
     );
     let child = agent.start();
-    agent.wait("the first lines", SOON, || receiver.text.lock().unwrap().len() > 1 << 20);
+    agent.wait("the first lines", SOON, || receiver.text.lock().unwrap().len() > 1 << 18);
     receiver.deaf.store(true, SeqCst);
     // It is told after five seconds: a window of one second is long over.
     agent.wait("a stall", SOON, || agent.log().contains("output a: stalled"));
@@ -41,7 +43,16 @@ fn h4_a_receiver_that_stalls_for_longer_than_the_window_and_dies_loses_nothing()
     nothing_lost(&made, &ids(&receiver.text()));
     assert!(receiver.connections.load(SeqCst) >= 2, "{}", agent.log());
     let of = sums(&agent, "a");
-    assert_eq!((of("sent"), of("waiting")), (60_000, 0), "{}", agent.log());
+    assert_eq!((of("sent"), of("waiting")), (12_000, 0), "{}", agent.log());
+}
+
+/// A receiver whose system holds little: what it does not read waits with the agent's.
+fn with_little_room() -> Receiver {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(64 << 10).unwrap();
+    socket.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    socket.listen(8).unwrap();
+    Receiver::start_with(socket.into())
 }
 
 /// A receiver that reads everything and never closes, as some load balancers and collectors do.
@@ -100,12 +111,12 @@ fn b3_a_finite_capture_to_a_receiver_that_never_closes_ends_and_comes_once() {
 #[test]
 fn b3_a_spool_that_another_output_fills_ends_no_connection_and_sends_nothing_again() {
     let dir = folder();
-    capture(&dir, 40_000);
+    capture(&dir, 12_000);
     let receiver = Clinging::start();
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let dead = format!("[[output]]\nname = \"dead\"\naddress = \"tcp://127.0.0.1:{nobody}\"\nformat = \"json\"\n");
     let output = receiver.output().replace("seconds = 1", "seconds = 3") + "stall_timeout = 1\n";
-    let agent = Agent::new(dir, &format!("heartbeat = 0\n{FOLLOWED}[spool]\nmax_size = \"18MiB\"\n{output}{dead}"));
+    let agent = Agent::new(dir, &format!("heartbeat = 0\n{FOLLOWED}[spool]\nmax_size = \"17MiB\"\n{output}{dead}"));
     let child = agent.start();
     agent.wait("a full spool", SOON, || agent.log().contains("not read until there is room: the spool is full"));
     let metric = |name: &str| -> u64 {

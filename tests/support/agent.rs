@@ -160,7 +160,7 @@ impl Receiver {
         Receiver::start_with(TcpListener::bind(("127.0.0.1", port)).unwrap())
     }
 
-    /// On a socket that listens.
+    /// On a socket that listens already.
     pub fn start_with(listener: TcpListener) -> Receiver {
         let r = Receiver {
             port: listener.local_addr().unwrap().port(),
