@@ -1,5 +1,5 @@
 //! A new program on the state of an old one: everything undelivered is delivered, nothing is read twice, and what was learned and
-//! spent is known. `tests/upgrade/README.md` has the states.
+//! spent is known. An old program on the state of a newer one leaves it as it is. `tests/upgrade/README.md` has the states.
 mod support;
 
 use std::{
@@ -91,6 +91,27 @@ fn listing(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     files.filter(|p| p.is_file()).map(|p| (p.clone(), fs::read(&p).unwrap())).collect()
 }
 
+fn python(script: &str, args: &[&Path]) {
+    let status = Command::new("python3").args(["-c", script]).args(args).status().unwrap();
+    assert!(status.success());
+}
+
+#[test]
+fn a7_a_state_of_tables_1_is_delivered_whole_and_its_sources_go_on() {
+    let old = unpack("tables-1.tar.gz");
+    let child = old.agent.start();
+    old.wait("near", &old.ids("undelivered", "near"));
+    old.wait("far", &old.ids("undelivered", "far"));
+    old.grow();
+    // The filter drops all users of `more` but those that the old program had learned.
+    let all: BTreeSet<_> = &old.ids("undelivered", "far") | &old.ids("grown", "");
+    old.wait("far", &all);
+    old.wait("near", &old.ids("grown", ""));
+    stop(&old.agent, child);
+    assert_eq!(old.got("far"), all);
+    old.went_on(&[("day", 40), ("old", 0)]);
+}
+
 /// Runs an agent on the day of the archive and, behind it, on the next.
 struct Days {
     shim: PathBuf,
@@ -158,4 +179,34 @@ fn a7_a_state_of_tables_2_is_delivered_whole_with_its_budget_spent_and_its_sourc
     old.agent.wait("the second start", SOON, || old.agent.dir.path().join("relay.sock").exists());
     stop(&old.agent, child);
     assert_eq!(old.agent.read("far").lines().count(), lines);
+}
+
+#[test]
+fn a7_a_state_of_a_newer_program_is_refused_with_its_version_and_left_as_it_is() {
+    for in_the_log in [false, true] {
+        let old = unpack("tables-2.tar.gz");
+        let state = old.agent.dir.path().join("state");
+        // Without a close, the number stands in the write-ahead log.
+        let script = "import os, sqlite3, sys\ndb = sqlite3.connect(sys.argv[1], isolation_level=None)\ndb.execute('pragma wal_autocheckpoint = 0')\ndb.execute('pragma user_version = 9999')\nif os.path.basename(sys.argv[2]) == 'log': os._exit(0)\ndb.close()";
+        python(script, &[&state.join("spool.db"), Path::new(if in_the_log { "log" } else { "file" })]);
+        let index = state.join("spool.db-shm");
+        let mut before = listing(&state);
+        assert_eq!(before.contains_key(&state.join("spool.db-wal")), in_the_log);
+        // What SQLite makes anew whenever it opens the log is nothing of ours.
+        before.remove(&index);
+        for _ in 0..2 {
+            old.agent.ends(old.agent.start(), 1, SOON);
+        }
+        let mut after = listing(&state);
+        for new in ["lock", "spool.db-shm"] {
+            after.remove(&state.join(new));
+        }
+        for (name, bytes) in &before {
+            assert!(after.get(name) == Some(bytes), "{} is another: {}", name.display(), old.agent.log());
+        }
+        assert_eq!(after.keys().collect::<Vec<_>>(), before.keys().collect::<Vec<_>>());
+        let log = old.agent.log();
+        assert!(log.contains("9999") && (log.contains("later version") || log.contains("newer")), "{log}");
+        assert!(old.got("far").is_empty());
+    }
 }
