@@ -8,7 +8,17 @@ use crate::source::chain::Gap;
 #[derive(Debug)]
 pub struct Gaps {
     burst: Burst,
-    waiting: Option<(u64, Gap)>,
+    waiting: Option<Several>,
+}
+
+/// Gaps one behind the other.
+#[derive(Debug)]
+pub struct Several {
+    /// From before the first to behind the last, in words.
+    pub gap: Gap,
+    /// Sequence numbers that are missing in all of them, as far as that can be told.
+    pub missing: u64,
+    number: u64,
 }
 
 impl Gaps {
@@ -19,15 +29,20 @@ impl Gaps {
 
     /// Something is missing.
     pub fn add(&mut self, gap: Gap) {
+        let missing = gap.count();
         self.waiting = Some(match self.waiting.take() {
-            None => (1, gap),
-            Some((n, first)) => (n + 1, Gap { after: gap.after, ..first }),
+            None => Several { gap, missing, number: 1 },
+            Some(s) => Several {
+                missing: s.missing.saturating_add(missing),
+                number: s.number + 1,
+                gap: Gap { after: gap.after, ..s.gap },
+            },
         });
     }
 
     /// What is to be told now: one gap, or several as one that begins with the first and ends with the last. `last` when there will be
     /// no other time.
-    pub fn tell(&mut self, last: bool) -> Option<Gap> {
+    pub fn tell(&mut self, last: bool) -> Option<Several> {
         if self.waiting.is_none() {
             self.burst.calm(Instant::now());
             return None;
@@ -35,12 +50,12 @@ impl Gaps {
         if !self.burst.may_tell(Instant::now()) && !last {
             return None;
         }
-        let (n, gap) = self.waiting.take()?;
-        let text = match n {
-            1 => gap.text,
-            n => format!("{n} gaps between {} and {}: the first: {}", gap.before, gap.after, gap.text),
-        };
-        Some(Gap { text, ..gap })
+        let mut several = self.waiting.take()?;
+        if several.number > 1 {
+            let Gap { before, after, text, .. } = &several.gap;
+            several.gap.text = format!("{} gaps between {before} and {after}: the first: {text}", several.number);
+        }
+        Some(several)
     }
 }
 
@@ -55,11 +70,13 @@ mod tests {
         let place = |sequence| JournalPlace { library: String::new(), receiver: "R".to_owned(), sequence };
         let mut told = Vec::new();
         for n in 0..1_000_u64 {
-            gaps.add(Gap { before: place(n), after: place(n + 2), text: format!("{n} is missing"), back: false });
-            told.extend(gaps.tell(n == 999).map(|g| g.text));
+            let numbers = Some((n + 1, n + 1));
+            let (before, after, text) = (place(n), place(n + 2), format!("{n} is missing"));
+            gaps.add(Gap { before, after, text, back: false, numbers });
+            told.extend(gaps.tell(n == 999).map(|s| (s.gap.text, s.missing)));
         }
         assert_eq!(told.len(), 11);
-        assert_eq!(told[0], "0 is missing");
-        assert!(told[10].starts_with("990 gaps between R:10 and R:1001: the first: 10 is missing"), "{}", told[10]);
+        assert_eq!(told[0], ("0 is missing".to_owned(), 1));
+        assert_eq!(told[10], ("990 gaps between R:10 and R:1001: the first: 10 is missing".to_owned(), 990));
     }
 }

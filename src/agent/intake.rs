@@ -10,7 +10,7 @@ use anyhow::anyhow;
 use super::{
     Control, Orders,
     append::append,
-    gaps::Gaps,
+    gaps::{Gaps, Several},
     log,
     parking::Parking,
     position::{Position, position},
@@ -401,13 +401,14 @@ impl<'a> Intake<'a> {
     #[cold]
     fn gap(&mut self, gap: Gap) {
         self.report.gaps.fetch_add(1, Ordering::Relaxed);
+        self.report.missing.fetch_add(gap.count(), Ordering::Relaxed);
         self.gaps.add(gap);
         self.tell_gaps(false);
     }
 
     /// Tells of what is missing, when it is time to.
     fn tell_gaps(&mut self, last: bool) {
-        let Some(gap) = self.gaps.tell(last) else { return };
+        let Some(Several { gap, missing, .. }) = self.gaps.tell(last) else { return };
         let text = format!("gap: {}", gap.text);
         alike("gap", format_args!("source {}: {text}", self.config.name));
         let place = |p: &JournalPlace| if *p == JournalPlace::default() { String::new() } else { p.to_string() };
@@ -417,10 +418,9 @@ impl<'a> Intake<'a> {
             .with("last_before", place(&gap.before))
             .with("first_after", place(&gap.after))
             .with("missing", &gap.text)
-            .with("missing_entries", if gap.numbers.is_some() { gap.count().to_string() } else { String::new() });
+            .with("missing_entries", if missing > 0 { missing.to_string() } else { String::new() });
         self.builder.push_notice(&notice);
         self.notices += 1;
-        self.report.missing.fetch_add(gap.count(), Ordering::Relaxed);
         self.report.set(|d| d.gap = gap.text);
     }
 

@@ -61,8 +61,9 @@ impl Bench {
             }
             spool.append(&mut builder.finish(), "{}", None).unwrap();
         }
-        let setup = Setup { model_options: model_options(&profile, &config, false), config };
-        let orders = Orders::new(Arc::new(Shared::new(catalog, profile, spool)), Arc::new(setup));
+        let setup = Setup::new(model_options(&profile, &config, false), config);
+        let (handle, _) = crate::agent::control();
+        let orders = Orders::new(Arc::new(Shared::new(catalog, profile, spool, handle)), Arc::new(setup), true);
         Bench { orders, _dir: dir }
     }
 

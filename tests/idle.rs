@@ -1,0 +1,202 @@
+//! An agent that has nothing to do does nothing: seconds without work, with every kind of source and one, five and twenty outputs, cost
+//! under 0.2 percent of a core. Counted by the kernel: time on a processor, and how often a thread was woken.
+mod support;
+
+use std::{
+    fs,
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    path::Path,
+    process::Child,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use support::{
+    agent::{Agent, FOLLOWED, capture},
+    arrived::stop,
+    program::{folder, make},
+    system::System,
+};
+
+const SOON: Duration = Duration::from_secs(120);
+/// What it may take of a core.
+const SHARE: f64 = 0.002;
+
+/// How long nothing happens: 60 s with QAUDJRN_LONG=1.
+fn pause() -> Duration {
+    let long = std::env::var("QAUDJRN_LONG").is_ok_and(|v| v == "1");
+    Duration::from_secs(if long { 60 } else { 10 })
+}
+
+/// What a process has used so far.
+#[derive(Clone, Copy, Debug)]
+struct Used {
+    /// On a processor, by the threads that live.
+    time: Duration,
+    /// The same in ticks of the clock, those of threads that have ended too.
+    ticks: u64,
+    /// How often a thread that lives went on after a wait.
+    wakes: u64,
+}
+
+fn used(child: &Child) -> Used {
+    let process = Path::new("/proc").join(child.id().to_string());
+    let (mut nanoseconds, mut wakes) = (0, 0);
+    for task in fs::read_dir(process.join("task")).unwrap().flatten() {
+        // Nanoseconds on a processor: the ticks of `stat` are too coarse for two thousandths of ten seconds.
+        let stat = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
+        nanoseconds += stat.split(' ').next().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
+        let status = fs::read_to_string(task.path().join("status")).unwrap_or_default();
+        let line = status.lines().find_map(|l| l.strip_prefix("voluntary_ctxt_switches:"));
+        wakes += line.and_then(|n| n.trim().parse::<u64>().ok()).unwrap_or(0);
+    }
+    // Behind the name, which may hold blanks: utime and stime are the 14th and 15th field.
+    let stat = fs::read_to_string(process.join("stat")).unwrap();
+    let fields = stat.rsplit(')').next().unwrap().split_whitespace();
+    let ticks = fields.skip(11).take(2).map(|n| n.parse::<u64>().unwrap()).sum();
+    Used { time: Duration::from_nanos(nanoseconds), ticks, wakes }
+}
+
+/// A receiver that reads and waits, and uses nothing itself.
+struct Quiet {
+    port: u16,
+    lines: Arc<AtomicU64>,
+}
+
+impl Quiet {
+    fn start() -> Quiet {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let quiet = Quiet { port: listener.local_addr().unwrap().port(), lines: Arc::default() };
+        let lines = quiet.lines.clone();
+        thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let lines = lines.clone();
+                thread::spawn(move || count(&mut stream, &lines));
+            }
+        });
+        quiet
+    }
+}
+
+fn count(stream: &mut TcpStream, lines: &AtomicU64) {
+    let mut bytes = [0; 65_536];
+    while let Ok(n @ 1..) = stream.read(&mut bytes) {
+        let ends = bytes.iter().take(n).filter(|b| **b == b'\n').count();
+        lines.fetch_add(ends as u64, Ordering::SeqCst);
+    }
+}
+
+fn outputs(receivers: &[Quiet]) -> String {
+    let output = |(n, r): (usize, &Quiet)| {
+        format!("[[output]]\nname = \"o{n}\"\naddress = \"tcp://127.0.0.1:{}\"\nformat = \"json\"\n", r.port)
+    };
+    receivers.iter().enumerate().map(output).collect()
+}
+
+/// Waits until everything is delivered, and then until the agent has come to rest; what it uses from then on is what is asked.
+#[track_caller]
+fn idles(agent: &Agent, child: &Child, receivers: &[Quiet], events: u64) {
+    let all = || receivers.iter().all(|r| r.lines.load(Ordering::SeqCst) >= events);
+    agent.wait("everything at every output", SOON, all);
+    // Behind the last acknowledgement cursors and metrics are written once more, and pauses between looks grow.
+    thread::sleep(Duration::from_secs(5));
+    let (before, began) = (used(child), Instant::now());
+    thread::sleep(pause());
+    let (after, time) = (used(child), began.elapsed());
+    // Ticks of 10 ms; one at each end may belong to what was before.
+    let ticks = Duration::from_millis((after.ticks - before.ticks).saturating_sub(2) * 10);
+    let busy = after.time.saturating_sub(before.time).max(ticks);
+    let share = busy.as_secs_f64() / time.as_secs_f64();
+    let wakes = after.wakes.saturating_sub(before.wakes);
+    let found = format!(
+        "{} outputs: {busy:?} of {time:?}, {:.3} percent of a core, {wakes} wakes, {:.1} a second",
+        receivers.len(),
+        share * 100.0,
+        wakes as f64 / time.as_secs_f64()
+    );
+    println!("{found}");
+    assert!(share < SHARE, "{found}; expected under {} percent", SHARE * 100.0);
+    assert!(all(), "{}", agent.log());
+}
+
+/// An agent over some sources and so many outputs; what else there is to do before all is quiet.
+fn quiet(sources: &str, agent: impl FnOnce(&str) -> Agent, events: u64, count: usize, then: impl FnOnce(&Agent)) {
+    let receivers: Vec<Quiet> = (0..count).map(|_| Quiet::start()).collect();
+    // Heartbeats are work that was asked for, once a minute; they would come within the long form.
+    let agent = agent(&format!("heartbeat = 0\n{sources}{}", outputs(&receivers)));
+    let child = agent.start();
+    then(&agent);
+    idles(&agent, &child, &receivers, events);
+    stop(&agent, child);
+}
+
+#[test]
+fn h2_a_followed_capture_that_does_not_grow_costs_nothing_whatever_the_outputs() {
+    for count in [1, 5, 20] {
+        let dir = folder();
+        capture(&dir, 100);
+        quiet(FOLLOWED, |text| Agent::new(dir, text), 100, count, |_| {});
+    }
+}
+
+#[test]
+fn h2_a_folder_in_which_nothing_arrives_costs_nothing() {
+    let dir = folder();
+    fs::create_dir(dir.path().join("in")).unwrap();
+    make(&dir, "in/a.type5", "--count 50 --seed 3");
+    make(&dir, "in/b.type5", "--count 50 --seed 4 --first-sequence 1001");
+    for truth in ["in/a.type5.truth", "in/b.type5.truth"] {
+        fs::remove_file(dir.path().join(truth)).unwrap();
+    }
+    let source =
+        "[[source]]\nname = \"prod01\"\nkind = \"directory\"\npath = \"in\"\nfollow = true\ncomplete = \"rename\"\n";
+    quiet(source, |text| Agent::new(dir, text), 100, 1, |_| {});
+}
+
+#[test]
+fn h2_a_stream_whose_sender_says_nothing_costs_nothing() {
+    use std::os::unix::net::UnixStream;
+    let dir = folder();
+    let made = make(&dir, "day.stream", "--count 100 --seed 23 --framing stream");
+    let socket = dir.path().join("sock");
+    let source = "[[source]]\nname = \"prod01\"\nkind = \"stream\"\ninput = \"type5\"\nlisten = \"unix:DIR/sock\"\n";
+    let mut sender = None;
+    let send = |agent: &Agent| {
+        agent.wait("the socket", SOON, || socket.exists());
+        let mut to = UnixStream::connect(&socket).unwrap();
+        to.read_exact(&mut [0; 64]).unwrap();
+        to.write_all(&fs::read(&made.path).unwrap()).unwrap();
+        sender = Some(to);
+    };
+    quiet(source, |text| Agent::new(dir, text), 100, 1, send);
+    drop(sender);
+}
+
+#[test]
+fn h2_a_live_system_on_which_nothing_happens_costs_nothing() {
+    let system = System::start("--entries 100");
+    // As it is asked by default.
+    let source = system.source("from = \"oldest\"").replace("poll_interval = 1\n", "");
+    let events = system.truth().len() as u64;
+    quiet(&source, |text| Agent::new(folder(), text), events, 1, |_| {});
+}
+
+#[test]
+fn h2_every_kind_of_source_at_once_with_five_outputs_costs_nothing() {
+    let system = System::start("--entries 100");
+    let live = system.source("from = \"oldest\"").replace("poll_interval = 1\n", "").replace("prod01", "live");
+    let dir = folder();
+    capture(&dir, 100);
+    fs::create_dir(dir.path().join("in")).unwrap();
+    let sources = format!(
+        "{FOLLOWED}{live}[[source]]\nname = \"folder\"\nkind = \"directory\"\npath = \"in\"\nfollow = true\n\
+         [[source]]\nname = \"stream\"\nkind = \"stream\"\ninput = \"type5\"\nlisten = \"unix:DIR/sock\"\n"
+    );
+    let events = 100 + system.truth().len() as u64;
+    quiet(&sources, |text| Agent::new(dir, text), events, 5, |_| {});
+}
