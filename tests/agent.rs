@@ -178,16 +178,13 @@ fn n2_a_spool_that_cannot_be_used_is_set_aside_and_the_source_is_read_again() {
     // What the log must say, and the damage.
     type Damage<'a> = (&'a str, &'a dyn Fn(&Path));
     let damage: [Damage<'_>; 4] = [
-        ("no spool of qaudjrn", &|p| {
-            fs::write(p, b"").unwrap();
+        ("shorter than the head of a database", &|p| {
+            fs::write(p, b"x").unwrap();
         }),
-        ("file is not a database", &|p| fs::write(p, vec![7; 5_000]).unwrap()),
+        ("its head is not that of a spool", &|p| fs::write(p, vec![7; 5_000]).unwrap()),
         ("", &|p| {
-            // One byte of a batch.
-            let mut bytes = fs::read(p).unwrap();
-            let at = bytes.len() / 2;
-            bytes[at] ^= 1;
-            fs::write(p, bytes).unwrap();
+            let bytes = fs::read(p).unwrap();
+            fs::write(p, &bytes[..bytes.len() - 100]).unwrap();
         }),
         ("", &|p| {
             let bytes = fs::read(p).unwrap();
@@ -201,7 +198,7 @@ fn n2_a_spool_that_cannot_be_used_is_set_aside_and_the_source_is_read_again() {
         damage(&state.join("spool.db"));
         spooled();
         let log = agent.log();
-        assert!(log.contains("it was set aside as") && log.contains(why), "{why}: {log}");
+        assert!(log.contains("was set aside as") && log.contains(why), "{why}: {log}");
         assert!(state.join(format!("spool.db.set-aside-{}", n + 1)).exists(), "{n}");
     }
     let up = down.replace(&format!("tcp://127.0.0.1:{nobody}"), &format!("file:{}/out", agent.dir.path().display()));

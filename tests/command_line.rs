@@ -100,9 +100,12 @@ fn what_cannot_be_opened_is_named() {
 fn another_heading_than_the_option_says_is_refused_with_the_right_option() {
     let dir = folder();
     let capture = make(&dir, "day", "--count 30");
-    for args in ["--input type4 --receiver AUDRCV0042", "--input type5 --input-framing stream"] {
+    for (args, advice) in [
+        ("--input type4 --receiver AUDRCV0042", "--input type5"),
+        ("--input type5 --input-framing stream", "leave that option out, or say fixed"),
+    ] {
         let run = replay(args, &[&capture.path]);
-        run.says(2, &["day", "offset 0", "*TYPE5", "--input type5"]);
+        run.says(2, &["day", "offset 0", "*TYPE5", advice]);
         assert_eq!(run.stdout, "");
     }
 }
@@ -217,7 +220,7 @@ fn wrong_options_end_with_2_and_name_the_option() {
     let capture = make(&dir, "day.type5", "--count 5");
     for (args, words) in [
         ("--format xml", &["--format", "cef"][..]),
-        ("--ccsid 99", &["--ccsid 99", "273"]),
+        ("--ccsid 99", &["--ccsid 99", "the nearest is 37", "QCCSID"]),
         ("--types QQ", &["QQ"]),
         ("--types *SECURTY", &["*SECURTY", "*SECURITY"]),
         ("--since yesterday", &["--since", "2026-11-20"]),

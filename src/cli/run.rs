@@ -61,7 +61,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     let (config, state_dir) = configuration(&args.config, &catalog, args.deny_warnings)?;
     let mut options = SpoolOptions::new(state_dir.clone());
     options.max_size = config.spool_max_size.unwrap_or(SpoolOptions::MAX_SIZE);
-    let (spool, notes) = Spool::open_patiently(options, &mut waits()).map_err(spool_failure)?;
+    let (spool, notes) = Spool::open_patiently(options, &mut waits(&state_dir)).map_err(spool_failure)?;
     for note in notes {
         say(format_args!("qaudjrn: {note}\n"));
     }
@@ -165,15 +165,22 @@ fn sums(totals: &Totals) {
     }
 }
 
+/// Bytes below which a disk counts as full: what SQLite needs beside the database before it reads it.
+const MIN_ROOM: u64 = 1 << 20;
+
 /// What is done while the spool cannot be opened at present: it is said once, and tried again with growing pauses. Nothing is lost by
 /// waiting, and nothing in the state is touched.
-fn waits() -> impl FnMut(&SpoolError) -> bool {
+fn waits(state_dir: &Path) -> impl FnMut(&SpoolError) -> bool {
     let (mut pause, mut told) = (Duration::from_millis(500), String::new());
+    let folder = state_dir.to_owned();
     move |e| {
         let text = e.to_string();
         if text != told {
+            // SQLite has one word for a disk that fails and one that is full.
+            let room = rustix::fs::statvfs(&folder).map_or(u64::MAX, |s| s.f_bavail.saturating_mul(s.f_frsize));
+            let full = if room < MIN_ROOM { " (the disk has no room left)" } else { "" };
             say(format_args!(
-                "qaudjrn: {text}; the agent waits until that works again, and leaves the state as it is\n"
+                "qaudjrn: {text}{full}; the agent waits until that works again, and leaves the state as it is\n"
             ));
             told = text;
         }

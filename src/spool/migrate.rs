@@ -1,6 +1,7 @@
 //! Databases of earlier versions, made into those of this one: a version at a time, each in one transaction. Nothing in them is
 //! given up, and batches keep their numbers.
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use serde_json::Value;
 
 use super::{
     batch, cursor, rows, schema,
@@ -63,7 +64,7 @@ fn one_to_two(db: &mut Connection) -> rusqlite::Result<()> {
                     r.get::<_, String>(1)?,
                     batch::FORMAT,
                     r.get::<_, String>(2)?,
-                    r.get::<_, String>(3)?,
+                    position_of_1(&r.get::<_, String>(3)?),
                     r.get::<_, batch::Hash>(4)?,
                     r.get::<_, i64>(5)?,
                     sum,
@@ -77,11 +78,30 @@ fn one_to_two(db: &mut Connection) -> rusqlite::Result<()> {
         }
     }
     t.execute_batch("DROP TABLE old_batch; DROP TABLE old_cursor;")?;
+    {
+        let mut s = t.prepare("SELECT name, position FROM source")?;
+        let all: Vec<(String, String)> =
+            s.query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
+        for (name, position) in all {
+            t.execute("UPDATE source SET position = ?1 WHERE name = ?2", [position_of_1(&position), name])?;
+        }
+    }
     // Numbers are never used again, also where every batch was delivered.
     t.execute("DELETE FROM sqlite_sequence WHERE name = 'batch'", [])?;
     t.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('batch', ?1)", [last])?;
     schema::mark(&t, 2)?;
     t.commit()
+}
+
+/// A position of version 1 in the present form: the place in the file stood beside the last entry, and now stands below `feed`.
+fn position_of_1(text: &str) -> String {
+    let Ok(Value::Object(mut position)) = serde_json::from_str(text) else { return text.to_owned() };
+    let parts =
+        ["offset", "front", "front_length"].map(|key| position.remove(key).map(|value| (key.to_owned(), value)));
+    if parts.iter().all(Option::is_some) {
+        position.insert("feed".to_owned(), Value::Object(parts.into_iter().flatten().collect()));
+    }
+    Value::Object(position).to_string()
 }
 
 /// The number of the last batch that was ever stored, in versions 1 and 2.

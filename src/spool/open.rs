@@ -104,7 +104,7 @@ fn attempt_to_open(path: &Path, now: i64) -> Result<Step, Fault> {
     } else {
         header(path)?;
         // A file that is not ours is looked at and not written to.
-        let look = schema::look(path)?;
+        let look = schema::look_alone(path)?;
         match schema::shape(&look)? {
             Shape::Empty => fresh = true,
             Shape::Newer(version) => return Ok(Step::Newer(version)),

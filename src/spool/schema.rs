@@ -1,9 +1,9 @@
 //! The tables of the database in every version, and which of them a file holds.
-use std::{collections::BTreeSet, path::Path, time::Duration};
+use std::{collections::BTreeSet, os::unix::ffi::OsStrExt, path::Path, time::Duration};
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::fault::Fault;
+use super::{fault::Fault, files};
 
 /// "qaud" as a number: SQLite keeps it in the header of the file.
 const APPLICATION: i64 = 0x7161_7564;
@@ -202,6 +202,23 @@ pub(super) fn quick_check(db: &Connection) -> rusqlite::Result<Option<String>> {
 /// Opens a file for looking: what is not ours is not written to.
 pub(super) fn look(path: &Path) -> rusqlite::Result<Connection> {
     let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    db.busy_timeout(BUSY)?;
+    Ok(db)
+}
+
+/// The same of a database that nobody else writes to: where it has no log, nothing is made beside it either.
+pub(super) fn look_alone(path: &Path) -> rusqlite::Result<Connection> {
+    let log = files::beside(path, "-wal");
+    if std::fs::metadata(&log).is_ok_and(|m| m.len() > 0) {
+        return look(path);
+    }
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-".contains(&b);
+    let escaped = path.as_os_str().as_bytes().iter().map(|b| match plain(*b) {
+        true => char::from(*b).to_string(),
+        false => format!("%{b:02X}"),
+    });
+    let uri = format!("file:{}?immutable=1", escaped.collect::<String>());
+    let db = Connection::open_with_flags(uri, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI)?;
     db.busy_timeout(BUSY)?;
     Ok(db)
 }

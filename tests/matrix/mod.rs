@@ -75,10 +75,12 @@ const FILTER: [(&str, &str, &str, &str); 27] = [
 ];
 
 /// Keys that say something else than what is read, in which order, and what lines are made of it; each with the reason.
-pub const OTHERS: [(&str, &str); 71] = [
+pub const OTHERS: [(&str, &str); 76] = [
     ("state_dir", "another state is another agent"),
     ("stop_timeout", "how long an end may take"),
     ("heartbeat", "when the agent speaks of itself"),
+    ("agent_events", "whether the agent says what it does"),
+    ("gaps", "what counts as missing: tests/supervise.rs"),
     ("spool.max_size", "when a source waits"),
     ("spool.when_full", "only where the spool is full: tests/control.rs"),
     ("doctor.libraries", "not of the agent"),
@@ -101,6 +103,9 @@ pub const OTHERS: [(&str, &str); 71] = [
     ("source.cert", "who we are"),
     ("source.key", "who we are"),
     ("source.client_ca", "whom to trust"),
+    ("source.gaps", "what counts as missing: tests/supervise.rs"),
+    ("source.client_names", "whom to trust"),
+    ("source.client_crl", "whom to trust"),
     ("source.address", "where it is"),
     ("source.command", "where it is"),
     ("source.user", "the login"),

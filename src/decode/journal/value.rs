@@ -92,13 +92,13 @@ pub fn field_value<'a>(
     let whole = room.get(..field.length);
     if !field.readings.is_empty() {
         match whole {
-            Some(bytes) => {
+            Some(bytes) if !text::is_blank(bytes) => {
                 return reading::value(layout, field, data, bytes, job).map_or(Presence::Absent, Presence::Whole);
             }
             None if !reading::is_text(text::trim_cut(room, job), job) => {
                 return reading::value(layout, field, data, room, job).map_or(Presence::Absent, Presence::Cut);
             }
-            None => {}
+            _ => {}
         }
     }
     if !field.columns.has(entry.heading.kind.columns()) && text::is_blank(whole.unwrap_or(room)) {
