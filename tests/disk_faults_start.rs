@@ -214,7 +214,11 @@ fn h1_a_disk_that_fills_up_at_any_write_of_the_start_gives_up_no_acknowledged_re
         let kept = Kept::new(at % 2 == 0);
         let full = fault("write,truncate", "enospc", "*", FULL);
         let what = format!("full from write {at} on");
-        let then = kept.starts(kept.command(&full, at), &what, &["disk is full", "No space", "cannot connect", "disk I/O error"]);
+        let then = kept.starts(
+            kept.command(&full, at),
+            &what,
+            &["disk is full", "No space", "cannot connect", "disk I/O error"],
+        );
         kept.is_untouched(&what);
         kept.recovers(&what, then);
     }

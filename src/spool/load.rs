@@ -5,7 +5,7 @@ use rusqlite::Connection;
 
 use super::{
     batch::Hash,
-    cursor::{self, Cursors},
+    cursor::{self, Cursor, Cursors},
     rows::{self, Damaged, Found, Head, Live},
     tables::{self, Log, Outputs},
 };
@@ -130,6 +130,10 @@ fn count(loaded: &mut Loaded, log: Option<Log>) {
     }
     if next <= last {
         loaded.missing.push((next, last));
+    }
+    // What stood before the first is deleted: nobody waits for it.
+    for kept in loaded.cursors.values_mut().filter(|k| k.now.batch < first) {
+        kept.now = Cursor { batch: first, event: 0 };
     }
     loaded.log = log.map_or(Log::new(first, last), |l| l.with(first, last));
 }

@@ -535,3 +535,23 @@ fn what_the_agent_says_is_stored_in_order_and_moves_no_source() {
     drop(spool);
     assert_eq!(positions::PositionFile::open(dir.path()).positions()["s"].position, "{\"n\":1}");
 }
+
+#[test]
+fn an_output_that_comes_when_everything_is_delivered_has_nothing_to_wait_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let (spool, _) = Spool::open(SpoolOptions::new(folder.path().to_owned())).unwrap();
+    spool.register("a", Start::Oldest, "");
+    for _ in 0..3 {
+        spool.append(&mut Builder::new(about("s"), &[0; 32]).finish(), "{}", None).unwrap();
+    }
+    let end = Cursor { batch: spool.last() + 1, event: 0 };
+    Lane::ALL.iter().for_each(|lane| spool.advance("a", *lane, end));
+    spool.sync().unwrap();
+    for spool in [spool, Spool::open(SpoolOptions::new(folder.path().join("never"))).unwrap().0] {
+        spool.register("b", Start::Oldest, "");
+        assert!(spool.cursor("b", Lane::Held).batch > spool.last());
+    }
+    let (spool, _) = Spool::open(SpoolOptions::new(folder.path().to_owned())).unwrap();
+    spool.register("c", Start::Oldest, "");
+    assert!(spool.cursor("c", Lane::Held).batch > spool.last());
+}

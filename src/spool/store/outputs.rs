@@ -41,8 +41,8 @@ impl Spool {
         let start = match from {
             // What is told of a state that was lost is told to all.
             Start::Now if inner.lost => Cursor { batch: 1, event: 0 },
-            // Batches are numbered from 1.
-            Start::Oldest => Cursor { batch: 1, event: 0 },
+            // What was before was delivered to all others, and deleted.
+            Start::Oldest => Cursor { batch: inner.loaded.log.first.max(1), event: 0 },
             Start::Now => Cursor { batch: inner.loaded.log.last + 1, event: 0 },
         };
         for lane in Lane::ALL {
