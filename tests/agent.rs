@@ -166,15 +166,15 @@ fn n2_a_spool_that_cannot_be_used_is_set_aside_and_the_source_is_read_again() {
     let down = format!("{SOURCE}[[output]]\nname = \"a\"\naddress = \"tcp://127.0.0.1:{nobody}\"\nformat = \"json\"\n");
     let agent = Agent::new(dir, &down);
     let state = agent.dir.path().join("state");
-    let spooled = || {
+    let spooled = |code: i32| {
         let tries = || agent.log().matches("cannot connect").count();
         let before = tries();
         let child = agent.start();
         agent.wait("the first try", SOON, || tries() > before);
         signal(&child, "TERM");
-        agent.ends(child, 0, Duration::from_secs(10));
+        agent.ends(child, code, Duration::from_secs(10));
     };
-    spooled();
+    spooled(0);
     // What the log must say, and the damage.
     type Damage<'a> = (&'a str, &'a dyn Fn(&Path));
     let damage: [Damage<'_>; 4] = [
@@ -196,7 +196,8 @@ fn n2_a_spool_that_cannot_be_used_is_set_aside_and_the_source_is_read_again() {
             let _ = fs::remove_file(state.join(format!("spool.db{suffix}")));
         }
         damage(&state.join("spool.db"));
-        spooled();
+        // What was damaged is told, also where the source gives it again.
+        spooled(3);
         let log = agent.log();
         assert!(log.contains("was set aside as") && log.contains(why), "{why}: {log}");
         assert!(state.join(format!("spool.db.set-aside-{}", n + 1)).exists(), "{n}");

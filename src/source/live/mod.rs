@@ -39,7 +39,7 @@ use self::{
     statements::Columns,
     tail::{News, TailOptions, TailPlace},
 };
-use super::{Condition, Feed, FeedError, Place, Record, Step, WAIT};
+use super::{Condition, Feed, FeedError, MOST, Place, Record, Step, WAIT};
 use crate::{
     decode::{
         ebcdic::Charset,
@@ -165,6 +165,8 @@ pub struct LiveFeed {
     marks: Marks,
     place: LivePlace,
     halted: bool,
+    /// Something was handed out that is not stored.
+    owes: bool,
     /// Why it is not read at present.
     down: Option<String>,
     /// What is to be said before anything else.
@@ -197,6 +199,7 @@ impl LiveFeed {
             marks: Marks::Numbers(Vec::new().into_iter()),
             place,
             halted: false,
+            owes: false,
             down: Some("not reached yet".to_owned()),
             first,
         }
@@ -210,10 +213,11 @@ impl Feed for LiveFeed {
         }
         if self.taken >= self.bytes.len() {
             if self.halted {
-                thread::sleep(WAIT);
+                thread::sleep(MOST);
                 return Ok(Step::Idle);
             }
-            match self.words.recv_timeout(WAIT) {
+            // What was handed out is to be stored before long; else there is nothing to look up for.
+            match self.words.recv_timeout(if self.owes { WAIT } else { MOST }) {
                 Ok(Word::News(News::Records(bytes, numbers, place))) => {
                     // The number goes up record by record.
                     let sequence = self.place.journal.at.sequence;
@@ -264,6 +268,7 @@ impl Feed for LiveFeed {
         let length = self.bytes.get(self.taken..).and_then(|b| b.first_chunk::<4>()).copied().unwrap_or_default();
         let from = self.taken + 4;
         self.taken = from + usize::try_from(u32::from_be_bytes(length)).unwrap_or(0);
+        self.owes = true;
         let bytes = self.bytes.get(from..self.taken).unwrap_or(&[]);
         Ok(Step::Record(Record { bytes, heading: &self.heading, offset: self.place.journal.at.sequence }))
     }
@@ -278,6 +283,11 @@ impl Feed for LiveFeed {
 
     fn place(&mut self) -> Result<Place, FeedError> {
         Ok(Place { whole: serde_json::to_value(&self.place).unwrap_or_default(), part: None })
+    }
+
+    fn stored(&mut self, _: i64) -> Result<(), FeedError> {
+        self.owes = false;
+        Ok(())
     }
 }
 

@@ -12,8 +12,11 @@ use std::{io::ErrorKind, path::PathBuf, sync::Arc};
 
 use serde_json::Value;
 
-use self::accept::{Doors, Peer};
-use super::{Condition, Feed, FeedError, Place, Record, Step, WAIT, chain::JournalPlace};
+use self::{
+    accept::{Doors, Peer},
+    wire::LOOK,
+};
+use super::{Condition, Feed, FeedError, MOST, Place, Record, Step, chain::JournalPlace};
 use crate::{
     decode::{
         ebcdic::Charset,
@@ -74,6 +77,8 @@ pub struct StreamFeed {
     /// Records of this connection that were handed out, and how many of them it was told are durable.
     taken: u64,
     told: u64,
+    /// Reads of this connection wait long.
+    patient: bool,
 }
 
 impl StreamFeed {
@@ -86,7 +91,7 @@ impl StreamFeed {
     ) -> Result<StreamFeed, FeedError> {
         let doors = Doors::open(options)?;
         let (buffer, start, end, taken, told) = (Vec::new(), 0, 0, 0, 0);
-        Ok(StreamFeed { heading, job, doors, durable, peer: None, buffer, start, end, taken, told })
+        Ok(StreamFeed { heading, job, doors, durable, peer: None, buffer, start, end, taken, told, patient: false })
     }
 
     fn bytes(&self) -> &[u8] {
@@ -102,6 +107,7 @@ impl StreamFeed {
         if let Err(e) = peer.wire.tell(&greeting) {
             return Step::Say(format!("{name} cannot be greeted: {e}{before}"));
         }
+        self.patient = false;
         self.peer = Some(peer);
         Step::Again(format!("{name} is connected{before}"))
     }
@@ -123,11 +129,16 @@ impl StreamFeed {
             return Some(self.welcome(peer));
         }
         let Some(peer) = &mut self.peer else {
-            return match self.doors.wait(WAIT) {
+            return match self.doors.wait(MOST) {
                 Some(peer) => Some(self.welcome(peer)),
                 None => Some(Step::Idle),
             };
         };
+        // A sender that owes nothing and is owed nothing is listened to without looking up all the time.
+        let patient = self.taken == self.told && self.start == self.end;
+        if patient != self.patient && peer.wire.set_patience(if patient { MOST } else { LOOK }).is_ok() {
+            self.patient = patient;
+        }
         self.buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;
         self.start = 0;

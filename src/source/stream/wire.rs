@@ -40,6 +40,11 @@ impl Wire {
         s.set_write_timeout(Some(LOOK))
     }
 
+    /// Sets how long a read waits.
+    pub fn set_patience(&self, wait: Duration) -> io::Result<()> {
+        self.socket().set_read_timeout(Some(wait))
+    }
+
     /// The socket below it.
     pub fn socket(&self) -> SockRef<'_> {
         match self {
@@ -68,7 +73,7 @@ impl Wire {
         let _ = self.socket().shutdown(Shutdown::Both);
     }
 
-    /// Reads what is there; waits for [`LOOK`] at most ([`ErrorKind::WouldBlock`]), also where what comes is no whole TLS record.
+    /// Reads what is there; waits for [`LOOK`], or as long as was set, at most ([`ErrorKind::WouldBlock`]), also where what comes is no whole TLS record.
     pub fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
         match self {
             Wire::Tcp(s) => s.read(to),
