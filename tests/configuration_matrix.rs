@@ -316,7 +316,7 @@ fn walk(row: &Row, files: &Files, by_restart: bool) {
         agent.ends(child, 0, SOON);
         down
     };
-    judge(&bench, by_restart, &first, (&lines(&down), &lines(&bench.slow)), [&then, &between, &now]);
+    judge(&bench, by_restart, &first, [&lines(&down), &lines(&bench.slow)], [&then, &between, &now]);
 }
 
 /// The numbers of the first part.
@@ -342,10 +342,10 @@ fn judge(
     bench: &Bench<'_>,
     by_restart: bool,
     first: &BTreeSet<u64>,
-    got: (&[(u64, String)], &[(u64, String)]),
+    got: [&[(u64, String)]; 2],
     expected: [&Lines; 3],
 ) {
-    let (down, slow) = got;
+    let [down, slow] = got;
     let [then, between, now] = expected;
     // The first output sent nothing under the first value.
     let mut seen = BTreeSet::new();

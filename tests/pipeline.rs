@@ -310,12 +310,12 @@ fn a11_run_writes_what_replay_writes_for_every_key_of_a_filter() {
     agent.ends(agent.start(), 0, SOON);
     let mut different = 0;
     let usual = sorted(&agent.read("o27"));
-    for n in 0..FILTERS.len() {
+    for (n, filter) in FILTERS.iter().enumerate() {
         let args = format!("--to stdout --output o{n} --config {}", agent.config.display());
         let expected = replay(&args, &[&made.path]);
         assert!(matches!(expected.code, 0 | 3), "{}", expected.stderr);
         let got = sorted(&agent.read(&format!("o{n}")));
-        assert!(got == sorted(&expected.stdout), "{}: run and replay differ", FILTERS[n]);
+        assert!(got == sorted(&expected.stdout), "{filter}: run and replay differ");
         different += usize::from(got != usual);
     }
     assert!(different > 20, "{different} filters do something");

@@ -158,14 +158,14 @@ fn take_in(
             }
             Step::Lost(text) => {
                 // In the batch that is stored with the place behind it: whatever ends the agent, it is told.
-                let before = intake.tracker.last().clone();
+                let before = intake.tracker.sure().clone();
                 intake.gap(Gap { before, ..Gap::of(text) });
                 now = true;
             }
             Step::Incomplete { text, newly } => {
                 report.incomplete.store(true, Ordering::Relaxed);
                 if newly {
-                    let before = intake.tracker.last().clone();
+                    let before = intake.tracker.sure().clone();
                     intake.gap(Gap { before, ..Gap::of(text) });
                 } else {
                     log(format_args!("source {}: {text}", config.name));
@@ -428,7 +428,7 @@ impl<'a> Intake<'a> {
     fn store(&mut self, feed: &mut dyn Feed) -> anyhow::Result<bool> {
         let place = feed.place()?;
         let setup = &self.orders.setup;
-        let last = self.tracker.last().clone();
+        let last = self.tracker.sure().clone();
         let about = &mut self.builder.about;
         about.source.clone_from(&self.config.name);
         let heading = self.sight.as_ref().map_or("", |s| s.heading.kind.key());

@@ -2,7 +2,7 @@
 //! that it has acknowledged leaves the window when enough was acknowledged after it, or enough time passed since, for the
 //! receiver to have read it; never before. What the receiver acknowledges (RELP) leaves it by that.
 //!
-//! Age is time in which the receiver could read: while something waits for longer than [`STALL`] to be acknowledged, its
+//! Age is time in which the receiver could read: while something waits for longer than `STALL` to be acknowledged, its
 //! system has no room, because it reads nothing, and the clock of the window stands still.
 use std::{collections::VecDeque, time::Duration};
 

@@ -269,7 +269,8 @@ fn file(of: &str, path: &Path, found: &mut Found) {
 
 /// Two outputs that write to one file tear each other's lines.
 fn one_file(outputs: &[OutputConfig], found: &mut Found) {
-    let mut seen: Vec<(PathBuf, Option<(u64, u64)>, &str)> = Vec::new();
+    type Inode = Option<(u64, u64)>;
+    let mut seen: Vec<(PathBuf, Inode, &str)> = Vec::new();
     for o in outputs {
         let Target::File(path) = &o.address else { continue };
         let meta = fs::metadata(path).ok();

@@ -5,9 +5,9 @@
 //! visible, and one message is one line. It is no door for lines that are sent, nor for what a command was asked to
 //! print on its standard output; [`Visible`] is for that.
 //!
-//! Invariants: a message costs its sender no more than a lock, whoever reads standard error ([`queue`]); order is kept;
+//! Invariants: a message costs its sender no more than a lock, whoever reads standard error (`queue`); order is kept;
 //! what is not written is counted; the same message is written ten times at most and summed up once a minute after that
-//! ([`limits`]).
+//! (`limits`).
 mod limits;
 mod queue;
 mod visible;

@@ -111,7 +111,7 @@ impl Tracker {
 
     /// The place of the last entry whose number can be true: of one that jumps farther than a journal grows it is not moved, for a
     /// sender would be told to go on behind it.
-    pub fn last(&self) -> &JournalPlace {
+    pub fn sure(&self) -> &JournalPlace {
         &self.sure
     }
 

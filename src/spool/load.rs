@@ -77,7 +77,7 @@ pub(super) fn load(db: &Connection) -> rusqlite::Result<Loaded> {
         }
         Found::Damaged(damaged) => {
             damaged_chain = true;
-            loaded.damaged.push(damaged);
+            loaded.damaged.push(*damaged);
         }
     })?;
     let (cursors, notes) = cursor::read(db, 3)?;

@@ -47,7 +47,7 @@ pub(super) fn open(path: &Path, now: i64) -> Result<Opened, SpoolError> {
             Ok(Step::Open(mut opened)) => {
                 notes.append(&mut opened.notes);
                 damaged += opened.damaged;
-                return Ok(Opened { notes, lost, damaged, ..opened });
+                return Ok(Opened { notes, lost, damaged, ..*opened });
             }
             Ok(Step::Newer(version)) => return Err(SpoolError::Newer { path: path.to_owned(), version }),
             Ok(Step::Foreign(reason)) => (reason, None),
@@ -84,7 +84,7 @@ pub(super) fn open(path: &Path, now: i64) -> Result<Opened, SpoolError> {
 
 /// What came of an attempt.
 enum Step {
-    Open(Opened),
+    Open(Box<Opened>),
     Newer(i64),
     Foreign(String),
     /// Why, and the version of the tables it has.
@@ -139,7 +139,7 @@ fn attempt_to_open(path: &Path, now: i64) -> Result<Step, Fault> {
     let told = mend(&mut db, &mut loaded, now)?;
     let damaged = told.len() as u64;
     notes.extend(told);
-    Ok(Step::Open(Opened { db, loaded, notes, lost: None, fresh: length == 0, damaged }))
+    Ok(Step::Open(Box::new(Opened { db, loaded, notes, lost: None, fresh: length == 0, damaged })))
 }
 
 /// Looks at what the head of the file says of all of it, and SQLite believes: one bit there makes every page unreadable, or the

@@ -38,7 +38,7 @@ pub(super) enum Found {
     /// It is what was written, but for the blob, which is not looked at here.
     Whole(Box<Head>),
     /// It is not. What it says of itself may be wrong.
-    Damaged(Damaged),
+    Damaged(Box<Damaged>),
 }
 
 impl Found {
@@ -111,7 +111,7 @@ impl Head {
     }
 
     /// Opens its blob, or says what is wrong with it.
-    pub(super) fn open(&self, blob: &[u8]) -> Result<Batch, Damaged> {
+    pub(super) fn open(&self, blob: &[u8]) -> Result<Batch, Box<Damaged>> {
         let damaged = |why: &str| self.damaged(why.to_owned());
         if batch::checksum(blob) != self.blob_sum {
             return Err(damaged("its checksum is another"));
@@ -124,8 +124,8 @@ impl Head {
         }
     }
 
-    fn damaged(&self, why: String) -> Damaged {
-        Damaged { id: self.id, about: Some((self.about.clone(), true)), events: self.events, why }
+    fn damaged(&self, why: String) -> Box<Damaged> {
+        Box::new(Damaged { id: self.id, about: Some((self.about.clone(), true)), events: self.events, why })
     }
 
     /// Writes it, with its blob.
@@ -250,7 +250,8 @@ fn found_at(row: &Row<'_>, version: i64, at: &Places) -> rusqlite::Result<Found>
         is.then_some(head)
     };
     let damaged = |why: String| {
-        Found::Damaged(Damaged { id, about: said.0.clone().map(|a| (a, false)), events: said.1.unwrap_or(0), why })
+        let about = said.0.clone().map(|a| (a, false));
+        Found::Damaged(Box::new(Damaged { id, about, events: said.1.unwrap_or(0), why }))
     };
     Ok(match head() {
         None => damaged("what it says of itself is not what was written".to_owned()),

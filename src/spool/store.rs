@@ -355,13 +355,13 @@ impl Spool {
         for _ in 0..8 {
             match self.look(from)? {
                 Ok(found) => return Ok(found),
-                Err(damaged) => self.set_aside(damaged)?,
+                Err(damaged) => self.set_aside(&damaged)?,
             }
         }
         Err(SpoolError::Damaged { path: self.path.clone(), reason: "what is written is not what is read".to_owned() })
     }
 
-    fn look(&self, from: i64) -> Result<Result<Option<Arc<Batch>>, Damaged>, SpoolError> {
+    fn look(&self, from: i64) -> Result<Result<Option<Arc<Batch>>, Box<Damaged>>, SpoolError> {
         let mut inner = self.lock();
         if from > inner.loaded.log.last {
             return Ok(Ok(None));
@@ -379,7 +379,7 @@ impl Spool {
     }
 
     /// Sets a batch aside.
-    fn set_aside(&self, damaged: Damaged) -> Result<(), SpoolError> {
+    fn set_aside(&self, damaged: &Damaged) -> Result<(), SpoolError> {
         let mut inner = self.lock();
         let now = clock::now().timestamp_micros();
         let told = self.tried(&mut inner, |i| mend::one(&mut i.db, &mut i.loaded, damaged.clone(), now))?;

@@ -331,7 +331,7 @@ impl Run {
                 summary.sequence.add(&gap);
             }
             if !history {
-                summary.sequence.saw(&self.tracker.last().receiver);
+                summary.sequence.saw(&self.tracker.sure().receiver);
             }
             let (event, verdict) = pipeline::see(front, judge, entry, time, &mut self.state);
             if let Some(count) = summary.types.get_mut(event.kind.index) {

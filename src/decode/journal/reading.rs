@@ -154,17 +154,15 @@ mod tests {
     use crate::decode::ebcdic::Ccsid;
 
     fn read(code: &str, bytes: &[u8]) -> String {
-        let table = format!(
-            "entry_type='QQ'\ntitle='t'\n\
+        let table = "entry_type='QQ'\ntitle='t'\n\
              [[field]]\nname='name'\nj5=610\ntype='char'\nlength=4\n\
              [[field]]\nname='value'\nj5=614\ntype='char'\nlength=20\n\
              [[reading]]\nfields=['value']\nby='name'\nnames=['MICR']\nas='microseconds'\n\
              [[reading]]\nfields=['value']\nby='name'\nnames=['TIME']\nas='dts'\n\
              [[reading]]\nfields=['value']\nby='name'\nnames=['NUMB']\nas='number'\n\
              [[reading]]\nfields=['value']\nby='name'\nnames=['PLAI']\nas='plain'\n\
-             [[reading]]\nfields=['value']\nas='text'\n"
-        );
-        let layout = Layout::parse(&table).unwrap();
+             [[reading]]\nfields=['value']\nas='text'\n";
+        let layout = Layout::parse(table).unwrap();
         let mut data = ebcdic(code).unwrap();
         data.extend_from_slice(bytes);
         data.resize(24, 0x40);

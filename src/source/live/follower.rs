@@ -93,7 +93,7 @@ impl Follower {
     }
 
     fn say(&self, text: String) {
-        let _ = self.to.send(Word::News(News::Say(text)));
+        let _ = self.to.send(Word::News(Box::new(News::Say(text))));
     }
 
     /// Waits; who sets the wish to stop unparks the thread.
@@ -149,7 +149,7 @@ impl Follower {
         loop {
             let began = Instant::now();
             // It waits here while nobody takes what is there: the system is the buffer.
-            let hand = |news| self.to.send(Word::News(news)).is_ok() && !self.stop.load(Ordering::Relaxed);
+            let hand = |news| self.to.send(Word::News(Box::new(news))).is_ok() && !self.stop.load(Ordering::Relaxed);
             let mut seen = Ok(Seen::All);
             let before = place.clone();
             if self.options.journal {
@@ -191,7 +191,7 @@ impl Follower {
     /// source: every time would be wrong.
     fn tell_clock(&self, offset: Option<i32>) {
         if let Some(offset) = offset {
-            let _ = self.to.send(Word::News(News::Offset(offset)));
+            let _ = self.to.send(Word::News(Box::new(News::Offset(offset))));
         }
         let here = self.site.zone.offset_from_utc_datetime(&clock::now().naive_utc()).fix().local_minus_utc();
         match offset {

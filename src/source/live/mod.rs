@@ -146,7 +146,7 @@ enum Marks {
 
 /// What the thread says.
 enum Word {
-    News(News),
+    News(Box<News>),
     /// It is read from now on, or why it is not.
     Condition(Option<String>),
     /// It does nothing more until the agent is told to begin again.
@@ -206,6 +206,36 @@ impl LiveFeed {
     }
 }
 
+impl LiveFeed {
+    /// Takes in what the thread has read; nothing is returned where that is records.
+    fn take(&mut self, news: News) -> Option<Step<'static>> {
+        match news {
+            News::Records(bytes, numbers, place) => {
+                // The number goes up record by record.
+                let sequence = self.place.journal.at.sequence;
+                self.place.journal = place;
+                self.place.journal.at.sequence = sequence;
+                (self.bytes, self.taken, self.marks) = (bytes, 0, Marks::Numbers(numbers.into_iter()));
+                None
+            }
+            News::History(bytes, marks) => {
+                (self.bytes, self.taken, self.marks) = (bytes, 0, Marks::Messages(marks.into_iter()));
+                None
+            }
+            News::Moved(place) => {
+                self.place.journal = place;
+                Some(Step::Moved)
+            }
+            News::Missing(gap, place) => {
+                self.place.journal = place;
+                Some(Step::Missing(gap))
+            }
+            News::Offset(seconds) => Some(Step::Offset(seconds)),
+            News::Say(text) => Some(Step::Say(text)),
+        }
+    }
+}
+
 impl Feed for LiveFeed {
     fn next(&mut self) -> Result<Step<'_>, FeedError> {
         if let Some(text) = self.first.take() {
@@ -218,26 +248,11 @@ impl Feed for LiveFeed {
             }
             // What was handed out is to be stored before long; else there is nothing to look up for.
             match self.words.recv_timeout(if self.owes { WAIT } else { MOST }) {
-                Ok(Word::News(News::Records(bytes, numbers, place))) => {
-                    // The number goes up record by record.
-                    let sequence = self.place.journal.at.sequence;
-                    self.place.journal = place;
-                    self.place.journal.at.sequence = sequence;
-                    (self.bytes, self.taken, self.marks) = (bytes, 0, Marks::Numbers(numbers.into_iter()));
+                Ok(Word::News(news)) => {
+                    if let Some(step) = self.take(*news) {
+                        return Ok(step);
+                    }
                 }
-                Ok(Word::News(News::History(bytes, marks))) => {
-                    (self.bytes, self.taken, self.marks) = (bytes, 0, Marks::Messages(marks.into_iter()));
-                }
-                Ok(Word::News(News::Moved(place))) => {
-                    self.place.journal = place;
-                    return Ok(Step::Moved);
-                }
-                Ok(Word::News(News::Missing(gap, place))) => {
-                    self.place.journal = place;
-                    return Ok(Step::Missing(gap));
-                }
-                Ok(Word::News(News::Offset(seconds))) => return Ok(Step::Offset(seconds)),
-                Ok(Word::News(News::Say(text))) => return Ok(Step::Say(text)),
                 Ok(Word::Condition(down)) => {
                     self.down = down;
                     return Ok(Step::Idle);

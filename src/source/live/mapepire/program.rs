@@ -111,7 +111,7 @@ impl Frames for Program {
     fn send(&mut self, frame: &str, wait: &Wait) -> Result<(), QueryError> {
         let to = self.input.as_ref();
         // One that was given up is still being written: the connection is of no use any more.
-        if !to.is_some_and(|to| to.try_send(format!("{frame}\n")).is_ok()) {
+        if to.is_none_or(|to| to.try_send(format!("{frame}\n")).is_err()) {
             return Err(QueryError::Lost("the program takes nothing".to_owned()));
         }
         within(&self.written, wait)
