@@ -45,6 +45,9 @@ pub(super) struct Follower {
     pub(super) to: SyncSender<Word>,
 }
 
+/// What is waited beyond the interval: a question that was slow on its way and one that is quick are not to come closer than that.
+const MARGIN: Duration = Duration::from_millis(30);
+
 /// What connections before this one came to.
 #[derive(Default)]
 struct Past {
@@ -145,7 +148,7 @@ impl Follower {
         let mut history = HistoryTail::new(composer, site.charset, place.history.clone(), from, &now);
         let (mut looked_at_clock, mut idle) = (Instant::now(), 0_u32);
         // Before the first look too: the connection before this one, or the agent, may have looked just now.
-        self.pause(self.options.poll);
+        self.pause(self.options.poll + MARGIN);
         loop {
             let began = Instant::now();
             // It waits here while nobody takes what is there: the system is the buffer.
@@ -180,7 +183,7 @@ impl Follower {
                 }
             }
             let apart = IDLE.iter().find(|(looks, _)| idle >= *looks).map_or(1, |(_, times)| *times);
-            self.pause((self.options.poll * apart).saturating_sub(began.elapsed()));
+            self.pause((self.options.poll * apart + MARGIN).saturating_sub(began.elapsed()));
             if self.stop.load(Ordering::Relaxed) {
                 return Err(QueryError::Stopped);
             }
