@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// How soon behind an event acknowledgements are looked at, and how seldom where nothing happens.
-const LOOK: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+const LOOK: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 /// So long a receiver takes nothing before the log says so.
 const STALLED: Duration = Duration::from_secs(5);
 
