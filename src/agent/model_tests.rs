@@ -97,7 +97,7 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         2 => (output(), variant, any::<bool>()).prop_map(|(o, v, end)| Op::Configure(o, v, end)),
         2 => (any::<bool>(), prop::option::weighted(0.15, any::<u32>())).prop_map(|(hard, flip)| Op::Kill { hard, flip }),
     ];
-    vec(op, 40..80)
+    vec(op, 1..120)
 }
 
 /// Which event a line is of.
@@ -264,12 +264,10 @@ fn drain(world: &mut World, workers: &mut [Worker<'_>; 2]) {
 }
 
 /// Makes the outputs known, as the supervisor does.
-fn register(world: &mut World, shared: &Shared, setup: &Setup, changed: Option<usize>) {
+fn register(world: &mut World, shared: &Shared, setup: &Setup) {
     for (n, config) in setup.config.outputs.iter().enumerate() {
         shared.spool.register(&config.name, Start::Oldest, &prints::lanes(config, setup, &COMMON.catalog));
-        if changed == Some(n) {
-            world.ledger.changed(n, &shared.spool);
-        }
+        world.ledger.registered(n, world.variants[n], &shared.spool);
     }
 }
 
@@ -280,19 +278,15 @@ fn case(ops: Vec<Op>, cache: bool) {
         let (handle, _) = super::control();
         let spool = world.open();
         let shared = Arc::new(Shared::new(COMMON.catalog.clone(), COMMON.profile.clone(), spool, handle));
-        let mut changed = None;
         let (hard, flip) = loop {
             let setup = COMMON.setup(world.variants);
-            register(&mut world, &shared, &setup, changed);
+            register(&mut world, &shared, &setup);
             let orders = Orders::new(shared.clone(), setup, true);
             let variants = world.variants;
             let mut workers = [0, 1].map(|n| Worker::new(n, variants[n], &orders));
             match run(&mut world, &mut workers, &mut ops) {
                 End::Over => return,
-                End::Configured(output, variant) => {
-                    changed = (variants[output] != variant).then_some(output);
-                    world.variants[output] = variant;
-                }
+                End::Configured(output, variant) => world.variants[output] = variant,
                 End::Killed(hard, flip) => break (hard, flip),
             }
         };

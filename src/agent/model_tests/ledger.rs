@@ -26,6 +26,8 @@ pub struct Told {
     /// Events that left the window, and those of them that a cursor on the disk stands behind.
     left: BTreeSet<u64>,
     durable: BTreeSet<u64>,
+    /// What the lanes mean, as the spool was told, and as it is on the disk.
+    lanes: [Option<Variant>; 2],
 }
 
 /// The model.
@@ -54,12 +56,18 @@ impl Ledger {
     /// The cursors are on the disk.
     pub fn committed(&mut self, spool: &Spool) {
         self.committed = Some(cursors(spool));
-        self.told.iter_mut().for_each(|t| t.durable = t.left.clone());
+        for told in &mut self.told {
+            told.durable = told.left.clone();
+            told.lanes[1] = told.lanes[0];
+        }
     }
 
     /// The agent was killed and has opened its spool again.
     pub fn reopened(&mut self, spool: &Spool) {
-        self.told.iter_mut().for_each(|t| t.left = t.durable.clone());
+        for told in &mut self.told {
+            told.left = told.durable.clone();
+            told.lanes[0] = told.lanes[1];
+        }
         if self.flipped {
             return;
         }
@@ -67,10 +75,13 @@ impl Ledger {
         assert_eq!(found, self.committed.clone().unwrap_or_else(|| vec![Cursor::default(); found.len()]));
     }
 
-    /// The lanes of an output mean something else: all go back to the slowest.
-    pub fn changed(&mut self, output: usize, spool: &Spool) {
-        let slowest = Lane::ALL.iter().map(|l| spool.cursor(OUTPUTS[output], *l)).min().unwrap_or_default();
+    /// An output is made known. Where its lanes mean something else than before, all go back to the slowest.
+    pub fn registered(&mut self, output: usize, variant: Variant, spool: &Spool) {
         let (told, places) = (&mut self.told[output], &self.places);
+        if told.lanes[0].replace(variant).is_none_or(|before| before == variant) {
+            return;
+        }
+        let slowest = Lane::ALL.iter().map(|l| spool.cursor(OUTPUTS[output], *l)).min().unwrap_or_default();
         told.left.retain(|n| places[n] < slowest);
         told.durable.retain(|n| places[n] < slowest);
     }
