@@ -53,6 +53,8 @@ pub struct Lanes<'a> {
     config: &'a OutputConfig,
     orders: &'a Orders,
     readers: Readers<'a>,
+    /// The lane of notices.
+    notices: Lane,
     reading: [Reading; Lane::COUNT],
     /// Lanes that an event can be in.
     there: [bool; Lane::COUNT],
@@ -76,7 +78,8 @@ impl<'a> Lanes<'a> {
         let mut lanes = Lanes {
             config,
             orders,
-            readers: Readers::new(config, orders, notices),
+            readers: Readers::new(config, orders),
+            notices,
             reading: Default::default(),
             there: [first, first && budget, true, budget],
             recent: VecDeque::new(),
@@ -151,7 +154,7 @@ impl<'a> Lanes<'a> {
         let to = self.acknowledged();
         if to.batch == self.counted.batch && to.event > self.counted.event {
             // What cannot be read now is counted by the next thread.
-            if let Ok(Some(looked)) = self.look(to.batch)
+            if let Ok(Some(looked)) = self.look(to.batch, self.notices)
                 && looked.batch.id == to.batch
             {
                 add(&mut sum, looked.before(to.event).nowhere(), self.before.nowhere());
@@ -272,7 +275,7 @@ impl<'a> Lanes<'a> {
                 let more = self.is_stored(from);
                 return Ok(if more { Found::Later } else { Found::No });
             }
-            let Some(looked) = self.look(from)? else { return Ok(Found::No) };
+            let Some(looked) = self.look(from, lane)? else { return Ok(Found::No) };
             *looks = looks.saturating_sub(usize::from(is_new));
             let Some(reading) = self.reading.get_mut(lane.index()) else { return Ok(Found::No) };
             // What is told in the place of a damaged batch is told to those too who stood within it.
@@ -292,8 +295,8 @@ impl<'a> Lanes<'a> {
         from <= self.last
     }
 
-    /// The first batch at or behind a number, looked through.
-    fn look(&mut self, from: i64) -> anyhow::Result<Option<Arc<Looked>>> {
+    /// The first batch at or behind a number, looked through because a lane has come to it.
+    fn look(&mut self, from: i64, lane: Lane) -> anyhow::Result<Option<Arc<Looked>>> {
         if let Some(found) = self.recent.iter().find(|l| l.batch.id == from) {
             return Ok(Some(found.clone()));
         }
@@ -301,7 +304,9 @@ impl<'a> Lanes<'a> {
             return Ok(None);
         }
         let Some(batch) = self.orders.shared.spool.next(from)? else { return Ok(None) };
-        let looked = Arc::new(self.readers.look(batch)?);
+        // What is told in the place of a batch goes in the lane that comes to it, where that of notices has passed the place.
+        let passed = batch.about.since.is_some() && self.place(self.notices) > Cursor { batch: batch.id, event: 0 };
+        let looked = Arc::new(self.readers.look(batch, if passed { lane } else { self.notices })?);
         self.know(&looked);
         if self.recent.len() >= KEPT {
             self.recent.pop_front();

@@ -14,6 +14,8 @@ mod lanes;
 pub mod link;
 mod looked;
 mod metrics;
+#[cfg(test)]
+mod model_tests;
 mod own;
 mod parking;
 mod position;

@@ -30,8 +30,6 @@ pub struct Readers<'a> {
     orders: &'a Orders,
     readers: HashMap<(String, u16), Reader>,
     settings: Settings,
-    /// The lane of notices.
-    notices: Lane,
     record: Vec<u8>,
     /// The longest line that the way takes, once a longer one did not pass.
     longest: Option<usize>,
@@ -49,16 +47,15 @@ struct Reader {
 }
 
 impl<'a> Readers<'a> {
-    /// For an output whose notices go in this lane.
-    pub fn new(config: &'a OutputConfig, orders: &'a Orders, notices: Lane) -> Readers<'a> {
+    /// For an output.
+    pub fn new(config: &'a OutputConfig, orders: &'a Orders) -> Readers<'a> {
         let settings =
             config.settings(config.format, &orders.setup.config.line, &orders.shared.profile, Given::default());
-        Readers { config, orders, readers: HashMap::new(), settings, notices, record: Vec::new(), longest: None }
+        Readers { config, orders, readers: HashMap::new(), settings, record: Vec::new(), longest: None }
     }
 
-    /// Says of every event of a batch what becomes of it.
-    pub fn look(&mut self, batch: Arc<Batch>) -> anyhow::Result<Looked> {
-        let notices = self.notices;
+    /// Says of every event of a batch what becomes of it; its notices go in this lane.
+    pub fn look(&mut self, batch: Arc<Batch>, notices: Lane) -> anyhow::Result<Looked> {
         let mut looked = Looked::new(batch.clone(), notices);
         let mut record = std::mem::take(&mut self.record);
         let mut reader = if batch.is_empty() { Err(String::new()) } else { self.reader(&batch)? };

@@ -181,3 +181,19 @@ fn what_goes_nowhere_is_counted_once_wherever_a_thread_is_stopped() {
         assert_eq!((sent, nowhere), (36, 18), "{stops} at a time");
     }
 }
+
+#[test]
+fn a7_what_is_told_in_the_place_of_a_batch_is_told_where_the_lane_of_notices_has_passed_it() {
+    let bench = Bench::new("", &[vec!["ZR"], vec!["ZR"], vec!["PW"]]);
+    assert_eq!(take(&mut bench.lanes(), &bench), Some(3));
+    let db = rusqlite::Connection::open(bench._dir.path().join("spool.db")).unwrap();
+    db.execute("UPDATE batch SET blob = x'00' WHERE id = 2", []).unwrap();
+    let mut lanes = bench.lanes();
+    assert_eq!(take(&mut lanes, &bench), Some(1));
+    let Next::Event(lane) = lanes.next(false).unwrap() else { panic!("nothing is told") };
+    let mut line = Vec::new();
+    let next = lanes.encode(lane, &mut line).unwrap();
+    assert!(lanes.is_notice(lane) && String::from_utf8_lossy(&line).contains("batch 2 of the spool is damaged"));
+    lanes.step(lane, next);
+    assert_eq!(take(&mut lanes, &bench), None);
+}
