@@ -76,6 +76,13 @@ fn what_the_system_says_agrees_and_is_promoted() {
     fs::write(proven.join("CP.toml"), "# mine\n").unwrap();
     let refused = qaudjrn(&format!("doctor --layouts --types CP --write {} --config", proven.display()), &[&config]);
     refused.says(1, &["was not written by doctor --layouts: it stays as it is"]);
+    // Nor over what cannot be read as text, or is no file.
+    let bytes = [0xff, 0xfe, b'x'];
+    fs::write(proven.join("CP.toml"), bytes).unwrap();
+    qaudjrn(&format!("doctor --layouts --types CP --write {} --config", proven.display()), &[&config])
+        .says(1, &["was not written by doctor --layouts: it stays as it is"]);
+    assert_eq!(fs::read(proven.join("CP.toml")).unwrap(), bytes);
+    fs::write(proven.join("CP.toml"), "# mine\n").unwrap();
     assert!(refused.stdout.contains("CP  SYSTOOLS.AUDIT_JOURNAL_CP: "), "what was found is shown all the same");
     qaudjrn("doctor --layouts --types CP --write /proc/none --config", &[&config])
         .says(1, &["/proc/none: No such file"]);

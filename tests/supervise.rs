@@ -211,6 +211,32 @@ fn h6d_a_pipe_in_the_place_of_a_certificate_hangs_nothing() {
 }
 
 #[test]
+fn h6_a_pipe_in_the_place_of_the_configuration_or_of_a_preset_hangs_no_reload() {
+    let dir = folder();
+    capture(&dir, 20);
+    let preset = dir.path().join("mine.toml");
+    fs::write(&preset, "users.exclude = [\"NOBODY\"]\n").unwrap();
+    let text = format!("filter.presets = [\"./mine.toml\"]\n{FOLLOWED}{}", file("a"));
+    let agent = Agent::new(dir, &text);
+    let child = agent.start();
+    agent.wait("the capture", SOON, || ids(&agent.read("a")).len() == 20);
+    let whole = fs::read(&agent.config).unwrap();
+    for (n, path) in [&preset, &agent.config].into_iter().enumerate() {
+        fs::remove_file(path).unwrap();
+        mkfifo(path);
+        signal(&child, "HUP");
+        agent.wait("what is wrong", SOON, || agent.log().matches("expected a file, found a named pipe").count() > n);
+        fs::remove_file(path).unwrap();
+        fs::write(&preset, "").unwrap();
+    }
+    fs::write(&agent.config, whole).unwrap();
+    signal(&child, "HUP");
+    agent.wait("the reload", SOON, || agent.log().contains("was read again"));
+    signal(&child, "TERM");
+    agent.ends(child, 0, SOON);
+}
+
+#[test]
 fn h14_signals_while_the_agent_starts_do_not_end_it_unless_that_is_what_they_ask_for() {
     let dir = folder();
     let made = capture(&dir, 20);

@@ -58,7 +58,12 @@ impl Metrics {
 fn write(folder: &Path, text: &str) -> io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
     let new = folder.join("metrics.prom.new");
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+    // What stands there is of an agent that was killed, or was put there: nothing is written through it.
+    match fs::remove_file(&new) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        _ => {}
+    }
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
     io::Write::write_all(&mut file, text.as_bytes())?;
     fs::rename(&new, folder.join("metrics.prom"))
 }
@@ -125,7 +130,32 @@ fn each<T>(t: &mut String, of: &str, figures: &[Figure<T>], all: &[(String, T)])
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
     use super::*;
+
+    #[test]
+    fn h16_nothing_is_written_through_what_was_planted_for_the_metrics() {
+        let dir = tempfile::tempdir().unwrap();
+        let (other, new) = (dir.path().join("other"), dir.path().join("metrics.prom.new"));
+        let plant: [fn(&Path, &Path) -> io::Result<()>; 2] = [|to, at| symlink(to, at), |to, at| fs::hard_link(to, at)];
+        for (n, plant) in plant.iter().enumerate() {
+            fs::write(&other, "precious").unwrap();
+            plant(&other, &new).unwrap();
+            write(dir.path(), "figures").unwrap();
+            assert_eq!(fs::read_to_string(&other).unwrap(), "precious", "{n}");
+            let made = dir.path().join("metrics.prom");
+            assert_eq!(fs::read_to_string(&made).unwrap(), "figures", "{n}");
+            assert_eq!(fs::symlink_metadata(&made).unwrap().permissions().mode() & 0o777, 0o600, "{n}");
+            assert!(fs::symlink_metadata(&made).unwrap().is_file(), "{n}");
+        }
+        // The rest of an agent that was killed, with any mode.
+        fs::write(&new, "old").unwrap();
+        fs::set_permissions(&new, fs::Permissions::from_mode(0o666)).unwrap();
+        write(dir.path(), "new").unwrap();
+        let made = fs::metadata(dir.path().join("metrics.prom")).unwrap();
+        assert_eq!((made.len(), made.permissions().mode() & 0o777), (3, 0o600));
+    }
 
     #[test]
     fn every_figure_has_its_kind_and_a_line_for_each_source_and_output() {

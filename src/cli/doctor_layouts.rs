@@ -1,7 +1,7 @@
 //! `doctor --layouts`: proves the layout tables on a system, and writes what was proven as tables for `--layouts`.
 use std::{
     fs,
-    io::{self, IsTerminal as _},
+    io::{self, IsTerminal as _, Read as _},
     path::{Path, PathBuf},
 };
 
@@ -19,6 +19,7 @@ use crate::{
         },
         report::json,
     },
+    files::open_regular,
     source::live::{
         LiveOptions, chain, entry,
         query::{Query, QueryError},
@@ -146,6 +147,16 @@ fn begin(
     Ok((columns, chain::read(db, &options.tail.library, &options.tail.journal)?))
 }
 
+/// Whether a table may be written there: there is nothing, or one that was written here.
+fn may_write(path: &Path) -> anyhow::Result<bool> {
+    let mut head = Vec::new();
+    match open_regular(path).and_then(|file| file.take(overlay::MARK.len() as u64).read_to_end(&mut head)) {
+        Ok(_) => Ok(head == overlay::MARK.as_bytes()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(e) => Err(anyhow!("cannot read {}: {e}", path.display())),
+    }
+}
+
 /// Writes a table for each type in which something is to be changed; a file that was not written here is left alone.
 fn write(folder: &Path, catalog: &Catalog, system: &mut SystemProof) -> anyhow::Result<()> {
     let of = format!("{}, {}", system.system, crate::clock::now().format("%Y-%m-%d"));
@@ -156,7 +167,7 @@ fn write(folder: &Path, catalog: &Catalog, system: &mut SystemProof) -> anyhow::
         else {
             continue;
         };
-        if fs::read_to_string(&path).is_ok_and(|there| !there.starts_with(overlay::MARK)) {
+        if !may_write(&path)? {
             return Err(anyhow!(
                 "{} is there and was not written by doctor --layouts: it stays as it is; name another folder",
                 path.display()

@@ -1,11 +1,12 @@
 //! `[filter]`: the rules of the configuration and of its presets, each with its place.
-use std::{fs, path::Path, str::FromStr};
+use std::{io, path::Path, str::FromStr};
 
 use super::{
-    presets,
+    LONGEST, presets,
     read::{Placed, Reader, Section},
 };
 use crate::decode::history::messages::is_message_id;
+use crate::files::read_regular;
 use crate::filter::{
     HistoryRules, Lists, Rule, RuleBook, RuleId, Ruled, Rules, TypeRule, UserMatch,
     history::LOGON_LOGOFF,
@@ -72,7 +73,8 @@ impl RuleReader<'_> {
                     let text = format!("presets: {name:?}: the shipped preset is written {stem:?}");
                     return r.error(preset.place.clone(), text);
                 }
-                match fs::read_to_string(&path) {
+                let bytes = read_regular(&path, LONGEST);
+                match bytes.and_then(|b| String::from_utf8(b).map_err(io::Error::other)) {
                     Ok(text) => read = text,
                     Err(e) => {
                         return r.error(preset.place.clone(), format!("presets: cannot read {}: {e}", path.display()));

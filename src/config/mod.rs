@@ -15,8 +15,7 @@ pub mod state_dir;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
-    io::{self, Read as _},
+    io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -33,6 +32,7 @@ pub use self::{
 use crate::{
     decode::{ebcdic::Charset, history::messages::is_message_id, journal::Catalog},
     encode::{Format, Profile, Settings, value::Given},
+    files::read_regular,
     filter::{RuleBook, Rules, lint, types},
     source::chain::Count,
     spool::batch::{checksum, hex},
@@ -275,20 +275,13 @@ fn hash(text: &str) -> String {
 }
 
 /// The longest configuration: some million rules.
-const LONGEST: u64 = 256 << 20;
+pub(crate) const LONGEST: u64 = 256 << 20;
 
 /// The text of a file; says where it is no UTF-8.
 fn text_of(path: &Path) -> Result<String, ConfigError> {
     let wrong = |place, text: String| ConfigError(vec![Problem::error(place, text)]);
     let cannot = |e: io::Error| wrong(None, format!("cannot read the configuration {}: {e}", path.display()));
-    let mut bytes = Vec::new();
-    fs::File::open(path).map_err(cannot)?.take(LONGEST + 1).read_to_end(&mut bytes).map_err(cannot)?;
-    if bytes.len() as u64 > LONGEST {
-        return Err(wrong(
-            None,
-            format!("{}: longer than {} MiB: this is no configuration", path.display(), LONGEST >> 20),
-        ));
-    }
+    let bytes = read_regular(path, LONGEST).map_err(cannot)?;
     String::from_utf8(bytes).map_err(|e| {
         let valid = e.utf8_error().valid_up_to();
         let before = String::from_utf8_lossy(e.as_bytes().get(..valid).unwrap_or(&[])).into_owned();

@@ -1,5 +1,5 @@
 //! Pins: one certificate known by the SHA-256 of its DER form (RFC 5425, section 4.2.2), and certificates in words.
-use std::{fmt, fs, str::FromStr};
+use std::{fmt, path::Path, str::FromStr};
 
 use rustls::{
     CertificateError, DigitallySignedStruct, Error,
@@ -11,6 +11,11 @@ use x509_parser::{
     asn1_rs::Sequence,
     prelude::{FromDer, GeneralName, X509Certificate},
 };
+
+use crate::files::read_regular;
+
+/// Bytes of a file with a certificate, at most.
+const MOST: u64 = 1 << 20;
 
 /// A certificate's fingerprint: `sha256:` and 64 hexadecimal digits, colons between bytes allowed.
 #[derive(Clone, PartialEq, Eq)]
@@ -52,7 +57,7 @@ impl fmt::Debug for Pin {
 impl Pin {
     /// Of the certificate in a file, DER or PEM.
     fn of_file(path: &str) -> Result<Pin, String> {
-        let bytes = fs::read(path).map_err(|e| format!("{path}: {e}"))?;
+        let bytes = read_regular(Path::new(path), MOST).map_err(|e| format!("{path}: {e}"))?;
         // DER begins with a sequence.
         let cert = match bytes.first() {
             Some(0x30) => CertificateDer::from(bytes),
@@ -181,6 +186,8 @@ fn clean(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -3,7 +3,7 @@ use std::{
     fs,
     io::{BufRead, BufReader, Write},
     os::unix::{fs::PermissionsExt, net::UnixStream},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::Once,
 };
@@ -15,6 +15,12 @@ use super::program::folder;
 
 pub fn tools() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/tools")
+}
+
+/// A file that only its owner reads.
+pub fn private(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 /// A simulated system behind a Mapepire server.
@@ -65,8 +71,7 @@ impl System {
 
     pub fn source(&self, rest: &str) -> String {
         let password = self.dir.path().join("password");
-        fs::write(&password, "secret\n").unwrap();
-        fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).unwrap();
+        private(&password, "secret\n");
         format!(
             "[[source]]\nname = \"prod01\"\nkind = \"mapepire\"\naddress = \"localhost:{}\"\nuser = \"AUDITOR\"\npassword = \"{}\"\nca = \"{}\"\ntimezone = \"Etc/GMT-2\"\npoll_interval = 1\n{rest}\n",
             self.port,

@@ -11,9 +11,10 @@ use super::{
 };
 use crate::{
     cli::{setup::Setup, walk::Walked},
-    config::OutputConfig,
+    config::{LONGEST, OutputConfig},
     decode::ebcdic::Charset,
     encode::{Format, escape::printable},
+    files::read_regular,
     filter::names::Key,
 };
 
@@ -156,7 +157,7 @@ impl Report {
 
 /// Of a file, so that a page can be held against the configuration that it speaks of.
 fn sha256(path: &std::path::Path) -> String {
-    match std::fs::read(path) {
+    match read_regular(path, LONGEST) {
         Ok(bytes) => data_encoding::HEXLOWER.encode(ring::digest::digest(&ring::digest::SHA256, &bytes).as_ref()),
         Err(e) => format!("not known: {e}"),
     }

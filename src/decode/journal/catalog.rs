@@ -5,7 +5,7 @@
 use std::{
     borrow::Cow,
     collections::BTreeMap,
-    fs,
+    fs, io,
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},
 };
@@ -22,8 +22,12 @@ use crate::{
         ebcdic::{Ccsid, Charset},
         history::messages::Messages,
     },
+    files::read_regular,
     spool::batch::hex,
 };
+
+/// Bytes of a table of the user, at most: the longest that is shipped has some 30,000.
+const MOST_TABLE: u64 = 4 << 20;
 
 include!(concat!(env!("OUT_DIR"), "/journal_tables.rs"));
 
@@ -246,7 +250,8 @@ fn read_folder(folder: &Path) -> Result<BTreeMap<String, (String, String)>, Cata
             continue;
         };
         if name.ends_with(".toml") {
-            let text = fs::read_to_string(&path).map_err(error(&path))?;
+            let bytes = read_regular(&path, MOST_TABLE).map_err(error(&path))?;
+            let text = String::from_utf8(bytes).map_err(|e| error(&path)(io::Error::other(e)))?;
             found.insert(name, (path.display().to_string(), text));
         }
     }
@@ -259,6 +264,19 @@ fn read_folder(folder: &Path) -> Result<BTreeMap<String, (String, String)>, Cata
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn h6_a_pipe_among_the_tables_of_a_folder_is_refused_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("CP.toml");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let refused = Catalog::with_folder(Some(dir.path())).err().unwrap().to_string();
+        assert!(refused.contains("CP.toml") && refused.contains("found a named pipe"), "{refused}");
+        fs::remove_file(&pipe).unwrap();
+        fs::write(&pipe, [b'a', 0xff]).unwrap();
+        let refused = Catalog::with_folder(Some(dir.path())).err().unwrap().to_string();
+        assert!(refused.contains("CP.toml") && refused.contains("invalid utf-8"), "{refused}");
+    }
 
     #[test]
     fn every_shipped_table_parses_and_there_are_86() {

@@ -293,3 +293,68 @@ fn n3_a_receiver_that_was_read_to_its_end_and_deleted_is_no_gap() {
     }
     assert_eq!((got.ids.len(), got.gaps.len()), (25, 0), "{:?}", got.gaps);
 }
+
+/// A journal whose entries have so many bytes of data, and what its answers held.
+struct Sized {
+    journal: Journal,
+    data: usize,
+    rows: VecDeque<Row>,
+    answers: Vec<Rows>,
+}
+
+impl Sized {
+    fn answer(&mut self, at_most: usize) -> Rows {
+        let rows: Vec<Row> = self.rows.drain(..at_most.min(self.rows.len())).collect();
+        let found = Rows { rows, rest: (!self.rows.is_empty()).then(|| "the rest".to_owned()) };
+        self.answers.push(found.clone());
+        found
+    }
+}
+
+impl Query for Sized {
+    fn start(&mut self, statement: &str, parameters: &[&str], at_most: usize) -> Result<Rows, QueryError> {
+        let found = self.journal.start(statement, parameters, at_most)?;
+        if matches!(statement, statements::CHAIN | statements::JOURNAL) {
+            return Ok(found);
+        }
+        let data = self.data;
+        self.rows = found.rows.into_iter().collect();
+        for row in &mut self.rows {
+            row.splice(14.., [text(data), text("40".repeat(data))]);
+        }
+        Ok(self.answer(at_most))
+    }
+
+    fn more(&mut self, _: &str, at_most: usize) -> Result<Rows, QueryError> {
+        Ok(self.answer(at_most))
+    }
+
+    fn close(&mut self, _: &str) -> Result<(), QueryError> {
+        Ok(())
+    }
+}
+
+#[test]
+fn c6_an_answer_has_as_many_rows_as_fit_into_four_mebibytes() {
+    for (data, most_rows) in [(2, 1_000), (statements::DATA, 200)] {
+        let mut journal = Journal::new();
+        journal.append(3_000, false);
+        let mut db = Sized { journal, data, rows: VecDeque::new(), answers: Vec::new() };
+        let mut reader = tail(From::Oldest, None, 5_000);
+        let mut numbers = Vec::new();
+        for _ in 0..5 {
+            let mut sink = |news| {
+                if let News::Records(_, some, _) = news {
+                    numbers.extend(some);
+                }
+                true
+            };
+            reader.look(&mut db, &mut sink).unwrap();
+        }
+        assert_eq!(numbers, (1..=3_000).collect::<Vec<u64>>(), "{data}");
+        let (rows, bytes) =
+            db.answers.iter().map(|a| (a.rows.len(), a.size())).reduce(|a, b| (a.0.max(b.0), a.1.max(b.1))).unwrap();
+        assert!(rows <= most_rows && rows * 4 > most_rows, "{data}: {rows}");
+        assert!(bytes <= 4 << 20, "{data}: {bytes} bytes");
+    }
+}
