@@ -1,4 +1,6 @@
 //! Taking a source in: decode, look for gaps, filter, batch, and store the batch together with the place behind it.
+mod notices;
+
 use std::{
     collections::BTreeMap,
     sync::{Arc, atomic::Ordering},
@@ -10,7 +12,7 @@ use anyhow::anyhow;
 use super::{
     Control, Orders,
     append::append,
-    gaps::{Gaps, Several},
+    gaps::Gaps,
     log,
     parking::Parking,
     position::{Position, position},
@@ -22,23 +24,17 @@ use crate::{
     clock,
     config::{SourceConfig, source::Input},
     decode::journal::{Entry, Heading},
-    encode::escape::printable,
-    event::{
-        Clock, Notice,
-        notice::{CONTRADICTION, GAP},
-    },
+    event::Clock,
     filter::{RuleBook, RuleId, State, Verdict},
-    log::alike,
     pipeline::Front,
     source::{
         Condition, Feed, Record, Step, WAIT,
-        chain::{Count, Gap, JournalPlace},
-        parked,
+        chain::{Count, Gap},
         tracker::Tracker,
     },
     spool::{
         Basis, Builder, Continuity, basis,
-        batch::{Hash, Parked, hex},
+        batch::{Hash, hex},
     },
 };
 
@@ -290,12 +286,6 @@ impl<'a> Intake<'a> {
         }
     }
 
-    /// Tells of what was parked and what is missing, when it is time to; `last` when there is no other time.
-    fn tell(&mut self, last: bool) {
-        self.tell_parked(last);
-        self.tell_gaps(last);
-    }
-
     fn is_empty(&self) -> bool {
         self.builder.about.read == 0 && self.notices == 0
     }
@@ -345,29 +335,6 @@ impl<'a> Intake<'a> {
         Ok(())
     }
 
-    /// Keeps a record that is no entry aside.
-    #[cold]
-    fn park(&mut self, record: &Record<'_>, why: &str) {
-        // A record that could not be made says so itself.
-        let (why, bytes) = match parked::why(record.bytes) {
-            Some(why) => (printable(&why), parked::bytes(record.bytes).unwrap_or_default()),
-            None => (why.to_owned(), record.bytes),
-        };
-        self.parking.add(record.offset, &why, bytes);
-        self.builder.park(Parked { place: record.offset, why, bytes: bytes.to_vec() });
-    }
-
-    /// Tells of what was parked, when it is time to.
-    fn tell_parked(&mut self, last: bool) {
-        let now = clock::now().timestamp_micros();
-        let about = (self.tracker.system(), self.config.zone, now);
-        if let Some((text, notice)) = self.parking.tell(&self.config.name, about, last) {
-            log(format_args!("source {}: {text}", self.config.name));
-            self.builder.push_notice(&notice);
-            self.notices += 1;
-        }
-    }
-
     /// Builds what a heading needs; between two of them the batch was stored.
     #[cold]
     fn look_through(&mut self, heading: &Arc<Heading>) -> anyhow::Result<()> {
@@ -381,47 +348,6 @@ impl<'a> Intake<'a> {
         let refusal = Refusal::new(front.model(), setup.config.when_full)?;
         self.sight = Some(Sight { heading: heading.clone(), front, refusal });
         Ok(())
-    }
-
-    /// What is read is not what the configuration says: it is sent as it reads, and nobody is to take it for right.
-    #[cold]
-    fn contradicted(&mut self, why: &str) {
-        log(format_args!("source {}: {why}", self.config.name));
-        let notice =
-            Notice::new(CONTRADICTION, self.tracker.system(), clock::now().timestamp_micros(), self.config.zone)
-                .with("source", &self.config.name)
-                .with("option", "date_format")
-                .with("problem", why);
-        self.builder.push_notice(&notice);
-        self.notices += 1;
-        self.orders.shared.failed.store(true, Ordering::Relaxed);
-    }
-
-    /// Something is missing: a notice to every output, a line in the log, a count. What is missing again and again is told in sums.
-    #[cold]
-    fn gap(&mut self, gap: Gap) {
-        self.report.gaps.fetch_add(1, Ordering::Relaxed);
-        self.report.missing.fetch_add(gap.count(), Ordering::Relaxed);
-        self.gaps.add(gap);
-        self.tell_gaps(false);
-    }
-
-    /// Tells of what is missing, when it is time to.
-    fn tell_gaps(&mut self, last: bool) {
-        let Some(Several { gap, missing, .. }) = self.gaps.tell(last) else { return };
-        let text = format!("gap: {}", gap.text);
-        alike("gap", format_args!("source {}: {text}", self.config.name));
-        let place = |p: &JournalPlace| if *p == JournalPlace::default() { String::new() } else { p.to_string() };
-        let now = clock::now().timestamp_micros();
-        let notice = Notice::new(GAP, self.tracker.system(), now, self.config.zone)
-            .with("source", &self.config.name)
-            .with("last_before", place(&gap.before))
-            .with("first_after", place(&gap.after))
-            .with("missing", &gap.text)
-            .with("missing_entries", if missing > 0 { missing.to_string() } else { String::new() });
-        self.builder.push_notice(&notice);
-        self.notices += 1;
-        self.report.set(|d| d.gap = gap.text);
     }
 
     /// Stores the batch and the place behind it. `false` when the agent stops and it is not stored.

@@ -1,5 +1,6 @@
 //! The database of the spool: one writer behind a lock, batches in memory for outputs that are not behind.
 mod outputs;
+mod repair;
 mod transactions;
 
 use std::{
@@ -18,14 +19,12 @@ use rusqlite::Connection;
 use super::{
     SpoolError, SpoolOptions,
     batch::{Batch, Builder, Continuity, Hash, NewBatch},
-    fault, files,
+    files,
     files::{Lock, inode, reserve},
     load::Loaded,
-    loss, mend,
     open::{self, Opened},
     parked,
     positions::PositionFile,
-    rebuild::{self, Rebuilt},
     rows::{self, Damaged, Found, Live},
     schema, tables,
 };
@@ -184,19 +183,6 @@ impl Spool {
         }
     }
 
-    /// Tells, for every source that is known, that what was stored of it is lost.
-    fn tell_of_all(&self, why: &str, now: i64) -> Result<(), SpoolError> {
-        let mut sources: Vec<String> = self.lock().positions.positions().keys().cloned().collect();
-        if sources.is_empty() {
-            sources.push(String::new());
-        }
-        for source in sources {
-            self.store(&mut loss::of_all(&source, why, now), None)?;
-            self.lock().damaged += 1;
-        }
-        Ok(())
-    }
-
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // A thread that died with the lock held left a transaction that SQLite rolls back: the rest is usable.
         self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -210,58 +196,6 @@ impl Spool {
             let _ = files::give_up_reserve(&self.options.state_dir);
         }
         e
-    }
-
-    /// Does something with the database. Where that finds it damaged, it is made anew of what is whole, and it is done again.
-    fn tried<T>(
-        &self,
-        inner: &mut Inner,
-        mut what: impl FnMut(&mut Inner) -> rusqlite::Result<T>,
-    ) -> Result<T, SpoolError> {
-        match what(inner) {
-            Err(e) if fault::is_damage(&e) => {
-                self.rebuild(inner, &e.to_string())?;
-                what(inner).map_err(|e| self.error(e))
-            }
-            other => other.map_err(|e| self.error(e)),
-        }
-    }
-
-    /// Makes the database anew of what is whole of it, while it is in use.
-    fn rebuild(&self, inner: &mut Inner, why: &str) -> Result<(), SpoolError> {
-        // Nobody writes to the old file from here on.
-        let nothing = Connection::open_in_memory().map_err(|e| self.error(e))?;
-        drop(mem::replace(&mut inner.db, nothing));
-        let now = clock::now().timestamp_micros();
-        let rebuilt = rebuild::rebuild(&self.path, schema::VERSION, now).map_err(|fault| fault.at(&self.path));
-        // Also where that failed: the file as it is serves better than none.
-        let opened = open::open(&self.path, now)?;
-        inner.db = opened.db;
-        inner.inode = inode(&self.path).unwrap_or_default();
-        inner.loaded = opened.loaded;
-        inner.notes.extend(opened.notes);
-        inner.damaged += opened.damaged;
-        inner.recent.clear();
-        inner.recent_bytes = 0;
-        let Rebuilt { aside, copied, told } = rebuilt?;
-        inner.damaged += told;
-        let copied = copied.unwrap_or(0);
-        inner.notes.push(format!(
-            "the spool {} is damaged: {why}; {copied} batches that are whole go on in a new one, the old one was set aside as {}",
-            self.path.display(),
-            aside.display()
-        ));
-        Ok(())
-    }
-
-    /// Sentences for the log that came up since the last call.
-    pub fn take_notes(&self) -> Vec<String> {
-        mem::take(&mut self.lock().notes)
-    }
-
-    /// Batches that were found damaged or missing since the start; each is told of in a gap event.
-    pub fn damaged(&self) -> u64 {
-        self.lock().damaged
     }
 
     fn count_free(&self, inner: &Inner) {
@@ -376,16 +310,6 @@ impl Spool {
             Some((Found::Damaged(damaged), _)) => Err(damaged),
             Some((Found::Whole(head), blob)) => head.open(&blob).map(|batch| Some(Arc::new(batch))),
         })
-    }
-
-    /// Sets a batch aside.
-    fn set_aside(&self, damaged: &Damaged) -> Result<(), SpoolError> {
-        let mut inner = self.lock();
-        let now = clock::now().timestamp_micros();
-        let told = self.tried(&mut inner, |i| mend::one(&mut i.db, &mut i.loaded, damaged.clone(), now))?;
-        inner.damaged += told.len() as u64;
-        inner.notes.extend(told);
-        Ok(())
     }
 
     /// Waits until there is a batch at or behind a number, somebody woke those who wait since [`Spool::woken`] said

@@ -1,0 +1,95 @@
+//! A database that is found damaged while it is in use: a batch is set aside alone, and where pages or tables are damaged the whole is
+//! made anew of what is whole. What was found is said in sentences and counted.
+use std::mem;
+
+use rusqlite::Connection;
+
+use super::{Inner, Spool};
+use crate::{
+    clock,
+    spool::{
+        SpoolError, fault,
+        files::inode,
+        loss, mend, open,
+        rebuild::{self, Rebuilt},
+        rows::Damaged,
+        schema,
+    },
+};
+
+impl Spool {
+    /// Tells, for every source that is known, that what was stored of it is lost.
+    pub(super) fn tell_of_all(&self, why: &str, now: i64) -> Result<(), SpoolError> {
+        let mut sources: Vec<String> = self.lock().positions.positions().keys().cloned().collect();
+        if sources.is_empty() {
+            sources.push(String::new());
+        }
+        for source in sources {
+            self.store(&mut loss::of_all(&source, why, now), None)?;
+            self.lock().damaged += 1;
+        }
+        Ok(())
+    }
+
+    /// Does something with the database. Where that finds it damaged, it is made anew of what is whole, and it is done again.
+    pub(super) fn tried<T>(
+        &self,
+        inner: &mut Inner,
+        mut what: impl FnMut(&mut Inner) -> rusqlite::Result<T>,
+    ) -> Result<T, SpoolError> {
+        match what(inner) {
+            Err(e) if fault::is_damage(&e) => {
+                self.rebuild(inner, &e.to_string())?;
+                what(inner).map_err(|e| self.error(e))
+            }
+            other => other.map_err(|e| self.error(e)),
+        }
+    }
+
+    /// Makes the database anew of what is whole of it, while it is in use.
+    fn rebuild(&self, inner: &mut Inner, why: &str) -> Result<(), SpoolError> {
+        // Nobody writes to the old file from here on.
+        let nothing = Connection::open_in_memory().map_err(|e| self.error(e))?;
+        drop(mem::replace(&mut inner.db, nothing));
+        let now = clock::now().timestamp_micros();
+        let rebuilt = rebuild::rebuild(&self.path, schema::VERSION, now).map_err(|fault| fault.at(&self.path));
+        // Also where that failed: the file as it is serves better than none.
+        let opened = open::open(&self.path, now)?;
+        inner.db = opened.db;
+        inner.inode = inode(&self.path).unwrap_or_default();
+        inner.loaded = opened.loaded;
+        inner.notes.extend(opened.notes);
+        inner.damaged += opened.damaged;
+        inner.recent.clear();
+        inner.recent_bytes = 0;
+        let Rebuilt { aside, copied, told } = rebuilt?;
+        inner.damaged += told;
+        let copied = copied.unwrap_or(0);
+        inner.notes.push(format!(
+            "the spool {} is damaged: {why}; {copied} batches that are whole go on in a new one, the old one was set aside as {}",
+            self.path.display(),
+            aside.display()
+        ));
+        Ok(())
+    }
+
+    /// Sentences for the log that came up since the last call.
+    pub fn take_notes(&self) -> Vec<String> {
+        mem::take(&mut self.lock().notes)
+    }
+
+    /// Batches that were found damaged or missing since the start; each is told of in a gap event.
+    pub fn damaged(&self) -> u64 {
+        self.lock().damaged
+    }
+
+    /// Sets a batch aside.
+    pub(super) fn set_aside(&self, damaged: &Damaged) -> Result<(), SpoolError> {
+        let mut inner = self.lock();
+        let now = clock::now().timestamp_micros();
+        let told = self.tried(&mut inner, |i| mend::one(&mut i.db, &mut i.loaded, damaged.clone(), now))?;
+        inner.damaged += told.len() as u64;
+        inner.notes.extend(told);
+        Ok(())
+    }
+}
