@@ -234,6 +234,11 @@ fn ops(kind: &EventType, s: &Settings, profile: &Profile) -> Vec<Op> {
             "truncated",
             "incomplete",
             "notime",
+            // Where what is no address or no port goes.
+            "remoteAddress",
+            "localAddress",
+            "remotePort",
+            "localPort",
         ]
         .map(str::to_owned),
     );
