@@ -192,6 +192,30 @@ fn a10_what_a_heading_lacks_is_that_of_the_time_of_reading_though_the_source_is_
 fn spoil(state: &Path, sql: &str) {
     let db = rusqlite::Connection::open(state.join("spool.db")).unwrap();
     assert!(db.execute(sql, []).unwrap() > 0, "{sql}");
+    reseal(&db);
+}
+
+/// Gives the first batch the sum of what it says now, as a program would that knows more than this one. See src/spool/seal.rs.
+fn reseal(db: &rusqlite::Connection) {
+    let mut sum = ring::digest::Context::new(&ring::digest::SHA256);
+    let mut take = |bytes: Option<&[u8]>| {
+        sum.update(&bytes.map_or(u64::MAX, |b| b.len() as u64).to_be_bytes());
+        sum.update(bytes.unwrap_or(&[]));
+    };
+    take(Some(b"batch"));
+    let sql = "SELECT b.id, b.source, b.format, b.about, b.position, b.part, b.part_position, b.raw_sha256, b.events, b.blob_sha256, s.previous FROM batch b JOIN seal s ON s.id = b.id WHERE b.id = 1";
+    db.query_row(sql, [], |r| {
+        for n in 0..11 {
+            match r.get_ref(n)? {
+                rusqlite::types::ValueRef::Integer(i) => take(Some(&i.to_be_bytes())),
+                rusqlite::types::ValueRef::Null => take(None),
+                other => take(Some(other.as_bytes().unwrap())),
+            }
+        }
+        Ok(())
+    })
+    .unwrap();
+    db.execute("UPDATE seal SET sum = ?1 WHERE id = 1", [sum.finish().as_ref()]).unwrap();
 }
 
 #[test]
@@ -221,7 +245,7 @@ fn b6_a_batch_of_an_unknown_heading_or_ccsid_is_passed_over_with_a_notice_and_co
         let missing = gap["missing"].as_str().unwrap();
         assert!(missing.starts_with("7 of 7 stored events cannot be read again") && missing.contains(what), "{gap}");
         let log = agent.log();
-        assert!(log.contains("output a: sent 1, filtered 0, resent 0, unreadable 7\n"), "{log}");
+        assert!(log.contains("output a: sent 1, filtered 0, resent 0, unreadable 7"), "{log}");
         assert_eq!(receiver.connections.load(Ordering::SeqCst), 1, "it is no matter of the connection");
     }
 }
@@ -249,7 +273,7 @@ fn a9_an_event_that_other_tables_cannot_read_is_not_said_to_be_filtered() {
     agent.ends(agent.command().arg("--layouts").arg(&layouts).spawn().unwrap(), 3, SOON);
     agent.wait("the notice", SOON, || !notices(&receiver.text(), "AGENT-GAP").is_empty());
     let log = agent.log();
-    assert!(log.contains("output a: sent 1, filtered 0, resent 0, unreadable 5\n"), "{log}");
+    assert!(log.contains("output a: sent 1, filtered 0, resent 0, unreadable 5"), "{log}");
 }
 
 /// The tables of headings, with the journal code of *TYPE5 in the place of blanks.
