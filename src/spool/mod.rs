@@ -131,7 +131,10 @@ impl SpoolError {
             SpoolError::Database { source, .. } => !fault::is_damage(source),
             SpoolError::Io { source, .. } => !matches!(
                 source.kind(),
-                io::ErrorKind::NotADirectory | io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidInput
+                io::ErrorKind::NotADirectory
+                    | io::ErrorKind::PermissionDenied
+                    | io::ErrorKind::ReadOnlyFilesystem
+                    | io::ErrorKind::InvalidInput
             ),
             _ => false,
         }
