@@ -13,6 +13,8 @@ use crate::{
 
 /// What a state folder holds: whole names, and how names begin.
 const OWN: [&str; 3] = ["lock", "reserve", "lost+found"];
+/// Names that only an agent gives.
+const SIGNS: [&str; 4] = ["spool.db", "reserve", "position.0", "position.1"];
 const OWN_FRONTS: [&str; 4] = ["spool.db", "position.", "metrics.prom", ".nfs"];
 
 /// How many names of others a message shows.
@@ -69,8 +71,8 @@ fn others(folder: &Path) -> Option<String> {
     let mut others = 0_u32;
     for entry in entries.flatten() {
         let name = entry.file_name();
-        // A spool in it: it has been our folder before, whatever somebody has put there since.
-        if name == OsStr::new("spool.db") {
+        // A spool, or what stands beside one: it has been our folder before, whatever somebody has put there since.
+        if SIGNS.iter().any(|sign| name == OsStr::new(sign)) {
             return None;
         }
         if !is_own(&name) {
