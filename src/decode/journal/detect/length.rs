@@ -19,7 +19,8 @@ pub(super) fn record_length(h: &Heading, sample: &[u8], whole: bool) -> Option<R
     if all.at.is_empty() {
         return None;
     }
-    let behind_data = Marks::find(h, sample, whole, true).length();
+    let behind = Marks::find(h, sample, whole, true);
+    let behind_data = behind.length().and_then(|m| if behind.holds(m) { Ok(m) } else { Err(behind.none()) });
     Some(match (all.length(), behind_data) {
         // Either what the data of entries holds are headings, or their lengths are those of before an outfile cut them off: then
         // nearly all are too long.
@@ -101,10 +102,20 @@ impl<'a> Marks<'a> {
         pairs * 2 > span / length
     }
 
+    fn none(&self) -> Unknown {
+        Unknown::NoLength { heading: self.name(), at: self.first() }
+    }
+
+    /// Whether more than half of the records that there would be end in padding, and the next begins there: where an outfile cut long
+    /// entries off, what is behind their data is another entry.
+    fn holds(&self, length: usize) -> bool {
+        let seen = self.at.iter().filter(|at| at.saturating_add(length) <= self.sample.len()).count();
+        self.pairs(length).filter(|at| self.rest_is_padding(*at, length)).count() * 2 > seen
+    }
+
     /// The length.
     fn length(&self) -> Result<usize, Unknown> {
-        let heading = self.name();
-        let none = Err(Unknown::NoLength { heading, at: self.first() });
+        let none = Err(self.none());
         let possible = self.heading.length..=self.heading.length + MAX_DATA;
         let distances: BTreeSet<usize> = (1..=REACH)
             .flat_map(|n| self.marks.iter().zip(self.marks.iter().skip(n)).map(|(a, b)| b - a))

@@ -75,3 +75,45 @@ fn the_wrong_input_option_is_answered_with_the_right_one() {
     let e = length_of(&capture(10, &[]), wanted).unwrap_err().to_string();
     assert!(e.contains("--input type5"), "{e}");
 }
+
+/// A capture of records of 1500 bytes with so many bytes of entry data each: an outfile cuts off what is more than 891.
+fn cut_off(data: &[usize]) -> Vec<u8> {
+    let one = |(i, data): (usize, &usize)| {
+        let mut r = record(609 + 5_000, *data, i as u64 + 1);
+        r.truncate(1500);
+        r
+    };
+    data.iter().enumerate().flat_map(one).collect()
+}
+
+#[test]
+fn entries_that_an_outfile_cut_off_do_not_change_the_record_length() {
+    let lengths = [700, 891, 1_000, 1_200, 3_000];
+    for a in lengths {
+        for b in lengths {
+            for c in lengths {
+                for n in [1, 2, 13] {
+                    let data = [a, b, c].repeat(n);
+                    let found = length_of(&cut_off(&data), Wanted::default());
+                    // Three records cut off look like one that was written to look like three.
+                    let alone = n == 1 && found.is_err();
+                    assert!(found == Ok(Framing::Fixed(1500)) || alone, "{a} {b} {c} x {n}: {found:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn headings_in_a_text_do_not_change_the_record_length() {
+    // A record of 3000 bytes whose data holds another heading, where a record of 1500 would begin.
+    let written = |sequence| {
+        let mut r = record(3_000, 2_300, sequence);
+        r[1_500..2_800].copy_from_slice(&record(1_300, 600, 9_999));
+        r
+    };
+    for n in 1..40 {
+        let found = length_of(&(0..n).flat_map(written).collect::<Vec<_>>(), Wanted::default());
+        assert!(found == Ok(Framing::Fixed(3000)) || found.is_err(), "{n}: {found:?}");
+    }
+}
