@@ -136,9 +136,12 @@ fn nothing_is_lost(every: usize, end: fn(&mut Receiver)) {
     let breaks = std::thread::scope(|scope| {
         let sender = scope.spawn(move || send_through(port));
         for next in (every..LINES as usize).step_by(every) {
-            while receiver.count() < next {
-                assert!(!sender.is_finished(), "the sender is done with {} lines", receiver.count());
+            // On a busy machine all may have been sent before this thread looks again: `breaks` says whether one was early enough.
+            while receiver.count() < next && !sender.is_finished() {
                 sleep(Duration::from_millis(1));
+            }
+            if sender.is_finished() {
+                break;
             }
             end(&mut receiver);
             receiver.restart();
