@@ -12,13 +12,14 @@ use super::{SpoolError, fault::Fault};
 /// Bytes kept back so that deletes still work when the disk is full.
 const RESERVE: u64 = 16 << 20;
 /// The files that an agent makes in its folder. What goes by one of these names must be its own.
-const OWN: [&str; 12] = [
+const OWN: [&str; 13] = [
     "lock",
     "position.0",
     "position.1",
     "reserve",
     "spool.db",
     "spool.db-wal",
+    "spool.db-wal.new",
     "spool.db-shm",
     "spool.db.new",
     "spool.db.new-wal",
@@ -113,10 +114,15 @@ pub(super) fn remove_database(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// A name beside a file under which it can be kept.
+pub(super) fn free_name(path: &Path) -> PathBuf {
+    let free = (1_u32..).map(|n| beside(path, &format!(".set-aside-{n}"))).find(|p| !p.exists());
+    free.unwrap_or_else(|| beside(path, ".set-aside"))
+}
+
 /// Renames the database and what belongs to it; nothing is deleted. Returns the new name.
 pub(super) fn set_aside(path: &Path) -> io::Result<PathBuf> {
-    let free = (1_u32..).map(|n| path.with_extension(format!("db.set-aside-{n}"))).find(|p| !p.exists());
-    let to = free.unwrap_or_else(|| path.with_extension("db.set-aside"));
+    let to = free_name(path);
     // The log first: without its database it is nothing that SQLite would take for its own.
     for piece in PIECES.iter().rev() {
         match fs::rename(beside(path, piece), beside(&to, piece)) {
@@ -162,8 +168,8 @@ pub(super) fn give_up_reserve(folder: &Path) -> io::Result<bool> {
 
 /// The right to use a state, as long as it lives. The folder itself is held too: a lock file that somebody deletes lets nobody in.
 pub struct Lock {
-    _file: File,
-    _folder: Option<File>,
+    file: File,
+    folder: Option<File>,
 }
 
 impl Lock {
@@ -180,11 +186,35 @@ impl Lock {
         held(file.try_lock())?;
         // Not every system locks folders.
         let whole = File::open(folder).ok();
-        let _folder = match whole.as_ref().map(File::try_lock) {
+        let folder = match whole.as_ref().map(File::try_lock) {
             Some(Err(TryLockError::WouldBlock)) => return Err(SpoolError::InUse { path }),
             Some(Ok(())) => whole,
             _ => None,
         };
-        Ok(Lock { _file: file, _folder })
+        Ok(Lock { file, folder })
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // To close is not enough: a process that was forked at this moment, and is not yet another program, holds the file too.
+        let _ = self.file.unlock();
+        let _ = self.folder.as_ref().map(File::unlock);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn h17_a_lock_that_is_given_back_is_free_though_a_forked_process_holds_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = Lock::take(folder.path()).unwrap();
+        let forked = (lock.file.try_clone().unwrap(), lock.folder.as_ref().map(|f| f.try_clone().unwrap()));
+        assert!(matches!(Lock::take(folder.path()), Err(SpoolError::InUse { .. })));
+        drop(lock);
+        Lock::take(folder.path()).unwrap();
+        drop(forked);
     }
 }

@@ -16,7 +16,7 @@ use super::{
     load, parked,
     rows::{self, Found as Row},
     schema::{self, Shape},
-    tables,
+    tables, wal,
 };
 
 /// A database that is looked into.
@@ -74,6 +74,9 @@ impl Inspector {
     /// chain of hashes.
     pub fn faults(&self) -> Vec<String> {
         let mut wrong: Vec<String> = self.altered.iter().map(|why| format!("the database: {why}")).collect();
+        // An agent that runs writes to it: what is damaged is so at the second look too.
+        let log = || wal::look(&self.path).unwrap_or_default().map(|(_, found)| found);
+        wrong.extend(log().filter(|found| log() == Some(*found)).map(|found| format!("the database: {found}")));
         match schema::quick_check(&self.db) {
             Ok(found) => wrong.extend(found.map(|text| format!("the database: {text}"))),
             Err(e) => wrong.push(format!("the database: {e}")),

@@ -29,6 +29,7 @@ mod store;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod wal;
 
 use std::{io, path::PathBuf};
 

@@ -17,6 +17,7 @@ use super::{
     migrate,
     rebuild::{self, Rebuilt},
     schema::{self, Shape, VERSION},
+    wal,
 };
 
 /// An open database.
@@ -42,8 +43,12 @@ pub(super) fn open(path: &Path, now: i64) -> Result<Opened, SpoolError> {
     let mut notes = Vec::new();
     let mut lost = None;
     let (mut why, mut damaged) = (String::new(), 0);
+    // Before SQLite sees it.
+    let log = wal::mend(path).map_err(|source| SpoolError::Io { path: path.to_owned(), source })?;
+    let is_whole = log.as_ref().is_none_or(|(_, whole)| *whole);
+    notes.extend(log.map(|(sentence, _)| sentence));
     for attempt in 0..ATTEMPTS {
-        let (reason, version) = match attempt_to_open(path, now) {
+        let (reason, version) = match attempt_to_open(path, is_whole, now) {
             Ok(Step::Open(mut opened)) => {
                 notes.append(&mut opened.notes);
                 damaged += opened.damaged;
@@ -91,7 +96,7 @@ enum Step {
     Damaged(String, i64),
 }
 
-fn attempt_to_open(path: &Path, now: i64) -> Result<Step, Fault> {
+fn attempt_to_open(path: &Path, is_whole: bool, now: i64) -> Result<Step, Fault> {
     let length = match fs::metadata(path) {
         Ok(m) => m.len(),
         Err(e) if e.kind() == io::ErrorKind::NotFound => 0,
@@ -136,6 +141,9 @@ fn attempt_to_open(path: &Path, now: i64) -> Result<Step, Fault> {
     }
     let mut loaded = load(&db)?;
     notes.append(&mut loaded.notes);
+    if !is_whole {
+        loaded.broken.push("its log was damaged: what was in some of its pages is not known".to_owned());
+    }
     let told = mend(&mut db, &mut loaded, now)?;
     let damaged = told.len() as u64;
     notes.extend(told);

@@ -160,8 +160,8 @@ pub(super) fn shape(db: &Connection) -> rusqlite::Result<Shape> {
         let header = (application, version) == (APPLICATION, v);
         return Ok(if header {
             Shape::Spool(v)
-        } else if application == APPLICATION && version > VERSION {
-            // A later program may have changed what the tables mean.
+        } else if application == APPLICATION && version > VERSION && (version ^ v).count_ones() > 1 {
+            // A later program may have changed what the tables mean. It then has another number than one that differs in a bit.
             Shape::Newer(version)
         } else {
             Shape::Altered(v, format!("its header says application {application}, version {version}"))

@@ -324,7 +324,8 @@ impl Cutter {
             }
         }
         match first {
-            Some(used) if at > used && self.began(bytes.get(used..).unwrap_or(&[])) => {
+            // Only what stands before the next record can be the front of one between.
+            Some(used) if at > used && self.began(bytes.get(used..at).unwrap_or(&[])) => {
                 Next::Record { prefix: self.prefix(), used, then: Ahead::Damage(at - used) }
             }
             _ => damaged(at),
