@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use proptest::{collection::vec, prelude::*};
 
+pub(super) use self::world::record;
 use self::{
     ledger::{Ledger, OUTPUTS, What},
     peer::Peer,

@@ -3,10 +3,10 @@ use std::path::Path;
 
 use super::*;
 use crate::{
-    agent::{Setup, Shared},
+    agent::{Setup, Shared, model_tests::record},
     cli::setup::model_options,
     config::Config,
-    decode::journal::{Catalog, Entry, HeadingKind, catalog::entry_type_bytes},
+    decode::journal::{Catalog, Entry, HeadingKind},
     encode::Profile,
     event::{EventModel, Options},
     spool::{Basis, Builder, Continuity, Spool, SpoolOptions, Start},
@@ -16,22 +16,6 @@ use crate::{
 struct Bench {
     orders: Orders,
     _dir: tempfile::TempDir,
-}
-
-/// A *TYPE5 entry without data.
-fn record(code: &str, n: u64) -> Vec<u8> {
-    let mut record = vec![0x40; 609];
-    let digits = |text: String| text.bytes().map(|b| b - b'0' + 0xF0).collect::<Vec<u8>>();
-    for (at, bytes) in [
-        (0, digits("00609".to_owned())),
-        (5, digits(format!("{n:020}"))),
-        (25, vec![0xE3]),
-        (26, entry_type_bytes(code).unwrap().to_vec()),
-        (607, vec![0, 0]),
-    ] {
-        record[at..at + bytes.len()].copy_from_slice(&bytes);
-    }
-    record
 }
 
 impl Bench {

@@ -52,25 +52,24 @@ impl Common {
         };
         self.setups.lock().unwrap().entry(variants).or_insert_with(make).clone()
     }
-
-    /// A *TYPE5 entry without data.
-    fn record(code: &str, n: u64) -> Vec<u8> {
-        let mut record = vec![0x40; 609];
-        let digits = |text: String| text.bytes().map(|b| b - b'0' + 0xF0).collect::<Vec<u8>>();
-        for (at, bytes) in [
-            (0, digits("00609".to_owned())),
-            (5, digits(format!("{n:020}"))),
-            (25, vec![0xE3]),
-            (26, entry_type_bytes(code).unwrap().to_vec()),
-            (607, vec![0, 0]),
-        ] {
-            record[at..at + bytes.len()].copy_from_slice(&bytes);
-        }
-        record
-    }
 }
 
-/// A source: what it can be read again from, and how far it was read.
+/// A *TYPE5 entry without data.
+pub fn record(code: &str, n: u64) -> Vec<u8> {
+    let mut record = vec![0x40; 609];
+    let digits = |text: String| text.bytes().map(|b| b - b'0' + 0xF0).collect::<Vec<u8>>();
+    for (at, bytes) in [
+        (0, digits("00609".to_owned())),
+        (5, digits(format!("{n:020}"))),
+        (25, vec![0xE3]),
+        (26, entry_type_bytes(code).unwrap().to_vec()),
+        (607, vec![0, 0]),
+    ] {
+        record[at..at + bytes.len()].copy_from_slice(&bytes);
+    }
+    record
+}
+
 #[derive(Default)]
 struct Source {
     events: Vec<u64>,
@@ -150,7 +149,7 @@ impl World {
             match self.ledger.events[n] {
                 What::Notice => builder.push_notice(&notice(*n)),
                 What::Entry(code) => {
-                    let record = Common::record(code, *n);
+                    let record = record(code, *n);
                     builder.read(&record);
                     builder.push(&COMMON.model.event(Entry::new(&COMMON.heading, &record).unwrap(), None));
                 }
