@@ -133,9 +133,11 @@ impl<'a> Marks<'a> {
 
     /// What speaks against a length: headings that stand within half of the records.
     fn doubt(&self, length: usize, all: usize) -> Option<Unknown> {
-        let within: Vec<usize> = self.pairs(length).filter_map(|at| self.within(at, length)).collect();
-        let at = within.first().copied().filter(|_| within.len() * 2 >= all)?;
-        Some(Unknown::Ambiguous { heading: self.name(), at, length, within: within.len(), all })
+        let within: Vec<(usize, usize)> =
+            self.pairs(length).filter_map(|begin| Some((begin, self.within(begin, length)?))).collect();
+        let (begin, at) = within.first().copied().filter(|_| within.len() * 2 >= all)?;
+        let shorter = at - begin;
+        Some(Unknown::Ambiguous { heading: self.name(), at, length, shorter, within: within.len(), all })
     }
 
     /// The first heading within a record.

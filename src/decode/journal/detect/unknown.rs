@@ -42,7 +42,7 @@ pub enum Unknown {
     },
     /// Two lengths fit.
     #[error(
-        "offset {at}: records of {length} bytes fit, but within {within} of the {all} that were looked at stands another {heading} heading: somebody may have written one into a text; say --record-length {length} if the outfile has records of that length"
+        "offset {at}: records of {length} bytes fit, but within {within} of the {all} that were looked at stands another {heading} heading: somebody may have written one into a text, or a record begins there; say --record-length {length} or --record-length {shorter}, whichever the records of the outfile have"
     )]
     Ambiguous {
         /// The heading.
@@ -51,6 +51,8 @@ pub enum Unknown {
         at: usize,
         /// The length that fits.
         length: usize,
+        /// The length with which that heading begins a record.
+        shorter: usize,
         /// Records with one.
         within: usize,
         /// Records.
