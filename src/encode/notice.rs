@@ -3,7 +3,7 @@ use super::{
     Format, Profile, Settings,
     escape::{Escape, put_str},
     line::{put_bsd_time, put_rfc3339},
-    plan::{after, before, carried, param_name, value_escape},
+    plan::{after, before, carried, other_key, value_escape},
     value::put_number,
     variant::variant,
 };
@@ -86,12 +86,12 @@ fn whole(notice: &Notice, s: &Settings, profile: &Profile, out: &mut Vec<u8>) {
             None if known && s.format != Format::Json => continue,
             None if s.format == Format::Cef => {
                 msg.extend_from_slice(if msg.is_empty() { b" msg=" } else { b"; " });
-                put_str(Escape::CefValue, name, &mut msg);
+                put_str(Escape::CefValue, &other_key(s.format, name), &mut msg);
                 msg.extend_from_slice(b": ");
                 put_msg(value, &mut msg);
                 continue;
             }
-            None => (if s.format == Format::Syslog { param_name(name) } else { name.to_owned() }, None),
+            None => (other_key(s.format, name), None),
         };
         values.extend(before(s.format, &key, label));
         put_str(value_escape(s.format), value, &mut values);
@@ -174,6 +174,7 @@ mod tests {
             .with("receiver", "AUDRCV0044")
             .with("sequence", 1)
             .with("gap", "a=b|c\"]\\; \n")
+            .with("first_after", "AUDRCV0045:1")
             .with("nothing", "");
         let mut out = Vec::new();
         put(&notice, &s, &profile, &mut out);
@@ -206,20 +207,21 @@ mod tests {
     fn a_notice_is_a_line_of_every_format() {
         assert_eq!(
             line(Format::Cef),
-            "<106>1 2026-11-20T08:00:01.924078+01:00 PROD01 qaudjrn - - - CEF:0|qaudjrn|IBM i audit|1|AGENT-GAP|Journal entries may be missing|9|externalId=AUDRCV0044:1 msg=gap: \"a\\=b|c\"\"]\\\\; \\\\x0a\""
+            "<106>1 2026-11-20T08:00:01.924078+01:00 PROD01 qaudjrn - - - CEF:0|qaudjrn|IBM i audit|1|AGENT-GAP|Journal entries may be missing|9|externalId=AUDRCV0044:1 msg=gap: \"a\\=b|c\"\"]\\\\; \\\\x0a\"; firstAfter: AUDRCV0045:1"
         );
         assert_eq!(
             line(Format::Syslog),
-            "<106>1 2026-11-20T08:00:01.924078+01:00 PROD01 qaudjrn - AGENT-GAP [ibmi@32473 receiver=\"AUDRCV0044\" seq=\"1\" gap=\"a=b|c\\\"\\]\\\\; \\\\x0a\"] Journal entries may be missing"
+            "<106>1 2026-11-20T08:00:01.924078+01:00 PROD01 qaudjrn - AGENT-GAP [ibmi@32473 receiver=\"AUDRCV0044\" seq=\"1\" gap=\"a=b|c\\\"\\]\\\\; \\\\x0a\" firstafter=\"AUDRCV0045:1\"] Journal entries may be missing"
         );
         assert_eq!(
             line(Format::Leef),
-            "<106>Nov 20 08:00:01 PROD01 LEEF:1.0|qaudjrn|IBM i audit|1|AGENT_GAP|cat=AGENT\tsev=9\tdevTime=1795158001924\tjrnRcv=AUDRCV0044\tjrnSeq=1\tgap=a=b_c\"]\\; \\x0a"
+            "<106>Nov 20 08:00:01 PROD01 LEEF:1.0|qaudjrn|IBM i audit|1|AGENT_GAP|cat=AGENT\tsev=9\tdevTime=1795158001924\tjrnRcv=AUDRCV0044\tjrnSeq=1\tgap=a=b_c\"]\\; \\x0a\tfirstAfter=AUDRCV0045:1"
         );
         let json: serde_json::Value = serde_json::from_str(&line(Format::Json)).unwrap();
         assert_eq!(json["event_id"], "AGENT-GAP");
         assert_eq!(json["time"], "2026-11-20T08:00:01.924078+01:00");
         assert_eq!((&json["system"], &json["sequence"]), (&"PROD01".into(), &"1".into()));
         assert_eq!(json["gap"], "a=b|c\"]\\; \n");
+        assert_eq!(json["first_after"], "AUDRCV0045:1");
     }
 }

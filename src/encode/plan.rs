@@ -336,8 +336,9 @@ fn msg_op(slot: &Slot, label: Option<&str>, pairs: &str) -> Op {
     }
 }
 
-/// The key of a value that has no place of its own: its layout name, spelled as the other keys of the format are.
-fn other_key(format: Format, name: &str) -> String {
+/// The key of a value that has no place of its own: its name, spelled as the other keys of the format are; in syslog a PARAM-NAME of at
+/// most 32 characters (RFC 5424, section 6.3.3).
+pub(super) fn other_key(format: Format, name: &str) -> String {
     match format {
         Format::Syslog => name.replace('_', "").chars().take(32).collect(),
         Format::Cef | Format::Leef | Format::Leef2 => camel(name),
@@ -355,12 +356,4 @@ fn camel(name: &str) -> String {
         out.push_str(chars.as_str());
     }
     out
-}
-
-/// A PARAM-NAME of at most 32 characters (RFC 5424, section 6.3.3): a longer name loses its `_`, then its end.
-pub fn param_name(name: &str) -> String {
-    if name.len() <= 32 {
-        return name.to_owned();
-    }
-    name.replace('_', "").chars().take(32).collect()
 }
