@@ -68,7 +68,7 @@ pub fn run(shared: Shared, setup: Setup, control: &Receiver<Control>) -> Totals 
         }
     }
     // What could not be written is sent again by the next start.
-    if let Err(e) = shared.spool.sync() {
+    if let Err(e) = shared.spool.close() {
         shared.give_up(&e);
     }
     s.write_metrics();

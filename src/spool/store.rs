@@ -365,6 +365,15 @@ impl Spool {
         inner.positions.write(&all).map_err(|source| SpoolError::Io { path: file, source })
     }
 
+    /// The same at the end of an agent, and the log is written into the database: a copy of that file alone is the spool, also where
+    /// a thread that hangs keeps it open.
+    pub fn close(&self) -> Result<(), SpoolError> {
+        self.sync()?;
+        // One that somebody reads stays beside its log, which is as good.
+        let checkpoint = "PRAGMA wal_checkpoint(PASSIVE)";
+        self.lock().db.query_row(checkpoint, [], |_| Ok(())).or_else(|_| Ok(()))
+    }
+
     /// Whether it has reached its size: then the sources are not read.
     pub fn is_full(&self) -> bool {
         // An empty one always takes a batch: with a size that is too small it would else wait for ever.
