@@ -2,6 +2,7 @@
 mod support;
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::Write as _,
     os::unix::fs::MetadataExt as _,
@@ -12,7 +13,7 @@ use std::{
 
 use serde_json::Value;
 use support::{
-    agent::{Agent, SOURCE, capture, ids, nothing_lost},
+    agent::{AS_SHIPPED, Agent, FOLLOWED, SOURCE, capture, ids, nothing_lost, signal},
     program::{PROGRAM, folder, make, qaudjrn},
 };
 
@@ -67,6 +68,36 @@ fn h9_a_record_that_is_none_is_no_line_each() {
     assert!(log.contains("7500000 bytes") || log.matches(" bytes) are damaged").count() >= 7, "{log}");
     assert!(log.contains("+ spooled 500"), "{log}");
     assert_eq!(nothing_lost(&made, &ids(&agent.read("out"))), 0);
+}
+
+#[test]
+fn h9_gaps_that_are_gathered_for_a_sum_are_told_though_the_agent_is_killed() {
+    let dir = folder();
+    let made = make(&dir, "day.type5", "--count 200 --seed 17");
+    let all = fs::read(&made.path).unwrap();
+    let every_second: Vec<u8> = all.chunks(1_500).step_by(2).flatten().copied().collect();
+    fs::write(&made.path, every_second).unwrap();
+    let agent = Agent::new(dir, &format!("{AS_SHIPPED}{FOLLOWED}timezone = \"UTC\"\n{OUTPUT}"));
+    let mut child = agent.start();
+    agent.wait("the entries", SOON, || ids(&agent.read("out")).len() == 100);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // So many are missing as is told in all.
+    let told = || {
+        let lines = agent.read("out");
+        let gaps: BTreeSet<String> = lines.lines().filter(|l| l.contains("AGENT-GAP")).map(str::to_owned).collect();
+        let missing = |l: &String| {
+            let line: Value = serde_json::from_str(l).unwrap();
+            line["missing_entries"].as_str().unwrap().parse::<u64>().unwrap()
+        };
+        gaps.iter().map(missing).sum::<u64>()
+    };
+    assert!(told() < 99, "{}", told());
+    let child = agent.start();
+    agent.wait("the sum", SOON, || told() >= 99);
+    assert_eq!(told(), 99);
+    signal(&child, "TERM");
+    agent.ends(child, 0, SOON);
 }
 
 #[test]

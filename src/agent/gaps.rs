@@ -1,6 +1,8 @@
 //! What is missing, in the order in which it was found: told one by one, and where it comes again and again in sums.
 use std::time::Instant;
 
+use serde::{Deserialize, Serialize};
+
 use super::burst::Burst;
 use crate::source::chain::Gap;
 
@@ -12,7 +14,7 @@ pub struct Gaps {
 }
 
 /// Gaps one behind the other.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Several {
     /// From before the first to behind the last, in words.
     pub gap: Gap,
@@ -22,9 +24,14 @@ pub struct Several {
 }
 
 impl Gaps {
-    /// With nothing missing.
-    pub fn new(now: Instant) -> Gaps {
-        Gaps { burst: Burst::new(now), waiting: None }
+    /// With what was found before and not told.
+    pub fn new(now: Instant, waiting: Option<Several>) -> Gaps {
+        Gaps { burst: Burst::new(now), waiting }
+    }
+
+    /// What is not told yet.
+    pub fn waiting(&self) -> Option<&Several> {
+        self.waiting.as_ref()
     }
 
     /// Something is missing.
@@ -66,7 +73,7 @@ mod tests {
 
     #[test]
     fn h9_gaps_that_come_again_and_again_are_told_as_one_and_none_is_forgotten() {
-        let mut gaps = Gaps::new(Instant::now());
+        let mut gaps = Gaps::new(Instant::now(), None);
         let place = |sequence| JournalPlace { library: String::new(), receiver: "R".to_owned(), sequence };
         let mut told = Vec::new();
         for n in 0..1_000_u64 {

@@ -123,7 +123,8 @@ fn take_in(
         let step = match feed.next() {
             Ok(step) => step,
             Err(e) => {
-                // What was handed out is whole: whatever becomes of the rest, it is not read again.
+                // What was handed out is whole: whatever becomes of the rest, it is not read again, and what was found is told.
+                intake.tell(true);
                 if !intake.is_empty() {
                     intake.store(feed.as_mut())?;
                 }
@@ -278,8 +279,8 @@ impl<'a> Intake<'a> {
             clock,
             builder: Builder::new(Continuity::default(), &before),
             notices: 0,
-            parking: Parking::new(Instant::now()),
-            gaps: Gaps::new(Instant::now()),
+            parking: Parking::new(Instant::now(), position.parked),
+            gaps: Gaps::new(Instant::now(), position.gaps),
             dropped: BTreeMap::new(),
             system_offset: None,
             before,
@@ -380,6 +381,8 @@ impl<'a> Intake<'a> {
             chain: self.tracker.chain().clone(),
             second_pass: self.clock.second_pass(),
             learned: self.state.learned.bytes().iter().map(|b| hex(b)).collect(),
+            gaps: self.gaps.waiting().cloned(),
+            parked: self.parking.waiting().cloned(),
         };
         let part = place.part.map(|(name, place)| (name, place.to_string()));
         let done = std::mem::replace(&mut self.builder, Builder::new(Continuity::default(), &[0; 32])).finish();

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
 
 use super::burst::Burst;
 use crate::{
@@ -21,8 +22,8 @@ pub struct Parking {
 }
 
 /// Some records one behind the other.
-#[derive(Debug)]
-struct Run {
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Run {
     records: u64,
     bytes: u64,
     first: u64,
@@ -34,9 +35,14 @@ struct Run {
 }
 
 impl Parking {
-    /// With nothing parked.
-    pub fn new(now: Instant) -> Parking {
-        Parking { burst: Burst::new(now), run: None }
+    /// With what was parked before and not told.
+    pub fn new(now: Instant, run: Option<Run>) -> Parking {
+        Parking { burst: Burst::new(now), run }
+    }
+
+    /// What is not told yet.
+    pub fn waiting(&self) -> Option<&Run> {
+        self.run.as_ref()
     }
 
     /// A record was parked that stands at this place, for this reason.

@@ -2,7 +2,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Orders, log};
+use super::{Orders, gaps::Several, log, parking::Run};
 use crate::{
     config::SourceConfig,
     source::chain::{Chain, JournalPlace},
@@ -30,6 +30,12 @@ pub struct Position {
     /// Privileged profiles learned so far, in hexadecimal.
     #[serde(default)]
     pub learned: Vec<String>,
+    /// What is missing before this place and not told yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gaps: Option<Several>,
+    /// What was parked before this place and is not told yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parked: Option<Run>,
 }
 
 /// Where a source goes on, and the hash that its next batch is chained to. A position that cannot be read costs what came behind

@@ -6,11 +6,15 @@ use crate::{
     config::{SourceConfig, source::Input},
     output::wait::jittered,
     source::FeedError,
+    spool::SpoolError,
 };
 
 /// Whether an error stays as long as the configuration does. A file that is read once is there, and is what it is to be, or not;
-/// in a folder, or under the name of a followed file, something else may stand in a moment.
+/// in a folder, or under the name of a followed file, something else may stand in a moment. What only does not work now never does.
 pub fn is_permanent(config: &SourceConfig, e: &anyhow::Error) -> bool {
+    if e.downcast_ref::<SpoolError>().is_some() || e.downcast_ref::<FeedError>().is_some_and(FeedError::is_not_now) {
+        return false;
+    }
     let wrong = e.downcast_ref::<FeedError>().is_some_and(FeedError::is_permanent);
     match &config.input {
         Input::Capture(_, follow) => !follow,
@@ -59,5 +63,31 @@ impl Trouble {
         if !std::mem::take(&mut self.told).is_empty() {
             log(format_args!("source {}: it is read again", config.name));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io, path::Path};
+
+    use super::*;
+    use crate::{config::Config, decode::journal::Catalog};
+
+    #[test]
+    fn h5_what_only_does_not_work_now_ends_no_source_that_is_read_once() {
+        let text = "state_dir = \"state\"\n[[source]]\nname = \"a\"\npath = \"day.type5\"\n[[output]]\nname = \"o\"\naddress = \"null\"\nformat = \"json\"\n";
+        let config =
+            Config::parse(text, "agent.toml", Path::new("/"), &Catalog::shipped().unwrap()).usable(false).unwrap();
+        let of = |code: i32| FeedError::Io { what: "day".into(), source: io::Error::from_raw_os_error(code) };
+        let stays = |e: anyhow::Error| is_permanent(&config.sources[0], &e);
+        for code in [libc::EIO, libc::ESTALE, libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::ETIMEDOUT] {
+            assert!(!stays(of(code).into()), "{code}");
+        }
+        assert!(!stays(FeedError::NotNow("later".into()).into()));
+        assert!(!stays(SpoolError::InUse { path: "lock".into() }.into()));
+        for code in [libc::ENOENT, libc::EACCES, libc::EISDIR] {
+            assert!(stays(of(code).into()), "{code}");
+        }
+        assert!(stays(FeedError::Config("no".into()).into()));
     }
 }

@@ -54,7 +54,7 @@ impl fmt::Display for JournalPlace {
 }
 
 /// Something is missing, or may be.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gap {
     /// The last entry before it.
     pub before: JournalPlace,

@@ -136,6 +136,32 @@ impl FeedError {
             FeedError::NotNow(_) => false,
         }
     }
+
+    /// Whether it may be over in a moment whatever the source is: no descriptor, no memory, a disk or a file server that fails.
+    pub fn is_not_now(&self) -> bool {
+        let io = match self {
+            FeedError::NotNow(_) => return true,
+            FeedError::Io { source, .. } => source,
+            FeedError::Capture(e) => match e.io() {
+                Some(io) => io,
+                None => return false,
+            },
+            FeedError::Config(_) => return false,
+        };
+        use rustix::io::Errno;
+        let code = io.raw_os_error().map(Errno::from_raw_os_error);
+        let passing = [
+            Errno::IO,
+            Errno::STALE,
+            Errno::MFILE,
+            Errno::NFILE,
+            Errno::NOMEM,
+            Errno::TIMEDOUT,
+            Errno::NOBUFS,
+            Errno::INTR,
+        ];
+        code.is_some_and(|c| passing.contains(&c))
+    }
 }
 
 /// A source of records.

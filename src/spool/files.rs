@@ -12,7 +12,7 @@ use super::{SpoolError, fault::Fault};
 /// Bytes kept back so that deletes still work when the disk is full.
 const RESERVE: u64 = 16 << 20;
 /// The files that an agent makes in its folder. What goes by one of these names must be its own.
-const OWN: [&str; 13] = [
+const OWN: [&str; 14] = [
     "lock",
     "position.0",
     "position.1",
@@ -20,6 +20,7 @@ const OWN: [&str; 13] = [
     "spool.db",
     "spool.db-wal",
     "spool.db-wal.new",
+    "spool.db-wal.doubtful",
     "spool.db-shm",
     "spool.db.new",
     "spool.db.new-wal",
@@ -116,15 +117,19 @@ pub(super) fn remove_database(path: &Path) -> io::Result<()> {
 
 /// A name beside a file under which it can be kept.
 pub(super) fn free_name(path: &Path) -> PathBuf {
-    let free = (1_u32..).map(|n| beside(path, &format!(".set-aside-{n}"))).find(|p| !p.exists());
-    free.unwrap_or_else(|| beside(path, ".set-aside"))
+    let is_free = |p: &PathBuf| PIECES.iter().all(|piece| !beside(p, piece).exists());
+    (1_u32..).map(|n| aside(path, n)).find(is_free).unwrap_or_else(|| beside(path, ".set-aside"))
+}
+
+fn aside(path: &Path, n: u32) -> PathBuf {
+    beside(path, &format!(".set-aside-{n}"))
 }
 
 /// Renames the database and what belongs to it; nothing is deleted. Returns the new name.
 pub(super) fn set_aside(path: &Path) -> io::Result<PathBuf> {
     let to = free_name(path);
-    // The log first: without its database it is nothing that SQLite would take for its own.
-    for piece in PIECES.iter().rev() {
+    // The database first: where this ends in between, the log is not read without it, and [`follow`] brings it after.
+    for piece in PIECES {
         match fs::rename(beside(path, piece), beside(&to, piece)) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
             _ => {}
@@ -132,6 +137,19 @@ pub(super) fn set_aside(path: &Path) -> io::Result<PathBuf> {
     }
     sync_folder(path)?;
     Ok(to)
+}
+
+/// What is left of a database that is not there any more goes to where that was set aside, or is set aside itself.
+pub(super) fn follow(path: &Path) -> io::Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
+    let last = (1_u32..).map(|n| aside(path, n)).take_while(|p| p.exists()).last();
+    for piece in PIECES.iter().skip(1).filter(|piece| beside(path, piece).exists()) {
+        let to = last.clone().filter(|to| !beside(to, piece).exists()).unwrap_or_else(|| free_name(path));
+        fs::rename(beside(path, piece), beside(&to, piece))?;
+    }
+    sync_folder(path)
 }
 
 /// A file that cannot be used now is no damage.

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 
 use super::{
     batch::Hash,
-    cursor::{self, Cursor, Cursors},
+    cursor::{self, Cursor, Cursors, Kept},
     rows::{self, Damaged, Found, Head, Live},
     tables::{self, Log, Outputs},
 };
@@ -25,6 +25,33 @@ pub(super) struct Loaded {
     pub(super) notes: Vec<String>,
     /// Sentences about what proves that something is wrong that cannot be named.
     pub(super) broken: Vec<String>,
+    /// Rows about outputs are damaged: one that is not known may have been.
+    pub(super) forgets_outputs: bool,
+}
+
+impl Loaded {
+    /// Takes over what was known of a database before it was copied: the numbers that are to be there, and where the outputs stand.
+    pub(super) fn remember(&mut self, before: Loaded) {
+        for (key, kept) in before.cursors {
+            let mut now = kept.now;
+            // In the place of a damaged batch stands what is told of it.
+            let events = |live: &BTreeMap<i64, Live>| live.get(&now.batch).map(|l| l.events);
+            if events(&self.live) != events(&before.live) {
+                now.event = 0;
+            }
+            self.cursors.entry(key).or_insert(Kept::new(now)).now = now;
+        }
+        self.outputs.extend(before.outputs);
+        let log = self.log.with(before.log.first.min(self.log.first), before.log.last.max(self.log.last));
+        count(self, Some(log));
+    }
+
+    /// Takes over the outputs of a database of which nothing else is left: they begin again.
+    pub(super) fn begin_again(&mut self, before: &Loaded) {
+        let first = Cursor { batch: self.log.first.max(1), event: 0 };
+        self.cursors = before.cursors.keys().map(|key| (key.clone(), Kept::new(first))).collect();
+        self.outputs.clone_from(&before.outputs);
+    }
 }
 
 /// The chain of hashes from batch to batch, by source.
@@ -82,9 +109,10 @@ pub(super) fn load(db: &Connection) -> rusqlite::Result<Loaded> {
     })?;
     let (cursors, notes) = cursor::read(db, 3)?;
     loaded.cursors = cursors;
-    loaded.notes.extend(notes);
     let (outputs, damaged) = tables::outputs(db, 3)?;
     loaded.outputs = outputs;
+    loaded.forgets_outputs = !notes.is_empty() || !damaged.is_empty();
+    loaded.notes.extend(notes);
     loaded.notes.extend(damaged.iter().map(|name| {
         format!("what the spool keeps of output {name:?} is damaged: its daily budget begins anew, and events may come twice")
     }));
@@ -108,14 +136,15 @@ pub(super) fn load(db: &Connection) -> rusqlite::Result<Loaded> {
 }
 
 /// Which numbers are to be there, and which of them are not.
-fn count(loaded: &mut Loaded, log: Option<Log>) {
+pub(super) fn count(loaded: &mut Loaded, log: Option<Log>) {
     let there = || loaded.live.keys().copied().chain(loaded.damaged.iter().map(|d| d.id));
     let passed = loaded.cursors.values().map(|c| c.now.batch).min();
     let behind = loaded.cursors.values().map(|c| c.now.batch - 1).max();
     let last = [log.map(|l| l.last), there().max(), behind].into_iter().flatten().max().unwrap_or(0);
     let first = match log {
-        // An older generation knows less of what was deleted than the cursors do.
-        Some(log) => log.first.max(passed.unwrap_or(log.first)),
+        // An older generation knows less of what was deleted than the cursors do. Of those, the slowest may be the one that is lost:
+        // what is there was not passed by all.
+        Some(log) => log.first.max(passed.unwrap_or(log.first).min(there().min().unwrap_or(i64::MAX))),
         None => there().min().unwrap_or(last + 1),
     };
     let mut next = first.max(1);

@@ -41,13 +41,18 @@ pub(super) fn of_missing(first: i64, last: i64, beside: Beside<'_>, now: i64) ->
     unknown(&what, first, beside, now)
 }
 
-/// What is told where nothing of a spool can be read any more.
-pub(super) fn of_all(source: &str, why: &str, now: i64) -> NewBatch {
-    let about = Continuity { source: source.to_owned(), ..Continuity::default() };
+/// What is told where nothing of a spool can be read any more: of each source that is known, or of none.
+pub(super) fn of_all(sources: &[String], why: &str, now: i64) -> NewBatch {
     let text = format!(
         "the spool could not be read ({why}) and was set aside: what it held and the source does not give again is not delivered"
     );
-    notice(&about, Default::default(), &text, 0, now)
+    let mut builder = Builder::new(Continuity { made: now, since: Some(0), ..Continuity::default() }, &[0; 32]);
+    let names = if sources.is_empty() { &[String::new()][..] } else { sources };
+    for source in names {
+        let about = Continuity { source: source.clone(), ..Continuity::default() };
+        builder.push_notice(&told(&about, Default::default(), &text, now));
+    }
+    builder.finish()
 }
 
 /// What is told where the chain from batch to batch is broken.
@@ -75,13 +80,17 @@ fn unknown(what: &str, since: i64, beside: Beside<'_>, now: i64) -> NewBatch {
     notice(&about, around, &text, since, now)
 }
 
-fn notice(about: &Continuity, [before, after]: [String; 2], text: &str, since: i64, now: i64) -> NewBatch {
+fn told(about: &Continuity, [before, after]: [String; 2], text: &str, now: i64) -> Notice {
     let zone: Tz = about.zone.parse().unwrap_or(Tz::UTC);
-    let told = Notice::new(GAP, &about.system, now, zone)
+    Notice::new(GAP, &about.system, now, zone)
         .with("source", &about.source)
         .with("last_before", before)
         .with("first_after", after)
-        .with("missing", text);
+        .with("missing", text)
+}
+
+fn notice(about: &Continuity, around: [String; 2], text: &str, since: i64, now: i64) -> NewBatch {
+    let told = told(about, around, text, now);
     let about = Continuity {
         source: about.source.clone(),
         zone: about.zone.clone(),

@@ -93,6 +93,16 @@ pub enum SpoolError {
         /// Where it was.
         path: PathBuf,
     },
+    /// Nothing of the database can be read any more, while the agent runs.
+    #[error(
+        "the spool {path} was damaged while it was in use ({reason}), and was set aside: start the agent again: it reads the sources again from the position file"
+    )]
+    Lost {
+        /// Where it was.
+        path: PathBuf,
+        /// How it is damaged.
+        reason: String,
+    },
     /// A file or the folder belongs to somebody else, or is a link.
     #[error(
         "{path}: {why}: the state is not safe there; give it a folder that is the agent's own, or take the file away and start again"

@@ -28,8 +28,8 @@ pub(super) struct Opened {
     pub(super) notes: Vec<String>,
     /// Nothing of the database before it could be read, for this reason.
     pub(super) lost: Option<String>,
-    /// It was not there.
-    pub(super) fresh: bool,
+    /// Rows about outputs are damaged, or were copied from a damaged database: one that is not known may have been.
+    pub(super) forgets_outputs: bool,
     /// Batches that were found damaged or missing; each is told of in a gap event.
     pub(super) damaged: u64,
 }
@@ -44,15 +44,14 @@ pub(super) fn open(path: &Path, now: i64) -> Result<Opened, SpoolError> {
     let mut lost = None;
     let (mut why, mut damaged) = (String::new(), 0);
     // Before SQLite sees it.
-    let log = wal::mend(path).map_err(|source| SpoolError::Io { path: path.to_owned(), source })?;
-    let is_whole = log.as_ref().is_none_or(|(_, whole)| *whole);
-    notes.extend(log.map(|(sentence, _)| sentence));
+    notes.extend(wal::mend(path).map_err(|source| SpoolError::Io { path: path.to_owned(), source })?);
     for attempt in 0..ATTEMPTS {
-        let (reason, version) = match attempt_to_open(path, is_whole, now) {
+        let (reason, version) = match attempt_to_open(path, now) {
             Ok(Step::Open(mut opened)) => {
                 notes.append(&mut opened.notes);
                 damaged += opened.damaged;
-                return Ok(Opened { notes, lost, damaged, ..*opened });
+                let forgets_outputs = opened.forgets_outputs || attempt > 0;
+                return Ok(Opened { notes, lost, damaged, forgets_outputs, ..*opened });
             }
             Ok(Step::Newer(version)) => return Err(SpoolError::Newer { path: path.to_owned(), version }),
             Ok(Step::Foreign(reason)) => (reason, None),
@@ -96,7 +95,7 @@ enum Step {
     Damaged(String, i64),
 }
 
-fn attempt_to_open(path: &Path, is_whole: bool, now: i64) -> Result<Step, Fault> {
+fn attempt_to_open(path: &Path, now: i64) -> Result<Step, Fault> {
     let length = match fs::metadata(path) {
         Ok(m) => m.len(),
         Err(e) if e.kind() == io::ErrorKind::NotFound => 0,
@@ -141,13 +140,18 @@ fn attempt_to_open(path: &Path, is_whole: bool, now: i64) -> Result<Step, Fault>
     }
     let mut loaded = load(&db)?;
     notes.append(&mut loaded.notes);
-    if !is_whole {
+    let is_doubtful = wal::is_doubtful(path);
+    if is_doubtful {
         loaded.broken.push("its log was damaged: what was in some of its pages is not known".to_owned());
     }
     let told = mend(&mut db, &mut loaded, now)?;
+    if is_doubtful {
+        wal::is_told(path);
+    }
     let damaged = told.len() as u64;
     notes.extend(told);
-    Ok(Step::Open(Box::new(Opened { db, loaded, notes, lost: None, fresh: length == 0, damaged })))
+    let forgets_outputs = loaded.forgets_outputs;
+    Ok(Step::Open(Box::new(Opened { db, loaded, notes, lost: None, forgets_outputs, damaged })))
 }
 
 /// Looks at what the head of the file says of all of it, and SQLite believes: one bit there makes every page unreadable, or the

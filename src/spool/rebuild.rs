@@ -48,6 +48,7 @@ pub(super) fn rebuild(path: &Path, version: i64, now: i64) -> Result<Rebuilt, Fa
 /// Goes on where a rebuild was ended: a new database counts only when the old one is out of its way.
 pub(super) fn resume(path: &Path) -> std::io::Result<()> {
     let fresh = files::beside(path, ".new");
+    files::follow(path)?;
     match (path.exists(), fresh.exists()) {
         (false, true) => fs::rename(&fresh, path).and_then(|()| files::sync_folder(path)),
         (true, true) => files::remove_database(&fresh),

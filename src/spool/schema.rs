@@ -199,9 +199,20 @@ pub(super) fn quick_check(db: &Connection) -> rusqlite::Result<Option<String>> {
     Ok(Some(text).filter(|t| t != "ok"))
 }
 
+/// An error of opening: a name that SQLite does not take says nothing of the file.
+fn not_opened(e: rusqlite::Error) -> rusqlite::Error {
+    match e {
+        rusqlite::Error::SqliteFailure(failure, text) if failure.code == rusqlite::ErrorCode::Unknown => {
+            let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN);
+            rusqlite::Error::SqliteFailure(code, text)
+        }
+        other => other,
+    }
+}
+
 /// Opens a file for looking: what is not ours is not written to.
 pub(super) fn look(path: &Path) -> rusqlite::Result<Connection> {
-    let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(not_opened)?;
     db.busy_timeout(BUSY)?;
     Ok(db)
 }
@@ -217,8 +228,11 @@ pub(super) fn look_alone(path: &Path) -> rusqlite::Result<Connection> {
         true => char::from(*b).to_string(),
         false => format!("%{b:02X}"),
     });
-    let uri = format!("file:{}?immutable=1", escaped.collect::<String>());
-    let db = Connection::open_with_flags(uri, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI)?;
+    // An absolute path has an empty authority: what begins with two slashes would else be taken for one.
+    let authority = if path.is_absolute() { "//" } else { "" };
+    let uri = format!("file:{authority}{}?immutable=1", escaped.collect::<String>());
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    let db = Connection::open_with_flags(uri, flags).map_err(not_opened)?;
     db.busy_timeout(BUSY)?;
     Ok(db)
 }
@@ -228,7 +242,7 @@ const BUSY: Duration = Duration::from_secs(5);
 
 /// Opens the database for use. It is there, and is ours or empty.
 pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
-    let db = Connection::open(path)?;
+    let db = Connection::open(path).map_err(not_opened)?;
     db.busy_timeout(BUSY)?;
     // The first two only count for a new file.
     db.pragma_update(None, "page_size", PAGE as i64)?;

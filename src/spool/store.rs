@@ -92,8 +92,10 @@ struct Inner {
     positions: PositionFile,
     /// What is in the database, in short, and the state of outputs as it will be there.
     loaded: Loaded,
-    /// Nothing of the state before could be read: an output that begins now begins with what is told of that.
-    lost: bool,
+    /// An output that is not known may have been: it begins with the oldest that is there.
+    forgets_outputs: bool,
+    /// Nothing of it could be read any more while it was in use, for this reason: only another start helps.
+    unusable: Option<String>,
     /// Cursors that moved since they were last written.
     moved: bool,
     recent: VecDeque<Arc<Batch>>,
@@ -124,8 +126,9 @@ impl Spool {
             Err(e) if e.is_not_now() && files::give_up_reserve(&folder).unwrap_or(false) => open::open(&path, now),
             other => other,
         };
-        let Opened { db, loaded, mut notes, lost, fresh, damaged } = opened?;
-        let gone = fresh && lost.is_none() && !positions.positions().is_empty();
+        let Opened { db, loaded, mut notes, lost, forgets_outputs, damaged } = opened?;
+        // Also where an earlier start set it aside and came no further.
+        let gone = loaded.log.last == 0 && lost.is_none() && !positions.positions().is_empty();
         if gone {
             notes.push(format!(
                 "the spool {} is gone; the sources are read again from the position file, duplicates are possible",
@@ -143,7 +146,8 @@ impl Spool {
             inode: inode(&path).unwrap_or_default(),
             positions,
             loaded,
-            lost: why.is_some(),
+            forgets_outputs: forgets_outputs || why.is_some(),
+            unusable: None,
             moved: false,
             recent: VecDeque::new(),
             recent_bytes: 0,
@@ -266,6 +270,7 @@ impl Spool {
 
     fn store(&self, new: &mut NewBatch, place: Option<rows::Place<'_>>) -> Result<i64, SpoolError> {
         let mut inner = self.lock();
+        self.usable(&inner)?;
         let id = self.tried(&mut inner, |i| transactions::store(i, new, place))?;
         inner.loaded.live.insert(id, Live::new(id, &new.about, new.events as usize));
         self.count_free(&inner);
@@ -341,6 +346,7 @@ impl Spool {
     /// Writes the cursors, deletes the batches that every output has passed, and writes the position file for them.
     pub fn sync(&self) -> Result<(), SpoolError> {
         let mut inner = self.lock();
+        self.usable(&inner)?;
         if inode(&self.path) != Some(inner.inode) {
             return Err(SpoolError::Gone { path: self.path.clone() });
         }

@@ -41,23 +41,43 @@ impl std::fmt::Display for Found {
     }
 }
 
-/// Puts the log of a database right that nobody has open. The log as it was is kept; returned is a sentence about it, and whether
-/// all of it is what was written.
-pub(super) fn mend(db: &Path) -> io::Result<Option<(String, bool)>> {
+/// Puts the log of a database right that nobody has open. The log as it was is kept; returned is a sentence about it. Where not all
+/// of it is what was written, [`is_doubtful`] says so until [`is_told`].
+pub(super) fn mend(db: &Path) -> io::Result<Option<String>> {
     let path = files::beside(db, "-wal");
     let Some((log, found)) = look(db)? else { return Ok(None) };
     let aside = files::free_name(&path);
     let new = files::beside(db, "-wal.new");
-    fs::copy(&path, &aside)?;
-    File::open(&aside)?.sync_all()?;
+    if let Err(e) = fs::copy(&path, &aside).and_then(|_| File::open(&aside)?.sync_all()) {
+        // A disk that is full is tried again, and again.
+        let _ = fs::remove_file(&aside);
+        return Err(e);
+    }
     let mut file = files::options().write(true).create(true).truncate(true).open(&new)?;
     file.write_all(&log)?;
     file.sync_all()?;
+    if found.doubtful > 0 {
+        files::options().write(true).create(true).truncate(true).open(&files::beside(db, DOUBTFUL))?.sync_all()?;
+    }
     fs::rename(&new, &path)?;
     files::sync_folder(db)?;
     let done = if found.doubtful == 0 { "it was put right" } else { "it is used as far as it goes" };
     let sentence = format!("the spool {}: {found}; {done}, and is kept as it was as {}", db.display(), aside.display());
-    Ok(Some((sentence, found.doubtful == 0)))
+    Ok(Some(sentence))
+}
+
+/// A file that is there as long as it is not told that something of the log may be missing.
+const DOUBTFUL: &str = "-wal.doubtful";
+
+/// Whether something of the log was not what was written, and is not told yet.
+pub(super) fn is_doubtful(db: &Path) -> bool {
+    files::beside(db, DOUBTFUL).exists()
+}
+
+/// It is told, on the disk.
+pub(super) fn is_told(db: &Path) {
+    // Where this fails, it is told once more.
+    let _ = fs::remove_file(files::beside(db, DOUBTFUL));
 }
 
 /// The log of a database as it should be, and what is wrong with it; `None` when nothing is. Nothing is written.

@@ -126,6 +126,14 @@ fn advice(e: &io::Error) -> &'static str {
 }
 
 impl CaptureError {
+    /// What the operating system said, where that is why.
+    pub fn io(&self) -> Option<&io::Error> {
+        match self {
+            CaptureError::Open { source, .. } | CaptureError::Io { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+
     /// Whether it stays so until somebody changes the file or the configuration; otherwise trying again may help.
     pub fn is_permanent(&self) -> bool {
         match self {

@@ -25,28 +25,26 @@ impl Spool {
     /// event that waits in one would else be looked for in another that has passed it.
     pub fn register(&self, output: &str, from: Start, lanes: &str) {
         let mut inner = self.lock();
-        let kept = inner.loaded.outputs.entry(output.to_owned()).or_default();
-        let changed = kept.lanes.replace(lanes.to_owned()).is_some_and(|before| before != lanes);
-        if changed {
-            let of = |kept: &&Kept| kept.now;
-            let cursors = &mut inner.loaded.cursors;
-            let slowest =
-                Lane::ALL.iter().filter_map(|l| cursors.get(&(output.to_owned(), *l))).min_by_key(of).map(|k| k.now);
-            for lane in Lane::ALL {
-                if let (Some(kept), Some(slowest)) = (cursors.get_mut(&(output.to_owned(), lane)), slowest) {
-                    kept.now = slowest;
-                }
+        let first = Cursor { batch: inner.loaded.log.first.max(1), event: 0 };
+        let of = |lane: &Lane| inner.loaded.cursors.get(&(output.to_owned(), *lane)).map(|k| k.now);
+        let slowest = Lane::ALL.iter().filter_map(of).min();
+        let is_new = slowest.is_none() && !inner.loaded.outputs.contains_key(output);
+        let start = match (slowest, from) {
+            // A lane whose cursor is lost has passed no less than the slowest.
+            (Some(slowest), _) => slowest,
+            (None, Start::Now) if is_new && !inner.forgets_outputs => {
+                Cursor { batch: inner.loaded.log.last + 1, event: 0 }
             }
-        }
-        let start = match from {
-            // What is told of a state that was lost is told to all.
-            Start::Now if inner.lost => Cursor { batch: 1, event: 0 },
-            // What was before was delivered to all others, and deleted.
-            Start::Oldest => Cursor { batch: inner.loaded.log.first.max(1), event: 0 },
-            Start::Now => Cursor { batch: inner.loaded.log.last + 1, event: 0 },
+            // What was before was delivered to all others, and deleted. What is told of a state that was lost is told to all.
+            (None, _) => first,
         };
+        let kept = inner.loaded.outputs.entry(output.to_owned()).or_default();
+        let changed = kept.lanes.replace(lanes.to_owned()).as_deref() != Some(lanes);
         for lane in Lane::ALL {
-            inner.loaded.cursors.entry((output.to_owned(), lane)).or_insert(Kept::new(start));
+            let kept = inner.loaded.cursors.entry((output.to_owned(), lane)).or_insert(Kept::new(start));
+            if changed {
+                kept.now = start;
+            }
         }
         inner.moved = true;
     }

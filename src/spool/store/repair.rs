@@ -1,15 +1,16 @@
 //! A database that is found damaged while it is in use: a batch is set aside alone, and where pages or tables are damaged the whole is
 //! made anew of what is whole. What was found is said in sentences and counted.
-use std::mem;
+use std::{collections::BTreeSet, mem};
 
 use rusqlite::Connection;
 
-use super::{Inner, Spool};
+use super::{Inner, Spool, transactions};
 use crate::{
     clock,
     spool::{
         SpoolError, fault,
         files::inode,
+        load::Loaded,
         loss, mend, open,
         rebuild::{self, Rebuilt},
         rows::Damaged,
@@ -18,17 +19,18 @@ use crate::{
 };
 
 impl Spool {
-    /// Tells, for every source that is known, that what was stored of it is lost.
+    /// Tells, for every source that is known, that what was stored of it is lost: all in one batch.
     pub(super) fn tell_of_all(&self, why: &str, now: i64) -> Result<(), SpoolError> {
-        let mut sources: Vec<String> = self.lock().positions.positions().keys().cloned().collect();
-        if sources.is_empty() {
-            sources.push(String::new());
-        }
-        for source in sources {
-            self.store(&mut loss::of_all(&source, why, now), None)?;
-            self.lock().damaged += 1;
-        }
+        let sources: Vec<String> = self.lock().positions.positions().keys().cloned().collect();
+        self.store(&mut loss::of_all(&sources, why, now), None)?;
+        self.lock().damaged += sources.len().max(1) as u64;
         Ok(())
+    }
+
+    /// An error where nothing can be stored until the next start.
+    pub(super) fn usable(&self, inner: &Inner) -> Result<(), SpoolError> {
+        let lost = |reason: &String| SpoolError::Lost { path: self.path.clone(), reason: reason.clone() };
+        inner.unusable.as_ref().map_or(Ok(()), |reason| Err(lost(reason)))
     }
 
     /// Does something with the database. Where that finds it damaged, it is made anew of what is whole, and it is done again.
@@ -57,20 +59,43 @@ impl Spool {
         let opened = open::open(&self.path, now)?;
         inner.db = opened.db;
         inner.inode = inode(&self.path).unwrap_or_default();
-        inner.loaded = opened.loaded;
+        let before = mem::replace(&mut inner.loaded, opened.loaded);
         inner.notes.extend(opened.notes);
         inner.damaged += opened.damaged;
         inner.recent.clear();
         inner.recent_bytes = 0;
         let Rebuilt { aside, copied, told } = rebuilt?;
         inner.damaged += told;
+        if copied.is_none() || opened.lost.is_some() {
+            return self.lost_in_use(inner, &before, why, now);
+        }
         let copied = copied.unwrap_or(0);
         inner.notes.push(format!(
             "the spool {} is damaged: {why}; {copied} batches that are whole go on in a new one, the old one was set aside as {}",
             self.path.display(),
             aside.display()
         ));
+        // What is in memory was never damaged.
+        inner.loaded.remember(before);
+        let told = mend::mend(&mut inner.db, &mut inner.loaded, now).map_err(|e| self.error(e))?;
+        inner.damaged += told.len() as u64;
+        inner.notes.extend(told);
+        inner.moved = true;
         Ok(())
+    }
+
+    /// Nothing of the old database could be read: that is told to the outputs there are, by the next start, for the sources are
+    /// to be read again from the position file.
+    fn lost_in_use(&self, inner: &mut Inner, before: &Loaded, why: &str, now: i64) -> Result<(), SpoolError> {
+        let mut sources: BTreeSet<String> = inner.positions.positions().keys().cloned().collect();
+        sources.extend(before.live.values().map(|l| l.source.to_string()).filter(|name| !name.is_empty()));
+        let sources: Vec<String> = sources.into_iter().collect();
+        inner.loaded.begin_again(before);
+        inner.moved = true;
+        transactions::store(inner, &loss::of_all(&sources, why, now), None).map_err(|e| self.error(e))?;
+        inner.damaged += sources.len().max(1) as u64;
+        inner.unusable = Some(why.to_owned());
+        self.usable(inner)
     }
 
     /// Sentences for the log that came up since the last call.
