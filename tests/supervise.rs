@@ -102,6 +102,30 @@ fn h5_a_followed_file_whose_path_fails_for_a_moment_is_read_on_and_says_so_meanw
 }
 
 #[test]
+fn b1_a_source_that_is_wanted_again_before_it_has_ended_is_read_on() {
+    let dir = folder();
+    capture(&dir, 40);
+    let other = "[[source]]\nname = \"other\"\npath = \"other.type5\"\nfollow = true\n";
+    let with = format!("{FOLLOWED}{other}{}", file("a"));
+    let agent = Agent::new(dir, &with);
+    let child = agent.start();
+    agent.wait("the capture", SOON, || ids(&agent.read("a")).len() == 40);
+    // Often enough that it ends in time in some rounds, and not in others.
+    for round in 1..=4 {
+        for text in [format!("{other}{}", file("a")), with.clone()] {
+            let before = agent.log().matches("was read again").count();
+            agent.configure(&text);
+            signal(&child, "HUP");
+            agent.wait("the configuration", SOON, || agent.log().matches("was read again").count() > before);
+        }
+        append(&agent, &format!("more{round}"), &format!("--count 10 --seed 5 --first-sequence {}", round * 1_000));
+        agent.wait("what came later", SOON, || ids(&agent.read("a")).len() == 40 + 10 * round);
+    }
+    signal(&child, "TERM");
+    agent.ends(child, 0, SOON);
+}
+
+#[test]
 fn b1_a_folder_that_is_none_for_a_moment_is_read_on() {
     let dir = folder();
     let made = make(&dir, "day.type5", "--count 30 --seed 5");

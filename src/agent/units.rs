@@ -81,8 +81,10 @@ impl<R: Reports> Units<R> {
     ) -> bool {
         let is_wanted = |u: &Unit<R>| wanted.iter().any(|w| w.name == u.name && w.print == u.print);
         let mut told = false;
-        for unit in self.units.iter().filter(|u| !is_wanted(u)) {
+        for unit in self.units.iter_mut().filter(|u| !is_wanted(u)) {
             told |= !unit.orders.stop.swap(true, Ordering::SeqCst);
+            // It ends, and is not what is wanted again before it has.
+            unit.print.clear();
         }
         if told {
             shared.wake();
