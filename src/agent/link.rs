@@ -15,6 +15,7 @@ use crate::{
         patient::Patient,
         relp::{DEFAULT_WINDOW, RelpError, Session},
         silence::Watch,
+        steps::Steps,
         stream::{Flushed, Stream},
         tls,
     },
@@ -273,7 +274,7 @@ fn relp(o: &OutputConfig, target: &Target, address: &Address, dial: &Dial) -> Re
     let wire: Box<dyn Wire> = match target {
         Target::RelpTls(_) => {
             let secure = tls::connect(address, &o.tls, socket, &dial.wait())?;
-            Box::new(Patient::new(secure, watch, dial.end.clone(), o.stall_timeout))
+            Box::new(Patient::new(Steps(secure), watch, dial.end.clone(), o.stall_timeout))
         }
         _ => Box::new(Patient::new(socket, watch, dial.end.clone(), o.stall_timeout)),
     };

@@ -16,6 +16,7 @@ pub mod pin;
 pub mod relp;
 pub mod silence;
 pub mod sink;
+pub mod steps;
 pub mod stream;
 pub mod tls;
 pub mod wait;

@@ -3,6 +3,7 @@
 //! Source: PROTOCOL.md of Mapepire-IBMi/mapepire-protocol, and frames recorded from the server. A frame is one JSON object; over
 //! a WebSocket (TLS, port 8076, `socket`) or a line each over the standard input and output of a program (`program`).
 //! Answers may come in another order than the requests: they are told apart by their id.
+mod bounds;
 mod program;
 mod socket;
 
@@ -74,8 +75,8 @@ pub struct Mapepire {
 
 #[derive(Deserialize)]
 struct Answer {
-    #[serde(default)]
-    id: Value,
+    #[serde(default, deserialize_with = "bounds::id")]
+    id: Option<String>,
     #[serde(default)]
     success: bool,
     #[serde(default)]
@@ -84,7 +85,7 @@ struct Answer {
     sql_state: Option<String>,
     #[serde(default)]
     sql_rc: Option<i64>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounds::rows")]
     data: Vec<Vec<Cell>>,
     #[serde(default)]
     is_done: bool,
@@ -198,7 +199,7 @@ impl Mapepire {
             let frame = self.frames.receive(&wait).map_err(|e| of_kind(&kind, e))?;
             let answer: Answer = serde_json::from_str(frame.trim())
                 .map_err(|e| QueryError::Lost(format!("{kind}: the server's answer is no JSON that is known: {e}")))?;
-            match answer.id.as_str() {
+            match answer.id.as_deref() {
                 Some(to) if to == id => return Ok((id, answer)),
                 // An answer to a request that could not be read is to the only one that was sent.
                 Some(to) if to.starts_with("incomplete_") || to.starts_with("unparseable_") => {

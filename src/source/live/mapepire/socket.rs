@@ -12,7 +12,8 @@ use crate::output::{
     Address,
     dial::Dial,
     pem::Pem,
-    tls::{self, TlsOptions, TlsStream},
+    steps::Steps,
+    tls::{self, TlsOptions},
     wait::Wait,
 };
 
@@ -43,7 +44,7 @@ pub struct Socket(WebSocket<Timed>);
 /// A stream whose reads and writes end with a wait: a frame, or an answer to the upgrade, that comes byte by byte never lets its
 /// reader ask otherwise.
 pub struct Timed {
-    stream: TlsStream,
+    stream: Steps,
     wait: Wait,
 }
 
@@ -76,7 +77,7 @@ pub fn connect(to: &SocketOptions, dial: &Dial) -> Result<Socket, QueryError> {
     let request = ClientRequestBuilder::new(uri).with_header("Authorization", format!("Basic {login}"));
     let config = WebSocketConfig::default().max_message_size(Some(MAX_FRAME)).max_frame_size(Some(MAX_FRAME));
     let wait = dial.wait();
-    let stream = Timed { stream, wait: wait.clone() };
+    let stream = Timed { stream: Steps(stream), wait: wait.clone() };
     let request = tungstenite::client::IntoClientRequest::into_client_request(request).map_err(|e| lost(&e))?;
     let mut shaken = ClientHandshake::start(stream, request, Some(config)).map_err(|e| lost(&e))?.handshake();
     loop {
