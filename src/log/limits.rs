@@ -80,9 +80,18 @@ impl Limits {
     /// Whether a message passes; otherwise it is counted.
     pub fn passes(&mut self, keys: [Key; 2], level: Level, message: &str, now: Instant) -> Passage {
         let [narrow, wide] = keys;
-        match self.window(narrow, level, message, now) {
+        // The wide one first: where it is shut, texts that are all different take no windows from anybody else.
+        match self.window(wide, level, message, now) {
             // Twice the same: there is only one window.
-            Passage::Free if narrow.hash != wide.hash => self.window(wide, level, message, now),
+            Passage::Free if narrow.hash != wide.hash => {
+                let passage = self.window(narrow, level, message, now);
+                if passage != Passage::Free
+                    && let Some(window) = self.windows.get_mut(&wide.hash)
+                {
+                    window.passed = window.passed.saturating_sub(1);
+                }
+                passage
+            }
             other => other,
         }
     }
@@ -135,6 +144,18 @@ impl Limits {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn h9_texts_of_a_stranger_that_are_all_different_hold_nobody_elses() {
+        let (mut limits, now) = (Limits::default(), Instant::now());
+        let wide = Key { hash: 7, most: SIMILAR };
+        for n in 0..10 * WINDOWS as u64 {
+            limits.passes([Key { hash: 1_000 + n, most: SAME }, wide], Level::WARN, "not read", now);
+        }
+        for n in 0..30 {
+            assert_eq!(limits.passes(key(500_000 + n), Level::ERROR, "the agent ends", now), Passage::Free, "{n}");
+        }
+    }
 
     fn key(hash: u64) -> [Key; 2] {
         [Key { hash, most: SAME }, Key { hash: hash + 1_000_000, most: SIMILAR }]
