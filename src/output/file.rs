@@ -163,6 +163,8 @@ impl LineFile {
     /// Everything that was written is on the disk afterwards.
     pub fn sync(&mut self) -> io::Result<Durability> {
         if !self.regular {
+            // A device keeps nothing that could be synced.
+            self.dirty = false;
             return Ok(Durability::PageCache);
         }
         if self.dirty {

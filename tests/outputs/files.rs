@@ -11,7 +11,7 @@ use std::{
 use super::{SOON, sums};
 use crate::support::{
     agent::{Agent, FOLLOWED, SOURCE, capture, ids, nothing_lost, signal},
-    program::{folder, make, replay, shim},
+    program::{folder, make, qaudjrn, replay, shim},
 };
 
 fn file(name: &str) -> String {
@@ -169,4 +169,22 @@ fn h6_a_fifo_in_the_place_of_a_file_holds_up_nobody_and_no_stop() {
     fs::remove_file(agent.dir.path().join("fifo")).unwrap();
     agent.ends(agent.start(), 0, SOON);
     nothing_lost(&made, &ids(&agent.read("fifo")));
+}
+
+#[test]
+fn n1_lines_to_a_device_count_as_written() {
+    let dir = folder();
+    capture(&dir, 50);
+    let output = "[[output]]\nname = \"a\"\naddress = \"file:/dev/null\"\nformat = \"json\"\n";
+    let agent = Agent::new(dir, &format!("heartbeat = 0\n{FOLLOWED}{output}"));
+    let child = agent.start();
+    let waiting = || {
+        let shown = qaudjrn("spool status --json --config", &[&agent.config]).stdout;
+        let status: serde_json::Value = serde_json::from_str(&shown).unwrap_or_default();
+        let read = status["sources"][0]["sequence"].as_u64().is_some_and(|n| n > 0);
+        status["outputs"][0]["waiting"].as_u64().filter(|_| read)
+    };
+    agent.wait("the cursor", SOON, || waiting() == Some(0));
+    signal(&child, "TERM");
+    agent.ends(child, 0, SOON);
 }
