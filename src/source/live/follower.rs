@@ -146,6 +146,10 @@ impl Follower {
         let composer = HistoryComposer::new(composer(), site.catalog.history(), site.catalog.messages().clone());
         let from = &self.options.tail.from;
         let mut history = HistoryTail::new(composer, site.charset, place.history.clone(), from, &now);
+        if self.options.history && place.history.is_none() {
+            place.history = Some(history.place().clone());
+            let _ = self.to.send(Word::News(Box::new(News::Began(history.place().clone()))));
+        }
         let (mut looked_at_clock, mut idle) = (Instant::now(), 0_u32);
         // Before the first look too: the connection before this one, or the agent, may have looked just now.
         self.pause(self.options.poll + MARGIN);

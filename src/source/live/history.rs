@@ -85,6 +85,10 @@ impl HistoryTail {
         db: &mut dyn Query,
         sink: &mut dyn FnMut(Vec<u8>, Vec<Mark>) -> bool,
     ) -> Result<Seen, QueryError> {
+        if self.place.seen.len() > MOST {
+            let text = format!("more than {MOST} messages of one time ({}): no system writes so many", self.place.time);
+            return Err(QueryError::Lost(text));
+        }
         // Those of the place's own time come again; each that was seen is passed over once.
         let mut again = self.place.seen.clone();
         let since = self.place.time.clone();

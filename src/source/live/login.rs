@@ -28,21 +28,25 @@ pub fn failed(message: &str, state: &str, code: i64) -> QueryError {
     {
         return QueryError::Refused(shown);
     }
-    let is_later = ["08", "40", "53", "57", "58", "HYT"].iter().any(|class| state.starts_with(class))
-        || has(&[
-            "connection refused",
-            "connection reset",
-            "communication link",
-            "timed out",
-            "not started",
-            "not active",
-            "not available",
-            "unavailable",
-            "unreachable",
-            "unknown host",
-            "restricted state",
-            "maximum number of connections",
-        ]);
+    let later = has(&[
+        "connection refused",
+        "connection reset",
+        "communication link",
+        "timed out",
+        "not started",
+        "not active",
+        "not available",
+        "unavailable",
+        "unreachable",
+        "unknown host",
+        "restricted state",
+        "maximum number of connections",
+    ]);
+    // "Server rejected the connection": JTOpen gives it for what the security services say, in the language of its Java.
+    if state == "08004" && !later {
+        return QueryError::Refused(shown);
+    }
+    let is_later = ["08", "40", "53", "57", "58", "HYT"].iter().any(|class| state.starts_with(class)) || later;
     if is_later { QueryError::Lost(format!("no login at present: {shown}")) } else { QueryError::Unsure(shown) }
 }
 
@@ -104,6 +108,7 @@ mod tests {
     fn b5_a_refused_login_halts_one_of_a_system_that_is_down_does_not_and_an_unknown_one_is_tried_thrice() {
         for (message, state, code) in [
             ("Password is incorrect.", "08004", -99_999),
+            ("Kennwort ist falsch.", "08004", 0),
             ("whatever it is", "28000", 0),
             ("[CPF22E3] User profile AUDITOR is disabled.", "", 0),
             ("CPF22E2", "08S01", 0),

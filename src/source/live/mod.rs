@@ -230,6 +230,10 @@ impl LiveFeed {
                 self.place.journal = place;
                 Some(Step::Missing(gap))
             }
+            News::Began(place) => {
+                self.place.history.get_or_insert(place);
+                Some(Step::Moved)
+            }
             News::Offset(seconds) => Some(Step::Offset(seconds)),
             News::Say(text) => Some(Step::Say(text)),
         }

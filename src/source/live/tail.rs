@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     chain::{self, Receiver},
     entry::Reader,
-    history::Mark,
+    history::{HistoryPlace, Mark},
     query::{Endless, Query, QueryError},
     statements::{self, Columns, DATA},
 };
@@ -81,6 +81,8 @@ pub enum News {
     Missing(Gap, TailPlace),
     /// Messages of the history log, each behind its 4-byte length, with the mark of each.
     History(Vec<u8>, Vec<Mark>),
+    /// Where the history log is read from, before anything was read of it.
+    Began(HistoryPlace),
     /// The system's offset from UTC in seconds east, from here on.
     Offset(i32),
     /// For the log.

@@ -148,7 +148,7 @@ fn look(tail: &mut Tail, journal: &mut Journal, got: &mut Got) -> Result<Seen, Q
                 got.ids.extend(numbers.into_iter().map(|n| (place.at.receiver.clone(), n)));
             }
             News::Missing(gap, _) => got.gaps.push(gap.text),
-            News::Moved(_) | News::Offset(_) | News::Say(_) | News::History(..) => {}
+            News::Moved(_) | News::Began(_) | News::Offset(_) | News::Say(_) | News::History(..) => {}
         }
         true
     })
