@@ -163,7 +163,7 @@ pub fn fits(h: &Heading, bytes: &[u8]) -> bool {
     let Some(bytes) = bytes.get(..h.length) else { return false };
     let alnum = |b: &u8| is_letter(*b) || (0xF0..=0xF9).contains(b);
     number::zoned(h.entry_length.of(bytes)).is_some_and(|n| n > 0)
-        && number::digits(h.sequence_number.of(bytes)).is_some()
+        && is_number(h.sequence_number.of(bytes))
         && h.journal_code.of(bytes).iter().all(|b| is_letter(*b))
         && h.entry_type.of(bytes).iter().all(alnum)
         && h.timestamp.is_none_or(|s| is_timestamp(s.of(bytes)))
@@ -201,17 +201,39 @@ fn is_this_sibling(h: &Heading, bytes: &[u8]) -> bool {
     }
 }
 
+/// Every record is asked this: digits alone are looked at all at once.
+#[inline]
+fn is_number(bytes: &[u8]) -> bool {
+    let others = bytes.iter().fold(0, |bad, b| bad | u8::from(b.wrapping_sub(0xF0) > 9));
+    // Twenty may be more than a number holds.
+    let small = bytes.len() < 20 || bytes.first() == Some(&0xF0);
+    others == 0 && small && !bytes.is_empty() || number::digits(bytes).is_some()
+}
+
+/// The least byte at each place of a timestamp, and how many more there are.
+const TIMESTAMP: [(u8, u8); 26] = {
+    let mut places = [(0xF0, 9); 26];
+    let mut i = 0;
+    while i < 26 {
+        match i {
+            4 | 7 | 10 => places[i] = (0x60, 0),
+            13 | 16 | 19 => places[i] = (0x4B, 0),
+            _ => {}
+        }
+        i += 1;
+    }
+    places
+};
+
+#[inline]
 fn is_timestamp(b: &[u8]) -> bool {
-    b.len() == 26 && b.iter().enumerate().all(|(i, b)| is_of_timestamp(i, *b))
+    let bad = |(b, (least, more)): (&u8, &(u8, u8))| u8::from(b.wrapping_sub(*least) > *more);
+    b.len() == 26 && b.iter().zip(&TIMESTAMP).fold(0, |found, place| found | bad(place)) == 0
 }
 
 /// What may stand at a place of a timestamp.
 fn is_of_timestamp(i: usize, b: u8) -> bool {
-    match i {
-        4 | 7 | 10 => b == 0x60,
-        13 | 16 | 19 => b == 0x4B,
-        _ => (0xF0..=0xF9).contains(&b),
-    }
+    TIMESTAMP.get(i).is_none_or(|(least, more)| b.wrapping_sub(*least) <= *more)
 }
 
 fn is_digits_or_blank(b: &[u8]) -> bool {
