@@ -191,7 +191,11 @@ fn output(
         r.error(at.clone(), "output.address is missing");
         return (name, None);
     };
-    let target: Result<Target, _> = address.value.parse();
+    // A file stands beside the configuration, as all files in it do.
+    let target = address.value.parse().map(|target| match target {
+        Target::File(path) => Target::File(r.folder.join(path)),
+        other => other,
+    });
     if let Err(e) = &target {
         r.error(address.place, format!("output.address: {e}"));
     }
@@ -316,6 +320,11 @@ fn limits(t: &mut Section<'_>, r: &mut Reader<'_>) -> (Limits, Listed, Option<u8
     if (pass_types.is_some() || pass_severity.is_some()) && limits.bytes_per_day.is_none() {
         let place = m.place_of("pass_types", r).or_else(|| m.place_of("pass_severity", r));
         r.problems.push(super::Problem::error(place, "output.meter: pass_types and pass_severity need bytes_per_day"));
+    }
+    if let Err(e) = limits.check() {
+        let keys = ["events_per_second", "burst", "bytes_per_second", "byte_burst", "bytes_per_day"];
+        let place = keys.into_iter().filter(|key| e.to_string().starts_with(key)).find_map(|key| m.place_of(key, r));
+        r.problems.push(super::Problem::error(place, format!("output.meter.{e}")));
     }
     m.finish(r);
     (limits, pass_types, pass_severity)

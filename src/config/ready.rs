@@ -63,6 +63,7 @@ pub fn problems(config: &Config, who: Who) -> Vec<Problem> {
         output(o, &mut found);
     }
     one_file(&config.outputs, &mut found);
+    no_input(config, &mut found);
     found.problems
 }
 
@@ -287,6 +288,30 @@ fn one_file(outputs: &[OutputConfig], found: &mut Found) {
                 path.display()
             )),
             None => seen.push((whole, inode, &o.name)),
+        }
+    }
+}
+
+/// An output that writes into what a source reads spoils it, and is read itself.
+fn no_input(config: &Config, found: &mut Found) {
+    for o in &config.outputs {
+        let Target::File(path) = &o.address else { continue };
+        let inode = |path: &Path| fs::metadata(path).ok().filter(|m| m.is_file()).map(|m| (m.dev(), m.ino()));
+        let (whole, own) = (state_dir::whole(path), inode(path));
+        for s in &config.sources {
+            let reads = match &s.input {
+                Input::Capture(read, _) => state_dir::whole(read) == whole || own.is_some() && inode(read) == own,
+                Input::Directory(options) => whole.parent().is_some_and(|p| p == state_dir::whole(&options.path)),
+                Input::Live(_) | Input::Stream(_) => false,
+            };
+            if reads {
+                found.error(format!(
+                    "output {}: address = file:{}: source {} reads this: give the output a file elsewhere",
+                    o.name,
+                    path.display(),
+                    s.name
+                ));
+            }
         }
     }
 }

@@ -52,7 +52,7 @@ fn n10_files_that_cannot_be_used_are_said_before_the_start() {
     for (text, says) in [
         (output("address = \"tls://h:1\"\ncert = \"nowhere\"\nkey = \"private\""), "cert = "),
         (output("address = \"tls://h:1\"\nca = \"private\""), "holds no certificate"),
-        (output("address = \"file:nowhere/out\""), "the folder nowhere"),
+        (output("address = \"file:nowhere/out\""), "nowhere: No such file"),
     ] {
         let all = found(dir.path(), &text, Who::Check);
         assert!(all.iter().any(|p| p.starts_with("error: output o: ") && p.contains(says)), "{text}: {all:?}");
@@ -81,6 +81,26 @@ fn n10_two_outputs_never_write_to_one_file() {
     assert_eq!(found(dir.path(), &two("out", "other"), Who::Run), Vec::<String>::new());
     let null = "[[output]]\nname = \"a\"\naddress = \"file:/dev/null\"\n[[output]]\nname = \"b\"\naddress = \"file:/dev/null\"\n";
     assert_eq!(found(dir.path(), null, Who::Run), Vec::<String>::new());
+}
+
+#[test]
+fn n10_no_output_writes_into_what_a_source_reads() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("drop")).unwrap();
+    fs::write(dir.path().join("day"), "x").unwrap();
+    fs::hard_link(dir.path().join("day"), dir.path().join("linked")).unwrap();
+    let both = |source: &str, to: &str| {
+        format!(
+            "[[source]]\nname = \"s\"\ntimezone = \"UTC\"\n{source}\n[[output]]\nname = \"o\"\naddress = \"file:{to}\"\n"
+        )
+    };
+    let (capture, folder) = ("path = \"day\"", "kind = \"directory\"\npath = \"drop\"");
+    for (source, to) in [(capture, "day"), (capture, "./day"), (capture, "linked"), (folder, "drop/out")] {
+        one(dir.path(), &both(source, to), Who::Run, "error: output o: ", "source s reads this");
+    }
+    for (source, to) in [(capture, "out"), (folder, "out"), (folder, "drop.out")] {
+        assert_eq!(found(dir.path(), &both(source, to), Who::Run), Vec::<String>::new(), "{to}");
+    }
 }
 
 #[test]

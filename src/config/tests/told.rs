@@ -73,13 +73,31 @@ fn n11_the_last_part_of_a_zone_counts() {
 }
 
 #[test]
+fn n10_a_meter_that_no_output_could_keep_to_is_refused() {
+    for (meter, said) in [
+        ("bytes_per_second = 0", "bytes_per_second = 0: expected 1 or more"),
+        ("bytes_per_day = 0", "bytes_per_day = 0: expected 1 or more"),
+        ("events_per_second = 0.0005", "events_per_second = 0.0005: expected 0.001 to"),
+        ("events_per_second = 2000000000", "expected 0.001 to"),
+        ("burst = 5", "burst without events_per_second: give both"),
+        ("byte_burst = 5", "byte_burst without bytes_per_second: give both"),
+    ] {
+        let text = format!("[[output]]\nname = \"o\"\naddress = \"null\"\nmeter.{meter}\n");
+        let c = Config::parse(&text, "agent.toml", Path::new("/"), &Catalog::shipped().unwrap());
+        assert!(c.problems.len() == 1 && c.problems[0].to_string().contains(said), "{meter}: {:?}", c.problems);
+        assert!(c.problems[0].to_string().contains("agent.toml:4"), "{:?}", c.problems);
+    }
+}
+
+#[test]
 fn n10_relative_files_stand_beside_the_configuration() {
     use crate::{
         output::pem::Pem,
         source::live::{Database, mapepire::Way},
     };
     let text = "[[source]]\nname = \"p\"\nkind = \"mapepire\"\naddress = \"h\"\nuser = \"U\"\npassword = \"pw\"\nca = \"ca.pem\"\n\
-         [[output]]\nname = \"o\"\naddress = \"tls://h:1\"\ncert = \"c\"\nkey = \"credential:k\"\n";
+         [[output]]\nname = \"o\"\naddress = \"tls://h:1\"\ncert = \"c\"\nkey = \"credential:k\"\n\
+         [[output]]\nname = \"f\"\naddress = \"file:audit.cef\"\n";
     let c = Config::parse(text, "agent.toml", Path::new("/etc/qaudjrn"), &Catalog::shipped().unwrap());
     assert_eq!(c.problems, vec![]);
     let source::Input::Live(live) = &c.sources[0].input else { panic!("{:?}", c.sources[0].input) };
@@ -89,4 +107,5 @@ fn n10_relative_files_stand_beside_the_configuration() {
     assert_eq!(socket.tls.ca, Some(Pem::File("/etc/qaudjrn/ca.pem".into())));
     assert_eq!(c.outputs[0].tls.cert, Some(Pem::File("/etc/qaudjrn/c".into())));
     assert_eq!(c.outputs[0].tls.key, Some(Pem::Credential("k".into())));
+    assert_eq!(c.outputs[1].address, crate::output::Target::File("/etc/qaudjrn/audit.cef".into()));
 }
