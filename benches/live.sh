@@ -12,7 +12,7 @@
 set -euo pipefail
 source "$(dirname "$0")/reference.sh"
 tests/tools/fetch_python.sh >&2
-cargo build --profile ci --locked --quiet --example sink
+cargo build --release --locked --quiet --example sink
 
 exec target/venv/bin/python - <<'P'
 import socket, statistics, sys, threading

@@ -15,7 +15,7 @@
 # to run alone: on a busy machine the rate may not be kept, which is said.
 set -euo pipefail
 source "$(dirname "$0")/../benches/reference.sh"
-cargo build --profile ci --locked --quiet --example sink
+cargo build --release --locked --quiet --example sink
 
 exec python3 - "$capture" "$@" <<'P'
 import argparse, ctypes, re, sys

@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PEERS = ROOT / "target/peers/root"
 AGENT = os.environ.get("QAUDJRN", str(ROOT / "target/release/qaudjrn"))
-SINK = str(ROOT / "target/ci/examples/sink")
+SINK = str(ROOT / "target/release/examples/sink")
 LIBRARIES = ":".join(str(PEERS / d) for d in (f"usr/lib/{os.uname().machine}-linux-gnu", f"lib/{os.uname().machine}-linux-gnu", "usr/lib/syslog-ng", "usr/lib", "lib"))
 
 

@@ -11,5 +11,5 @@ if [ ! -s "$lines" ]; then
     "$bin" replay --format cef --summary none "$events" > "$lines.part"
     mv "$lines.part" "$lines"
 fi
-cargo build --profile ci --locked --quiet --example sink
+cargo build --release --locked --quiet --example sink
 cat "$events" "$lines" > /dev/null # into the page cache
