@@ -57,7 +57,7 @@ pub(super) fn mend(db: &Path) -> io::Result<Option<String>> {
     file.write_all(&log)?;
     file.sync_all()?;
     if found.doubtful > 0 {
-        files::options().write(true).create(true).truncate(true).open(&files::beside(db, DOUBTFUL))?.sync_all()?;
+        files::options().write(true).create(true).truncate(true).open(files::beside(db, DOUBTFUL))?.sync_all()?;
     }
     fs::rename(&new, &path)?;
     files::sync_folder(db)?;
@@ -386,7 +386,7 @@ fn near(a: Sum, b: Sum) -> bool {
 
 /// What, multiplied by both numbers, gives both; one of the numbers is odd.
 fn divide(sum: Sum, by: Sum) -> Option<u32> {
-    let odd = usize::from(by[0] % 2 == 0);
+    let odd = usize::from(by[0].is_multiple_of(2));
     // Newton's way to 1/n modulo 2^32: each round doubles the bits that are right, three to begin with.
     let inverse = (0..4).fold(by[odd], |i, _| i.wrapping_mul(2_u32.wrapping_sub(by[odd].wrapping_mul(i))));
     let found = sum[odd].wrapping_mul(inverse);
