@@ -187,19 +187,27 @@ impl Log {
         Frame::Corrected
     }
 
-    /// How many frames are used: all up to the last that is whole; where one of them is bad and no commit stands behind it but the
-    /// last, that may be one that a loss of power tore, and it ends before it.
+    /// How many frames are used: all, up to a bad one behind which no two commits follow one another.
+    ///
+    /// What a kill left of a transaction stands behind the end, with the salts of this log, and so may its commit: SQLite writes pages
+    /// of one transaction twice, and their sums at its end.
     fn end(&self, frames: &[Frame], salts: &[u8], found: &mut Found) -> usize {
-        let Some(bad) = frames.iter().position(|f| *f == Frame::Bad) else { return frames.len() };
         let is_ours = |n: &usize| self.read(self.at(*n) + 8, 8) == salts;
-        let whole = |n: &usize| frames.get(*n) != Some(&Frame::Bad) && is_ours(n);
-        let Some(last) = (bad..frames.len()).rfind(whole) else { return bad };
-        let commits = (bad..=last).filter(|n| is_ours(n) && self.word(self.at(*n) + 4, true) != 0).count();
-        if commits > 1 {
-            return last + 1;
+        let is_bad = |n: &usize| frames.get(*n) == Some(&Frame::Bad);
+        let mut end = 0;
+        while let Some(bad) = (end..frames.len()).find(is_bad) {
+            // Where its sum is lost, the next one follows nothing that is known.
+            let run = bad..(bad + 2..frames.len()).find(is_bad).unwrap_or(frames.len());
+            let commits = run.clone().filter(|n| is_ours(n) && self.word(self.at(*n) + 4, true) != 0).count();
+            if commits < 2 {
+                // No frame that SQLite writes has other salts than those behind it.
+                let is_odd = !is_ours(&bad) && run.skip(1).any(|n| is_ours(&n));
+                found.doubtful += usize::from(is_odd);
+                return bad;
+            }
+            end = run.end;
         }
-        found.doubtful += 1;
-        bad
+        frames.len()
     }
 
     /// Leaves out frames that are not whole and do not even say which page they are of. Returns how many are left.
@@ -396,6 +404,43 @@ fn divide(sum: Sum, by: Sum) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A database as a kill finds it.
+    fn killed(from: &Path) -> tempfile::TempDir {
+        let to = tempfile::tempdir().unwrap();
+        for name in ["spool.db", "spool.db-wal"] {
+            fs::copy(from.join(name), to.path().join(name)).unwrap();
+        }
+        to
+    }
+
+    #[test]
+    fn n2_what_a_kill_leaves_within_a_transaction_is_no_damage() {
+        let mut folder = tempfile::tempdir().unwrap();
+        let mut spilled = 0;
+        for round in 0..40_i64 {
+            let path = folder.path().join("spool.db");
+            let db = rusqlite::Connection::open(&path).unwrap();
+            db.execute_batch("PRAGMA page_size = 1024; PRAGMA journal_mode = WAL; PRAGMA cache_size = 4").unwrap();
+            db.execute_batch("CREATE TABLE IF NOT EXISTS t (x)").unwrap();
+            for n in 0..round % 5 {
+                db.execute("INSERT INTO t VALUES (zeroblob(700) || ?1)", [n]).unwrap();
+            }
+            let before = fs::metadata(folder.path().join("spool.db-wal")).unwrap().len();
+            // More than is kept in memory, and pages of it twice.
+            db.execute_batch("BEGIN").unwrap();
+            for n in 0..(round * 7) % 50 {
+                db.execute("INSERT INTO t VALUES (zeroblob(700) || ?1)", [n]).unwrap();
+                db.execute("UPDATE t SET x = zeroblob(700) || 'again' WHERE rowid % 7 = ?1", [n % 7]).unwrap();
+            }
+            spilled += u64::from(fs::metadata(folder.path().join("spool.db-wal")).unwrap().len() > before);
+            let left = killed(folder.path());
+            assert!(look(&left.path().join("spool.db")).unwrap().is_none(), "{round}");
+            drop(db);
+            folder = left;
+        }
+        assert!(spilled > 10, "{spilled}");
+    }
 
     #[test]
     fn n2_what_is_put_right_is_what_was_written() {
