@@ -172,10 +172,11 @@ fn n2_fault_9_refused_connections_are_tried_again_ever_more_seldom_and_not_in_st
         }
         println!("measured: attempts after {times:.2?} s");
         let waits: Vec<f64> = times.windows(2).map(|w| w[1] - w[0]).collect();
-        // 0.5 s, doubled, at most 60 s, and up to half of it taken off at random; each time some moments on top.
+        // 0.5 s, doubled, at most 60 s, and up to half of it taken off at random; each time some moments on top, and on a busy machine the
+        // first of two may be seen late.
         for (n, wait) in waits.iter().enumerate() {
             let full = (0.5 * 2f64.powi(i32::try_from(n).unwrap())).min(60.0);
-            assert!((full * 0.45..full + 3.0).contains(wait), "{n}: {wait} of {full}");
+            assert!((full * 0.5 - 0.2..full + 3.0).contains(wait), "{n}: {wait} of {full}");
         }
         assert!(waits.len() >= 3, "{times:?}");
         let peer = Peer::start_on(Kind::SyslogNgNewline, free);
