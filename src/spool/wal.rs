@@ -456,7 +456,9 @@ mod tests {
         let right = |bytes: Vec<u8>| Log { bytes, page, big: false }.put_right();
         assert!(right(log.clone()).is_none());
         let (mut one_byte, last_frame) = (0, log.len() - page - 24);
-        for at in (0..log.len()).step_by(7) {
+        // Emulation is slow (tests/tools/big_endian.sh).
+        let step = if cfg!(target_endian = "big") { 61 } else { 7 };
+        for at in (0..log.len()).step_by(step) {
             let mut other = log.clone();
             other[at] ^= 1 << (at % 8);
             let (found, what) = right(other).unwrap();
@@ -472,6 +474,6 @@ mod tests {
             one_byte += usize::from(one);
             assert!(known || one, "byte {at}: {:?} {what:?}", differs(true));
         }
-        assert!(one_byte > 0 && one_byte < log.len() / 7 / 4, "{one_byte}");
+        assert!(one_byte > 0 && one_byte < log.len() / step / 4, "{one_byte}");
     }
 }

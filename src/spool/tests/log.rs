@@ -46,7 +46,8 @@ fn n2_a_byte_of_the_log_that_is_another_is_put_right() {
     // The header, the heads of two frames, and some of their pages.
     let frame = 24 + (16 << 10);
     let heads = |at: &usize| *at < 32 + 24 || (32 + 3 * frame..32 + 3 * frame + 24).contains(at);
-    for at in (0..bytes.len()).filter(heads).chain(places(bytes.len(), 60)) {
+    let step = if cfg!(target_endian = "big") { 11 } else { 1 };
+    for at in (0..bytes.len()).filter(heads).step_by(step).chain(places(bytes.len(), 60)) {
         let damage = |folder: &Path| {
             let mut bytes = bytes.clone();
             bytes[at] = bytes[at].wrapping_add(1 + (at % 255) as u8);
@@ -63,7 +64,7 @@ fn n2_a_page_of_the_log_that_is_lost_costs_what_was_in_it_and_is_told() {
     let bytes = fs::read(from.path().join("spool.db-wal")).unwrap();
     let frame = 24 + (16 << 10);
     let frames = (bytes.len() - 32) / frame;
-    for n in 0..frames {
+    for n in (0..frames).step_by(if cfg!(target_endian = "big") { 6 } else { 1 }) {
         for (first, length) in [(0, 24), (0, frame), (24, 512), (24 + 8_000, 600)] {
             let folder = tempfile::tempdir().unwrap();
             copy(from.path(), folder.path());
