@@ -19,10 +19,6 @@ pub(super) fn record_length(h: &Heading, sample: &[u8], whole: bool) -> Option<R
     if all.at.is_empty() {
         return None;
     }
-    // A record alone, with more data than there is: its file may not be there as a whole yet, and nothing says how long it is.
-    if whole && all.at.len() == 1 && all.are_too_long(sample.len() - all.first()) {
-        return Some(Err(all.none()));
-    }
     let behind = Marks::find(h, sample, whole, true);
     let behind_data = behind.length().and_then(|m| if behind.holds(m) { Ok(m) } else { Err(behind.none()) });
     Some(match (all.length(), behind_data) {

@@ -63,16 +63,6 @@ fn one_record_alone_is_a_capture() {
 }
 
 #[test]
-fn f03_a_record_alone_that_is_cut_is_no_shorter_record() {
-    for length in [620, 700, 708] {
-        let cut = &record(709, 100, 1)[..length];
-        assert!(matches!(length_of(cut, Wanted::default()), Err(Unknown::NoLength { .. })), "{length}");
-        let said = Wanted { record_length: Some(709), ..Wanted::default() };
-        assert_eq!(length_of(cut, said), Ok(Framing::Fixed(709)), "{length}");
-    }
-}
-
-#[test]
 fn a_bad_first_record_is_no_hindrance_when_everything_is_said() {
     let wanted =
         Wanted { kind: Some(HeadingKind::Type5), stream: Some(false), record_length: Some(1500), ..Wanted::default() };
