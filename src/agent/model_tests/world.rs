@@ -70,6 +70,7 @@ pub fn record(code: &str, n: u64) -> Vec<u8> {
     record
 }
 
+/// A source: what it can be read again from, and how far it was read.
 #[derive(Default)]
 struct Source {
     events: Vec<u64>,
