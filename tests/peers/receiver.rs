@@ -298,9 +298,15 @@ impl Receiver {
         }
     }
 
-    /// Stops reading, as a receiver that hangs does, until [`Receiver::resume`].
+    /// Stops reading, as a receiver that hangs does, until [`Receiver::resume`]. Returns when no thread of it runs: the signal alone does not
+    /// say so.
     pub fn pause(&self) {
         self.signal("STOP");
+        let deadline = Instant::now() + STOP_TIMEOUT;
+        while !stopped(self.pid()) {
+            assert!(Instant::now() < deadline, "{:?} runs on: {}", self.kind, self.log());
+            sleep(Duration::from_millis(5));
+        }
     }
 
     pub fn resume(&self) {
@@ -335,6 +341,16 @@ impl Receiver {
             self.log()
         );
     }
+}
+
+/// Whether every thread of a process is stopped (`T` in proc(5)).
+fn stopped(pid: u32) -> bool {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("a process");
+    tasks.flatten().all(|task| {
+        let stat = fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+        // Behind the name, which may hold blanks and parentheses.
+        stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
+    })
 }
 
 impl Drop for Receiver {
