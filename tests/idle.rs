@@ -1,5 +1,6 @@
-//! An agent that has nothing to do does nothing: seconds without work, with every kind of source and one, five and twenty outputs, cost
-//! under 0.2 percent of a core. Counted by the kernel: time on a processor, and how often a thread was woken.
+//! An agent that has nothing to do does nothing: seconds without work, with every kind of source and one, five and twenty outputs, wake a
+//! thread a few times a second, whatever the machine. The kernel counts. The long form holds it to 0.2 percent of a core too, which is a
+//! measurement: the machine should have nothing else to do, and the program be optimised.
 mod support;
 
 use std::{
@@ -24,13 +25,17 @@ use support::{
 };
 
 const SOON: Duration = Duration::from_secs(120);
-/// What it may take of a core.
+/// What it may take of a core, in the long form.
 const SHARE: f64 = 0.002;
 
-/// How long nothing happens: 60 s with QAUDJRN_LONG=1.
-fn pause() -> Duration {
-    let long = std::env::var("QAUDJRN_LONG").is_ok_and(|v| v == "1");
-    Duration::from_secs(if long { 60 } else { 10 })
+/// Whether nothing happens for 60 s instead of 10, and time counts.
+fn long() -> bool {
+    std::env::var("QAUDJRN_LONG").is_ok_and(|v| v == "1")
+}
+
+/// How often a second a thread may go on after a wait: sources look with pauses of up to a second, each output at its connection every 5 s.
+fn most_wakes(outputs: usize) -> f64 {
+    6.0 + 0.5 * outputs as f64
 }
 
 /// What a process has used so far.
@@ -106,21 +111,23 @@ fn idles(agent: &Agent, child: &Child, receivers: &[Quiet], events: u64) {
     // Behind the last acknowledgement cursors and metrics are written once more, and pauses between looks grow.
     thread::sleep(Duration::from_secs(5));
     let (before, began) = (used(child), Instant::now());
-    thread::sleep(pause());
+    thread::sleep(Duration::from_secs(if long() { 60 } else { 10 }));
     let (after, time) = (used(child), began.elapsed());
     // Ticks of 10 ms; one at each end may belong to what was before.
     let ticks = Duration::from_millis((after.ticks - before.ticks).saturating_sub(2) * 10);
     let busy = after.time.saturating_sub(before.time).max(ticks);
     let share = busy.as_secs_f64() / time.as_secs_f64();
     let wakes = after.wakes.saturating_sub(before.wakes);
+    let (often, most) = (wakes as f64 / time.as_secs_f64(), most_wakes(receivers.len()));
     let found = format!(
-        "{} outputs: {busy:?} of {time:?}, {:.3} percent of a core, {wakes} wakes, {:.1} a second",
+        "{} outputs: {busy:?} of {time:?}, {:.3} percent of a core, {wakes} wakes, {often:.1} a second",
         receivers.len(),
         share * 100.0,
-        wakes as f64 / time.as_secs_f64()
     );
     println!("{found}");
-    assert!(share < SHARE, "{found}; expected under {} percent", SHARE * 100.0);
+    assert!(often < most, "{found}; expected under {most} wakes a second");
+    // A thread that never waits is not woken either: a fiftieth of a core is far from it, and far from what waits cost anywhere.
+    assert!(share < if long() { SHARE } else { 0.02 }, "{found}");
     assert!(all(), "{}", agent.log());
 }
 
