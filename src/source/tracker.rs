@@ -1,7 +1,11 @@
 //! Where in its journal a source is: the chain of receivers, followed at the price of one comparison an entry.
 use super::chain::{Chain, Count, Gap, JournalPlace, is_jump};
 use crate::{
-    decode::{ebcdic::Charset, history::MARK, journal::Entry},
+    decode::{
+        ebcdic::Charset,
+        history::MARK,
+        journal::{Entry, HeadingKind, pattern::Pattern},
+    },
     encode::{escape::printable, value::Given},
     event::EntryTime,
 };
@@ -13,10 +17,12 @@ pub struct Tracker {
     count: Count,
     /// The next entry may be one that was read before.
     again: bool,
-    /// Whether an entry was seen since the start: `raw` is of it.
+    /// Whether an entry was seen since the start: `names` are of it.
     seen: bool,
-    /// System, receiver library and receiver of the last entry, as its heading has them.
-    raw: [Vec<u8>; 3],
+    /// System, receiver library and receiver of the last entry, where and as its heading has them.
+    names: Pattern,
+    /// Which heading that is.
+    kind: HeadingKind,
     system: String,
     last: JournalPlace,
     /// The last entry whose number can be true: where a sender goes on.
@@ -41,7 +47,8 @@ impl Tracker {
             sure: last.clone(),
             again: false,
             seen: false,
-            raw: Default::default(),
+            names: Pattern::default(),
+            kind: HeadingKind::Type5,
             system,
             last,
             time: None,
@@ -56,14 +63,12 @@ impl Tracker {
         if entry.journal_code() == MARK.0 {
             return None;
         }
-        let h = entry.heading;
-        let raw = [h.system_name, h.receiver_library, h.receiver_name].map(|span| entry.head(span));
         let time = time.map(|t| t.utc_micros);
         let follows = match self.count {
             Count::Numbers => self.last.sequence.checked_add(1) == Some(entry.sequence),
             Count::Receivers => entry.sequence > self.last.sequence && !is_jump(self.last.sequence, entry.sequence),
         };
-        if self.seen && follows && self.raw.iter().zip(raw).all(|(a, b)| a == b) {
+        if self.seen && follows && self.kind == entry.heading.kind && self.names.matches(entry.record) {
             self.last.sequence = entry.sequence;
             if !is_jump(self.sure.sequence, entry.sequence) {
                 self.sure.sequence = entry.sequence;
@@ -71,11 +76,14 @@ impl Tracker {
             self.time = time.or(self.time);
             return None;
         }
-        self.compare(raw, entry.sequence, time)
+        self.compare(entry, time)
     }
 
     #[cold]
-    fn compare(&mut self, raw: [&[u8]; 3], sequence: u64, time: Option<i64>) -> Option<Gap> {
+    fn compare(&mut self, entry: &Entry<'_>, time: Option<i64>) -> Option<Gap> {
+        let (h, sequence) = (entry.heading, entry.sequence);
+        let spans = [h.system_name, h.receiver_library, h.receiver_name];
+        let raw = spans.map(|span| entry.head(span));
         let mut named = raw.iter().zip(&self.given).map(|(entry, given)| {
             let bytes = if entry.is_empty() { given } else { *entry };
             printable(self.charset.decode_string(bytes).trim_end())
@@ -90,7 +98,10 @@ impl Tracker {
         }
         self.seen = true;
         self.system = system;
-        self.raw = raw.map(<[u8]>::to_vec);
+        (self.names, self.kind) = (Pattern::default(), h.kind);
+        for (span, name) in spans.iter().zip(raw) {
+            span.iter().for_each(|s| self.names.bytes(s.at, name));
+        }
         let again = std::mem::take(&mut self.again);
         let gap = self.chain.see(&self.system, after, time, self.count).filter(|g| !(again && g.back));
         self.time = time.or(self.time);

@@ -15,7 +15,7 @@ pub use self::{foreign::Foreign, unknown::Unknown};
 use super::{
     buffer::BufferFormat,
     entry::is_letter,
-    heading::{Heading, HeadingKind, Span},
+    heading::{Heading, HeadingKind, Span, TIMESTAMP},
     number,
     record::{Framing, MAX_RECORD, Split, split},
 };
@@ -162,14 +162,26 @@ pub fn is_certain(found: &Found, wanted: Wanted, seen: usize) -> bool {
 pub fn fits(h: &Heading, bytes: &[u8]) -> bool {
     let Some(bytes) = bytes.get(..h.length) else { return false };
     let alnum = |b: &u8| is_letter(*b) || (0xF0..=0xF9).contains(b);
-    number::zoned(h.entry_length.of(bytes)).is_some_and(|n| n > 0)
-        && is_number(h.sequence_number.of(bytes))
+    has_numbers(h, bytes)
         && h.journal_code.of(bytes).iter().all(|b| is_letter(*b))
         && h.entry_type.of(bytes).iter().all(alnum)
+        && is_this_sibling(h, bytes)
+}
+
+/// Whether a length, a sequence number and a time stand where the heading has them.
+#[inline]
+fn has_numbers(h: &Heading, bytes: &[u8]) -> bool {
+    let (length, number) = (h.entry_length.of(bytes), h.sequence_number.of(bytes));
+    // Twenty digits may be more than a number holds.
+    let small = number.len() < 20 || number.first() == Some(&0xF0);
+    if small && h.usual.matches(bytes) {
+        return length.iter().any(|b| *b != 0xF0);
+    }
+    number::zoned(length).is_some_and(|n| n > 0)
+        && number::digits(number).is_some()
         && h.timestamp.is_none_or(|s| is_timestamp(s.of(bytes)))
         && h.date.is_none_or(|s| is_digits_or_blank(s.of(bytes)))
         && h.time.is_none_or(|s| number::zoned(s.of(bytes)).is_some())
-        && is_this_sibling(h, bytes)
 }
 
 /// Whether these bytes, fewer than a heading has, may be the beginning of one.
@@ -201,34 +213,8 @@ fn is_this_sibling(h: &Heading, bytes: &[u8]) -> bool {
     }
 }
 
-/// Every record is asked this: digits alone are looked at all at once.
-#[inline]
-fn is_number(bytes: &[u8]) -> bool {
-    let others = bytes.iter().fold(0, |bad, b| bad | u8::from(b.wrapping_sub(0xF0) > 9));
-    // Twenty may be more than a number holds.
-    let small = bytes.len() < 20 || bytes.first() == Some(&0xF0);
-    others == 0 && small && !bytes.is_empty() || number::digits(bytes).is_some()
-}
-
-/// The least byte at each place of a timestamp, and how many more there are.
-const TIMESTAMP: [(u8, u8); 26] = {
-    let mut places = [(0xF0, 9); 26];
-    let mut i = 0;
-    while i < 26 {
-        match i {
-            4 | 7 | 10 => places[i] = (0x60, 0),
-            13 | 16 | 19 => places[i] = (0x4B, 0),
-            _ => {}
-        }
-        i += 1;
-    }
-    places
-};
-
-#[inline]
 fn is_timestamp(b: &[u8]) -> bool {
-    let bad = |(b, (least, more)): (&u8, &(u8, u8))| u8::from(b.wrapping_sub(*least) > *more);
-    b.len() == 26 && b.iter().zip(&TIMESTAMP).fold(0, |found, place| found | bad(place)) == 0
+    b.len() == TIMESTAMP.len() && b.iter().enumerate().all(|(i, b)| is_of_timestamp(i, *b))
 }
 
 /// What may stand at a place of a timestamp.

@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::layout::{self, Columns, FieldKind};
+use super::{
+    layout::{self, Columns, FieldKind},
+    pattern::Pattern,
+};
 
 /// Which heading a capture has: the OUTFILFMT of DSPJRN.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord, Hash)]
@@ -95,6 +98,21 @@ pub struct HeadingField {
     pub values: BTreeMap<String, String>,
 }
 
+/// The least byte at each place of a timestamp, and how many more there are.
+pub const TIMESTAMP: [(u8, u8); 26] = {
+    let mut places = [(0xF0, 9); 26];
+    let mut i = 0;
+    while i < 26 {
+        match i {
+            4 | 7 | 10 => places[i] = (0x60, 0),
+            13 | 16 | 19 => places[i] = (0x4B, 0),
+            _ => {}
+        }
+        i += 1;
+    }
+    places
+};
+
 /// A heading and where its fields stand.
 #[derive(Clone, Debug)]
 pub struct Heading {
@@ -146,6 +164,8 @@ pub struct Heading {
     pub remote_address: Option<Span>,
     /// '1' when the entry data is not all there.
     pub incomplete_data: Option<Span>,
+    /// What nearly every heading is like: lengths, numbers and times are digits with their punctuation between. Others may be right too.
+    pub usual: Pattern,
 }
 
 #[derive(Deserialize)]
@@ -227,7 +247,15 @@ fn compile(kind: HeadingKind, raw: RawHeading) -> Result<Heading, String> {
     let place = |name: &str| fields.iter().find(|f| f.name == name).map(|f| f.span);
     let needed =
         |name: &str| place(name).ok_or_else(|| format!("heading [{}]: the field {name} is missing", kind.key()));
+    let mut usual = Pattern::default();
+    for span in ["entry_length", "sequence_number", "entry_date", "entry_time"].into_iter().filter_map(place) {
+        usual.digits(span.at, span.len);
+    }
+    if let Some(span) = place("entry_timestamp") {
+        usual.ranges(span.at, &TIMESTAMP);
+    }
     Ok(Heading {
+        usual,
         kind,
         length,
         entry_length: needed("entry_length")?,

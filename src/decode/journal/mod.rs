@@ -17,6 +17,7 @@ pub mod heading;
 pub mod layout;
 pub mod levels;
 pub mod number;
+pub mod pattern;
 pub mod reading;
 pub mod record;
 pub mod text;

@@ -7,6 +7,12 @@
 /// `None` when a byte is no digit or the number does not fit.
 #[inline]
 pub fn zoned(bytes: &[u8]) -> Option<i64> {
+    // Lengths and ports: five digits.
+    if let Ok([a, b, c, d, e]) = <[u8; 5]>::try_from(bytes)
+        && let Some(n) = eight_digits(&[0xF0, 0xF0, 0xF0, a, b, c, d, e])
+    {
+        return i64::try_from(n).ok();
+    }
     // Nearly always: few digits, all with the zone F.
     if !bytes.is_empty()
         && bytes.len() <= 10
@@ -75,15 +81,27 @@ pub fn binary(bytes: &[u8]) -> Option<i64> {
 /// Up to 20 digits; the maximum of *MAXOPT3, 18 446 744 073 709 551 600, fits a `u64`.
 #[inline]
 pub fn digits(bytes: &[u8]) -> Option<u64> {
-    // Twenty digits in a row, as *TYPE5 writes them: two halves that no overflow check has to watch.
+    // Twenty digits in a row, as *TYPE5 writes them: eight at a time, and four.
     if let Ok(all) = <&[u8; 20]>::try_from(bytes)
-        && all.iter().fold(0, |bad, b| bad | u8::from(b.wrapping_sub(0xF0) > 9)) == 0
+        && let (Some(front), Some(middle), Some(back)) = (all.first_chunk(), all[8..].first_chunk(), all.last_chunk())
+        && let (Some(front), Some(middle), Some(back)) = (eight_digits(front), eight_digits(middle), eight_digits(back))
     {
-        let value = |half: &[u8]| half.iter().fold(0u64, |n, b| n * 10 + u64::from(b & 15));
-        let (high, low) = all.split_at(10);
-        return value(high).checked_mul(10_000_000_000)?.checked_add(value(low));
+        return (front * 10_000 + middle / 10_000).checked_mul(100_000_000)?.checked_add(back);
     }
     digits_between_blanks(bytes)
+}
+
+/// The number that eight digits are.
+#[inline]
+fn eight_digits(bytes: &[u8; 8]) -> Option<u64> {
+    let n = u64::from_le_bytes(*bytes) ^ 0xF0F0_F0F0_F0F0_F0F0;
+    if (n | n.wrapping_add(0x7676_7676_7676_7676)) & 0x8080_8080_8080_8080 != 0 {
+        return None;
+    }
+    // The first digit is in the lowest byte: neighbours become numbers of two, four and eight digits.
+    let two = n.wrapping_mul(10).wrapping_add(n >> 8) & 0x00FF_00FF_00FF_00FF;
+    let four = two.wrapping_mul(100).wrapping_add(two >> 16) & 0x0000_FFFF_0000_FFFF;
+    Some(four.wrapping_mul(10_000).wrapping_add(four >> 32) & 0xFFFF_FFFF)
 }
 
 fn digits_between_blanks(bytes: &[u8]) -> Option<u64> {
@@ -143,5 +161,24 @@ mod tests {
         assert_eq!(digits(right), Some(12));
         assert_eq!(digits(b"\xF1\x40\xF2"), None);
         assert_eq!(digits(b"\x40\x40"), None);
+    }
+
+    #[test]
+    fn twenty_digits_are_read_as_one_by_one() {
+        let text = |n: u128| -> Vec<u8> { format!("{n:020}").bytes().map(|b| b | 0xF0).collect() };
+        for n in [0, 7, 12_345_678, 99_999_999, 100_000_000, 123_456_789_012_345_678, 18_446_744_073_709_551_615] {
+            assert_eq!(digits(&text(n)), u64::try_from(n).ok(), "{n}");
+            assert_eq!(digits(&text(n)), digits_between_blanks(&text(n)), "{n}");
+        }
+        for n in [18_446_744_073_709_551_616, 99_999_999_999_999_999_999] {
+            assert_eq!(digits(&text(n)), None, "{n}");
+        }
+        for at in 0..20 {
+            for wrong in [0xFA, 0xFF, 0xEF, 0x70, 0x00, 0x40, 0xC1] {
+                let mut bytes = text(9_999_999_999_999_999_999);
+                bytes[at] = wrong;
+                assert_eq!(digits(&bytes), digits_between_blanks(&bytes), "{at} {wrong:02X}");
+            }
+        }
     }
 }

@@ -62,7 +62,9 @@ impl<'a> Marks<'a> {
         while let Some(rest) = sample.get(from..).filter(|r| r.len() >= heading.length)
             && at.len() < MOST
         {
-            if fits(heading, rest) {
+            // Nearly everywhere stands no digit: the rest need not be asked.
+            let may = rest.get(heading.entry_length.at).is_some_and(|b| (0xF0..=0xF9).contains(b));
+            if may && fits(heading, rest) {
                 at.push(from);
                 from += heading.length + data_length(heading, rest).filter(|_| behind_data).unwrap_or(0);
             } else {
