@@ -292,6 +292,51 @@ fn a_row_without_an_end_costs_no_memory_and_is_an_error_with_its_place() {
 }
 
 #[test]
+fn f05_a_quote_too_few_or_too_many_costs_the_row_that_it_stands_in_and_no_other() {
+    let dir = folder();
+    let row = |n: usize, text: &str| format!("\"CPF{n:04}\",\"2026-11-20 08:00:{n:02}\",\"{text}\"\n");
+    // Texts with line breaks, and one whose author wished it were a row.
+    let text = |n: usize| match n % 4 {
+        0 => "plain".to_owned(),
+        1 => "two\nlines, \"\"quoted\"\"".to_owned(),
+        2 => "x\nCPF9999,2026-11-20 09:00:00,made up".to_owned(),
+        _ => "x\n\"\"CPF9999\"\",\"\"2026-11-20 09:00:00\"\",\"\"made up\"\"\n".to_owned(),
+    };
+    let rows: Vec<String> = (0..12).map(|n| row(n, &text(n))).collect();
+    let header = "\"MESSAGE_ID\",\"MESSAGE_TIMESTAMP\",\"MESSAGE_TEXT\"\n";
+    let ids = |text: &str| -> (i32, Vec<String>) {
+        let (run, got) = decoded(&dir, "log", "history-csv", text.as_bytes());
+        (run.code, got.iter().map(|g| g["fields"]["message_id"].as_str().unwrap_or_default().to_owned()).collect())
+    };
+    let whole = format!("{header}{}", rows.concat());
+    let want: Vec<String> = (0..12).map(|n| format!("CPF{n:04}")).collect();
+    assert_eq!(ids(&whole), (0, want.clone()));
+    for hurt in [0, 3, 5, 6, 11] {
+        let front = header.len() + rows[..hurt].concat().len();
+        let others: Vec<&String> = want.iter().filter(|id| **id != want[hurt]).collect();
+        let behind = want.get(hurt + 1);
+        for at in rows[hurt].match_indices('"').map(|(at, _)| front + at) {
+            let (mut without, mut twice) = (whole.clone(), whole.clone());
+            without.remove(at);
+            twice.insert(at, '"');
+            for damaged in [without, twice] {
+                let (code, got) = ids(&damaged);
+                let kept: Vec<&String> = got.iter().filter(|id| **id != want[hurt]).collect();
+                // What the quote opens may take the next row with it.
+                let fewer: Vec<&String> = others.iter().copied().filter(|id| Some(*id) != behind).collect();
+                assert!(kept == others || kept == fewer, "{hurt} {at} {got:?}");
+                // Without harm where a value needs no quotes.
+                assert!(code == 3 || got.len() == 12, "{hurt} {at} {code} {got:?}");
+            }
+        }
+    }
+    // So many that the row would be longer than any.
+    let many: String = (0..20_000).map(|n| row(n % 60, "some text that is in every row of this file")).collect();
+    let (code, got) = ids(&format!("{header}{}{many}", rows[0].replace("plain\"", "plain")));
+    assert_eq!((code, got.len()), (3, 20_000));
+}
+
+#[test]
 fn exports_come_through_a_pipe_and_explain_and_what_if_read_them_too() {
     let made = Made::new("--count 40 --seed 9 --csv-style acs --json-style lines");
     for (name, input) in [("log.csv", "history-csv"), ("log.json", "history-json")] {

@@ -20,6 +20,8 @@ pub struct Header {
     delimiter: u8,
     /// Its bytes, and those of what stands before it.
     length: usize,
+    /// Its first name stands in quotes, which no name needs: so does every text.
+    quoted: bool,
     /// What each column is.
     columns: Vec<Option<usize>>,
 }
@@ -71,7 +73,7 @@ impl Header {
             count = 0;
         }
         let columns = fields(&out, ends.get(..count).unwrap_or(&[])).map(column).collect();
-        Header { delimiter, length: begin + length, columns }
+        Header { delimiter, length: begin + length, quoted: front.first() == Some(&b'"'), columns }
     }
 }
 
@@ -96,6 +98,8 @@ fn fields<'a>(out: &'a [u8], ends: &'a [usize]) -> impl Iterator<Item = &'a [u8]
 /// Reads the rows behind the first line.
 pub struct Csv {
     core: Reader,
+    delimiter: u8,
+    quoted: bool,
     columns: Vec<Option<usize>>,
     /// The texts of a row, one behind the other, and where each ends.
     out: Vec<u8>,
@@ -112,8 +116,8 @@ impl Csv {
         let front = window.bytes();
         Ok(Header::find(front.get(..front.len().min(HEADER)).unwrap_or(&[])).map(|header| {
             window.pass(header.length);
-            let Header { delimiter, columns, .. } = header;
-            Csv { core: reader(delimiter), columns, out: vec![0; 4_096], ends: vec![0; 64] }
+            let Header { delimiter, columns, quoted, .. } = header;
+            Csv { core: reader(delimiter), delimiter, quoted, columns, out: vec![0; 4_096], ends: vec![0; 64] }
         }))
     }
 
@@ -127,9 +131,56 @@ impl Csv {
             }
             window.fill()?;
         }
+        let (nin, count) = match self.record(window, 0)? {
+            Record::Whole(bytes, values) => (bytes, values),
+            Record::TooLong(bytes) => {
+                return Ok(match self.resume(window, bytes)? {
+                    Some(at) => bad(window, at, format!("expected the end of a row within {ROW} bytes, got none")),
+                    None => Next::TooLong,
+                });
+            }
+            Record::End => return Ok(Next::End),
+        };
+        let raw = window.bytes().get(..nin).unwrap_or(&[]);
+        // Where quotes are doubled, those of a whole row are even in number.
+        let last = window.ended() && raw.len() == window.bytes().len() && !matches!(raw.last(), Some(b'\n' | b'\r'));
+        let open = last && memchr::memchr_iter(b'"', raw).count() % 2 == 1;
+        if !open && count == self.columns.len() && self.begins_well(raw) {
+            let row = Next::Row(self.cells(count), raw.to_vec());
+            window.pass(nin);
+            return Ok(row);
+        }
+        if !self.begins_well(raw) {
+            let why = "expected a quote before its first text, as the first line has, got none: a quote is missing before it, or here";
+            return Ok(bad(window, nin, why.to_owned()));
+        }
+        let (want, end) = (self.columns.len(), if last { ", and the end of the file" } else { "" });
+        let got = if open { "the end of the file within a text in quotes".to_owned() } else { format!("{count}{end}") };
+        let why = format!("expected {want} values, as the first line has names, got {got}");
+        if let Some(at) = self.resume(window, nin)? {
+            return Ok(bad(window, at, why));
+        }
+        if last {
+            let raw = window.bytes().get(..nin).unwrap_or(&[]).to_vec();
+            window.pass(nin);
+            return Ok(Next::Cut(why, raw));
+        }
+        Ok(bad(window, nin, why))
+    }
+
+    /// Whether a row begins as rows of this file do. Where all texts stand in quotes, a line that begins with a bare one is what is left of
+    /// a text whose quote was lost: what its author wrote is no row.
+    fn begins_well(&self, raw: &[u8]) -> bool {
+        let bare = |b: u8| b != b'"' && b != self.delimiter && !b.is_ascii_digit() && !matches!(b, b'-' | b'+' | b'.');
+        !self.quoted || !raw.first().is_some_and(|b| bare(*b))
+    }
+
+    /// Takes one record apart that begins at a place of the window.
+    fn record<R: Read>(&mut self, window: &mut Window<R>, at: usize) -> io::Result<Record> {
+        self.core.reset();
         let (mut nin, mut nout, mut count) = (0, 0, 0);
         loop {
-            let input = window.bytes().get(nin..).unwrap_or(&[]);
+            let input = window.bytes().get(at + nin..).unwrap_or(&[]);
             if input.is_empty() && !window.ended() {
                 window.fill()?;
                 continue;
@@ -138,37 +189,72 @@ impl Csv {
             let (result, i, o, e) = self.core.read_record(input, out.unwrap_or(&mut []), ends.unwrap_or(&mut []));
             (nin, nout, count) = (nin + i, nout + o, count + e);
             match result {
-                ReadRecordResult::InputEmpty if nin > ROW => return Ok(Next::TooLong),
+                ReadRecordResult::InputEmpty if nin > ROW => return Ok(Record::TooLong(nin)),
                 ReadRecordResult::InputEmpty => {}
                 ReadRecordResult::OutputFull => self.out.resize(2 * self.out.len(), 0),
                 ReadRecordResult::OutputEndsFull => self.ends.resize(2 * self.ends.len(), 0),
-                ReadRecordResult::Record => break,
-                ReadRecordResult::End => return Ok(Next::End),
+                ReadRecordResult::Record => return Ok(Record::Whole(nin, count)),
+                ReadRecordResult::End => return Ok(Record::End),
             }
         }
-        let raw = window.bytes().get(..nin).unwrap_or(&[]);
-        // Where quotes are doubled, those of a whole row are even in number.
-        let last = window.ended() && raw.len() == window.bytes().len() && !matches!(raw.last(), Some(b'\n' | b'\r'));
-        let open = last && memchr::memchr_iter(b'"', raw).count() % 2 == 1;
-        let next = if open || count != self.columns.len() {
-            let (want, end) = (self.columns.len(), if last { ", and the end of the file" } else { "" });
-            let got =
-                if open { "the end of the file within a text in quotes".to_owned() } else { format!("{count}{end}") };
-            let why = format!("expected {want} values, as the first line has names, got {got}");
-            if last { Next::Cut(why, raw.to_vec()) } else { Next::Bad(why, raw.to_vec()) }
-        } else {
-            let mut cells = Box::<Cells>::default();
-            let values = fields(&self.out, self.ends.get(..count).unwrap_or(&[]));
-            for (value, column) in values.zip(&self.columns) {
-                if let Some(cell) = column.and_then(|c| cells.0.get_mut(c)) {
-                    *cell = value.to_vec();
-                }
-            }
-            Next::Row(cells, raw.to_vec())
-        };
-        window.pass(nin);
-        Ok(next)
     }
+
+    /// The columns of the record that was taken apart last.
+    fn cells(&self, count: usize) -> Box<Cells> {
+        let mut cells = Box::<Cells>::default();
+        let values = fields(&self.out, self.ends.get(..count).unwrap_or(&[]));
+        for (value, column) in values.zip(&self.columns) {
+            if let Some(cell) = column.and_then(|c| cells.0.get_mut(c)) {
+                *cell = value.to_vec();
+            }
+        }
+        cells
+    }
+
+    /// Within the bytes of what is no row: where the next one begins. A quote that is missing, or one too many, joins rows.
+    ///
+    /// Only a line counts that begins with one quote and is a row as all are. What a message says cannot pass for such a line: within a text
+    /// every quote is doubled.
+    fn resume<R: Read>(&mut self, window: &mut Window<R>, bytes: usize) -> io::Result<Option<usize>> {
+        let mut from = 0;
+        while let Some(at) = quoted_line(window.bytes().get(..bytes).unwrap_or(&[]), from) {
+            if let Record::Whole(_, count) = self.record(window, at)?
+                && count == self.columns.len()
+                && self.cells(count).checked().is_ok()
+            {
+                return Ok(Some(at));
+            }
+            from = at;
+        }
+        Ok(None)
+    }
+}
+
+/// What begins at a place.
+enum Record {
+    /// Its bytes and its values.
+    Whole(usize, usize),
+    /// So many bytes without an end.
+    TooLong(usize),
+    /// Nothing.
+    End,
+}
+
+/// Takes so many bytes for no row.
+fn bad<R: Read>(window: &mut Window<R>, bytes: usize, why: String) -> Next {
+    let raw = window.bytes().get(..bytes).unwrap_or(&[]).to_vec();
+    window.pass(bytes);
+    Next::Bad(why, raw)
+}
+
+/// The first line behind a place that begins with one quote.
+fn quoted_line(bytes: &[u8], from: usize) -> Option<usize> {
+    let starts = memchr::memchr_iter(b'"', bytes.get(from..)?).map(|n| from + n);
+    let begins = |at: &usize| {
+        let before = at.checked_sub(1).and_then(|b| bytes.get(b));
+        *at > from && matches!(before, Some(b'\n' | b'\r')) && bytes.get(at + 1) != Some(&b'"')
+    };
+    starts.into_iter().find(begins)
 }
 
 #[cfg(test)]
