@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::burst::Burst;
 use crate::{
+    config::source::Input,
     event::{Notice, notice::PARKED},
     spool::batch::hex,
 };
@@ -14,9 +15,41 @@ use crate::{
 /// Bytes of the first record that are shown.
 const SHOWN: usize = 64;
 
+/// What the place of a record is, in what it was read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Its offset in bytes.
+    Offset,
+    /// How many records came before it and with it.
+    Record,
+    /// Its sequence number in the journal, or that of the entry before it where it is in none.
+    Sequence,
+}
+
+impl Unit {
+    /// Of a kind of source.
+    pub fn of(input: &Input) -> Unit {
+        match input {
+            Input::Capture(..) | Input::Directory(_) => Unit::Offset,
+            Input::Stream(_) => Unit::Record,
+            Input::Live(_) => Unit::Sequence,
+        }
+    }
+
+    /// In words: of one record, of several, and the names of the first and of the last in a notice. Of bytes the last place is behind it.
+    fn words(self) -> [&'static str; 4] {
+        match self {
+            Unit::Offset => ["offset", "offsets", "first_offset", "end_offset"],
+            Unit::Record => ["record", "records", "first_record", "last_record"],
+            Unit::Sequence => ["sequence number", "sequence numbers", "first_sequence", "last_sequence"],
+        }
+    }
+}
+
 /// Records that are parked and not told of yet.
 #[derive(Debug)]
 pub struct Parking {
+    unit: Unit,
     burst: Burst,
     run: Option<Run>,
 }
@@ -27,7 +60,7 @@ pub struct Run {
     records: u64,
     bytes: u64,
     first: u64,
-    /// Behind the last.
+    /// Where the last is; of offsets, behind it.
     end: u64,
     why: String,
     /// What the first begins with.
@@ -36,8 +69,8 @@ pub struct Run {
 
 impl Parking {
     /// With what was parked before and not told.
-    pub fn new(now: Instant, run: Option<Run>) -> Parking {
-        Parking { burst: Burst::new(now), run }
+    pub fn new(now: Instant, unit: Unit, run: Option<Run>) -> Parking {
+        Parking { unit, burst: Burst::new(now), run }
     }
 
     /// What is not told yet.
@@ -58,7 +91,7 @@ impl Parking {
         });
         run.records += 1;
         run.bytes += length;
-        run.end = place.saturating_add(length);
+        run.end = if self.unit == Unit::Offset { place.saturating_add(length) } else { place };
     }
 
     /// What is to be told now, in words and as a notice; `last` when there will be no other time.
@@ -71,18 +104,57 @@ impl Parking {
             return None;
         }
         let run = self.run.take()?;
+        let [one, several, first_name, last_name] = self.unit.words();
         let what = match run.records {
-            1 => format!("offset {}: parked: {}", run.first, run.why),
-            n => format!("offsets {} to {}: {n} records parked: the first: {}", run.first, run.end, run.why),
+            1 => format!("{one} {}: parked: {}", run.first, run.why),
+            n => format!("{several} {} to {}: {n} records parked: the first: {}", run.first, run.end, run.why),
         };
         let notice = Notice::new(PARKED, system, now, zone)
             .with("source", source)
             .with("records", run.records)
-            .with("first_offset", run.first)
-            .with("end_offset", run.end)
+            .with(first_name, run.first)
+            .with(last_name, run.end)
             .with("bytes", run.bytes)
             .with("reason", &run.why)
             .with("first_bytes", hex(&run.front));
         Some((format!("{what}; `qaudjrn spool export --parked` gives the bytes back"), notice))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f04_places_are_named_for_what_they_are() {
+        for (unit, said, keys) in [
+            (
+                Unit::Offset,
+                "offsets 100 to 208: 2 records parked: the first: it is none;",
+                [("first_offset", "100"), ("end_offset", "208")],
+            ),
+            (
+                Unit::Record,
+                "records 100 to 200: 2 records parked: the first: it is none;",
+                [("first_record", "100"), ("last_record", "200")],
+            ),
+            (
+                Unit::Sequence,
+                "sequence numbers 100 to 200: 2 records",
+                [("first_sequence", "100"), ("last_sequence", "200")],
+            ),
+        ] {
+            let mut parking = Parking::new(Instant::now(), unit, None);
+            parking.add(100, "it is none", b"12345678");
+            parking.add(200, "nor this", b"12345678");
+            let (text, notice) = parking.tell("a", ("S", Tz::UTC, 0), true).unwrap();
+            assert!(text.starts_with(said), "{text}");
+            let fields = format!("{notice:?}");
+            for (key, value) in keys {
+                assert!(fields.contains(key) && fields.contains(value), "{fields}");
+            }
+            assert!(unit == Unit::Offset || !fields.contains("_offset"), "{fields}");
+            assert_eq!(parking.waiting(), None);
+        }
     }
 }

@@ -28,6 +28,7 @@ use super::parked;
 use crate::decode::journal::{
     Heading,
     detect::{self, Found, Wanted},
+    record::Framing,
 };
 
 /// The front of a capture that is looked at to find its heading and record length.
@@ -284,8 +285,13 @@ impl Capture {
     #[cold]
     fn damaged(&mut self, used: usize, then: Ahead) -> Item<'_> {
         let (from, to) = (self.offset, self.offset + used as u64);
-        let why =
-            format!("bytes {from} to {} ({used} bytes) are damaged: they hold no whole record", to.saturating_sub(1));
+        let what = match self.found.framing {
+            Framing::Fixed(n) => format!(
+                "are damaged, or of records of another length: they hold no record of {n} bytes that another one follows"
+            ),
+            Framing::Stream => "are damaged: they hold no record that another one follows".to_owned(),
+        };
+        let why = format!("bytes {from} to {} ({used} bytes) {what}", to.saturating_sub(1));
         let bytes = self.buffer.get(self.start..self.start + used).unwrap_or(&[]);
         self.damage = parked::damage(&why, bytes);
         self.spend(used, then);
