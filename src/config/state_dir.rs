@@ -7,6 +7,7 @@ use std::{
 
 use super::{Config, source::Input};
 use crate::{
+    encode::escape::printable,
     output::Target,
     source::directory::{After, DirectoryOptions},
 };
@@ -62,7 +63,7 @@ pub fn wrong(folder: &Path, config: &Config) -> Vec<String> {
 fn others(folder: &Path) -> Option<String> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return None,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return link_to_nothing(folder),
         Err(e) if e.kind() == io::ErrorKind::NotADirectory => return Some("this is no folder".to_owned()),
         // Whether it can be used is seen when it is.
         Err(_) => return None,
@@ -91,6 +92,18 @@ fn others(folder: &Path) -> Option<String> {
             folder.join("qaudjrn").display()
         )
     })
+}
+
+/// A link in the path that leads nowhere: no folder can be made through it.
+fn link_to_nothing(folder: &Path) -> Option<String> {
+    // The first that is there by name; what a link leads to must be there as well.
+    let link = folder.ancestors().find(|part| fs::symlink_metadata(part).is_ok()).filter(|part| !part.exists())?;
+    let to = fs::read_link(link).ok()?;
+    Some(format!(
+        "{} is a link to {}, which is not there: make that folder, or name another",
+        printable(&link.display().to_string()),
+        printable(&to.display().to_string())
+    ))
 }
 
 fn is_own(name: &OsStr) -> bool {
@@ -140,6 +153,22 @@ mod tests {
         let all = found(dir.path(), "state_dir = \"home\"");
         assert!(all.len() == 1 && all[0].contains("files of others") && all[0].contains("home/qaudjrn"), "{all:?}");
         assert!(found(dir.path(), "state_dir = \"home/b\"")[0].contains("no folder"));
+    }
+
+    #[test]
+    fn h16_a_link_to_nothing_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("/nowhere/at/all", dir.path().join("link")).unwrap();
+        for text in ["state_dir = \"link\"", "state_dir = \"link/below/it\""] {
+            let all = found(dir.path(), text);
+            assert!(
+                all.len() == 1 && all[0].contains("link is a link to /nowhere/at/all, which is not there"),
+                "{all:?}"
+            );
+        }
+        fs::create_dir(dir.path().join("real")).unwrap();
+        std::os::unix::fs::symlink("real", dir.path().join("good")).unwrap();
+        assert_eq!(found(dir.path(), "state_dir = \"good/new\""), Vec::<String>::new());
     }
 
     #[test]

@@ -47,7 +47,13 @@ pub(super) fn own(folder: &Path) -> Result<(), SpoolError> {
         move |source| SpoolError::Io { path, source }
     };
     let foreign = |path: &Path, why: String| SpoolError::NotOurs { path: path.to_owned(), why };
-    fs::create_dir_all(folder).map_err(io(folder))?;
+    fs::create_dir_all(folder).map_err(|source| match source.kind() {
+        // Where every folder above it is made too, these do not pass: a link to nothing, a file in the way, a file system that has none.
+        io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+            SpoolError::NoFolder { path: folder.to_owned(), source }
+        }
+        _ => io(folder)(source),
+    })?;
     let me = rustix::process::geteuid().as_raw();
     let found = fs::metadata(folder).map_err(io(folder))?;
     if found.uid() != me {

@@ -113,6 +113,14 @@ pub enum SpoolError {
         /// Whose it is, or what it is.
         why: String,
     },
+    /// No folder can be made there.
+    #[error("{path}: no folder can be made there ({source}): name another state_dir, or make this one")]
+    NoFolder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// A later program wrote it.
     #[error(
         "the spool {path} was written by a later version of qaudjrn (its tables have version {version}, this program knows versions up to {known}): start that one again; nothing was changed",
