@@ -145,6 +145,14 @@ fn text_that_looks_like_digits_is_no_data_where_the_rest_of_the_file_is_text() {
     assert_eq!(user(row("DSP01     BILL") + &row(forged).repeat(100))[1..], vec![""; 100]);
     let late = user(row(forged).repeat(100) + &row("DSP01     BILL") + &row(forged));
     assert_eq!(late[99..], ["QSECOFR", "", ""]);
+    // Digits of which one is none, or one is missing, or one too many: nothing is known of that row's, and the others are what they are.
+    for damaged in
+        [forged.replacen('F', "G", 1), forged[1..].to_owned(), format!("0{forged}"), forged.replacen('F', "", 1)]
+    {
+        assert_eq!(user(row(&damaged) + &row(forged) + &row(&damaged) + &row(forged)), ["", "QSECOFR", "", "QSECOFR"]);
+        let late = user(row(forged).repeat(100) + &row(&damaged) + &row(forged));
+        assert_eq!(late[99..], ["QSECOFR", "", "QSECOFR"], "{damaged}");
+    }
     // Rows without tokens before it say nothing of what tokens are; nor do a few within a lot of others.
     let after_none = user(row("").repeat(100) + &row(forged) + &row("DSP01     BILL"));
     assert_eq!(after_none[100..], ["", ""]);
@@ -329,6 +337,18 @@ fn f05_a_quote_too_few_or_too_many_costs_the_row_that_it_stands_in_and_no_other(
                 assert!(code == 3 || got.len() == 12, "{hurt} {at} {code} {got:?}");
             }
         }
+    }
+    // Where only names are in quotes, and texts that need them, as one tool writes it, rows begin bare.
+    let bare = format!("{header}CPF0001,2026-11-20 08:00:01,x\nCPF0002,2026-11-20 08:00:02,\"a, b\"\n");
+    assert_eq!(ids(&bare), (0, vec!["CPF0001".to_owned(), "CPF0002".to_owned()]));
+    // A block of zeros takes the end of a text and the front of the next row, which would be one row of as many values.
+    let begin = whole.find("plain").unwrap();
+    for length in [8, 40, 100, 200] {
+        let mut bytes = whole.clone().into_bytes();
+        bytes[begin + 2..begin + 2 + length].fill(0);
+        let (code, got) = ids(&String::from_utf8(bytes).unwrap());
+        assert!(code == 3 && got.iter().all(|id| want.contains(id)) && got.len() >= 8, "{length} {code} {got:?}");
+        assert!(!got.contains(&want[0]), "{length} {got:?}");
     }
     // So many that the row would be longer than any.
     let many: String = (0..20_000).map(|n| row(n % 60, "some text that is in every row of this file")).collect();

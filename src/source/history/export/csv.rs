@@ -20,7 +20,7 @@ pub struct Header {
     delimiter: u8,
     /// Its bytes, and those of what stands before it.
     length: usize,
-    /// Its first name stands in quotes, which no name needs: so does every text.
+    /// Its first name stands in quotes, which no name needs.
     quoted: bool,
     /// What each column is.
     columns: Vec<Option<usize>>,
@@ -98,8 +98,8 @@ fn fields<'a>(out: &'a [u8], ends: &'a [usize]) -> impl Iterator<Item = &'a [u8]
 /// Reads the rows behind the first line.
 pub struct Csv {
     core: Reader,
-    delimiter: u8,
-    quoted: bool,
+    /// Every text stands in quotes: the names do, and those of the first row, which need none. Unknown before that.
+    quoted: Option<bool>,
     columns: Vec<Option<usize>>,
     /// The texts of a row, one behind the other, and where each ends.
     out: Vec<u8>,
@@ -117,7 +117,13 @@ impl Csv {
         Ok(Header::find(front.get(..front.len().min(HEADER)).unwrap_or(&[])).map(|header| {
             window.pass(header.length);
             let Header { delimiter, columns, quoted, .. } = header;
-            Csv { core: reader(delimiter), delimiter, quoted, columns, out: vec![0; 4_096], ends: vec![0; 64] }
+            Csv {
+                core: reader(delimiter),
+                quoted: (!quoted).then_some(false),
+                columns,
+                out: vec![0; 4_096],
+                ends: vec![0; 64],
+            }
         }))
     }
 
@@ -143,20 +149,28 @@ impl Csv {
         };
         let raw = window.bytes().get(..nin).unwrap_or(&[]);
         // Where quotes are doubled, those of a whole row are even in number.
-        let last = window.ended() && raw.len() == window.bytes().len() && !matches!(raw.last(), Some(b'\n' | b'\r'));
-        let open = last && memchr::memchr_iter(b'"', raw).count() % 2 == 1;
-        if !open && count == self.columns.len() && self.begins_well(raw) {
+        let open = memchr::memchr_iter(b'"', raw).count() % 2 == 1;
+        let ends = window.ended() && raw.len() == window.bytes().len();
+        let last = ends && (open || !matches!(raw.last(), Some(b'\n' | b'\r')));
+        let (want, end) = (self.columns.len(), if last { ", and the end of the file" } else { "" });
+        let why = if open || count != want {
+            let got = match (open, ends) {
+                (true, true) => "the end of the file within a text in quotes".to_owned(),
+                (true, false) => "a text in quotes with one that is not closed".to_owned(),
+                (false, _) => format!("{count}{end}"),
+            };
+            format!("expected {want} values, as the first line has names, got {got}")
+        } else if raw.contains(&0) {
+            // Where a block was zeroed, what stands before and behind it would be one row.
+            "expected text, got X'00': the file is damaged here".to_owned()
+        } else if !self.has_quotes(raw, count) {
+            "expected every text in quotes, as the first row has them: one is missing in this row, or before it"
+                .to_owned()
+        } else {
             let row = Next::Row(self.cells(count), raw.to_vec());
             window.pass(nin);
             return Ok(row);
-        }
-        if !self.begins_well(raw) {
-            let why = "expected a quote before its first text, as the first line has, got none: a quote is missing before it, or here";
-            return Ok(bad(window, nin, why.to_owned()));
-        }
-        let (want, end) = (self.columns.len(), if last { ", and the end of the file" } else { "" });
-        let got = if open { "the end of the file within a text in quotes".to_owned() } else { format!("{count}{end}") };
-        let why = format!("expected {want} values, as the first line has names, got {got}");
+        };
         if let Some(at) = self.resume(window, nin)? {
             return Ok(bad(window, at, why));
         }
@@ -168,11 +182,18 @@ impl Csv {
         Ok(bad(window, nin, why))
     }
 
-    /// Whether a row begins as rows of this file do. Where all texts stand in quotes, a line that begins with a bare one is what is left of
-    /// a text whose quote was lost: what its author wrote is no row.
-    fn begins_well(&self, raw: &[u8]) -> bool {
-        let bare = |b: u8| b != b'"' && b != self.delimiter && !b.is_ascii_digit() && !matches!(b, b'-' | b'+' | b'.');
-        !self.quoted || !raw.first().is_some_and(|b| bare(*b))
+    /// Whether a row of so many values has the quotes that rows of this file have. Where every text stands in quotes, one that does not is
+    /// what is left of a text whose quote was lost: what its author wrote is no row.
+    fn has_quotes(&mut self, raw: &[u8], count: usize) -> bool {
+        if self.quoted == Some(false) {
+            return true;
+        }
+        // Numbers, and times.
+        let is_number = |v: &[u8]| v.iter().all(|b| b.is_ascii_digit() || b"+-.,: ".contains(b));
+        let is_text = |v: &&[u8]| !is_number(v) && !v.eq_ignore_ascii_case(b"null");
+        let texts = fields(&self.out, self.ends.get(..count).unwrap_or(&[])).filter(is_text).count();
+        let all = memchr::memchr_iter(b'"', raw).count() >= 2 * texts;
+        *self.quoted.get_or_insert(all) == all || all
     }
 
     /// Takes one record apart that begins at a place of the window.

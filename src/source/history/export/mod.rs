@@ -6,6 +6,7 @@
 //! MESSAGE_TOKENS is bytes: only as hexadecimal digits, as HEX() writes them, are they known. Text that something made of them is not
 //! turned back, because what was in it of numbers, and in which CCSID, cannot be told: fields would be false. A text may look like
 //! such digits, and its author may have wished so; so the first rows are looked at together, and what is text there is text throughout.
+//! Digits of which one or two are none are damaged: of that row alone they are not known.
 pub mod columns;
 pub mod csv;
 pub mod json;
@@ -225,7 +226,7 @@ impl<R: Read> Export<R> {
             self.seen.bytes += out.size();
             match out.tokens() {
                 [] => {}
-                tokens if hex(tokens).is_none() => {
+                tokens if hex(tokens).is_none() && !is_damaged_hex(tokens) => {
                     self.form = Form::Text;
                     return true;
                 }
@@ -261,6 +262,7 @@ impl<R: Read> Export<R> {
         let text = cells.tokens();
         let tokens = match hex(text) {
             Some(bytes) if text.is_empty() || self.form == Form::Hex => Tokens::Bytes(bytes),
+            None if self.form == Form::Hex && is_damaged_hex(text) => Tokens::Unknown(text.len() / 2),
             _ => {
                 self.form = Form::Text;
                 Tokens::Unknown(text.len())
@@ -279,6 +281,12 @@ fn lines(raw: &[u8]) -> u64 {
 fn hex(text: &[u8]) -> Option<Vec<u8>> {
     let quoted = text.strip_prefix(b"X'").or(text.strip_prefix(b"x'")).and_then(|t| t.strip_suffix(b"'"));
     data_encoding::HEXUPPER_PERMISSIVE.decode(quoted.unwrap_or(text)).ok()
+}
+
+/// Whether nearly all of these, and enough of them, are hexadecimal digits.
+fn is_damaged_hex(text: &[u8]) -> bool {
+    let others = text.iter().filter(|b| !b.is_ascii_hexdigit()).count();
+    text.len() >= 16 && others <= 2
 }
 
 impl<R: Read> Read for Export<R> {
