@@ -1,16 +1,17 @@
 //! A history log file, read as length-prefixed records, one a message.
 //!
-//! Memory is bounded by the largest message. What is wrong with the file is an error of the read behind the messages before it; a
-//! message that the file ends within is handed out as far as it is there, and then told.
+//! Memory is bounded by the largest message. What is damaged becomes a record that is parked, and reading goes on at the next message; where
+//! none is near, that is an error of the read behind the messages before it. A message that the file ends within is handed out as far as
+//! it is there, and then told.
 pub mod export;
 pub mod row;
 
 use std::io::{self, ErrorKind, Read};
 
-use super::{buffers::Ready, capture::made::CutOff};
+use super::{buffers::Ready, capture::made::CutOff, parked};
 use crate::decode::history::{
     compose::HistoryComposer,
-    record::{BadHistory, DataAt, MOST, RECORD, Split, split},
+    record::{BadHistory, DataAt, MOST, RECORD, Split, is_history, split},
 };
 
 /// Why a history log file cannot be read on: found in an [`io::Error`] of [`History`].
@@ -43,6 +44,9 @@ pub struct History<R> {
 
 /// Bytes read at a time: the longest message fits.
 const CHUNK: usize = RECORD * MOST;
+
+/// How far the next message is looked for behind damage: what is between becomes one record.
+const FAR: usize = 512 << 10;
 
 impl<R: Read> History<R> {
     /// Reads a file.
@@ -89,13 +93,50 @@ impl<R: Read> History<R> {
                     return Ok(true);
                 }
                 Split::Bad(why) => {
-                    self.fails(why);
+                    match self.search()? {
+                        Some(bytes) => self.park(bytes, &why),
+                        None => self.fails(why),
+                    }
                     return Ok(true);
                 }
                 Split::End => return Ok(false),
                 Split::Need(_) => self.fill()?,
             }
         }
+    }
+
+    /// How far the next message is behind what is none, where one is near.
+    fn search(&mut self) -> io::Result<Option<usize>> {
+        // As much as is looked at is there, so that the answer does not hang on how it was read.
+        while !self.ended && self.bytes.len() - self.start < FAR {
+            self.fill()?;
+        }
+        let bytes = self.bytes.get(self.start..).unwrap_or(&[]);
+        let begins = |at: &usize| {
+            let front = bytes.get(*at..).filter(|front| is_history(front)).unwrap_or(&[]);
+            let Split::Message { used, .. } = split(front, self.ended, self.known) else { return false };
+            // Another message follows, or the end.
+            let behind = front.get(used..).unwrap_or(&[]);
+            is_history(behind) || behind.len() < RECORD
+        };
+        // Where nothing moved, messages begin where records do; what somebody wrote into a text cannot.
+        let records = (1..=MOST).map(|n| n * RECORD).find(begins);
+        Ok(records.or_else(|| (1..bytes.len().min(FAR)).find(begins)))
+    }
+
+    /// Hands out what is no message as a record that is parked.
+    fn park(&mut self, bytes: usize, why: &BadHistory) {
+        let (from, to) = (self.offset, self.offset + bytes as u64);
+        let text = format!(
+            "bytes {from} to {} hold no whole message of the history log: offset {}: {why}",
+            to - 1,
+            from + why.at as u64
+        );
+        let raw = self.bytes.get(self.start..self.start + bytes).unwrap_or(&[]);
+        self.ready.push(&parked::damage(&text, raw));
+        self.start += bytes;
+        self.offset = to;
+        self.number += 1;
     }
 
     fn fill(&mut self) -> io::Result<()> {
