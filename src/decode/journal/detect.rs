@@ -98,21 +98,28 @@ pub fn detect(headings: &[Arc<Heading>], wanted: Wanted, sample: &[u8], whole: b
     let found = |h: &Arc<Heading>, framing| Found { heading: h.clone(), framing, history: None };
 
     if wanted.stream != Some(false) && wanted.record_length.is_none() {
-        for h in &candidates {
-            if is_stream(h, sample, whole, wanted) {
-                return Ok(found(h, Framing::Stream));
-            }
+        if let Some(first) = candidates.iter().find(|h| is_stream(h, sample, whole, wanted)) {
+            // The first record may be the one whose heading is damaged.
+            let sibling = candidates.iter().find(|h| Some(h.kind) == first.kind.sibling());
+            let more = sibling.filter(|s| in_stream(s, sample, whole) > in_stream(first, sample, whole));
+            return Ok(found(more.unwrap_or(first), Framing::Stream));
         }
     }
     if wanted.stream != Some(true) {
         // Where a heading stands at the front, that is the one; else the first that stands anywhere.
         let (front, others): (Vec<_>, Vec<_>) = candidates.iter().copied().partition(|h| fits(h, sample));
         let mut failed = None;
-        for h in front {
+        // The first record may be the one whose heading is damaged: then its sibling stands in the others.
+        let siblings = others.iter().copied().filter(|o| front.iter().any(|h| Some(o.kind) == h.kind.sibling()));
+        for h in front.iter().copied().chain(siblings) {
+            // Two lengths that fit stay a question.
+            if matches!(&failed, Some(e) if !matches!(e, Unknown::NoLength { .. })) {
+                break;
+            }
             match fixed(h, sample, whole, wanted) {
                 Ok(Some(length)) => return Ok(found(h, Framing::Fixed(length))),
                 Ok(None) => {}
-                Err(e) => failed = Some(e),
+                Err(e) => failed = failed.or(Some(e)),
             }
         }
         if wanted.stream.is_none()
@@ -128,9 +135,15 @@ pub fn detect(headings: &[Arc<Heading>], wanted: Wanted, sample: &[u8], whole: b
             return Err(Unknown::NotFixed { heading: h.kind.ibm_name() });
         }
         for h in others {
-            if let Some(length) = fixed(h, sample, whole, wanted)? {
-                return Ok(found(h, Framing::Fixed(length)));
+            match fixed(h, sample, whole, wanted) {
+                Ok(Some(length)) => return Ok(found(h, Framing::Fixed(length))),
+                Ok(None) => {}
+                // A chance in damaged bytes is no reason not to look for the others.
+                Err(e) => failed = failed.or(Some(e)),
             }
+        }
+        if let Some(e) = failed {
+            return Err(e);
         }
     } else if let Some(h) = candidates.iter().find(|h| begins_somewhere(h, sample)) {
         return Ok(found(h, Framing::Stream));
@@ -239,6 +252,17 @@ fn is_stream(h: &Heading, sample: &[u8], whole: bool, wanted: Wanted) -> bool {
         }
     }
     false
+}
+
+/// How many of the first records of a stream have a heading of this kind.
+fn in_stream(h: &Heading, sample: &[u8], whole: bool) -> usize {
+    let (mut rest, mut count) = (sample, 0);
+    for _ in 0..LOOK {
+        let Split::Record { bytes, used } = split(Framing::Stream, rest, whole) else { break };
+        count += usize::from(fits(h, bytes));
+        rest = rest.get(used..).unwrap_or(&[]);
+    }
+    count
 }
 
 /// The bytes of a length-prefixed record that begins here, prefix included: the length can be one, and a heading stands behind it.

@@ -54,6 +54,17 @@ impl HeadingKind {
         }
     }
 
+    /// The one that has the same fields at the same places, as far as both have them: a byte of the heading says which it is.
+    pub fn sibling(self) -> Option<HeadingKind> {
+        match self {
+            HeadingKind::Type1 => Some(HeadingKind::Type2),
+            HeadingKind::Type2 => Some(HeadingKind::Type1),
+            HeadingKind::Type3 => Some(HeadingKind::Type4),
+            HeadingKind::Type4 => Some(HeadingKind::Type3),
+            HeadingKind::Type5 => None,
+        }
+    }
+
     /// The outfile column of its model files.
     pub fn columns(self) -> Columns {
         match self {

@@ -173,7 +173,8 @@ impl<'a> Marks<'a> {
         let seen =
             self.at.iter().any(|at| at.saturating_add(given).saturating_add(self.heading.length) <= self.sample.len());
         let between = self.at.iter().filter(|at| self.within(**at, given).is_some()).count();
-        if !seen || pairs * 2 > best && between * 2 < self.at.len().max(2) {
+        let apart = between * 2 < self.at.len().max(2);
+        if apart && (!seen || pairs * 2 > best) {
             return Ok(());
         }
         let hint = found.map_or(String::new(), |n| format!("; {n} would fit"));
