@@ -25,6 +25,9 @@ use super::{
 };
 use crate::decode::journal::{Entry, Heading};
 
+/// The longest pause before a file is tried again that cannot be read at present, and the first.
+const RETRY: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(1);
 /// Parts that are kept of files that are not in the folder any more.
 const PARTS: usize = 10_000;
 
@@ -91,6 +94,8 @@ struct Reading {
     /// Records that are no entries, and those of them that were read in an earlier run.
     parked: u64,
     parked_before: u64,
+    /// Why its rest cannot be read at present.
+    not_now: Option<String>,
 }
 
 /// How a file of the folder looked.
@@ -103,6 +108,16 @@ struct Seen {
     done: bool,
     /// The part that it was read as.
     part: Option<String>,
+    /// It cannot be read at present.
+    retry: Option<Retry>,
+}
+
+/// When a file is tried again, and why that is needed.
+#[derive(Clone)]
+struct Retry {
+    at: Instant,
+    pause: Duration,
+    why: String,
 }
 
 /// A file that was read to its end.
@@ -176,6 +191,7 @@ impl DirectoryFeed {
         }
         match self.look_into(&path, look) {
             Ok(()) => {}
+            Err(e) if self.is_not_now(&e) => self.retry(&path, e.to_string()),
             Err(e) => {
                 self.settle(&path, None);
                 // A file that was taken away meanwhile was never complete.
@@ -187,6 +203,24 @@ impl DirectoryFeed {
             }
         }
         Some(())
+    }
+
+    /// Whether the reason may pass, so that the file is tried again. Where files are waited for, somebody may give the right to read one.
+    fn is_not_now(&self, e: &FeedError) -> bool {
+        let denied =
+            matches!(e, FeedError::Capture(c) if c.io().is_some_and(|io| io.kind() == io::ErrorKind::PermissionDenied));
+        e.is_not_now() || denied && self.options.follow
+    }
+
+    /// Tries a file again later, with growing pauses. Said when it begins.
+    fn retry(&mut self, path: &Path, why: String) {
+        let Some(seen) = self.seen.get_mut(path) else { return };
+        let before = seen.retry.as_ref().map(|r| r.pause);
+        if before.is_none() {
+            self.say.push_back(Step::Say(format!("{why}; the file is tried again until that works")));
+        }
+        let pause = before.map_or(SOON, |p| (p * 2).min(RETRY));
+        seen.retry = Some(Retry { at: Instant::now() + pause, pause, why });
     }
 
     fn look_into(&mut self, path: &Path, look: Look) -> Result<(), FeedError> {
@@ -247,14 +281,27 @@ impl DirectoryFeed {
         };
         let path = path.to_owned();
         let parked_before = parked;
-        self.reading =
-            Some(Reading { path, look, capture, heading, part, batch, broken: false, parked, parked_before });
+        self.reading = Some(Reading {
+            path,
+            look,
+            capture,
+            heading,
+            part,
+            batch,
+            broken: false,
+            parked,
+            parked_before,
+            not_now: None,
+        });
         Ok(())
     }
 
     /// The file that is read has no more.
     fn finish(&mut self) {
         if let Some(r) = self.reading.take() {
+            if let Some(why) = r.not_now {
+                return self.retry(&r.path, why);
+            }
             self.settle(&r.path, r.part);
             if r.broken {
                 return;
@@ -301,8 +348,13 @@ impl Feed for DirectoryFeed {
                 Err(e) => {
                     r.broken = true;
                     // What was read of it is stored first; its place stays before what cannot be read.
-                    let text = format!("{e}: the rest of this file is not read");
-                    self.say.push_back(Step::Incomplete { text, newly: true });
+                    let e = FeedError::from(e);
+                    if e.is_not_now() {
+                        r.not_now = Some(e.to_string());
+                    } else {
+                        let text = format!("{e}: the rest of this file is not read");
+                        self.say.push_back(Step::Incomplete { text, newly: true });
+                    }
                     self.boundary = true;
                     return Ok(Step::Boundary);
                 }
@@ -361,7 +413,10 @@ impl Feed for DirectoryFeed {
         if self.missing {
             return Condition::Down(format!("{} is not there", self.options.path.display()).into());
         }
-        Condition::Reading
+        match self.seen.values().find_map(|s| s.retry.as_ref()) {
+            Some(retry) => Condition::Down(retry.why.as_str().into()),
+            None => Condition::Reading,
+        }
     }
 
     fn place(&mut self) -> Result<Place, FeedError> {

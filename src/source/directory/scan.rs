@@ -111,12 +111,16 @@ impl DirectoryFeed {
             }
             let look = Look::of(&meta);
             there.insert(path.clone());
-            let new = Seen { look, since: Instant::now(), done: false, part: None };
+            let new = Seen { look, since: Instant::now(), done: false, part: None, retry: None };
             let seen = self.seen.entry(path.clone()).or_insert_with(|| new.clone());
             if seen.look != look {
                 *seen = new;
             }
             let (since, done) = (seen.since, seen.done);
+            if seen.retry.as_ref().is_some_and(|r| Instant::now() < r.at) {
+                incomplete = true;
+                continue;
+            }
             if done || self.reading.as_ref().is_some_and(|r| r.path == path) {
                 continue;
             }
@@ -152,6 +156,7 @@ impl DirectoryFeed {
         if let Some(seen) = self.seen.get_mut(path) {
             seen.done = true;
             seen.part = part;
+            seen.retry = None;
         }
     }
 
@@ -236,7 +241,7 @@ mod tests {
         let opener = Opener::new(&catalog, Charset::ebcdic(37).unwrap(), Wanted::default());
         let mut feed = DirectoryFeed::new(options, opener, parts);
         let look = Look { device: 0, inode: 0, size: 0, modified: None };
-        let seen = Seen { look, since: Instant::now(), done: true, part: Some("part1".to_owned()) };
+        let seen = Seen { look, since: Instant::now(), done: true, part: Some("part1".to_owned()), retry: None };
         feed.seen.insert(PathBuf::from("there"), seen);
         feed.forget();
         assert_eq!(feed.forgotten(), ["part0", "part2", "part3"]);
