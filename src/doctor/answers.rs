@@ -290,8 +290,11 @@ fn journals(db: &mut dyn Query, library: &str, name: &str) -> Result<Asked<Optio
 
 fn receivers(db: &mut dyn Query, library: &str, journal: &str) -> Result<Asked<Vec<Listed>>, QueryError> {
     let rows = asked(db.all(statements::CHAIN, &[library, journal]))?;
-    let one = |row: &Row| Listed { receiver: chain::receiver(row), status: text(row, 5).to_owned() };
-    Ok(rows.map(|rows| rows.iter().map(one).collect()))
+    let one = |row: &Row| Ok(Listed { receiver: chain::receiver(row)?, status: text(row, 5).to_owned() });
+    Ok(match rows {
+        Ok(rows) => Ok(rows.iter().map(one).collect::<Result<_, QueryError>>()?),
+        Err(refused) => Err(refused),
+    })
 }
 
 /// Asks for the first entry of the attached receiver: whether it comes shows what no list of authorities does.

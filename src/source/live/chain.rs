@@ -33,19 +33,25 @@ impl Receiver {
 /// Reads the chain of a journal, oldest first.
 pub fn read(db: &mut dyn Query, library: &str, journal: &str) -> Result<Vec<Receiver>, QueryError> {
     let rows = db.all(statements::CHAIN, &[library, journal])?;
-    Ok(rows.iter().map(receiver).collect())
+    rows.iter().map(receiver).collect()
 }
 
 /// A receiver of a row of [`statements::CHAIN`].
-pub fn receiver(row: &Row) -> Receiver {
+pub fn receiver(row: &Row) -> Result<Receiver, QueryError> {
     let text = |n: usize| text(row, n);
-    Receiver {
+    let number = |n: usize| match text(n).trim() {
+        "" => Ok(0),
+        digits => digits.parse().map_err(|_| {
+            QueryError::Lost(format!("expected the number of an entry of receiver {}, got {digits:?}", text(1)))
+        }),
+    };
+    Ok(Receiver {
         library: text(0).to_owned(),
         name: text(1).to_owned(),
-        first: text(2).parse().unwrap_or(0),
-        last: text(3).parse().unwrap_or(0),
+        first: number(2)?,
+        last: number(3)?,
         attached: text(4).to_owned(),
-    }
+    })
 }
 
 /// Which receiver is attached: library and name.

@@ -294,6 +294,62 @@ fn n3_a_receiver_that_was_read_to_its_end_and_deleted_is_no_gap() {
     assert_eq!((got.ids.len(), got.gaps.len()), (25, 0), "{:?}", got.gaps);
 }
 
+#[test]
+fn h10_a_receiver_that_was_made_anew_under_its_name_is_a_gap_and_is_read_from_its_start() {
+    // As many entries as were read, fewer, and more.
+    for entries in [100, 20, 5, 0] {
+        let mut journal = Journal::new();
+        journal.append(20, false);
+        let mut reader = tail(From::Oldest, None, 50);
+        let mut got = Got::default();
+        for _ in 0..5 {
+            look(&mut reader, &mut journal, &mut got).unwrap();
+        }
+        let mut journal = Journal::new();
+        journal.append(entries, false);
+        // The clock was set for summer, and the system writes the time otherwise: it is the same one.
+        let mut shifted = journal.list();
+        shifted[0].attached = "2026-07-20-14.00.01.000000".into();
+        shifted[0].last = 20;
+        journal.stale.extend(std::iter::repeat_n(shifted, 10));
+        for _ in 0..10 {
+            look(&mut reader, &mut journal, &mut got).unwrap();
+        }
+        assert_eq!((got.ids.len(), got.gaps.len()), (20, 0), "{:?}", got.gaps);
+        journal.receivers[0].0.attached = "2026-07-21-09.12.13.456789".into();
+        for _ in 0..20 {
+            look(&mut reader, &mut journal, &mut got).unwrap();
+        }
+        assert_eq!((got.ids.len(), got.gaps.len()), (20 + entries as usize, 1), "{entries} {:?}", got.gaps);
+        assert!(got.gaps[0].contains("it was deleted and made anew"), "{:?}", got.gaps);
+        assert!(got.ids[20..].iter().map(|(_, n)| *n).eq(1..=entries), "{:?}", got.ids);
+        // And from a place that was kept.
+        let place = reader.place().cloned();
+        let mut reader = tail(From::Oldest, place, 50);
+        journal.append(3, false);
+        for _ in 0..5 {
+            look(&mut reader, &mut journal, &mut got).unwrap();
+        }
+        assert_eq!((got.ids.len(), got.gaps.len()), (23 + entries as usize, 1));
+    }
+}
+
+#[test]
+fn h10_entries_that_are_gone_from_the_front_of_a_receiver_are_a_gap() {
+    let mut journal = Journal::new();
+    journal.append(40, false);
+    let mut reader = tail(From::Entry("AUDRCV0001".into(), 5), None, 50);
+    let mut got = Got::default();
+    look(&mut reader, &mut journal, &mut got).unwrap();
+    journal.receivers[0].0.first = 11;
+    journal.receivers[0].1.retain(|n| *n > 10);
+    for _ in 0..20 {
+        look(&mut reader, &mut journal, &mut got).unwrap();
+    }
+    assert!(got.ids.iter().map(|(_, n)| *n).eq(11..=40), "{:?}", got.ids);
+    assert!(got.gaps.len() == 1 && got.gaps[0].contains("entries 5 to 10 are not in receiver"), "{:?}", got.gaps);
+}
+
 /// A journal whose entries have so many bytes of data, and what its answers held.
 struct Sized {
     journal: Journal,
