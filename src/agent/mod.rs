@@ -183,7 +183,8 @@ impl Shared {
     /// The agent cannot go on with its state: it ends in good order, with an error, and the next start sees what is to be
     /// done.
     fn give_up(&self, why: &SpoolError) {
-        if !self.failed.swap(true, Ordering::SeqCst) {
+        self.failed.store(true, Ordering::SeqCst);
+        if !self.stop.load(Ordering::SeqCst) {
             crate::log::error(format_args!("the agent ends: {why}"));
         }
         self.begin_to_stop();

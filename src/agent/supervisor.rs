@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     config::{OutputConfig, SourceConfig, source::Input},
-    spool::{SpoolError, SpoolOptions},
+    spool::SpoolOptions,
 };
 
 /// How often the cursors are written and passed batches deleted.
@@ -230,7 +230,7 @@ impl Supervisor {
             shared.spool.take_notes().iter().for_each(|note| log(format_args!("{note}")));
             match done {
                 Ok(()) => self.trouble = false,
-                Err(gone @ SpoolError::Gone { .. }) => shared.give_up(&gone),
+                Err(e) if e.ends_the_agent() => shared.give_up(&e),
                 Err(e) => {
                     if !std::mem::replace(&mut self.trouble, true) {
                         crate::log::warn(format_args!(

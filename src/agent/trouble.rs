@@ -48,6 +48,9 @@ impl Trouble {
         self.tell(config, e, "; it is tried again");
         report.set_down(&format!("failed, and tried again: {e}"));
         report.failed.store(true, Ordering::SeqCst);
+        if let Some(lost) = e.downcast_ref::<SpoolError>().filter(|e| e.ends_the_agent()) {
+            orders.shared.give_up(lost);
+        }
         if ran > BACKOFF.1 || self.wait.is_zero() {
             self.wait = BACKOFF.0;
         }

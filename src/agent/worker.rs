@@ -195,8 +195,8 @@ impl<'a> Worker<'a> {
             log(format_args!("{text}; {} events will be sent again", entries + notices));
             *told = text;
         }
-        if let Some(damaged @ SpoolError::Damaged { .. }) = e.downcast_ref() {
-            shared.give_up(damaged);
+        if let Some(lost) = e.downcast_ref::<SpoolError>().filter(|e| e.ends_the_agent()) {
+            shared.give_up(lost);
         }
     }
 

@@ -29,9 +29,13 @@ const OWN: [&str; 14] = [
     "metrics.prom.new",
 ];
 
-/// Device and inode of what goes by a path.
-pub(super) fn inode(path: &Path) -> Option<(u64, u64)> {
-    fs::metadata(path).ok().map(|m| (m.dev(), m.ino()))
+/// Device and inode of what goes by a path; `None` where nothing does. What cannot be looked at now is an error: it may well be there.
+pub(super) fn inode(path: &Path) -> io::Result<Option<(u64, u64)>> {
+    match fs::metadata(path) {
+        Ok(m) => Ok(Some((m.dev(), m.ino()))),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e),
+    }
 }
 
 /// Makes a file or folder the agent's own.
@@ -122,9 +126,17 @@ pub(super) fn remove_database(path: &Path) -> io::Result<()> {
 }
 
 /// A name beside a file under which it can be kept.
-pub(super) fn free_name(path: &Path) -> PathBuf {
-    let is_free = |p: &PathBuf| PIECES.iter().all(|piece| !beside(p, piece).exists());
-    (1_u32..).map(|n| aside(path, n)).find(is_free).unwrap_or_else(|| beside(path, ".set-aside"))
+pub(super) fn free_name(path: &Path) -> io::Result<PathBuf> {
+    let mut n = 1_u32;
+    while is_taken(&aside(path, n))? {
+        n += 1;
+    }
+    Ok(aside(path, n))
+}
+
+/// Whether a database, or something beside one, goes by this name. An error is no answer: what cannot be looked at now may be there.
+fn is_taken(path: &Path) -> io::Result<bool> {
+    PIECES.iter().try_fold(false, |taken, piece| Ok(taken || beside(path, piece).try_exists()?))
 }
 
 fn aside(path: &Path, n: u32) -> PathBuf {
@@ -133,7 +145,7 @@ fn aside(path: &Path, n: u32) -> PathBuf {
 
 /// Renames the database and what belongs to it; nothing is deleted. Returns the new name.
 pub(super) fn set_aside(path: &Path) -> io::Result<PathBuf> {
-    let to = free_name(path);
+    let to = free_name(path)?;
     // The database first: where this ends in between, the log is not read without it, and [`follow`] brings it after.
     for piece in PIECES {
         match fs::rename(beside(path, piece), beside(&to, piece)) {
@@ -145,14 +157,31 @@ pub(super) fn set_aside(path: &Path) -> io::Result<PathBuf> {
     Ok(to)
 }
 
+/// Whether an agent kept its spool in this folder, and it is not there: what is made behind it, and goes with nobody, is.
+pub(super) fn is_taken_away(folder: &Path) -> io::Result<bool> {
+    Ok(!folder.join("spool.db").try_exists()? && folder.join("reserve").try_exists()?)
+}
+
 /// What is left of a database that is not there any more goes to where that was set aside, or is set aside itself.
 pub(super) fn follow(path: &Path) -> io::Result<()> {
-    if path.exists() {
+    if path.try_exists()? {
         return Ok(());
     }
-    let last = (1_u32..).map(|n| aside(path, n)).take_while(|p| p.exists()).last();
-    for piece in PIECES.iter().skip(1).filter(|piece| beside(path, piece).exists()) {
-        let to = last.clone().filter(|to| !beside(to, piece).exists()).unwrap_or_else(|| free_name(path));
+    let mut last = None;
+    for n in 1_u32.. {
+        if !aside(path, n).try_exists()? {
+            break;
+        }
+        last = Some(aside(path, n));
+    }
+    for piece in PIECES.iter().skip(1) {
+        if !beside(path, piece).try_exists()? {
+            continue;
+        }
+        let to = match &last {
+            Some(to) if !beside(to, piece).try_exists()? => to.clone(),
+            _ => free_name(path)?,
+        };
         fs::rename(beside(path, piece), beside(&to, piece))?;
     }
     sync_folder(path)

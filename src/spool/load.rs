@@ -5,7 +5,7 @@ use rusqlite::Connection;
 
 use super::{
     batch::Hash,
-    cursor::{self, Cursor, Cursors, Kept},
+    cursor::{self, Cursor, Cursors, Kept, Lane},
     rows::{self, Damaged, Found, Head, Live},
     tables::{self, Log, Outputs},
 };
@@ -128,11 +128,35 @@ pub(super) fn load(db: &Connection) -> rusqlite::Result<Loaded> {
         ));
     }
     count(&mut loaded, Log::read(db)?);
+    complete(&mut loaded);
     if damaged_chain || !loaded.missing.is_empty() {
         // What is damaged or missing is told by itself.
         loaded.broken.clear();
     }
     Ok(loaded)
+}
+
+/// Gives every output all its lanes. Where one stood that is not there any more, nobody knows: it may have been the slowest, so it begins
+/// with the oldest batch.
+fn complete(loaded: &mut Loaded) {
+    let mut outputs: Vec<String> = loaded.cursors.keys().map(|(output, _)| output.clone()).collect();
+    outputs.extend(loaded.outputs.keys().cloned());
+    outputs.sort_unstable();
+    outputs.dedup();
+    let first = Cursor { batch: loaded.log.first.max(1), event: 0 };
+    for output in outputs {
+        let is_missing = |lane: &Lane| !loaded.cursors.contains_key(&(output.clone(), *lane));
+        let missing: Vec<Lane> = Lane::ALL.into_iter().filter(is_missing).collect();
+        if missing.is_empty() {
+            continue;
+        }
+        let names: Vec<&str> = missing.iter().map(|lane| lane.name()).collect();
+        loaded.notes.push(format!(
+            "the spool does not say any more where output {output:?} stands with its events ({}): it begins with the oldest that are there, and events may come twice",
+            names.join("; ")
+        ));
+        loaded.cursors.extend(missing.into_iter().map(|lane| ((output.clone(), lane), Kept::new(first))));
+    }
 }
 
 /// Which numbers are to be there, and which of them are not.

@@ -143,6 +143,11 @@ pub enum SpoolError {
 }
 
 impl SpoolError {
+    /// Whether the agent cannot go on with its state: it ends, and the next start sees what is to be done.
+    pub fn ends_the_agent(&self) -> bool {
+        matches!(self, SpoolError::Gone { .. } | SpoolError::Lost { .. } | SpoolError::Damaged { .. })
+    }
+
     /// Whether it may work later: no room, no descriptor, no memory, a disk that fails, another program that holds the database. A
     /// reason to wait, not to end.
     pub fn is_not_now(&self) -> bool {

@@ -6,8 +6,13 @@ use super::{
     seal::{Seal, column},
 };
 
-/// Bytes of records that are kept.
-pub(super) const MOST: u64 = 64 << 20;
+/// Bytes of records that are kept, at most; of a small spool an eighth.
+const MOST: u64 = 64 << 20;
+
+/// How many bytes of records a spool of a size keeps.
+pub(super) fn most(max_size: u64) -> u64 {
+    MOST.min(max_size / 8)
+}
 
 /// A record as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +39,7 @@ pub(super) fn insert(
     t: &Transaction<'_>,
     (source, batch, at): (&str, i64, i64),
     records: &[Parked],
-    kept: u64,
+    (kept, most): (u64, u64),
 ) -> rusqlite::Result<u64> {
     let mut kept = kept;
     for record in records {
@@ -53,7 +58,7 @@ pub(super) fn insert(
         ])?;
         kept += record.bytes.len() as u64;
     }
-    while kept > MOST {
+    while kept > most {
         let oldest: Option<(i64, i64)> = t
             .prepare_cached("SELECT id, length(bytes) FROM parked ORDER BY id LIMIT 1")?
             .query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?
@@ -107,7 +112,7 @@ pub(super) fn each(
 pub(super) fn copy(from: &Connection, t: &Transaction<'_>) -> rusqlite::Result<()> {
     each(from, &mut |_, record| {
         if let Some(k) = record {
-            insert(t, (&k.source, k.batch, k.at), &[k.parked], 0)?;
+            insert(t, (&k.source, k.batch, k.at), &[k.parked], (0, u64::MAX))?;
         }
         Ok(())
     })

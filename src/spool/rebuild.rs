@@ -49,7 +49,7 @@ pub(super) fn rebuild(path: &Path, version: i64, now: i64) -> Result<Rebuilt, Fa
 pub(super) fn resume(path: &Path) -> std::io::Result<()> {
     let fresh = files::beside(path, ".new");
     files::follow(path)?;
-    match (path.exists(), fresh.exists()) {
+    match (path.try_exists()?, fresh.try_exists()?) {
         (false, true) => fs::rename(&fresh, path).and_then(|()| files::sync_folder(path)),
         (true, true) => files::remove_database(&fresh),
         _ => Ok(()),

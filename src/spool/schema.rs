@@ -220,8 +220,11 @@ pub(super) fn look(path: &Path) -> rusqlite::Result<Connection> {
 /// The same of a database that nobody else writes to: where it has no log, nothing is made beside it either.
 pub(super) fn look_alone(path: &Path) -> rusqlite::Result<Connection> {
     let log = files::beside(path, "-wal");
-    if std::fs::metadata(&log).is_ok_and(|m| m.len() > 0) {
-        return look(path);
+    // A log that cannot be looked at may be there: then it is not passed over.
+    match std::fs::metadata(&log) {
+        Ok(m) if m.len() == 0 => {}
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+        _ => return look(path),
     }
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-".contains(&b);
     let escaped = path.as_os_str().as_bytes().iter().map(|b| match plain(*b) {

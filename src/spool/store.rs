@@ -121,6 +121,8 @@ impl Spool {
         let path = folder.join("spool.db");
         let now = clock::now().timestamp_micros();
         let positions = PositionFile::open(&folder);
+        let taken_away =
+            files::is_taken_away(&folder).map_err(|source| SpoolError::Io { path: path.clone(), source })?;
         let opened = match open::open(&path, now) {
             // SQLite cannot even read on a full disk: the reserve makes room for what it needs beside the database.
             Err(e) if e.is_not_now() && files::give_up_reserve(&folder).unwrap_or(false) => open::open(&path, now),
@@ -128,7 +130,7 @@ impl Spool {
         };
         let Opened { db, loaded, mut notes, lost, forgets_outputs, damaged } = opened?;
         // Also where an earlier start set it aside and came no further.
-        let gone = loaded.log.last == 0 && lost.is_none() && !positions.positions().is_empty();
+        let gone = loaded.log.last == 0 && lost.is_none() && (taken_away || !positions.positions().is_empty());
         if gone {
             notes.push(format!(
                 "the spool {} is gone; the sources are read again from the position file, duplicates are possible",
@@ -140,10 +142,11 @@ impl Spool {
         let error = |source| SpoolError::Database { path: path.clone(), source };
         let free = AtomicU64::new(schema::free(&db).map_err(error)?);
         let (_, parked) = parked::count(&db).map_err(error)?;
+        let found = inode(&path).map_err(|source| SpoolError::Io { path: path.clone(), source })?.unwrap_or_default();
         let why = lost.or(gone.then(|| "it is not there any more".to_owned()));
         let inner = Inner {
             db,
-            inode: inode(&path).unwrap_or_default(),
+            inode: found,
             positions,
             loaded,
             forgets_outputs: forgets_outputs || why.is_some(),
@@ -271,7 +274,8 @@ impl Spool {
     fn store(&self, new: &mut NewBatch, place: Option<rows::Place<'_>>) -> Result<i64, SpoolError> {
         let mut inner = self.lock();
         self.usable(&inner)?;
-        let id = self.tried(&mut inner, |i| transactions::store(i, new, place))?;
+        let most = parked::most(self.max_size());
+        let id = self.tried(&mut inner, |i| transactions::store(i, new, place, most))?;
         inner.loaded.live.insert(id, Live::new(id, &new.about, new.events as usize));
         self.count_free(&inner);
         if let Some(batch) = Batch::plain(id, new.about.clone(), mem::take(&mut new.plain)) {
@@ -347,8 +351,11 @@ impl Spool {
     pub fn sync(&self) -> Result<(), SpoolError> {
         let mut inner = self.lock();
         self.usable(&inner)?;
-        if inode(&self.path) != Some(inner.inode) {
-            return Err(SpoolError::Gone { path: self.path.clone() });
+        match inode(&self.path) {
+            Ok(found) if found == Some(inner.inode) => {}
+            Ok(_) => return Err(SpoolError::Gone { path: self.path.clone() }),
+            // It may be there all the same.
+            Err(source) => return Err(SpoolError::Io { path: self.path.clone(), source }),
         }
         let keep = KEPT_FREE.min(self.max_size() / 4);
         // What was deleted is given back some pages at a time: it goes on when nothing else moves.
@@ -398,6 +405,10 @@ impl Spool {
 
     /// How much of its size is used, 0 to 1 and more.
     pub fn pressure(&self) -> f64 {
+        // Parked records stay until somebody forgets them: they hold up nothing.
+        if self.is_empty.load(Ordering::Relaxed) {
+            return 0.0;
+        }
         self.used() as f64 / self.max_size().max(1) as f64
     }
 

@@ -46,7 +46,7 @@ impl std::fmt::Display for Found {
 pub(super) fn mend(db: &Path) -> io::Result<Option<String>> {
     let path = files::beside(db, "-wal");
     let Some((log, found)) = look(db)? else { return Ok(None) };
-    let aside = files::free_name(&path);
+    let aside = files::free_name(&path)?;
     let new = files::beside(db, "-wal.new");
     if let Err(e) = fs::copy(&path, &aside).and_then(|_| File::open(&aside)?.sync_all()) {
         // A disk that is full is tried again, and again.

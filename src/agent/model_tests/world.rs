@@ -93,6 +93,8 @@ const SOURCES: [&str; 2] = ["s", "t"];
 /// A folder, in memory where there is such a file system: nothing here is about how a disk syncs.
 fn folder() -> TempDir {
     let dir = TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).unwrap();
+    // With a spool; one that is not there beside a reserve was taken away.
+    Spool::open(SpoolOptions::new(dir.path().to_owned())).unwrap();
     // The reserve is as long as it is to be, so nobody writes it.
     fs::File::create(dir.path().join("reserve")).and_then(|f| f.set_len(16 << 20)).unwrap();
     dir

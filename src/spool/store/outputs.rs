@@ -30,7 +30,6 @@ impl Spool {
         let slowest = Lane::ALL.iter().filter_map(of).min();
         let is_new = slowest.is_none() && !inner.loaded.outputs.contains_key(output);
         let start = match (slowest, from) {
-            // A lane whose cursor is lost has passed no less than the slowest.
             (Some(slowest), _) => slowest,
             (None, Start::Now) if is_new && !inner.forgets_outputs => {
                 Cursor { batch: inner.loaded.log.last + 1, event: 0 }

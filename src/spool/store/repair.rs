@@ -58,7 +58,8 @@ impl Spool {
         // Also where that failed: the file as it is serves better than none.
         let opened = open::open(&self.path, now)?;
         inner.db = opened.db;
-        inner.inode = inode(&self.path).unwrap_or_default();
+        let found = inode(&self.path).map_err(|source| SpoolError::Io { path: self.path.clone(), source });
+        inner.inode = found?.unwrap_or_default();
         let before = mem::replace(&mut inner.loaded, opened.loaded);
         inner.notes.extend(opened.notes);
         inner.damaged += opened.damaged;
@@ -92,7 +93,7 @@ impl Spool {
         let sources: Vec<String> = sources.into_iter().collect();
         inner.loaded.begin_again(before);
         inner.moved = true;
-        transactions::store(inner, &loss::of_all(&sources, why, now), None).map_err(|e| self.error(e))?;
+        transactions::store(inner, &loss::of_all(&sources, why, now), None, u64::MAX).map_err(|e| self.error(e))?;
         inner.damaged += sources.len().max(1) as u64;
         inner.unusable = Some(why.to_owned());
         self.usable(inner)

@@ -9,8 +9,8 @@ use crate::spool::{
 };
 
 /// Stores a batch, its source's position and that of a part, what is parked, with cursors that moved; returns its number. Without
-/// a place the source stays where it is: the batch holds only what the agent itself says.
-pub(super) fn store(inner: &mut Inner, new: &NewBatch, place: Option<Place<'_>>) -> rusqlite::Result<i64> {
+/// a place the source stays where it is: the batch holds only what the agent itself says. `most` bytes of parked records are kept.
+pub(super) fn store(inner: &mut Inner, new: &NewBatch, place: Option<Place<'_>>, most: u64) -> rusqlite::Result<i64> {
     let Inner { db, loaded, moved, .. } = inner;
     let t = db.transaction()?;
     let source = &new.about.source;
@@ -24,7 +24,7 @@ pub(super) fn store(inner: &mut Inner, new: &NewBatch, place: Option<Place<'_>>)
     }
     let mut kept = inner.parked;
     if !new.parked.is_empty() {
-        kept = parked::insert(&t, (source, id, new.about.made), &new.parked, kept)?;
+        kept = parked::insert(&t, (source, id, new.about.made), &new.parked, (kept, most))?;
     }
     let log = loaded.log.with(loaded.log.first, id).write(&t)?;
     if *moved {
