@@ -249,3 +249,39 @@ fn n3_a_file_that_is_cut_short_while_it_is_read_is_a_gap_and_stays() {
     let missing = gaps[0]["missing"].as_str().unwrap();
     assert!(missing.contains("was cut short to 29985000 while it was read"), "{missing}");
 }
+
+#[test]
+fn b1_a_file_that_cannot_be_opened_or_read_at_present_is_tried_again_and_the_source_says_so() {
+    let shim = support::program::shim("fault_shim");
+    for (calls, how, at) in
+        [("open", "eio", 1), ("open", "emfile", 1), ("open", "eacces", 1), ("read", "eio", 1), ("read", "estale", 3)]
+    {
+        let agent = agent("complete = \"rename\"\nfollow = true\nafter = \"delete\"");
+        agent.configure(&format!(
+            "heartbeat = 1\n{}",
+            config("complete = \"rename\"\nfollow = true\nafter = \"delete\"", "file:DIR/out")
+        ));
+        let one = made(&agent, "1", 1, 400, "");
+        let to = deliver(&agent, &one, "a.jrn");
+        let dir = agent.dir.path().display().to_string();
+        let mut command = agent.command();
+        command.env("LD_PRELOAD", &shim).env("FAULT_DIR", format!("{dir}/drop")).env("FAULT_NAME", "a.jrn");
+        command.env("FAULT_CALLS", calls).env("FAULT_HOW", how).env("FAULT_AT", at.to_string());
+        command.env("FAULT_SEEN", format!("{dir}/seen")).env("FAULT_UNTIL", format!("{dir}/well"));
+        let child = command.spawn().unwrap();
+        agent.wait("the failure", SOON, || agent.log().contains("the file is tried again until that works"));
+        let down = || {
+            let text = agent.read("out");
+            notices(&text, "AGENT-HEARTBEAT").iter().any(|b| b["state"].as_str().is_some_and(|s| s.contains("a.jrn")))
+        };
+        agent.wait("a heartbeat that says so", SOON, down);
+        assert!(to.exists(), "{calls} {how}");
+        fs::write(format!("{dir}/well"), "").unwrap();
+        agent.wait("everything", SOON, || count(&agent) == 400);
+        agent.wait("the end of the file", SOON, || !to.exists());
+        signal(&child, "TERM");
+        agent.ends(child, 0, SOON);
+        // Nothing is missing, and nobody is told that something is.
+        assert!(notices(&agent.read("out"), "AGENT-GAP").is_empty(), "{calls} {how}: {}", agent.log());
+    }
+}
