@@ -243,7 +243,7 @@ fn a_file_that_is_cut_anywhere_is_an_error_with_its_offset_and_what_is_whole_com
 }
 
 #[test]
-fn a_damaged_record_number_is_an_error_that_says_where_and_what() {
+fn f05_a_damaged_record_number_costs_the_messages_that_it_touches_and_says_where_and_what() {
     let dir = folder();
     let made = make(&dir, "--count 60 --seed 22");
     let bytes = fs::read(&made.path).unwrap();
@@ -257,8 +257,40 @@ fn a_damaged_record_number_is_an_error_that_says_where_and_what() {
             let (run, got) = decode(&made, "");
             // The number of a first record also ends the message before it.
             let said = format!("offset {at}: expected record number ");
-            run.says(1, &[&said, "got 30583", "messages before it were read"]);
-            assert!(got.len() <= message && got.len() + 1 >= message, "{} {message}", got.len());
+            run.says(3, &[&said, "got 30583", "hold no whole message of the history log"]);
+            assert!((58..60).contains(&got.len()), "{} {message}", got.len());
+            let whole = |g: &Value| {
+                made.truth.iter().any(|t| g["fields"]["text"] == t["text"] && g["fields"]["message_id"] == t["id"])
+            };
+            assert!(got.iter().all(whole), "{message}");
+        }
+    }
+}
+
+#[test]
+fn f05_bytes_too_many_or_too_few_in_a_history_log_cost_what_they_touch() {
+    let dir = folder();
+    let made = make(&dir, "--count 60 --seed 23");
+    let bytes = fs::read(&made.path).unwrap();
+    for step in 1..12 {
+        let at = bytes.len() * step / 12 + 3;
+        let (mut less, mut more, mut zeros) = (bytes.clone(), bytes.clone(), bytes.clone());
+        less.remove(at);
+        more.insert(at, 0x40);
+        zeros[at..(at + 512).min(bytes.len())].fill(0);
+        for (what, damaged) in [("less", less), ("more", more), ("zeros", zeros)] {
+            fs::write(&made.path, &damaged).unwrap();
+            let (run, got) = decode(&made, "");
+            let known: Vec<&Value> = made.truth.iter().map(|t| &t["id"]).collect();
+            assert!(got.iter().all(|g| known.contains(&&g["fields"]["message_id"])), "{what} {at}");
+            // Zeros may lie within texts and data alone.
+            assert!(
+                run.code == 3 || run.code == 1 && step == 11 || what == "zeros" && got.len() == 60,
+                "{what} {at}: {} {}",
+                run.code,
+                run.stderr
+            );
+            assert!(got.len() >= 52, "{what} {at}: {} {}", got.len(), run.stderr);
         }
     }
 }

@@ -307,7 +307,7 @@ fn damage_is_a_gap_or_a_parked_row_and_what_is_whole_comes_out() {
     for (input, path) in &all[..] {
         let mut bytes = fs::read(path).unwrap();
         let agent = watching(input, "follow = false");
-        let parks = input.starts_with("history");
+        let parks = input.starts_with("history") || *input == "qhst";
         match *input {
             "history-csv" => {
                 let line = bytes.iter().position(|b| *b == b'\n').unwrap() + 1;
@@ -333,7 +333,9 @@ fn damage_is_a_gap_or_a_parked_row_and_what_is_whole_comes_out() {
         let gaps: Vec<String> =
             notices(&out, "AGENT-GAP").iter().map(|g| g["missing"].as_str().unwrap().to_owned()).collect();
         if parks {
-            assert_eq!(got.len(), want.len(), "{input}: {}", agent.log());
+            // A number that is wrong may be of the first record of one message, and end the one before.
+            let lost = if *input == "qhst" { 1..=2 } else { 0..=0 };
+            assert!(lost.contains(&(want.len() - got.len())), "{input}: {} {}", got.len(), agent.log());
             assert!(agent.log().contains("drop/1") || agent.log().contains(": parked"), "{}", agent.log());
         } else {
             assert!(!got.is_empty() && got.len() < want.len(), "{input}: {}", got.len());

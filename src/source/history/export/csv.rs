@@ -160,9 +160,9 @@ impl Csv {
                 (false, _) => format!("{count}{end}"),
             };
             format!("expected {want} values, as the first line has names, got {got}")
-        } else if raw.contains(&0) {
-            // Where a block was zeroed, what stands before and behind it would be one row.
-            "expected text, got X'00': the file is damaged here".to_owned()
+        } else if has_hole(raw) {
+            // What stands before and behind it would be one row.
+            format!("expected text, got {HOLE} or more bytes of X'00': the file is damaged here")
         } else if !self.has_quotes(raw, count) {
             "expected every text in quotes, as the first row has them: one is missing in this row, or before it"
                 .to_owned()
@@ -259,6 +259,14 @@ enum Record {
     TooLong(usize),
     /// Nothing.
     End,
+}
+
+/// So many bytes of X'00' in a row are no data of a message that became text, but a block of the file that was lost. A row has more.
+const HOLE: usize = 32;
+
+fn has_hole(raw: &[u8]) -> bool {
+    memchr::memchr(0, raw).is_some()
+        && raw.chunk_by(|a, b| a == b).any(|run| run.first() == Some(&0) && run.len() >= HOLE)
 }
 
 /// Takes so many bytes for no row.
