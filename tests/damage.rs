@@ -237,6 +237,58 @@ fn f19_no_length_is_advised_that_loses_entries_and_such_a_length_is_refused() {
 }
 
 #[test]
+fn f19_a_length_of_which_a_small_file_has_few_is_refused_too() {
+    let dir = folder();
+    for (records, given) in [(5u64, 7_000), (5, 7_499), (10, 14_900), (20, 29_999)] {
+        let bytes: Vec<u8> = (1..=records).flat_map(|n| record(n, 1_500, &[0x40])).collect();
+        let path = dir.path().join("few.type5");
+        fs::write(&path, bytes).unwrap();
+        replay(&format!("--record-length {given}"), &[&path])
+            .says(2, &[&format!("--record-length {given}"), "1500 would fit"]);
+        assert_eq!(sequences(&replay("--format json", &[&path])).len() as u64, records);
+    }
+}
+
+#[test]
+fn f05_one_wrong_byte_in_the_first_heading_costs_at_most_that_record() {
+    let dir = folder();
+    for (kind, framing) in [
+        ("type1", "outfile"),
+        ("type2", "outfile"),
+        ("type3", "outfile"),
+        ("type4", "outfile"),
+        ("type5", "outfile"),
+        ("type3", "stream"),
+        ("type4", "stream"),
+    ] {
+        let made = make(&dir, "day", &format!("--type {kind} --framing {framing} --count 40 --seed 7"));
+        let bytes = fs::read(&made.path).unwrap();
+        let heading = headings().into_iter().find(|h| h.kind.key() == kind).unwrap();
+        let front = if framing == "stream" { 4 } else { 0 };
+        // Some places, and all where a byte says which of two headings it is.
+        let places = (front..front + heading.length)
+            .filter(|at| at % 7 == 0 || (116..126).contains(at) || (149..157).contains(at));
+        for at in places {
+            for wrong in [0x00, 0x40, 0xF1] {
+                let mut damaged = bytes.clone();
+                damaged[at] = wrong;
+                let what = format!("{kind} {framing} {at} {wrong:02X}");
+                let reader = Box::new(std::io::Cursor::new(damaged));
+                let opened = Capture::new("c".into(), reader, None, &headings(), Wanted::default());
+                let mut capture = opened.unwrap_or_else(|e| panic!("{what}: {e}"));
+                assert_eq!(capture.found().heading.kind, heading.kind, "{what}");
+                let mut entries = 0;
+                while let Some(item) = capture.next().unwrap() {
+                    let (Item::Record(bytes, _) | Item::Cut(bytes, _)) = item;
+                    entries += u32::from(Entry::new(&heading, bytes).is_ok());
+                }
+                assert!((39..=40).contains(&entries), "{what}: {entries}");
+            }
+        }
+    }
+}
+
+#[test]
 fn n4_a_byte_inserted_parks_one_range_and_reading_goes_on_behind_it() {
     let dir = folder();
     let made = make(&dir, "day", "--count 5001 --seed 4");
