@@ -498,3 +498,39 @@ fn h11_a_number_that_no_journal_comes_to_is_a_gap_and_does_not_move_the_greeting
     let gaps = notices(&agent.read("out"), "AGENT-GAP");
     assert!(gaps[0]["missing"].as_str().unwrap().starts_with("the sequence number jumps from "), "{gaps:?}");
 }
+
+#[test]
+fn f05_a_record_whose_length_takes_in_the_next_one_is_not_acknowledged_as_if_it_were_one() {
+    let dir = folder();
+    let made = stream(&dir, 10);
+    let mut bytes = fs::read(&made.path).unwrap();
+    let length = |bytes: &[u8], at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap());
+    let first = length(&bytes, 0);
+    let second = length(&bytes, 4 + first as usize);
+    bytes[..4].copy_from_slice(&(first + 4 + second).to_be_bytes());
+    fs::write(&made.path, &bytes).unwrap();
+    let whole: Vec<u64> =
+        made.truth.iter().map(sequence).enumerate().filter(|(n, _)| *n != 1).map(|(_, s)| s).collect();
+    // From a sender, and from a file.
+    let agent = Agent::new(folder(), &format!("{}{OUTPUT}", source("unix:DIR/sock", "")));
+    let child = agent.start();
+    let socket = agent.dir.path().join("sock");
+    agent.wait("the socket", SOON, || socket.exists());
+    let mut to = UnixStream::connect(&socket).unwrap();
+    to.read_exact(&mut [0; 64]).unwrap();
+    to.write_all(&bytes).unwrap();
+    agent.wait("what is whole", SOON, || ids(&agent.read("out")).len() == whole.len());
+    signal(&child, "TERM");
+    agent.ends(child, 3, SOON);
+    let path = made.path.display();
+    let from = format!("[[source]]\nname = \"prod01\"\npath = \"{path}\"\ninput = \"type5\"\nfollow = false\n");
+    let other = Agent::new(folder(), &format!("{from}{OUTPUT}"));
+    other.ends(other.start(), 3, SOON);
+    for agent in [agent, other] {
+        let out = agent.read("out");
+        assert!(ids(&out).keys().eq(whole.iter()), "{}", agent.log());
+        let parked = notices(&out, "AGENT-PARKED");
+        let said = format!("the record goes on for {} bytes behind its entry", 4 + second);
+        assert!(parked.len() == 1 && parked[0]["reason"].as_str().unwrap().contains(&said), "{parked:?}");
+    }
+}

@@ -309,6 +309,9 @@ impl<'a> Intake<'a> {
                 return Ok(());
             }
         };
+        if record.framed && !entry.behind().is_empty() {
+            self.park_behind(record, entry.behind());
+        }
         let time = self.clock.read(&entry);
         if let Some(why) = self.clock.new_contradiction() {
             self.contradicted(&why.to_string());

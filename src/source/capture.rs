@@ -193,6 +193,11 @@ impl Capture {
         &self.found
     }
 
+    /// Whether its records have a length each.
+    pub fn is_framed(&self) -> bool {
+        self.found.framing == Framing::Stream
+    }
+
     /// Whether what was seen at its front leaves no doubt about what it is, whatever comes behind it.
     pub fn is_certain(&self) -> bool {
         self.certain

@@ -19,8 +19,9 @@ pub(super) use self::place::Look;
 use super::{
     Capture, CaptureError, Condition, Feed, FeedError, Item, Pauses, Place, Record, Step,
     capture::{Front, Opener},
+    parked,
 };
-use crate::decode::journal::{Entry, Heading, detect::Unknown};
+use crate::decode::journal::{Heading, detect::Unknown};
 
 /// How long a followed file that is too short to tell what it is must stay as it is before that is settled.
 const SETTLED: Duration = Duration::from_secs(5);
@@ -309,12 +310,15 @@ impl Feed for CaptureFeed {
         }
         self.pauses.end();
         let Some(open) = &mut self.open else { return Ok(Step::Idle) };
+        let framed = open.capture.is_framed();
         match open.capture.next()? {
             Some(Item::Record(bytes, offset)) => {
-                open.parked += u64::from(Entry::new(&open.heading, bytes).is_err());
-                Ok(Step::Record(Record { bytes, heading: &open.heading, offset }))
+                open.parked += u64::from(parked::is_in(&open.heading, bytes, framed));
+                Ok(Step::Record(Record { bytes, heading: &open.heading, offset, framed }))
             }
-            Some(Item::Cut(bytes, offset)) => Ok(Step::Record(Record { bytes, heading: &open.heading, offset })),
+            Some(Item::Cut(bytes, offset)) => {
+                Ok(Step::Record(Record { bytes, heading: &open.heading, offset, framed }))
+            }
             None => Ok(Step::Wait),
         }
     }

@@ -43,6 +43,8 @@ pub struct Record<'a> {
     pub heading: &'a Arc<Heading>,
     /// Where it stands, for messages: byte offset in a file, number in a stream.
     pub offset: u64,
+    /// It came with a length of its own: nothing but padding stands behind its entry. (Behind one of an outfile may stand anything.)
+    pub framed: bool,
 }
 
 /// What a feed has next.

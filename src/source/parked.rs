@@ -3,6 +3,8 @@
 //! It goes through a capture as a record does, and is parked by whoever looks for an entry in it: it begins with ASCII, which no
 //! heading does, so whatever bytes it holds can never pass for one.
 
+use crate::decode::journal::{Entry, Heading};
+
 /// The front of one.
 const FRONT: &[u8] = b"parked: ";
 /// Bytes that are kept of what was there.
@@ -23,6 +25,11 @@ pub fn damage(why: &str, bytes: &[u8]) -> Vec<u8> {
     [FRONT, why.as_bytes(), b"\n", bytes].concat()
 }
 
+/// Whether something of a record will be parked: it is no entry, or one with a length of its own that holds more than its entry.
+pub fn is_in(heading: &Heading, record: &[u8], framed: bool) -> bool {
+    Entry::new(heading, record).map_or(true, |entry| framed && !entry.behind().is_empty())
+}
+
 /// What was there, where this is one of these.
 pub fn bytes(record: &[u8]) -> Option<&[u8]> {
     let rest = record.strip_prefix(FRONT)?;
@@ -38,7 +45,7 @@ pub fn why(record: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decode::journal::{Catalog, Entry, HeadingKind};
+    use crate::decode::journal::{Catalog, HeadingKind};
 
     #[test]
     fn whatever_it_holds_it_is_no_entry_and_says_why() {

@@ -39,6 +39,15 @@ impl Intake<'_> {
         self.builder.park(Parked { place: record.offset, why, bytes: bytes.to_vec() });
     }
 
+    /// Keeps what a record holds behind its entry: its length is wrong, or another record is within it.
+    #[cold]
+    pub(super) fn park_behind(&mut self, record: &Record<'_>, bytes: &[u8]) {
+        let why = format!("the record goes on for {} bytes behind its entry: is its length damaged?", bytes.len());
+        self.builder.read(bytes);
+        self.parking.add(record.offset, &why, bytes);
+        self.builder.park(Parked { place: record.offset, why, bytes: bytes.to_vec() });
+    }
+
     /// Tells of what was parked, when it is time to.
     fn tell_parked(&mut self, last: bool) {
         let now = clock::now().timestamp_micros();

@@ -21,7 +21,7 @@ use signal_hook::iterator::Signals;
 
 use super::{Exit, Failure, input::capture_failure, say, setup::Setup, summary::Summary};
 use crate::{
-    decode::journal::{Entry, Heading, record, text},
+    decode::journal::{Entry, Heading},
     encode::{Settings, escape::printable},
     event::{Clock, DateFormat},
     filter::{Selection, State, Verdict},
@@ -251,7 +251,7 @@ impl Run {
         summary.types.resize(judge.model().len(), 0);
         let name = capture.name().to_owned();
         let history = capture.found().history.is_some();
-        let stream = capture.found().framing == record::Framing::Stream;
+        let stream = capture.is_framed();
         let mut clock = Clock::new(self.zone, dates);
         let mut line: Vec<u8> = Vec::with_capacity(16 << 10);
         let mut failed: Option<OutputError> = None;
@@ -316,12 +316,12 @@ impl Run {
                     continue;
                 }
             };
-            if stream && hides_more(&entry) {
+            let behind = entry.behind().len();
+            if stream && behind > 0 {
                 summary.overlong += 1;
                 if summary.overlong <= 5 {
                     summary.warnings.push(format!(
-                        "{name}: offset {offset}: the record goes on for {} bytes behind its entry: is its length damaged?",
-                        record.len() - heading.length - entry.data.len()
+                        "{name}: offset {offset}: the record goes on for {behind} bytes behind its entry: is its length damaged?"
                     ));
                 }
             }
@@ -412,13 +412,6 @@ impl Run {
             SummaryKind::None => {}
         }
     }
-}
-
-/// Whether a length-prefixed record holds more than its entry and padding. (An outfile's records may: what stands behind
-/// a variable-length field is undefined.)
-fn hides_more(entry: &Entry<'_>) -> bool {
-    let rest = entry.record.get(entry.heading.length + entry.data.len()..).unwrap_or(&[]);
-    !text::is_blank(rest)
 }
 
 fn output_failure(e: OutputError) -> Stop {

@@ -4,7 +4,7 @@
 //! letter, the lengths and the sequence number are digits. Everything else in it may be garbage.
 use super::{
     heading::{Heading, Span},
-    number,
+    number, text,
 };
 
 /// One entry in a record. Cheap to copy; nothing is transcoded.
@@ -80,6 +80,12 @@ impl<'a> Entry<'a> {
     #[inline]
     pub fn head(&self, span: Option<Span>) -> &'a [u8] {
         span.map_or(&[], |s| s.of(self.record))
+    }
+
+    /// What its record holds behind it, if that is more than padding.
+    pub fn behind(&self) -> &'a [u8] {
+        let rest = self.record.get(self.heading.length + self.data.len()..).unwrap_or(&[]);
+        if text::is_blank(rest) { &[] } else { rest }
     }
 
     /// Journal code in EBCDIC.

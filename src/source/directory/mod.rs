@@ -22,8 +22,9 @@ use super::{
     Capture, CaptureError, Condition, Feed, FeedError, FilePlace, Item, Pauses, Place, Record, Step,
     capture::{Front, Opener},
     file::{Look, incomplete},
+    parked,
 };
-use crate::decode::journal::{Entry, Heading};
+use crate::decode::journal::Heading;
 
 /// The longest pause before a file is tried again that cannot be read at present, and the first.
 const RETRY: Duration = Duration::from_secs(30);
@@ -395,12 +396,13 @@ impl Feed for DirectoryFeed {
             self.boundary = true;
             return Ok(Step::Boundary);
         }
+        let framed = r.capture.is_framed();
         match r.capture.next()? {
             Some(Item::Record(bytes, offset)) => {
-                r.parked += u64::from(Entry::new(&r.heading, bytes).is_err());
-                Ok(Step::Record(Record { bytes, heading: &r.heading, offset }))
+                r.parked += u64::from(parked::is_in(&r.heading, bytes, framed));
+                Ok(Step::Record(Record { bytes, heading: &r.heading, offset, framed }))
             }
-            Some(Item::Cut(bytes, offset)) => Ok(Step::Record(Record { bytes, heading: &r.heading, offset })),
+            Some(Item::Cut(bytes, offset)) => Ok(Step::Record(Record { bytes, heading: &r.heading, offset, framed })),
             None => Ok(Step::Wait),
         }
     }

@@ -289,7 +289,7 @@ impl Feed for LiveFeed {
         self.taken = from + usize::try_from(u32::from_be_bytes(length)).unwrap_or(0);
         self.owes = true;
         let bytes = self.bytes.get(from..self.taken).unwrap_or(&[]);
-        Ok(Step::Record(Record { bytes, heading: &self.heading, offset: self.place.journal.at.sequence }))
+        Ok(Step::Record(Record { bytes, heading: &self.heading, offset: self.place.journal.at.sequence, framed: true }))
     }
 
     fn is_ready(&self) -> bool {

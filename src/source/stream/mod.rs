@@ -175,7 +175,7 @@ impl Feed for StreamFeed {
                 self.start += used;
                 self.taken += 1;
                 let bytes = self.buffer.get(at..at + length).unwrap_or(&[]);
-                return Ok(Step::Record(Record { bytes, heading: &self.heading, offset: self.taken }));
+                return Ok(Step::Record(Record { bytes, heading: &self.heading, offset: self.taken, framed: true }));
             }
             Split::BadLength(got) => {
                 let why = format!(
