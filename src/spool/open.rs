@@ -46,7 +46,7 @@ pub(super) fn open(path: &Path, now: i64) -> Result<Opened, SpoolError> {
     // Before SQLite sees it.
     notes.extend(wal::mend(path).map_err(|source| SpoolError::Io { path: path.to_owned(), source })?);
     for attempt in 0..ATTEMPTS {
-        let (reason, version) = match attempt_to_open(path, now) {
+        let (reason, version) = match settled(path, now) {
             Ok(Step::Open(mut opened)) => {
                 notes.append(&mut opened.notes);
                 damaged += opened.damaged;
@@ -62,7 +62,7 @@ pub(super) fn open(path: &Path, now: i64) -> Result<Opened, SpoolError> {
         };
         let rebuilt = match (version, attempt) {
             (Some(version), 0 | 1) => rebuild::rebuild(path, version, now),
-            _ => files::set_aside(path).map(|aside| Rebuilt { aside, copied: None, told: 0 }).map_err(Fault::File),
+            _ => files::read_through(path).and_then(|()| files::set_aside(path)).map(|aside| Rebuilt { aside, copied: None, told: 0 }).map_err(Fault::File),
         };
         let Rebuilt { aside, copied, told } = rebuilt.map_err(|fault| fault.at(path))?;
         damaged += told;
@@ -93,6 +93,17 @@ enum Step {
     Foreign(String),
     /// Why, and the version of the tables it has.
     Damaged(String, i64),
+}
+
+/// What comes of an attempt, and of another where something is wrong: a disk that failed once looks damaged once.
+fn settled(path: &Path, now: i64) -> Result<Step, Fault> {
+    match attempt_to_open(path, now) {
+        Ok(Step::Damaged(..) | Step::Foreign(_)) | Err(Fault::Damage(_)) => {
+            files::read_through(path).map_err(files::not_now)?;
+            attempt_to_open(path, now)
+        }
+        other => other,
+    }
 }
 
 fn attempt_to_open(path: &Path, now: i64) -> Result<Step, Fault> {

@@ -34,7 +34,9 @@ pub(super) struct Rebuilt {
 pub(super) fn rebuild(path: &Path, version: i64, now: i64) -> Result<Rebuilt, Fault> {
     let fresh = files::beside(path, ".new");
     files::remove_database(&fresh).map_err(files::not_now)?;
-    let copied = copy_into(path, &fresh, version, now);
+    // What could not be read in between is missing in the copy.
+    let copied = copy_into(path, &fresh, version, now)
+        .and_then(|copied| files::read_through(path).map(|()| copied).map_err(files::not_now));
     if copied.is_err() {
         // What is half made is no use to anybody.
         let _ = files::remove_database(&fresh);
@@ -60,7 +62,7 @@ fn copy_into(path: &Path, fresh: &Path, version: i64, now: i64) -> Result<(Optio
     files::create(fresh).map_err(files::not_now)?;
     let mut to = schema::connect(fresh)?;
     schema::create(&to, VERSION)?;
-    let copied = match readable(schema::look(path))? {
+    let copied = match readable(|| schema::look(path))? {
         Some(old) => copy(&old, version, &mut to, now)?,
         None => (None, 0),
     };
@@ -71,7 +73,12 @@ fn copy_into(path: &Path, fresh: &Path, version: i64, now: i64) -> Result<(Optio
 }
 
 /// What can be read; nothing where it is damaged. What does not work now may work later: then nothing is decided.
-fn readable<T>(result: rusqlite::Result<T>) -> Result<Option<T>, Fault> {
+fn readable<T>(read: impl Fn() -> rusqlite::Result<T>) -> Result<Option<T>, Fault> {
+    // A disk that failed once looks damaged once.
+    once(read().or_else(|e| if is_damage(&e) { read() } else { Err(e) }))
+}
+
+fn once<T>(result: rusqlite::Result<T>) -> Result<Option<T>, Fault> {
     match result {
         Ok(found) => Ok(Some(found)),
         Err(e) if is_damage(&e) => Ok(None),
@@ -80,11 +87,11 @@ fn readable<T>(result: rusqlite::Result<T>) -> Result<Option<T>, Fault> {
 }
 
 fn copy(old: &Connection, version: i64, to: &mut Connection, now: i64) -> Result<(Option<usize>, u64), Fault> {
-    let mut cursors = readable(cursor::read(old, version))?.map_or(Cursors::new(), |(c, _)| again(c));
-    let outputs = readable(tables::outputs(old, version))?.map_or(Outputs::new(), |(o, _)| o);
-    let mut sources = readable(tables::sources(old, version))?.map_or(BTreeMap::new(), |(s, _)| s);
-    let parts = readable(tables::parts(old, version, None))?.unwrap_or_default().0;
-    let log = if version < 3 { None } else { readable(Log::read(old))?.flatten() };
+    let mut cursors = readable(|| cursor::read(old, version))?.map_or(Cursors::new(), |(c, _)| again(c));
+    let outputs = readable(|| tables::outputs(old, version))?.map_or(Outputs::new(), |(o, _)| o);
+    let mut sources = readable(|| tables::sources(old, version))?.map_or(BTreeMap::new(), |(s, _)| s);
+    let parts = readable(|| tables::parts(old, version, None))?.unwrap_or_default().0;
+    let log = if version < 3 { None } else { readable(|| Log::read(old))?.flatten() };
     let copied = batches(old, version, to, now)?;
     for (name, behind) in &copied.behind {
         sources.entry(name.clone()).or_insert_with(|| behind.clone());
@@ -102,7 +109,7 @@ fn copy(old: &Connection, version: i64, to: &mut Connection, now: i64) -> Result
         tables::write_part(&t, source, (name, (position, *batch)))?;
     }
     if version >= 3 {
-        readable(parked::copy(old, &t))?;
+        once(parked::copy(old, &t))?;
     }
     let behind = cursors.values().map(|c| c.now.batch - 1).max().unwrap_or(0);
     let last = log.map_or(0, |l| l.last).max(copied.last).max(behind);
@@ -138,7 +145,7 @@ fn batches(old: &Connection, version: i64, to: &mut Connection, now: i64) -> Res
     let mut ids = Vec::new();
     let mut from = i64::MIN;
     let ended = loop {
-        match readable(rows::neighbour(old, from, true))? {
+        match readable(|| rows::neighbour(old, from, true))? {
             Some(Some(id)) => {
                 ids.push(id);
                 from = id.saturating_add(1);
@@ -149,7 +156,7 @@ fn batches(old: &Connection, version: i64, to: &mut Connection, now: i64) -> Res
     };
     if !ended {
         let mut until = i64::MAX;
-        while let Some(Some(id)) = readable(rows::neighbour(old, until, false))? {
+        while let Some(Some(id)) = readable(|| rows::neighbour(old, until, false))? {
             if id < from {
                 break;
             }
@@ -164,7 +171,7 @@ fn batches(old: &Connection, version: i64, to: &mut Connection, now: i64) -> Res
         for id in some {
             copied.last = copied.last.max(*id);
             // One that cannot be read at all is missing in the new database, and told of as such.
-            let Some(Some((found, blob))) = readable(rows::salvage(old, version, *id))? else { continue };
+            let Some(Some((found, blob))) = readable(|| rows::salvage(old, version, *id))? else { continue };
             let whole = match found {
                 Found::Whole(head) => head.open(&blob).map(|_| head),
                 Found::Damaged(damaged) => Err(damaged),

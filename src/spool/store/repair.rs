@@ -39,7 +39,9 @@ impl Spool {
         inner: &mut Inner,
         mut what: impl FnMut(&mut Inner) -> rusqlite::Result<T>,
     ) -> Result<T, SpoolError> {
-        match what(inner) {
+        // A disk that failed once looks damaged once.
+        let twice = what(inner).or_else(|e| if fault::is_damage(&e) { what(inner) } else { Err(e) });
+        match twice {
             Err(e) if fault::is_damage(&e) => {
                 self.rebuild(inner, &e.to_string())?;
                 what(inner).map_err(|e| self.error(e))
