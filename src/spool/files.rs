@@ -12,7 +12,7 @@ use super::{SpoolError, fault::Fault};
 /// Bytes kept back so that deletes still work when the disk is full.
 const RESERVE: u64 = 16 << 20;
 /// The files that an agent makes in its folder. What goes by one of these names must be its own.
-const OWN: [&str; 14] = [
+const OWN: [&str; 15] = [
     "lock",
     "position.0",
     "position.1",
@@ -22,6 +22,7 @@ const OWN: [&str; 14] = [
     "spool.db-wal.new",
     "spool.db-wal.doubtful",
     "spool.db-shm",
+    "spool.db.lost",
     "spool.db.new",
     "spool.db.new-wal",
     "spool.db.new-shm",
@@ -143,6 +144,32 @@ pub(super) fn set_aside(path: &Path) -> io::Result<PathBuf> {
     }
     sync_folder(path)?;
     Ok(to)
+}
+
+/// A file that says why a database was set aside of which nothing could be read, until that is told.
+const LOST: &str = ".lost";
+
+/// What is in the database is lost, for this reason; it is set aside next.
+pub(super) fn mark_lost(path: &Path, why: &str) -> io::Result<()> {
+    let mut file = options().write(true).create(true).truncate(true).open(beside(path, LOST))?;
+    file.write_all(why.as_bytes())?;
+    file.sync_all()?;
+    sync_folder(path)
+}
+
+/// Why a database was lost that was set aside, where that may not be told yet.
+pub(super) fn lost(path: &Path) -> io::Result<Option<String>> {
+    match fs::read(beside(path, LOST)) {
+        Ok(why) => Ok(Some(String::from_utf8_lossy(&why).into_owned())),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+/// It is told, on the disk, or nothing was lost.
+pub(super) fn loss_is_told(path: &Path) {
+    // Where this fails, the next start does it.
+    let _ = fs::remove_file(beside(path, LOST));
 }
 
 /// What is left of a database that is not there any more goes to where that was set aside, or is set aside itself.

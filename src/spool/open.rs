@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{self, Read},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use rusqlite::Connection;
@@ -48,6 +48,7 @@ pub(super) fn open(path: &Path, now: i64) -> Result<Opened, SpoolError> {
     for attempt in 0..ATTEMPTS {
         let (reason, version) = match settled(path, now) {
             Ok(Step::Open(mut opened)) => {
+                lost = still_lost(path, lost, &opened.loaded)?;
                 notes.append(&mut opened.notes);
                 damaged += opened.damaged;
                 let forgets_outputs = opened.forgets_outputs || attempt > 0;
@@ -61,8 +62,8 @@ pub(super) fn open(path: &Path, now: i64) -> Result<Opened, SpoolError> {
             Err(Fault::File(source)) => return Err(SpoolError::Io { path: path.to_owned(), source }),
         };
         let rebuilt = match (version, attempt) {
-            (Some(version), 0 | 1) => rebuild::rebuild(path, version, now),
-            _ => files::read_through(path).and_then(|()| files::set_aside(path)).map(|aside| Rebuilt { aside, copied: None, told: 0 }).map_err(Fault::File),
+            (Some(version), 0 | 1) => rebuild::rebuild(path, version, &reason, now),
+            _ => give_up(path, &reason).map(|aside| Rebuilt { aside, copied: None, told: 0 }).map_err(Fault::File),
         };
         let Rebuilt { aside, copied, told } = rebuilt.map_err(|fault| fault.at(path))?;
         damaged += told;
@@ -84,6 +85,23 @@ pub(super) fn open(path: &Path, now: i64) -> Result<Opened, SpoolError> {
         why = reason;
     }
     Err(SpoolError::Damaged { path: path.to_owned(), reason: why })
+}
+
+/// Sets a database aside of which nothing can be read.
+fn give_up(path: &Path, why: &str) -> io::Result<PathBuf> {
+    files::read_through(path)?;
+    files::mark_lost(path, why)?;
+    files::set_aside(path)
+}
+
+/// Why what there was is lost: by this start, or by one before it that came no further. What is told stands in the log.
+fn still_lost(path: &Path, lost: Option<String>, loaded: &Loaded) -> Result<Option<String>, SpoolError> {
+    let marked = files::lost(path).map_err(|source| SpoolError::Io { path: path.to_owned(), source })?;
+    if lost.is_none() && marked.is_some() && loaded.log.last > 0 {
+        files::loss_is_told(path);
+        return Ok(None);
+    }
+    Ok(lost.or(marked))
 }
 
 /// What came of an attempt.

@@ -30,8 +30,8 @@ pub(super) struct Rebuilt {
     pub(super) told: u64,
 }
 
-/// Makes a new database of what can be read of a damaged one, whose tables are those of `version`.
-pub(super) fn rebuild(path: &Path, version: i64, now: i64) -> Result<Rebuilt, Fault> {
+/// Makes a new database of what can be read of a damaged one, whose tables are those of `version`; `why` it is damaged.
+pub(super) fn rebuild(path: &Path, version: i64, why: &str, now: i64) -> Result<Rebuilt, Fault> {
     let fresh = files::beside(path, ".new");
     files::remove_database(&fresh).map_err(files::not_now)?;
     // What could not be read in between is missing in the copy.
@@ -42,6 +42,9 @@ pub(super) fn rebuild(path: &Path, version: i64, now: i64) -> Result<Rebuilt, Fa
         let _ = files::remove_database(&fresh);
     }
     let (copied, told) = copied?;
+    if copied.is_none() {
+        files::mark_lost(path, why).map_err(files::not_now)?;
+    }
     let aside = files::set_aside(path).map_err(files::not_now)?;
     fs::rename(&fresh, path).and_then(|()| files::sync_folder(path)).map_err(files::not_now)?;
     Ok(Rebuilt { aside, copied, told })

@@ -9,7 +9,7 @@ use crate::{
     clock,
     spool::{
         SpoolError, fault,
-        files::inode,
+        files::{self, inode},
         load::Loaded,
         loss, mend, open,
         rebuild::{self, Rebuilt},
@@ -56,7 +56,7 @@ impl Spool {
         let nothing = Connection::open_in_memory().map_err(|e| self.error(e))?;
         drop(mem::replace(&mut inner.db, nothing));
         let now = clock::now().timestamp_micros();
-        let rebuilt = rebuild::rebuild(&self.path, schema::VERSION, now).map_err(|fault| fault.at(&self.path));
+        let rebuilt = rebuild::rebuild(&self.path, schema::VERSION, why, now).map_err(|fault| fault.at(&self.path));
         // Also where that failed: the file as it is serves better than none.
         let opened = open::open(&self.path, now)?;
         inner.db = opened.db;
@@ -95,6 +95,7 @@ impl Spool {
         inner.loaded.begin_again(before);
         inner.moved = true;
         transactions::store(inner, &loss::of_all(&sources, why, now), None).map_err(|e| self.error(e))?;
+        files::loss_is_told(&self.path);
         inner.damaged += sources.len().max(1) as u64;
         inner.unusable = Some(why.to_owned());
         self.usable(inner)
