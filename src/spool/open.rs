@@ -149,12 +149,15 @@ fn attempt_to_open(path: &Path, now: i64) -> Result<Step, Fault> {
                 }
                 drop(look);
                 if version < VERSION {
-                    migrate::up(&mut schema::connect(path)?, version).map_err(|e| match Fault::from(e) {
-                        Fault::Damage(why) => {
-                            Fault::Damage(format!("it cannot be brought to version {VERSION}: {why}"))
-                        }
-                        other => other,
-                    })?;
+                    if let Err((version, e)) = migrate::up(&mut schema::connect(path)?, version) {
+                        return match Fault::from(e) {
+                            Fault::Damage(why) => {
+                                let why = format!("it cannot be brought to version {VERSION}: {why}");
+                                Ok(Step::Damaged(why, version))
+                            }
+                            other => Err(other),
+                        };
+                    }
                     notes.push(format!(
                         "the spool {} was of version {version}; it is of version {VERSION} now, with everything that waits in it",
                         path.display()

@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use super::{
     cursor::{self, Cursors, Kept},
     fault::{Fault, is_damage},
-    files, loss, parked,
+    files, loss, migrate, parked,
     rows::{self, Found},
     schema::{self, VERSION},
     tables::{self, Log, Outputs, SourceRow},
@@ -96,6 +96,9 @@ fn copy(old: &Connection, version: i64, to: &mut Connection, now: i64) -> Result
     let parts = readable(|| tables::parts(old, version, None))?.unwrap_or_default().0;
     let log = if version < 3 { None } else { readable(|| Log::read(old))?.flatten() };
     let copied = batches(old, version, to, now)?;
+    if version < 2 {
+        sources.values_mut().for_each(|(position, _)| *position = migrate::position_of_1(position));
+    }
     for (name, behind) in &copied.behind {
         sources.entry(name.clone()).or_insert_with(|| behind.clone());
     }
@@ -176,11 +179,12 @@ fn batches(old: &Connection, version: i64, to: &mut Connection, now: i64) -> Res
             // One that cannot be read at all is missing in the new database, and told of as such.
             let Some(Some((found, blob))) = readable(|| rows::salvage(old, version, *id))? else { continue };
             let whole = match found {
-                Found::Whole(head) => head.open(&blob).map(|_| head),
+                Found::Whole(head) if version < 2 => head.of_version_1(&blob),
+                Found::Whole(head) => Ok((*head, blob)),
                 Found::Damaged(damaged) => Err(damaged),
             };
-            match whole {
-                Ok(head) => {
+            match whole.and_then(|(head, blob)| head.open(&blob).map(|_| (head, blob))) {
+                Ok((head, blob)) => {
                     rows::copy(&t, &head, &blob)?;
                     if !head.position.is_empty() {
                         copied.behind.insert(head.about.source.clone(), (head.position.clone(), head.raw));
