@@ -12,7 +12,7 @@ use super::{SpoolError, fault::Fault};
 /// Bytes kept back so that deletes still work when the disk is full.
 const RESERVE: u64 = 16 << 20;
 /// The files that an agent makes in its folder. What goes by one of these names must be its own.
-const OWN: [&str; 15] = [
+const OWN: [&str; 18] = [
     "lock",
     "position.0",
     "position.1",
@@ -26,6 +26,9 @@ const OWN: [&str; 15] = [
     "spool.db.new",
     "spool.db.new-wal",
     "spool.db.new-shm",
+    "spool.db.head",
+    "spool.db.head-wal",
+    "spool.db.head-shm",
     "metrics.prom",
     "metrics.prom.new",
 ];

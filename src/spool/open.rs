@@ -1,8 +1,7 @@
 //! Opening a database: what is ours is used, what is older is brought up, what is damaged is mended or set aside with its reason, and
 //! what only does not work now is left as it is.
 use std::{
-    fs,
-    io::{self, Read},
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -11,7 +10,7 @@ use rusqlite::Connection;
 use super::{
     SpoolError,
     fault::Fault,
-    files,
+    files, head,
     load::{Loaded, load},
     mend::mend,
     migrate,
@@ -135,7 +134,7 @@ fn attempt_to_open(path: &Path, now: i64) -> Result<Step, Fault> {
     if fresh {
         files::create(path).map_err(Fault::File)?;
     } else {
-        header(path)?;
+        head::check(path)?;
         // A file that is not ours is looked at and not written to.
         let look = schema::look_alone(path)?;
         match schema::shape(&look)? {
@@ -184,25 +183,4 @@ fn attempt_to_open(path: &Path, now: i64) -> Result<Step, Fault> {
     notes.extend(told);
     let forgets_outputs = loaded.forgets_outputs;
     Ok(Step::Open(Box::new(Opened { db, loaded, notes, lost: None, forgets_outputs, damaged })))
-}
-
-/// Looks at what the head of the file says of all of it, and SQLite believes: one bit there makes every page unreadable, or the
-/// database one that is not written to for ever (https://sqlite.org/fileformat2.html, 1.3).
-fn header(path: &Path) -> Result<(), Fault> {
-    let mut head = [0; 100];
-    let read = fs::File::open(path).and_then(|mut f| f.read_exact(&mut head));
-    match read {
-        Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
-            return Err(Fault::Damage("it is shorter than the head of a database".to_owned()));
-        }
-        other => other.map_err(Fault::File)?,
-    }
-    let at = |n: usize| head.get(n).copied().unwrap_or_default();
-    let is = at(18) <= 2 && at(19) <= 2 && [at(20), at(21), at(22), at(23)] == [0, 64, 32, 32];
-    // The encoding of texts is UTF-8, once anything was written.
-    let texts = [at(56), at(57), at(58), at(59)];
-    if head.starts_with(b"SQLite format 3\0") && is && (texts == [0, 0, 0, 1] || texts == [0; 4]) {
-        return Ok(());
-    }
-    Err(Fault::Damage("its head is not that of a spool".to_owned()))
 }

@@ -11,9 +11,9 @@ use rusqlite::Connection;
 use super::{
     cursor::{self, Cursors, Kept},
     fault::{Fault, is_damage},
-    files, loss, migrate, parked,
+    files, head, loss, migrate, parked,
     rows::{self, Found},
-    schema::{self, VERSION},
+    schema::{self, Shape, VERSION},
     tables::{self, Log, Outputs, SourceRow},
 };
 
@@ -53,6 +53,7 @@ pub(super) fn rebuild(path: &Path, version: i64, why: &str, now: i64) -> Result<
 /// Goes on where a rebuild was ended: a new database counts only when the old one is out of its way.
 pub(super) fn resume(path: &Path) -> std::io::Result<()> {
     let fresh = files::beside(path, ".new");
+    head::forget(path)?;
     files::follow(path)?;
     match (path.exists(), fresh.exists()) {
         (false, true) => fs::rename(&fresh, path).and_then(|()| files::sync_folder(path)),
@@ -65,14 +66,25 @@ fn copy_into(path: &Path, fresh: &Path, version: i64, now: i64) -> Result<(Optio
     files::create(fresh).map_err(files::not_now)?;
     let mut to = schema::connect(fresh)?;
     schema::create(&to, VERSION)?;
-    let copied = match readable(|| schema::look(path))? {
-        Some(old) => copy(&old, version, &mut to, now)?,
-        None => (None, 0),
-    };
+    let with_head = head::put_right(path).map_err(files::not_now)?;
+    let copied = copy_from(with_head.as_deref().unwrap_or(path), version, &mut to, now);
+    // One that is left behind is deleted by the next start.
+    let _ = head::forget(path);
+    let copied = copied?;
     to.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
     drop(to);
     fs::File::open(fresh).and_then(|f| f.sync_all()).map_err(files::not_now)?;
     Ok(copied)
+}
+
+fn copy_from(path: &Path, version: i64, to: &mut Connection, now: i64) -> Result<(Option<usize>, u64), Fault> {
+    let Some(old) = readable(|| schema::look(path))? else { return Ok((None, 0)) };
+    // With its own head it could not say of which version it is.
+    let version = match readable(|| schema::shape(&old))? {
+        Some(Shape::Spool(version) | Shape::Altered(version, _)) => version,
+        _ => version,
+    };
+    copy(&old, version, to, now)
 }
 
 /// What can be read; nothing where it is damaged. What does not work now may work later: then nothing is decided.

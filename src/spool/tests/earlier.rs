@@ -2,17 +2,18 @@
 use super::*;
 
 /// The state of `tests/upgrade`, and its batches with their events.
-fn earlier(version: i64, to: &Path) -> Vec<(i64, i64)> {
+pub(super) fn earlier(version: i64, to: &Path) -> Vec<(i64, i64)> {
     let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/upgrade/tables-{version}.tar.gz"));
     let mut tar = std::process::Command::new("tar");
-    assert!(tar.arg("xzf").arg(archive).arg("-C").arg(to).args(["--strip-components=1", "state"]).status().unwrap().success());
+    tar.arg("xzf").arg(archive).arg("-C").arg(to).args(["--strip-components=1", "state"]);
+    assert!(tar.status().unwrap().success());
     let db = rusqlite::Connection::open(to.join("spool.db")).unwrap();
     let mut s = db.prepare("SELECT id, events FROM batch ORDER BY id").unwrap();
     s.query_map([], |r| Ok((r.get(0)?, r.get(1)?))).unwrap().map(Result::unwrap).collect()
 }
 
 /// What a start gives of them: numbers and events of batches, what is told, and where source `day` stands.
-fn given(folder: &Path) -> (Vec<(i64, i64)>, Vec<String>, Option<String>) {
+pub(super) fn given(folder: &Path) -> (Vec<(i64, i64)>, Vec<String>, Option<String>) {
     let (spool, _) = Spool::open(SpoolOptions::new(folder.to_owned())).unwrap();
     let (mut batches, mut gaps, mut from) = (Vec::new(), Vec::new(), 0);
     while let Some(batch) = spool.next(from).unwrap() {
