@@ -233,6 +233,21 @@ fn h1_a_disk_that_cannot_be_read_at_the_start_gives_up_no_acknowledged_record() 
 }
 
 #[test]
+fn h1_a_page_that_cannot_be_read_at_the_start_is_not_taken_for_a_damaged_one() {
+    let words = &["I/O error", "Input/output", "disk I/O"];
+    // SQLite calls such a page damaged. All reads fail from one of them on, or one or some, and then none.
+    for (at, killed) in [(8, false), (12, true)] {
+        survives(&fault("read", "eio", DATABASE, words), at, killed);
+    }
+    for (at, to) in [(8, 8), (12, 12), (16, 18)] {
+        let kept = Kept::new(false);
+        let mut command = kept.command(&fault("read", "eio", DATABASE, words), at);
+        command.env_remove("FAULT_UNTIL").env("FAULT_TO", to.to_string());
+        kept.recovers(&format!("reads {at} to {to} fail"), Then::Waits(command.spawn().unwrap()));
+    }
+}
+
+#[test]
 fn h1_a_disk_that_cannot_be_written_or_synced_at_the_start_gives_up_no_acknowledged_record() {
     let words = &["I/O error", "Input/output", "disk I/O", "Stale", "locked", "cursors stay"];
     for (calls, how) in [("write", "eio"), ("write", "estale"), ("truncate", "eio"), ("lock", "eio")] {

@@ -3,7 +3,7 @@ use std::{
     ffi::OsString,
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Write},
-    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -12,7 +12,7 @@ use super::{SpoolError, fault::Fault};
 /// Bytes kept back so that deletes still work when the disk is full.
 const RESERVE: u64 = 16 << 20;
 /// The files that an agent makes in its folder. What goes by one of these names must be its own.
-const OWN: [&str; 14] = [
+const OWN: [&str; 18] = [
     "lock",
     "position.0",
     "position.1",
@@ -22,9 +22,13 @@ const OWN: [&str; 14] = [
     "spool.db-wal.new",
     "spool.db-wal.doubtful",
     "spool.db-shm",
+    "spool.db.lost",
     "spool.db.new",
     "spool.db.new-wal",
     "spool.db.new-shm",
+    "spool.db.head",
+    "spool.db.head-wal",
+    "spool.db.head-shm",
     "metrics.prom",
     "metrics.prom.new",
 ];
@@ -162,6 +166,32 @@ pub(super) fn is_taken_away(folder: &Path) -> io::Result<bool> {
     Ok(!folder.join("spool.db").try_exists()? && folder.join("reserve").try_exists()?)
 }
 
+/// A file that says why a database was set aside of which nothing could be read, until that is told.
+const LOST: &str = ".lost";
+
+/// What is in the database is lost, for this reason; it is set aside next.
+pub(super) fn mark_lost(path: &Path, why: &str) -> io::Result<()> {
+    let mut file = options().write(true).create(true).truncate(true).open(beside(path, LOST))?;
+    file.write_all(why.as_bytes())?;
+    file.sync_all()?;
+    sync_folder(path)
+}
+
+/// Why a database was lost that was set aside, where that may not be told yet.
+pub(super) fn lost(path: &Path) -> io::Result<Option<String>> {
+    match fs::read(beside(path, LOST)) {
+        Ok(why) => Ok(Some(String::from_utf8_lossy(&why).into_owned())),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+/// It is told, on the disk, or nothing was lost.
+pub(super) fn loss_is_told(path: &Path) {
+    // Where this fails, the next start does it.
+    let _ = fs::remove_file(beside(path, LOST));
+}
+
 /// What is left of a database that is not there any more goes to where that was set aside, or is set aside itself.
 pub(super) fn follow(path: &Path) -> io::Result<()> {
     if path.try_exists()? {
@@ -185,6 +215,29 @@ pub(super) fn follow(path: &Path) -> io::Result<()> {
         fs::rename(beside(path, piece), beside(&to, piece))?;
     }
     sync_folder(path)
+}
+
+/// Reads the database and its log from end to end, which nobody has open here. A page that the disk fails to read is a damaged one
+/// to SQLite (it makes SQLITE_CORRUPT of EIO): this says which it is.
+pub(super) fn read_through(path: &Path) -> io::Result<()> {
+    let mut some = vec![0; 1 << 20];
+    for piece in ["", "-wal"] {
+        let file = match File::open(beside(path, piece)) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+            other => other?,
+        };
+        let mut at = 0;
+        loop {
+            // As SQLite reads.
+            match file.read_at(&mut some, at) {
+                Ok(0) => break,
+                Ok(n) => at += n as u64,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A file that cannot be used now is no damage.

@@ -5,16 +5,17 @@ use serde_json::Value;
 
 use super::{
     batch, cursor, rows, schema,
+    seal::column,
     tables::{self, Log},
 };
 
-/// Brings a database to the version that this program writes.
-pub(super) fn up(db: &mut Connection, from: i64) -> rusqlite::Result<()> {
+/// Brings a database to the version that this program writes. An error comes with the version that it has then.
+pub(super) fn up(db: &mut Connection, from: i64) -> Result<(), (i64, rusqlite::Error)> {
     if from < 2 {
-        one_to_two(db)?;
+        one_to_two(db).map_err(|e| (1, e))?;
     }
     if from < 3 {
-        two_to_three(db)?;
+        two_to_three(db).map_err(|e| (2, e))?;
     }
     Ok(())
 }
@@ -41,36 +42,26 @@ fn one_to_two(db: &mut Connection) -> rusqlite::Result<()> {
     create(&t, 2, "part")?;
     create(&t, 2, "output")?;
     {
-        let mut s = t.prepare(
-            "SELECT id, source, about, position, raw_sha256, events, blob_sha256, blob FROM old_batch ORDER BY id",
-        )?;
+        let mut s = t.prepare("SELECT id, position, blob_sha256, blob FROM old_batch ORDER BY id")?;
         let mut all = s.query([])?;
         while let Some(r) = all.next()? {
-            let blob: Vec<u8> = r.get(7)?;
-            let sum: batch::Hash = r.get(6)?;
+            let position: Option<String> = column(r, 1)?;
+            let (sum, blob): (Option<batch::Hash>, Option<Vec<u8>>) = (column(r, 2)?, column(r, 3)?);
+            let blob = blob.filter(|blob| sum == Some(batch::checksum(blob)));
+            let blob = blob.and_then(|blob| batch::of_format_1(&blob));
             // What is damaged stays as it is, and is told of behind the migration.
-            let whole = batch::checksum(&blob) == sum;
-            let (blob, sum) = match batch::of_format_1(&blob).filter(|_| whole) {
-                Some(now) => {
-                    let sum = batch::checksum(&now);
-                    (now, sum)
-                }
-                None => (blob, sum),
-            };
-            t.execute(
-                "INSERT INTO batch (id, source, format, about, position, raw_sha256, events, blob_sha256, blob) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-                params![
-                    r.get::<_, i64>(0)?,
-                    r.get::<_, String>(1)?,
-                    batch::FORMAT,
-                    r.get::<_, String>(2)?,
-                    position_of_1(&r.get::<_, String>(3)?),
-                    r.get::<_, batch::Hash>(4)?,
-                    r.get::<_, i64>(5)?,
-                    sum,
-                    blob
-                ],
-            )?;
+            t.prepare_cached(
+                "INSERT INTO batch (id, source, format, about, position, raw_sha256, events, blob_sha256, blob)
+                SELECT id, source, ?2, about, coalesce(?3, position), raw_sha256, events, coalesce(?4, blob_sha256), coalesce(?5, blob)
+                FROM old_batch WHERE id = ?1",
+            )?
+            .execute(params![
+                r.get::<_, i64>(0)?,
+                batch::FORMAT,
+                position.as_deref().map(position_of_1),
+                blob.as_deref().map(batch::checksum),
+                blob
+            ])?;
         }
         let mut s = t.prepare("INSERT INTO cursor (output, lane, batch, event) VALUES (?1, ?2, ?3, ?4)")?;
         for ((output, lane), kept) in &cursors {
@@ -80,9 +71,10 @@ fn one_to_two(db: &mut Connection) -> rusqlite::Result<()> {
     t.execute_batch("DROP TABLE old_batch; DROP TABLE old_cursor;")?;
     {
         let mut s = t.prepare("SELECT name, position FROM source")?;
-        let all: Vec<(String, String)> =
-            s.query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
-        for (name, position) in all {
+        let all: Vec<(Option<String>, Option<String>)> =
+            s.query_map([], |r| Ok((column(r, 0)?, column(r, 1)?)))?.collect::<rusqlite::Result<_>>()?;
+        // A row that is damaged is left out by the next step.
+        for (name, position) in all.into_iter().filter_map(|(name, position)| name.zip(position)) {
             t.execute("UPDATE source SET position = ?1 WHERE name = ?2", [position_of_1(&position), name])?;
         }
     }
@@ -94,7 +86,7 @@ fn one_to_two(db: &mut Connection) -> rusqlite::Result<()> {
 }
 
 /// A position of version 1 in the present form: the place in the file stood beside the last entry, and now stands below `feed`.
-fn position_of_1(text: &str) -> String {
+pub(super) fn position_of_1(text: &str) -> String {
     let Ok(Value::Object(mut position)) = serde_json::from_str(text) else { return text.to_owned() };
     let parts =
         ["offset", "front", "front_length"].map(|key| position.remove(key).map(|value| (key.to_owned(), value)));
@@ -106,10 +98,10 @@ fn position_of_1(text: &str) -> String {
 
 /// The number of the last batch that was ever stored, in versions 1 and 2.
 fn last_number(db: &Connection) -> rusqlite::Result<i64> {
-    let stored: Option<i64> =
-        db.query_row("SELECT seq FROM sqlite_sequence WHERE name = 'batch'", [], |r| r.get(0)).optional()?;
+    let stored: Option<Option<i64>> =
+        db.query_row("SELECT seq FROM sqlite_sequence WHERE name = 'batch'", [], |r| column(r, 0)).optional()?;
     let there: Option<i64> = db.query_row("SELECT max(id) FROM batch", [], |r| r.get(0))?;
-    Ok(stored.unwrap_or(0).max(there.unwrap_or(0)))
+    Ok(stored.flatten().unwrap_or(0).max(there.unwrap_or(0)))
 }
 
 /// Version 3 has a sum over every row, cursors in two generations, the numbers of the log, and what is parked or damaged. The

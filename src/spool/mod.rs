@@ -13,6 +13,7 @@ pub mod batch;
 mod cursor;
 mod fault;
 mod files;
+mod head;
 pub mod inspect;
 mod load;
 mod loss;

@@ -1,9 +1,8 @@
 //! Opening a database: what is ours is used, what is older is brought up, what is damaged is mended or set aside with its reason, and
 //! what only does not work now is left as it is.
 use std::{
-    fs,
-    io::{self, Read},
-    path::Path,
+    fs, io,
+    path::{Path, PathBuf},
 };
 
 use rusqlite::Connection;
@@ -11,7 +10,7 @@ use rusqlite::Connection;
 use super::{
     SpoolError,
     fault::Fault,
-    files,
+    files, head,
     load::{Loaded, load},
     mend::mend,
     migrate,
@@ -46,8 +45,9 @@ pub(super) fn open(path: &Path, now: i64) -> Result<Opened, SpoolError> {
     // Before SQLite sees it.
     notes.extend(wal::mend(path).map_err(|source| SpoolError::Io { path: path.to_owned(), source })?);
     for attempt in 0..ATTEMPTS {
-        let (reason, version) = match attempt_to_open(path, now) {
+        let (reason, version) = match settled(path, now) {
             Ok(Step::Open(mut opened)) => {
+                lost = still_lost(path, lost, &opened.loaded)?;
                 notes.append(&mut opened.notes);
                 damaged += opened.damaged;
                 let forgets_outputs = opened.forgets_outputs || attempt > 0;
@@ -61,8 +61,8 @@ pub(super) fn open(path: &Path, now: i64) -> Result<Opened, SpoolError> {
             Err(Fault::File(source)) => return Err(SpoolError::Io { path: path.to_owned(), source }),
         };
         let rebuilt = match (version, attempt) {
-            (Some(version), 0 | 1) => rebuild::rebuild(path, version, now),
-            _ => files::set_aside(path).map(|aside| Rebuilt { aside, copied: None, told: 0 }).map_err(Fault::File),
+            (Some(version), 0 | 1) => rebuild::rebuild(path, version, &reason, now),
+            _ => give_up(path, &reason).map(|aside| Rebuilt { aside, copied: None, told: 0 }).map_err(Fault::File),
         };
         let Rebuilt { aside, copied, told } = rebuilt.map_err(|fault| fault.at(path))?;
         damaged += told;
@@ -86,6 +86,23 @@ pub(super) fn open(path: &Path, now: i64) -> Result<Opened, SpoolError> {
     Err(SpoolError::Damaged { path: path.to_owned(), reason: why })
 }
 
+/// Sets a database aside of which nothing can be read.
+fn give_up(path: &Path, why: &str) -> io::Result<PathBuf> {
+    files::read_through(path)?;
+    files::mark_lost(path, why)?;
+    files::set_aside(path)
+}
+
+/// Why what there was is lost: by this start, or by one before it that came no further. What is told stands in the log.
+fn still_lost(path: &Path, lost: Option<String>, loaded: &Loaded) -> Result<Option<String>, SpoolError> {
+    let marked = files::lost(path).map_err(|source| SpoolError::Io { path: path.to_owned(), source })?;
+    if lost.is_none() && marked.is_some() && loaded.log.last > 0 {
+        files::loss_is_told(path);
+        return Ok(None);
+    }
+    Ok(lost.or(marked))
+}
+
 /// What came of an attempt.
 enum Step {
     Open(Box<Opened>),
@@ -93,6 +110,17 @@ enum Step {
     Foreign(String),
     /// Why, and the version of the tables it has.
     Damaged(String, i64),
+}
+
+/// What comes of an attempt, and of another where something is wrong: a disk that failed once looks damaged once.
+fn settled(path: &Path, now: i64) -> Result<Step, Fault> {
+    match attempt_to_open(path, now) {
+        Ok(Step::Damaged(..) | Step::Foreign(_)) | Err(Fault::Damage(_)) => {
+            files::read_through(path).map_err(files::not_now)?;
+            attempt_to_open(path, now)
+        }
+        other => other,
+    }
 }
 
 fn attempt_to_open(path: &Path, now: i64) -> Result<Step, Fault> {
@@ -106,7 +134,7 @@ fn attempt_to_open(path: &Path, now: i64) -> Result<Step, Fault> {
     if fresh {
         files::create(path).map_err(Fault::File)?;
     } else {
-        header(path)?;
+        head::check(path)?;
         // A file that is not ours is looked at and not written to.
         let look = schema::look_alone(path)?;
         match schema::shape(&look)? {
@@ -120,12 +148,15 @@ fn attempt_to_open(path: &Path, now: i64) -> Result<Step, Fault> {
                 }
                 drop(look);
                 if version < VERSION {
-                    migrate::up(&mut schema::connect(path)?, version).map_err(|e| match Fault::from(e) {
-                        Fault::Damage(why) => {
-                            Fault::Damage(format!("it cannot be brought to version {VERSION}: {why}"))
-                        }
-                        other => other,
-                    })?;
+                    if let Err((version, e)) = migrate::up(&mut schema::connect(path)?, version) {
+                        return match Fault::from(e) {
+                            Fault::Damage(why) => {
+                                let why = format!("it cannot be brought to version {VERSION}: {why}");
+                                Ok(Step::Damaged(why, version))
+                            }
+                            other => Err(other),
+                        };
+                    }
                     notes.push(format!(
                         "the spool {} was of version {version}; it is of version {VERSION} now, with everything that waits in it",
                         path.display()
@@ -152,25 +183,4 @@ fn attempt_to_open(path: &Path, now: i64) -> Result<Step, Fault> {
     notes.extend(told);
     let forgets_outputs = loaded.forgets_outputs;
     Ok(Step::Open(Box::new(Opened { db, loaded, notes, lost: None, forgets_outputs, damaged })))
-}
-
-/// Looks at what the head of the file says of all of it, and SQLite believes: one bit there makes every page unreadable, or the
-/// database one that is not written to for ever (https://sqlite.org/fileformat2.html, 1.3).
-fn header(path: &Path) -> Result<(), Fault> {
-    let mut head = [0; 100];
-    let read = fs::File::open(path).and_then(|mut f| f.read_exact(&mut head));
-    match read {
-        Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
-            return Err(Fault::Damage("it is shorter than the head of a database".to_owned()));
-        }
-        other => other.map_err(Fault::File)?,
-    }
-    let at = |n: usize| head.get(n).copied().unwrap_or_default();
-    let is = at(18) <= 2 && at(19) <= 2 && [at(20), at(21), at(22), at(23)] == [0, 64, 32, 32];
-    // The encoding of texts is UTF-8, once anything was written.
-    let texts = [at(56), at(57), at(58), at(59)];
-    if head.starts_with(b"SQLite format 3\0") && is && (texts == [0, 0, 0, 1] || texts == [0; 4]) {
-        return Ok(());
-    }
-    Err(Fault::Damage("its head is not that of a spool".to_owned()))
 }

@@ -11,9 +11,9 @@ use rusqlite::Connection;
 use super::{
     cursor::{self, Cursors, Kept},
     fault::{Fault, is_damage},
-    files, loss, parked,
+    files, head, loss, migrate, parked,
     rows::{self, Found},
-    schema::{self, VERSION},
+    schema::{self, Shape, VERSION},
     tables::{self, Log, Outputs, SourceRow},
 };
 
@@ -30,16 +30,21 @@ pub(super) struct Rebuilt {
     pub(super) told: u64,
 }
 
-/// Makes a new database of what can be read of a damaged one, whose tables are those of `version`.
-pub(super) fn rebuild(path: &Path, version: i64, now: i64) -> Result<Rebuilt, Fault> {
+/// Makes a new database of what can be read of a damaged one, whose tables are those of `version`; `why` it is damaged.
+pub(super) fn rebuild(path: &Path, version: i64, why: &str, now: i64) -> Result<Rebuilt, Fault> {
     let fresh = files::beside(path, ".new");
     files::remove_database(&fresh).map_err(files::not_now)?;
-    let copied = copy_into(path, &fresh, version, now);
+    // What could not be read in between is missing in the copy.
+    let copied = copy_into(path, &fresh, version, now)
+        .and_then(|copied| files::read_through(path).map(|()| copied).map_err(files::not_now));
     if copied.is_err() {
         // What is half made is no use to anybody.
         let _ = files::remove_database(&fresh);
     }
     let (copied, told) = copied?;
+    if copied.is_none() {
+        files::mark_lost(path, why).map_err(files::not_now)?;
+    }
     let aside = files::set_aside(path).map_err(files::not_now)?;
     fs::rename(&fresh, path).and_then(|()| files::sync_folder(path)).map_err(files::not_now)?;
     Ok(Rebuilt { aside, copied, told })
@@ -48,6 +53,7 @@ pub(super) fn rebuild(path: &Path, version: i64, now: i64) -> Result<Rebuilt, Fa
 /// Goes on where a rebuild was ended: a new database counts only when the old one is out of its way.
 pub(super) fn resume(path: &Path) -> std::io::Result<()> {
     let fresh = files::beside(path, ".new");
+    head::forget(path)?;
     files::follow(path)?;
     match (path.try_exists()?, fresh.try_exists()?) {
         (false, true) => fs::rename(&fresh, path).and_then(|()| files::sync_folder(path)),
@@ -60,18 +66,34 @@ fn copy_into(path: &Path, fresh: &Path, version: i64, now: i64) -> Result<(Optio
     files::create(fresh).map_err(files::not_now)?;
     let mut to = schema::connect(fresh)?;
     schema::create(&to, VERSION)?;
-    let copied = match readable(schema::look(path))? {
-        Some(old) => copy(&old, version, &mut to, now)?,
-        None => (None, 0),
-    };
+    let with_head = head::put_right(path).map_err(files::not_now)?;
+    let copied = copy_from(with_head.as_deref().unwrap_or(path), version, &mut to, now);
+    // One that is left behind is deleted by the next start.
+    let _ = head::forget(path);
+    let copied = copied?;
     to.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
     drop(to);
     fs::File::open(fresh).and_then(|f| f.sync_all()).map_err(files::not_now)?;
     Ok(copied)
 }
 
+fn copy_from(path: &Path, version: i64, to: &mut Connection, now: i64) -> Result<(Option<usize>, u64), Fault> {
+    let Some(old) = readable(|| schema::look(path))? else { return Ok((None, 0)) };
+    // With its own head it could not say of which version it is.
+    let version = match readable(|| schema::shape(&old))? {
+        Some(Shape::Spool(version) | Shape::Altered(version, _)) => version,
+        _ => version,
+    };
+    copy(&old, version, to, now)
+}
+
 /// What can be read; nothing where it is damaged. What does not work now may work later: then nothing is decided.
-fn readable<T>(result: rusqlite::Result<T>) -> Result<Option<T>, Fault> {
+fn readable<T>(read: impl Fn() -> rusqlite::Result<T>) -> Result<Option<T>, Fault> {
+    // A disk that failed once looks damaged once.
+    once(read().or_else(|e| if is_damage(&e) { read() } else { Err(e) }))
+}
+
+fn once<T>(result: rusqlite::Result<T>) -> Result<Option<T>, Fault> {
     match result {
         Ok(found) => Ok(Some(found)),
         Err(e) if is_damage(&e) => Ok(None),
@@ -80,12 +102,15 @@ fn readable<T>(result: rusqlite::Result<T>) -> Result<Option<T>, Fault> {
 }
 
 fn copy(old: &Connection, version: i64, to: &mut Connection, now: i64) -> Result<(Option<usize>, u64), Fault> {
-    let mut cursors = readable(cursor::read(old, version))?.map_or(Cursors::new(), |(c, _)| again(c));
-    let outputs = readable(tables::outputs(old, version))?.map_or(Outputs::new(), |(o, _)| o);
-    let mut sources = readable(tables::sources(old, version))?.map_or(BTreeMap::new(), |(s, _)| s);
-    let parts = readable(tables::parts(old, version, None))?.unwrap_or_default().0;
-    let log = if version < 3 { None } else { readable(Log::read(old))?.flatten() };
+    let mut cursors = readable(|| cursor::read(old, version))?.map_or(Cursors::new(), |(c, _)| again(c));
+    let outputs = readable(|| tables::outputs(old, version))?.map_or(Outputs::new(), |(o, _)| o);
+    let mut sources = readable(|| tables::sources(old, version))?.map_or(BTreeMap::new(), |(s, _)| s);
+    let parts = readable(|| tables::parts(old, version, None))?.unwrap_or_default().0;
+    let log = if version < 3 { None } else { readable(|| Log::read(old))?.flatten() };
     let copied = batches(old, version, to, now)?;
+    if version < 2 {
+        sources.values_mut().for_each(|(position, _)| *position = migrate::position_of_1(position));
+    }
     for (name, behind) in &copied.behind {
         sources.entry(name.clone()).or_insert_with(|| behind.clone());
     }
@@ -102,7 +127,7 @@ fn copy(old: &Connection, version: i64, to: &mut Connection, now: i64) -> Result
         tables::write_part(&t, source, (name, (position, *batch)))?;
     }
     if version >= 3 {
-        readable(parked::copy(old, &t))?;
+        once(parked::copy(old, &t))?;
     }
     let behind = cursors.values().map(|c| c.now.batch - 1).max().unwrap_or(0);
     let last = log.map_or(0, |l| l.last).max(copied.last).max(behind);
@@ -138,7 +163,7 @@ fn batches(old: &Connection, version: i64, to: &mut Connection, now: i64) -> Res
     let mut ids = Vec::new();
     let mut from = i64::MIN;
     let ended = loop {
-        match readable(rows::neighbour(old, from, true))? {
+        match readable(|| rows::neighbour(old, from, true))? {
             Some(Some(id)) => {
                 ids.push(id);
                 from = id.saturating_add(1);
@@ -149,7 +174,7 @@ fn batches(old: &Connection, version: i64, to: &mut Connection, now: i64) -> Res
     };
     if !ended {
         let mut until = i64::MAX;
-        while let Some(Some(id)) = readable(rows::neighbour(old, until, false))? {
+        while let Some(Some(id)) = readable(|| rows::neighbour(old, until, false))? {
             if id < from {
                 break;
             }
@@ -164,13 +189,14 @@ fn batches(old: &Connection, version: i64, to: &mut Connection, now: i64) -> Res
         for id in some {
             copied.last = copied.last.max(*id);
             // One that cannot be read at all is missing in the new database, and told of as such.
-            let Some(Some((found, blob))) = readable(rows::salvage(old, version, *id))? else { continue };
+            let Some(Some((found, blob))) = readable(|| rows::salvage(old, version, *id))? else { continue };
             let whole = match found {
-                Found::Whole(head) => head.open(&blob).map(|_| head),
+                Found::Whole(head) if version < 2 => head.of_version_1(&blob),
+                Found::Whole(head) => Ok((*head, blob)),
                 Found::Damaged(damaged) => Err(damaged),
             };
-            match whole {
-                Ok(head) => {
+            match whole.and_then(|(head, blob)| head.open(&blob).map(|_| (head, blob))) {
+                Ok((head, blob)) => {
                     rows::copy(&t, &head, &blob)?;
                     if !head.position.is_empty() {
                         copied.behind.insert(head.about.source.clone(), (head.position.clone(), head.raw));

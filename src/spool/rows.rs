@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::{
     batch::{self, Batch, Continuity, Hash, NewBatch},
+    migrate,
     seal::{Seal, column},
 };
 
@@ -122,6 +123,18 @@ impl Head {
             Ok(n) if n == self.events => Ok(opened),
             _ => Err(damaged("it has another number of events than it says")),
         }
+    }
+
+    /// A batch of version 1 in the present form, with its blob, or what is wrong with it.
+    pub(super) fn of_version_1(mut self, blob: &[u8]) -> Result<(Head, Vec<u8>), Box<Damaged>> {
+        if batch::checksum(blob) != self.blob_sum {
+            return Err(self.damaged("its checksum is another".to_owned()));
+        }
+        let now = batch::of_format_1(blob).ok_or_else(|| self.damaged("its lengths do not add up".to_owned()))?;
+        self.format = batch::FORMAT;
+        self.blob_sum = batch::checksum(&now);
+        self.position = migrate::position_of_1(&self.position);
+        Ok((self, now))
     }
 
     fn damaged(&self, why: String) -> Box<Damaged> {

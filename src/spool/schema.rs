@@ -11,6 +11,8 @@ const APPLICATION: i64 = 0x7161_7564;
 pub(super) const VERSION: i64 = 3;
 /// Bytes of a page in a new database. Batches are large: with pages of 4 KiB the calls to write them cost more than the writing.
 pub(super) const PAGE: u64 = 16 << 10;
+/// The same of a database that a program of version 1 made.
+pub(super) const PAGE_1: u64 = 4 << 10;
 
 const BATCH_1: &str = "CREATE TABLE batch (
     id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -172,6 +172,7 @@ impl Spool {
         };
         if let Some(why) = why {
             spool.tell_of_all(&why, now)?;
+            files::loss_is_told(&spool.path);
         }
         Ok((spool, notes))
     }

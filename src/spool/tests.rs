@@ -1,4 +1,6 @@
 //! The spool on a disk that lies: what is damaged is never handed out, and never stops the start.
+mod earlier;
+mod head;
 mod in_use;
 mod log;
 

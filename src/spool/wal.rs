@@ -71,7 +71,7 @@ const DOUBTFUL: &str = "-wal.doubtful";
 
 /// Whether something of the log was not what was written, and is not told yet.
 pub(super) fn is_doubtful(db: &Path) -> bool {
-    files::beside(db, DOUBTFUL).exists()
+    files::beside(db, DOUBTFUL).try_exists().unwrap_or(true)
 }
 
 /// It is told, on the disk.
@@ -83,8 +83,9 @@ pub(super) fn is_told(db: &Path) {
 /// The log of a database as it should be, and what is wrong with it; `None` when nothing is. Nothing is written.
 pub(super) fn look(db: &Path) -> io::Result<Option<(Vec<u8>, Found)>> {
     let mut head = [0; 18];
-    if File::open(db).and_then(|mut f| f.read_exact(&mut head)).is_err() {
-        return Ok(None);
+    match File::open(db).and_then(|mut f| f.read_exact(&mut head)) {
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof) => return Ok(None),
+        other => other?,
     }
     let page = usize::from(u16::from_be_bytes([head[16], head[17]]));
     match fs::read(files::beside(db, "-wal")) {

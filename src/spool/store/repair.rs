@@ -9,7 +9,7 @@ use crate::{
     clock,
     spool::{
         SpoolError, fault,
-        files::inode,
+        files::{self, inode},
         load::Loaded,
         loss, mend, open,
         rebuild::{self, Rebuilt},
@@ -39,7 +39,9 @@ impl Spool {
         inner: &mut Inner,
         mut what: impl FnMut(&mut Inner) -> rusqlite::Result<T>,
     ) -> Result<T, SpoolError> {
-        match what(inner) {
+        // A disk that failed once looks damaged once.
+        let twice = what(inner).or_else(|e| if fault::is_damage(&e) { what(inner) } else { Err(e) });
+        match twice {
             Err(e) if fault::is_damage(&e) => {
                 self.rebuild(inner, &e.to_string())?;
                 what(inner).map_err(|e| self.error(e))
@@ -54,7 +56,7 @@ impl Spool {
         let nothing = Connection::open_in_memory().map_err(|e| self.error(e))?;
         drop(mem::replace(&mut inner.db, nothing));
         let now = clock::now().timestamp_micros();
-        let rebuilt = rebuild::rebuild(&self.path, schema::VERSION, now).map_err(|fault| fault.at(&self.path));
+        let rebuilt = rebuild::rebuild(&self.path, schema::VERSION, why, now).map_err(|fault| fault.at(&self.path));
         // Also where that failed: the file as it is serves better than none.
         let opened = open::open(&self.path, now)?;
         inner.db = opened.db;
@@ -94,6 +96,7 @@ impl Spool {
         inner.loaded.begin_again(before);
         inner.moved = true;
         transactions::store(inner, &loss::of_all(&sources, why, now), None, u64::MAX).map_err(|e| self.error(e))?;
+        files::loss_is_told(&self.path);
         inner.damaged += sources.len().max(1) as u64;
         inner.unusable = Some(why.to_owned());
         self.usable(inner)

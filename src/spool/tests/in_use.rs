@@ -206,6 +206,36 @@ fn n2_what_a_start_found_is_told_by_the_next_one_where_it_came_no_further() {
 }
 
 #[test]
+fn h1_a_database_that_is_lost_is_told_by_the_next_start_though_no_position_file_knows_of_it() {
+    for renamed in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        drop(used(folder.path(), 6, 0));
+        for n in 0..2 {
+            let _ = fs::remove_file(folder.path().join(format!("position.{n}")));
+        }
+        let path = folder.path().join("spool.db");
+        let _ = fs::remove_file(folder.path().join("spool.db-wal"));
+        fs::write(&path, [0xE5; 60_000]).unwrap();
+        // A kill behind the new database, or before the old one was renamed.
+        match renamed {
+            true => drop(super::super::open::open(&path, 0).unwrap()),
+            false => super::super::files::mark_lost(&path, "its head").unwrap(),
+        }
+        let given = start(folder.path(), "a");
+        assert!(given.gaps.len() == 1 && given.gaps[0].contains("its head"), "{given:?}");
+        assert!(!folder.path().join("spool.db.lost").exists());
+        let again = start(folder.path(), "b");
+        assert_eq!((again.gaps.len(), again.damaged), (1, 0), "{again:?}");
+    }
+    // One that is whole after all is not lost.
+    let folder = tempfile::tempdir().unwrap();
+    drop(used(folder.path(), 6, 0));
+    super::super::files::mark_lost(&folder.path().join("spool.db"), "its head").unwrap();
+    let given = start(folder.path(), "a");
+    assert_eq!((given.gaps.len(), given.events.len()), (0, 6), "{given:?}");
+}
+
+#[test]
 fn h3_a_database_that_is_set_aside_keeps_its_log_wherever_a_kill_comes() {
     let from = tempfile::tempdir().unwrap();
     state(from.path());
