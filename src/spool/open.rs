@@ -62,22 +62,22 @@ pub(super) fn open(path: &Path, now: i64) -> Result<Opened, SpoolError> {
         };
         let rebuilt = match (version, attempt) {
             (Some(version), 0 | 1) => rebuild::rebuild(path, version, &reason, now),
-            _ => give_up(path, &reason).map(|aside| Rebuilt { aside, copied: None, told: 0 }).map_err(Fault::File),
+            _ => give_up(path, &reason)
+                .map(|aside| Rebuilt { aside, copied: None, told: 0, unparked: false })
+                .map_err(Fault::File),
         };
-        let Rebuilt { aside, copied, told } = rebuilt.map_err(|fault| fault.at(path))?;
-        damaged += told;
-        notes.push(match copied {
-            Some(n) => format!(
-                "the spool {} is damaged: {reason}; {n} batches that are whole go on in a new one, the old one was set aside as {}",
-                path.display(),
-                aside.display()
-            ),
+        let rebuilt = rebuilt.map_err(|fault| fault.at(path))?;
+        notes.push(match rebuilt.copied {
+            Some(_) => {
+                damaged += rebuilt.damaged();
+                rebuilt.words(path, &reason)
+            }
             None => {
                 lost = Some(reason.clone());
                 format!(
                     "the spool {} cannot be used: {reason}; it was set aside as {}; the sources are read again from the position file, duplicates are possible",
                     path.display(),
-                    aside.display()
+                    rebuilt.aside.display()
                 )
             }
         });

@@ -28,7 +28,30 @@ pub(super) struct Rebuilt {
     pub(super) copied: Option<usize>,
     /// Batches in whose place it is told that they are damaged.
     pub(super) told: u64,
+    /// Not all parked records could be read.
+    pub(super) unparked: bool,
 }
+
+impl Rebuilt {
+    /// What is to be said of it where something was copied, for the log.
+    pub(super) fn words(&self, path: &Path, why: &str) -> String {
+        let unparked = if self.unparked { "; not all parked records could be read" } else { "" };
+        format!(
+            "the spool {} is damaged: {why}; {} batches that are whole go on in a new one, the old one was set aside as {}{unparked}",
+            path.display(),
+            self.copied.unwrap_or(0),
+            self.aside.display()
+        )
+    }
+
+    /// What was found damaged, in all: where nothing else is told, that there was damage.
+    pub(super) fn damaged(&self) -> u64 {
+        (self.told + u64::from(self.unparked)).max(1)
+    }
+}
+
+/// What was copied: batches, those that are told of, and whether parked records are missing.
+type Counts = (Option<usize>, u64, bool);
 
 /// Makes a new database of what can be read of a damaged one, whose tables are those of `version`; `why` it is damaged.
 pub(super) fn rebuild(path: &Path, version: i64, why: &str, now: i64) -> Result<Rebuilt, Fault> {
@@ -41,13 +64,13 @@ pub(super) fn rebuild(path: &Path, version: i64, why: &str, now: i64) -> Result<
         // What is half made is no use to anybody.
         let _ = files::remove_database(&fresh);
     }
-    let (copied, told) = copied?;
+    let (copied, told, unparked) = copied?;
     if copied.is_none() {
         files::mark_lost(path, why).map_err(files::not_now)?;
     }
     let aside = files::set_aside(path).map_err(files::not_now)?;
     fs::rename(&fresh, path).and_then(|()| files::sync_folder(path)).map_err(files::not_now)?;
-    Ok(Rebuilt { aside, copied, told })
+    Ok(Rebuilt { aside, copied, told, unparked })
 }
 
 /// Goes on where a rebuild was ended: a new database counts only when the old one is out of its way.
@@ -62,7 +85,7 @@ pub(super) fn resume(path: &Path) -> std::io::Result<()> {
     }
 }
 
-fn copy_into(path: &Path, fresh: &Path, version: i64, now: i64) -> Result<(Option<usize>, u64), Fault> {
+fn copy_into(path: &Path, fresh: &Path, version: i64, now: i64) -> Result<Counts, Fault> {
     files::create(fresh).map_err(files::not_now)?;
     let mut to = schema::connect(fresh)?;
     schema::create(&to, VERSION)?;
@@ -77,8 +100,8 @@ fn copy_into(path: &Path, fresh: &Path, version: i64, now: i64) -> Result<(Optio
     Ok(copied)
 }
 
-fn copy_from(path: &Path, version: i64, to: &mut Connection, now: i64) -> Result<(Option<usize>, u64), Fault> {
-    let Some(old) = readable(|| schema::look(path))? else { return Ok((None, 0)) };
+fn copy_from(path: &Path, version: i64, to: &mut Connection, now: i64) -> Result<Counts, Fault> {
+    let Some(old) = readable(|| schema::look(path))? else { return Ok((None, 0, false)) };
     // With its own head it could not say of which version it is.
     let version = match readable(|| schema::shape(&old))? {
         Some(Shape::Spool(version) | Shape::Altered(version, _)) => version,
@@ -101,7 +124,7 @@ fn once<T>(result: rusqlite::Result<T>) -> Result<Option<T>, Fault> {
     }
 }
 
-fn copy(old: &Connection, version: i64, to: &mut Connection, now: i64) -> Result<(Option<usize>, u64), Fault> {
+fn copy(old: &Connection, version: i64, to: &mut Connection, now: i64) -> Result<Counts, Fault> {
     let mut cursors = readable(|| cursor::read(old, version))?.map_or(Cursors::new(), |(c, _)| again(c));
     let outputs = readable(|| tables::outputs(old, version))?.map_or(Outputs::new(), |(o, _)| o);
     let mut sources = readable(|| tables::sources(old, version))?.map_or(BTreeMap::new(), |(s, _)| s);
@@ -126,9 +149,7 @@ fn copy(old: &Connection, version: i64, to: &mut Connection, now: i64) -> Result
     for (source, (name, (position, batch))) in &parts {
         tables::write_part(&t, source, (name, (position, *batch)))?;
     }
-    if version >= 3 {
-        once(parked::copy(old, &t))?;
-    }
+    let unparked = version >= 3 && once(parked::copy(old, &t))?.is_none();
     let behind = cursors.values().map(|c| c.now.batch - 1).max().unwrap_or(0);
     let last = log.map_or(0, |l| l.last).max(copied.last).max(behind);
     let passed = cursors.values().map(|c| c.now.batch).min();
@@ -136,7 +157,7 @@ fn copy(old: &Connection, version: i64, to: &mut Connection, now: i64) -> Result
     Log::new(first.min(last + 1), last).write(&t)?;
     t.commit()?;
     let known = copied.count > 0 || log.is_some() || !sources.is_empty() || !cursors.is_empty();
-    Ok((known.then_some(copied.count), copied.told.len() as u64))
+    Ok((known.then_some(copied.count), copied.told.len() as u64, unparked))
 }
 
 /// Cursors for a database that has none of their generations.
@@ -188,8 +209,13 @@ fn batches(old: &Connection, version: i64, to: &mut Connection, now: i64) -> Res
         let t = to.transaction()?;
         for id in some {
             copied.last = copied.last.max(*id);
+            // Where its seal cannot be read it is judged by the sum of its blob alone, as in version 2.
+            let row = match readable(|| rows::salvage(old, version, *id))? {
+                None if version > 2 => readable(|| rows::salvage(old, 2, *id))?,
+                row => row,
+            };
             // One that cannot be read at all is missing in the new database, and told of as such.
-            let Some(Some((found, blob))) = readable(|| rows::salvage(old, version, *id))? else { continue };
+            let Some(Some((found, blob))) = row else { continue };
             let whole = match found {
                 Found::Whole(head) if version < 2 => head.of_version_1(&blob),
                 Found::Whole(head) => Ok((*head, blob)),

@@ -480,6 +480,35 @@ fn a6_a_lane_whose_cursor_is_lost_begins_with_the_oldest_batch_and_not_where_oth
 }
 
 #[test]
+fn a7_a_page_of_seals_or_of_parked_records_that_is_lost_costs_no_batch_and_is_told() {
+    for table in ["seal", "parked", "source", "output", "part", "log", "damaged"] {
+        let from = tempfile::tempdir().unwrap();
+        let stored = state(from.path());
+        {
+            let (spool, _) = Spool::open(SpoolOptions::new(from.path().to_owned())).unwrap();
+            let mut builder = Builder::new(about("s"), &[0; 32]);
+            builder.park(batch::Parked { place: 1, why: "it is none".into(), bytes: vec![7; 100] });
+            spool.append(&mut builder.finish(), "{\"n\":3}", None).unwrap();
+            spool.close().unwrap();
+        }
+        let database = from.path().join("spool.db");
+        let root: i64 = {
+            let db = rusqlite::Connection::open(&database).unwrap();
+            db.query_row("SELECT rootpage FROM sqlite_master WHERE name = ?1", [table], |r| r.get(0)).unwrap()
+        };
+        let mut bytes = fs::read(&database).unwrap();
+        let page = usize::try_from(root - 1).unwrap() * 16_384;
+        bytes[page..page + 16_384].fill(0xAA);
+        fs::write(&database, bytes).unwrap();
+        let given = start(from.path(), "a");
+        assert_eq!(given.events, stored, "{table}: {given:?}");
+        assert!(given.damaged > 0 && !given.notes.is_empty(), "{table}: {given:?}");
+        let unparked = given.notes.iter().any(|n| n.contains("not all parked records could be read"));
+        assert_eq!(unparked, table == "parked", "{table}: {given:?}");
+    }
+}
+
+#[test]
 fn h1_what_cannot_be_looked_at_is_not_taken_for_gone() {
     // A name that is too long for any file system: it is neither there nor not there.
     let path = Path::new("/tmp").join("n".repeat(300)).join("spool.db");

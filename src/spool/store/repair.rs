@@ -67,17 +67,12 @@ impl Spool {
         inner.damaged += opened.damaged;
         inner.recent.clear();
         inner.recent_bytes = 0;
-        let Rebuilt { aside, copied, told } = rebuilt?;
-        inner.damaged += told;
-        if copied.is_none() || opened.lost.is_some() {
+        let rebuilt: Rebuilt = rebuilt?;
+        if rebuilt.copied.is_none() || opened.lost.is_some() {
             return self.lost_in_use(inner, &before, why, now);
         }
-        let copied = copied.unwrap_or(0);
-        inner.notes.push(format!(
-            "the spool {} is damaged: {why}; {copied} batches that are whole go on in a new one, the old one was set aside as {}",
-            self.path.display(),
-            aside.display()
-        ));
+        inner.damaged += rebuilt.damaged();
+        inner.notes.push(rebuilt.words(&self.path, why));
         // What is in memory was never damaged.
         inner.loaded.remember(before);
         let told = mend::mend(&mut inner.db, &mut inner.loaded, now).map_err(|e| self.error(e))?;
