@@ -85,6 +85,7 @@ impl Heartbeat {
                 .with("output_sent", load(&counters.sent))
                 .with("output_filtered", load(&counters.filtered))
                 .with("output_resent", load(&counters.resent))
+                .with("output_answered", if counters.answered.load(Ordering::Relaxed) { "1" } else { "" })
                 .with(
                     "output_unreadable",
                     Some(load(&counters.unreadable)).filter(|n| *n > 0).map_or(String::new(), |n| n.to_string()),

@@ -102,6 +102,11 @@ impl Link {
         }
     }
 
+    /// Whether a receiver that has nothing to say said something: then nobody knows whether it took any line.
+    pub fn has_answered(&self) -> bool {
+        matches!(self, Link::Stream(s) if s.has_answered())
+    }
+
     /// Takes a line. RELP waits here while the receiver owes answers for a whole window.
     pub fn take(&mut self, line: &[u8]) -> Result<(), OutputError> {
         match self {

@@ -48,6 +48,8 @@ pub struct Counters {
     pub unreadable: AtomicU64,
     /// Entries that were handed to a connection once more.
     pub resent: AtomicU64,
+    /// A receiver said something that none of syslog says, and took lines.
+    pub answered: AtomicBool,
     /// It has read everything that there is.
     pub caught_up: AtomicBool,
     /// It has ended.
@@ -228,6 +230,9 @@ impl<'a> Worker<'a> {
     }
 
     fn tell_notes(&self, link: &mut Link) {
+        if link.has_answered() {
+            self.counters.answered.store(true, Ordering::Relaxed);
+        }
         for note in link.notes() {
             log(format_args!("output {}: {note}", self.config.name));
         }

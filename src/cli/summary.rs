@@ -62,6 +62,8 @@ pub struct Summary {
     pub not_sent: u64,
     /// Entries whose datagrams came back as refused: lost, so not counted as sent.
     pub refused: u64,
+    /// Receivers that said something, as none of syslog does.
+    pub answered: u64,
     /// What each capture was found to be.
     pub captures: Vec<String>,
     /// Lines on their way.

@@ -37,10 +37,14 @@ fn n6_lines_into_a_port_of_another_protocol_are_told_and_never_count_as_sent() {
     let alert = answering(b"\x15\x03\x03\x00\x02\x02\x46");
     let http = answering(b"HTTP/1.1 400 Bad Request\r\n\r\n");
     let html = answering(b"<!DOCTYPE HTML>\n<html>");
+    let memcached = answering(b"ERROR\r\n");
+    let http2 = answering(b"\0\0\x06\x04\0\0\0\0\0\0\x03\0\0\0\x80");
     for (port, words) in [
         (alert, "answers with a TLS record"),
         (http, "answers as a web server does (HTTP)"),
         (html, "answers as a web server does (HTTP)"),
+        (memcached, "answers as memcached does"),
+        (http2, "answers as a web server does (HTTP/2)"),
         (tls.port, ""),
         (relp.port, ""),
     ] {
@@ -67,6 +71,25 @@ fn n6_lines_into_a_port_of_another_protocol_are_told_and_never_count_as_sent() {
             assert_eq!((of("sent"), of("waiting")), (0, spooled(&agent)), "{words}: {}", agent.log());
         }
     }
+}
+
+#[test]
+fn n6_a_receiver_that_answers_in_words_that_nobody_knows_ends_with_3() {
+    let port = answering(b"what do you want?\n");
+    let dir = folder();
+    let made = capture(&dir, 100);
+    let run = replay(&format!("--format json --to tcp://127.0.0.1:{port}"), &[&made.path]);
+    run.says(3, &["is it the right port?"]);
+    let output = format!("[[output]]\nname = \"a\"\naddress = \"tcp://127.0.0.1:{port}\"\nformat = \"json\"\n");
+    let agent = Agent::new(dir, &format!("heartbeat = 0\n{FOLLOWED}{output}"));
+    let child = agent.start();
+    agent.wait("a word of it", SOON, || agent.log().contains("what do you want?"));
+    signal(&child, "USR1");
+    let status = || agent.log().lines().any(|l| l.contains("status: output a: ") && l.contains("is it the right port?"));
+    agent.wait("the status", SOON, status);
+    signal(&child, "TERM");
+    agent.ends(child, 3, SOON);
+    assert!(agent.read("state/metrics.prom").contains("qaudjrn_output_answered{output=\"a\"} 1"), "{}", agent.log());
 }
 
 #[test]
