@@ -178,6 +178,11 @@ impl Link {
         }
     }
 
+    /// Whether what is lost may come to be known after it was sent.
+    pub fn may_lose(&self) -> bool {
+        matches!(self, Link::Sink(w) if is_unreliable(&w.target))
+    }
+
     /// Grows while the receiver takes or answers something.
     pub fn progress(&self) -> u64 {
         match self {
