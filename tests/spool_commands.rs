@@ -157,3 +157,38 @@ fn n11_entries_of_two_kinds_of_one_source_are_exported_to_a_file_each_and_an_unk
         assert!(!taken.stdout.is_empty() && direct.stdout == taken.stdout, "{name}: {}", taken.stderr);
     }
 }
+
+#[test]
+fn n11_numbers_that_go_back_are_a_remark_and_no_damage() {
+    let dir = folder();
+    capture(&dir, 100);
+    let output = "[[output]]\nname = \"down\"\naddress = \"tcp://127.0.0.1:9\"\n";
+    let agent = Agent::new(dir, &format!("{FOLLOWED}{output}"));
+    let child = agent.start();
+    agent.wait("the entries", SOON, || status(&agent)["events"] == 100);
+    // Some of the entries again, in a file that takes the place of the first.
+    make(&agent.dir, "again", "--count 50 --seed 1");
+    fs::rename(agent.dir.path().join("again"), agent.dir.path().join("day.type5")).unwrap();
+    agent.wait("the entries again", SOON, || status(&agent)["events"].as_u64() >= Some(150));
+    signal(&child, "TERM");
+    agent.ends(child, 0, SOON);
+    let run = spool("verify", &agent);
+    run.says(0, &[]);
+    assert!(run.stdout.contains("remark: batch ") && !run.stdout.contains("wrong: "), "{}", run.stdout);
+    assert!(run.stdout.contains("sequence numbers go back from 100"), "{}", run.stdout);
+}
+
+#[test]
+fn n11_a_database_that_cannot_be_opened_as_one_is_named_and_ends_verify_with_3() {
+    let (agent, _, _) = spooled();
+    let copy = agent.dir.path().join("copy.db");
+    let whole = fs::read(agent.dir.path().join("state/spool.db")).unwrap();
+    for bytes in [&whole[..30_000], b"no database at all, but long enough to be looked at".as_slice(), b""] {
+        fs::write(&copy, bytes).unwrap();
+        let run = qaudjrn("spool verify --database", &[&copy]);
+        run.says(3, &[]);
+        assert!(run.stdout.contains("copy.db") && run.stdout.contains("wrong: the database: "), "{}", run.stdout);
+        let run = qaudjrn("spool status --database", &[&copy]);
+        assert!(run.code == 1 && run.stderr.contains("is damaged: "), "{}", run.stderr);
+    }
+}

@@ -42,7 +42,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Compare every batch with its checksum, and look whether numbers go back
+    /// Compare every batch with its checksum, and tell where numbers go back
     Verify {
         #[command(flatten)]
         place: Where,
@@ -136,6 +136,10 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
 fn open(path: &Path) -> Result<Inspector, Failure> {
     Inspector::open(path).map_err(|e| match e {
         SpoolError::Io { .. } => Failure::usage(anyhow!("there is no spool: {e}")),
+        // Looked at once: whether it is so again and again is not known here.
+        SpoolError::Damaged { path, reason } => {
+            Failure::failed(anyhow!("the spool {} is damaged: {reason}", path.display()))
+        }
         _ => Failure::failed(e),
     })
 }
@@ -220,8 +224,16 @@ fn status(place: &Where, as_json: bool) -> Result<Exit, Failure> {
 
 fn verify(place: &Where) -> Result<Exit, Failure> {
     let (path, _) = place.find()?;
-    let inspector = open(&path)?;
-    let mut wrong = inspector.faults();
+    let inspector = match Inspector::open(&path) {
+        Err(SpoolError::Damaged { reason, .. }) => {
+            let (path, reason) = (Visible(path.display()), Visible(reason));
+            print(&format!("{path}: no batch can be read\nwrong: the database: {reason}\n"))?;
+            return Ok(Exit::Finished);
+        }
+        Ok(inspector) => inspector,
+        Err(_) => open(&path)?,
+    };
+    let (mut wrong, mut remarks) = (inspector.faults(), Vec::new());
     let mut last: BTreeMap<(String, String, String), u64> = BTreeMap::new();
     let (mut batches, mut events, mut next) = (0, 0, 1);
     loop {
@@ -250,12 +262,16 @@ fn verify(place: &Where) -> Result<Exit, Failure> {
         let key = (about.source, about.system, about.receiver);
         let before = last.insert(key, about.last_sequence).unwrap_or(0);
         if about.last_sequence < before {
-            wrong.push(format!("batch {}: sequence numbers go back from {before}: {held}", found.id));
+            // Captures that overlap, a journal that was reset: what was read is stored as it was read.
+            remarks.push(format!("batch {}: sequence numbers go back from {before}: {held}", found.id));
         }
     }
     let mut text = format!("{}: {} batches, {} events\n", Visible(path.display()), number(batches), number(events));
     for w in &wrong {
         let _ = writeln!(text, "wrong: {}", Visible(w));
+    }
+    for r in &remarks {
+        let _ = writeln!(text, "remark: {}", Visible(r));
     }
     if wrong.is_empty() {
         text.push_str("every batch and all state is what was written, and nothing is missing\n");
