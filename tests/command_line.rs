@@ -157,6 +157,33 @@ fn f13_a_capture_that_ends_within_a_record_says_where_sends_what_is_there_and_en
 }
 
 #[test]
+fn n8_captures_that_are_cut_or_hold_what_is_no_entry_end_what_if_and_explain_with_3() {
+    let dir = folder();
+    let bytes = fs::read(make(&dir, "day.type5", "--count 30").path).unwrap();
+    let stream = fs::read(make(&dir, "day.stream", "--count 30 --framing stream").path).unwrap();
+    let mut damaged = bytes.clone();
+    damaged[5 * RECORD..6 * RECORD].fill(0xff);
+    let config = write(&dir, "empty.toml", b"");
+    for (name, bytes, code) in [
+        ("whole.type5", bytes.as_slice(), 0),
+        ("torn.type5", &bytes[..29 * RECORD + 700], 3),
+        ("torn.type5", &bytes[..29 * RECORD + 300], 3),
+        ("torn.stream", &stream[..stream.len() - 40], 3),
+        ("damaged.type5", &damaged, 3),
+    ] {
+        let capture = write(&dir, name, bytes);
+        for command in ["what-if --config", "what-if --json --config", "explain --sequence 29 --config"] {
+            let run = qaudjrn(command, &[&config, &capture]);
+            assert_eq!(run.code, code, "{command} {name} of {} bytes: {}", bytes.len(), run.stderr);
+        }
+    }
+    // Whether what it did not look at is whole is nothing that it says.
+    let torn = write(&dir, "torn.type5", &bytes[..29 * RECORD + 700]);
+    qaudjrn("explain --nth 1", &[&torn]).says(0, &[]);
+    qaudjrn("explain --nth 30", &[&torn]).says(3, &["ends within a record"]);
+}
+
+#[test]
 fn n4_a_damaged_length_in_a_stream_is_parked_with_its_record_and_reading_goes_on_behind_it() {
     let dir = folder();
     let stream = make(&dir, "day.stream", "--count 30 --framing stream");
