@@ -184,6 +184,19 @@ fn n8_captures_that_are_cut_or_hold_what_is_no_entry_end_what_if_and_explain_wit
 }
 
 #[test]
+fn n8_a_replay_of_which_nothing_arrived_has_no_mean() {
+    let dir = folder();
+    let made = make(&dir, "day.type5", "--count 50");
+    let port = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let run = qaudjrn(&format!("replay --format json --to udp://127.0.0.1:{port}"), &[&made.path]);
+    run.says(3, &["bytes in "]);
+    assert!(!run.stderr.contains("mean event"), "{}", run.stderr);
+    let run = replay(&format!("--format json --to udp://127.0.0.1:{port}"), &[&made.path]);
+    assert!(run.summary()["mean_event_bytes"].is_null(), "{}", run.stderr);
+    qaudjrn("replay --format json --to null", &[&made.path]).says(0, &["mean event "]);
+}
+
+#[test]
 fn n4_a_damaged_length_in_a_stream_is_parked_with_its_record_and_reading_goes_on_behind_it() {
     let dir = folder();
     let stream = make(&dir, "day.stream", "--count 30 --framing stream");
