@@ -157,6 +157,46 @@ fn f13_a_capture_that_ends_within_a_record_says_where_sends_what_is_there_and_en
 }
 
 #[test]
+fn n8_captures_that_are_cut_or_hold_what_is_no_entry_end_what_if_and_explain_with_3() {
+    let dir = folder();
+    let bytes = fs::read(make(&dir, "day.type5", "--count 30").path).unwrap();
+    let stream = fs::read(make(&dir, "day.stream", "--count 30 --framing stream").path).unwrap();
+    let mut damaged = bytes.clone();
+    damaged[5 * RECORD..6 * RECORD].fill(0xff);
+    let config = write(&dir, "empty.toml", b"");
+    for (name, bytes, code) in [
+        ("whole.type5", bytes.as_slice(), 0),
+        ("torn.type5", &bytes[..29 * RECORD + 700], 3),
+        ("torn.type5", &bytes[..29 * RECORD + 300], 3),
+        ("torn.stream", &stream[..stream.len() - 40], 3),
+        ("damaged.type5", &damaged, 3),
+    ] {
+        let capture = write(&dir, name, bytes);
+        for command in ["what-if --config", "what-if --json --config", "explain --sequence 29 --config"] {
+            let run = qaudjrn(command, &[&config, &capture]);
+            assert_eq!(run.code, code, "{command} {name} of {} bytes: {}", bytes.len(), run.stderr);
+        }
+    }
+    // Whether what it did not look at is whole is nothing that it says.
+    let torn = write(&dir, "torn.type5", &bytes[..29 * RECORD + 700]);
+    qaudjrn("explain --nth 1", &[&torn]).says(0, &[]);
+    qaudjrn("explain --nth 30", &[&torn]).says(3, &["ends within a record"]);
+}
+
+#[test]
+fn n8_a_replay_of_which_nothing_arrived_has_no_mean() {
+    let dir = folder();
+    let made = make(&dir, "day.type5", "--count 50");
+    let port = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let run = qaudjrn(&format!("replay --format json --to udp://127.0.0.1:{port}"), &[&made.path]);
+    run.says(3, &["bytes in "]);
+    assert!(!run.stderr.contains("mean event"), "{}", run.stderr);
+    let run = replay(&format!("--format json --to udp://127.0.0.1:{port}"), &[&made.path]);
+    assert!(run.summary()["mean_event_bytes"].is_null(), "{}", run.stderr);
+    qaudjrn("replay --format json --to null", &[&made.path]).says(0, &["mean event "]);
+}
+
+#[test]
 fn n4_a_damaged_length_in_a_stream_is_parked_with_its_record_and_reading_goes_on_behind_it() {
     let dir = folder();
     let stream = make(&dir, "day.stream", "--count 30 --framing stream");

@@ -6,7 +6,7 @@ use std::{fs, net::TcpListener, path::Path, time::Duration};
 use serde_json::Value;
 use support::{
     agent::{Agent, FOLLOWED, capture, ids, signal},
-    program::{Made, Run, folder, head, qaudjrn, replay, sequence},
+    program::{Made, Run, folder, head, make, qaudjrn, replay, sequence},
 };
 
 const SOON: Duration = Duration::from_secs(30);
@@ -109,4 +109,86 @@ fn verify_names_a_damaged_batch_and_what_it_held_and_export_leaves_out_just_that
     assert!(!taken.is_empty() && taken.len() < made.truth.len(), "{}", taken.len());
     look("status").says(0, &[]);
     qaudjrn("spool status --database", &[Path::new("/nowhere/spool.db")]).says(2, &["there is no spool"]);
+}
+
+#[test]
+fn n11_entries_of_two_kinds_of_one_source_are_exported_to_a_file_each_and_an_unknown_source_is_refused() {
+    let (agent, made, text) = spooled();
+    let other =
+        make(&agent.dir, "other.type1", "--count 200 --seed 9 --type type1 --ccsid 273 --first-sequence 100000");
+    let source = "path = \"other.type1\"\nccsid = 273\ninput = \"type1\"\ndate_format = \"MDY\"\ntimezone = \"UTC\"\n";
+    agent.configure(&text.replace("path = \"day.type5\"\n", source));
+    let child = agent.start();
+    agent.wait("the entries of the other kind", SOON, || status(&agent)["events"] == 3_201);
+    signal(&child, "TERM");
+    agent.ends(child, 0, SOON);
+    let export = |args: &str| spool(&format!("export {args}"), &agent);
+    let at = |name: &str| agent.dir.path().join(name);
+    for args in ["--source nobody", "--source nobody --parked"] {
+        let to = at("none");
+        export(&format!("{args} --to {}", to.display())).says(2, &["--source nobody: the spool knows prod01"]);
+        assert!(!to.exists(), "{args}");
+    }
+    // No capture holds both.
+    let run = export("--source prod01");
+    run.says(2, &["--input type5 --ccsid 37", "--input type1 --ccsid 273", "give --to FILE"]);
+    assert_eq!(run.stdout, "");
+    // Nothing is left of what cannot be finished.
+    fs::write(at("out.2"), "mine").unwrap();
+    let to = format!("--source prod01 --to {}", at("out").display());
+    export(&to).says(1, &["out.2: File exists"]);
+    assert!(!at("out").exists());
+    assert_eq!(fs::read_to_string(at("out.2")).unwrap(), "mine");
+    fs::remove_file(at("out.2")).unwrap();
+    export(&to).says(
+        0,
+        &[
+            "out: 3000 entries (replay them with --input type5 --ccsid 37)",
+            "out.2: 200 entries",
+            "qaudjrn: 3200 entries;",
+        ],
+    );
+    for (name, input, path) in [
+        ("out", "type5 --ccsid 37", &made.path),
+        ("out.2", "type1 --ccsid 273 --date-format MDY --system S --receiver R", &other.path),
+    ] {
+        let direct = replay(&format!("--format json --input {input}"), &[path]);
+        let taken = replay(&format!("--format json --input {input} --input-framing stream"), &[&at(name)]);
+        assert!(!taken.stdout.is_empty() && direct.stdout == taken.stdout, "{name}: {}", taken.stderr);
+    }
+}
+
+#[test]
+fn n11_numbers_that_go_back_are_a_remark_and_no_damage() {
+    let dir = folder();
+    capture(&dir, 100);
+    let output = "[[output]]\nname = \"down\"\naddress = \"tcp://127.0.0.1:9\"\n";
+    let agent = Agent::new(dir, &format!("{FOLLOWED}{output}"));
+    let child = agent.start();
+    agent.wait("the entries", SOON, || status(&agent)["events"] == 100);
+    // Some of the entries again, in a file that takes the place of the first.
+    make(&agent.dir, "again", "--count 50 --seed 1");
+    fs::rename(agent.dir.path().join("again"), agent.dir.path().join("day.type5")).unwrap();
+    agent.wait("the entries again", SOON, || status(&agent)["events"].as_u64() >= Some(150));
+    signal(&child, "TERM");
+    agent.ends(child, 0, SOON);
+    let run = spool("verify", &agent);
+    run.says(0, &[]);
+    assert!(run.stdout.contains("remark: batch ") && !run.stdout.contains("wrong: "), "{}", run.stdout);
+    assert!(run.stdout.contains("sequence numbers go back from 100"), "{}", run.stdout);
+}
+
+#[test]
+fn n11_a_database_that_cannot_be_opened_as_one_is_named_and_ends_verify_with_3() {
+    let (agent, _, _) = spooled();
+    let copy = agent.dir.path().join("copy.db");
+    let whole = fs::read(agent.dir.path().join("state/spool.db")).unwrap();
+    for bytes in [&whole[..30_000], b"no database at all, but long enough to be looked at".as_slice(), b""] {
+        fs::write(&copy, bytes).unwrap();
+        let run = qaudjrn("spool verify --database", &[&copy]);
+        run.says(3, &[]);
+        assert!(run.stdout.contains("copy.db") && run.stdout.contains("wrong: the database: "), "{}", run.stdout);
+        let run = qaudjrn("spool status --database", &[&copy]);
+        assert!(run.code == 1 && run.stderr.contains("is damaged: "), "{}", run.stderr);
+    }
 }

@@ -22,12 +22,14 @@ const RULES: usize = 20;
 pub struct Heartbeat {
     every: Duration,
     last: Instant,
+    /// Entries that were lost when the last one was made.
+    lost: u64,
 }
 
 impl Heartbeat {
     /// Every so often; zero for never. The first is due when that time has passed.
     pub fn new(every: Duration) -> Heartbeat {
-        Heartbeat { every, last: Instant::now() }
+        Heartbeat { every, last: Instant::now(), lost: 0 }
     }
 
     /// Whether it is time. Then the time begins anew.
@@ -45,11 +47,13 @@ impl Heartbeat {
     }
 
     /// What there is to say, a notice for each source.
-    pub fn notices(&self, output: &OutputConfig, orders: &Orders, counters: &Counters) -> Vec<Notice> {
+    pub fn notices(&mut self, output: &OutputConfig, orders: &Orders, counters: &Counters) -> Vec<Notice> {
         let shared = &orders.shared;
         let now = clock::now().timestamp_micros();
         let waiting = shared.spool.waiting(&output.name);
         let load = |n: &AtomicU64| n.load(Ordering::Relaxed);
+        let lost = load(&counters.refused);
+        let loses = std::mem::replace(&mut self.lost, lost) < lost;
         let notice = |(name, report): &super::NamedReport| {
             let details = report.details();
             let zone = details.zone.unwrap_or(chrono_tz::UTC);
@@ -58,7 +62,7 @@ impl Heartbeat {
             // What is not read is late too, though nobody can say how much of it there is.
             let down = details.down.map(|since| i64::try_from(since.elapsed().as_secs()).unwrap_or(i64::MAX));
             let lag = waited.max(down.unwrap_or(0));
-            let kind = if down.is_some() { HEARTBEAT_DOWN } else { HEARTBEAT };
+            let kind = if down.is_some() || loses { HEARTBEAT_DOWN } else { HEARTBEAT };
             let mut rules: Vec<(&String, &u64)> = details.filtered.iter().collect();
             rules.sort_by_key(|(_, n)| std::cmp::Reverse(**n));
             let rules: Vec<String> = rules.iter().take(RULES).map(|(rule, n)| format!("{rule}: {n}")).collect();
@@ -83,8 +87,10 @@ impl Heartbeat {
                 .with("refused", load(&report.refused))
                 .with("output", &output.name)
                 .with("output_sent", load(&counters.sent))
+                .with("output_refused", lost)
                 .with("output_filtered", load(&counters.filtered))
                 .with("output_resent", load(&counters.resent))
+                .with("output_answered", if counters.answered.load(Ordering::Relaxed) { "1" } else { "" })
                 .with(
                     "output_unreadable",
                     Some(load(&counters.unreadable)).filter(|n| *n > 0).map_or(String::new(), |n| n.to_string()),

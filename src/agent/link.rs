@@ -102,6 +102,11 @@ impl Link {
         }
     }
 
+    /// Whether a receiver that has nothing to say said something: then nobody knows whether it took any line.
+    pub fn has_answered(&self) -> bool {
+        matches!(self, Link::Stream(s) if s.has_answered())
+    }
+
     /// Takes a line. RELP waits here while the receiver owes answers for a whole window.
     pub fn take(&mut self, line: &[u8]) -> Result<(), OutputError> {
         match self {
@@ -171,6 +176,11 @@ impl Link {
             Link::Sink(w) => w.sink.refused(),
             Link::Stream(_) | Link::Relp(..) => 0,
         }
+    }
+
+    /// Whether what is lost may come to be known after it was sent.
+    pub fn may_lose(&self) -> bool {
+        matches!(self, Link::Sink(w) if is_unreliable(&w.target))
     }
 
     /// Grows while the receiver takes or answers something.

@@ -13,6 +13,7 @@ mod intake;
 mod lanes;
 pub mod link;
 mod looked;
+mod losses;
 mod metrics;
 #[cfg(test)]
 mod model_tests;

@@ -9,7 +9,7 @@ use crate::{
     clock,
     event::{
         Notice,
-        notice::{CONFIG, Kind, START, STOP},
+        notice::{CONFIG, Kind, LOST, START, STOP},
     },
 };
 
@@ -36,13 +36,24 @@ impl Shared {
         self.tell(setup, notice.with("configuration_before", before).with("configuration", &setup.config.hash));
     }
 
-    fn own(&self, kind: Kind, setup: &Setup) -> Notice {
-        let sources = &setup.config.sources;
-        let zone = sources.first().map_or(chrono_tz::UTC, |s| s.zone);
+    /// An output has lost entries, of so many since the start. Whether that is stored: what is lost is told whatever
+    /// `agent_events` says.
+    pub(super) fn tell_lost(&self, setup: &Setup, output: &str, lost: u64, in_all: u64) -> bool {
+        let notice = self.plain(LOST, setup).with("host", host()).with("output", output).with("reason", REFUSED);
+        self.store(notice.with("lost_entries", lost).with("output_refused", in_all)).is_some()
+    }
+
+    /// Without fields.
+    fn plain(&self, kind: Kind, setup: &Setup) -> Notice {
+        let zone = setup.config.sources.first().map_or(chrono_tz::UTC, |s| s.zone);
         Notice::new(kind, &self.system(setup), clock::now().timestamp_micros(), zone)
+    }
+
+    fn own(&self, kind: Kind, setup: &Setup) -> Notice {
+        self.plain(kind, setup)
             .with("host", host())
             .with("agent_version", env!("CARGO_PKG_VERSION"))
-            .with("sources", sources.len())
+            .with("sources", setup.config.sources.len())
             .with("outputs", setup.config.outputs.len())
     }
 
@@ -59,11 +70,13 @@ impl Shared {
         reported.filter(|s| !s.is_empty()).or_else(stored).filter(|s| !s.is_empty()).unwrap_or_else(host)
     }
 
-    /// Stores it behind what was stored before; in which batch.
+    /// Stores it where it is wanted; in which batch.
     fn tell(&self, setup: &Setup, notice: Notice) -> Option<i64> {
-        if !setup.config.agent_events {
-            return None;
-        }
+        if setup.config.agent_events { self.store(notice) } else { None }
+    }
+
+    /// Stores it behind what was stored before; in which batch.
+    fn store(&self, notice: Notice) -> Option<i64> {
         match self.spool.notify("", &[notice]) {
             Ok(batch) => Some(batch),
             Err(e) => {
@@ -73,6 +86,9 @@ impl Shared {
         }
     }
 }
+
+/// Why datagrams are lost.
+const REFUSED: &str = "datagrams were refused: nobody listens there";
 
 /// The name of the host, where it can be told.
 fn host() -> String {

@@ -67,6 +67,8 @@ pub struct OutputTotals {
     pub resent: u64,
     /// Events that wait.
     pub waiting: u64,
+    /// A receiver said something that none of syslog says.
+    pub answered: bool,
 }
 
 impl Supervisor {
@@ -91,9 +93,15 @@ impl Supervisor {
         }
         for (name, o) in &totals.outputs {
             let Some(unit) = self.outputs.units.iter().find(|u| u.name == *name) else { continue };
+            let more: String = [("refused", o.refused), ("unreadable", o.unreadable), ("notices", o.notices)]
+                .into_iter()
+                .filter(|(_, n)| *n > 0)
+                .map(|(what, n)| format!(", {what} {n}"))
+                .collect();
+            let answers = if o.answered { "; its receiver answers: is it the right port?" } else { "" };
             let ended = if unit.is_done() { "; it has ended" } else { "" };
             log(format_args!(
-                "status: output {name}: sent {}, filtered {}, resent {}, waiting {}{ended}",
+                "status: output {name}: sent {}, filtered {}, resent {}, waiting {}{more}{answers}{ended}",
                 o.sent, o.filtered, o.resent, o.waiting
             ));
         }
@@ -140,6 +148,7 @@ impl Supervisor {
                 unreadable: load(&c.unreadable),
                 resent: load(&c.resent),
                 waiting,
+                answered: c.answered.load(Ordering::Relaxed),
             };
             (name, totals)
         };

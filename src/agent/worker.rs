@@ -19,6 +19,7 @@ use super::{
     lanes::Lanes,
     link::{Link, route::Route},
     log,
+    losses::Losses,
     window::{Count, Line, Window},
 };
 use crate::{
@@ -48,6 +49,8 @@ pub struct Counters {
     pub unreadable: AtomicU64,
     /// Entries that were handed to a connection once more.
     pub resent: AtomicU64,
+    /// A receiver said something that none of syslog says, and took lines.
+    pub answered: AtomicBool,
     /// It has read everything that there is.
     pub caught_up: AtomicBool,
     /// It has ended.
@@ -74,8 +77,11 @@ struct Worker<'a> {
     /// The last datagram, and how many were refused so far on this connection.
     last: Option<Line>,
     refused: u64,
-    /// Entries that are lost and not counted as done yet.
+    /// Entries that are lost and not counted as done yet, and notices.
     unsent: u64,
+    unsent_notices: u64,
+    /// Entries that are lost and not told of yet.
+    losses: Losses,
     /// The receiver shows by closing that it has read everything; one that did not once is not asked for it early.
     confirms: bool,
     began: Instant,
@@ -98,6 +104,7 @@ pub fn run(config: &OutputConfig, orders: &Arc<Orders>, counters: &Counters) {
         Ok(meter) => {
             let mut worker = Worker::new(config, orders, counters, meter);
             worker.run();
+            worker.tell_losses(true);
             let nowhere = worker.lanes.take_last_nowhere();
             worker.count_nowhere(nowhere);
         }
@@ -126,6 +133,8 @@ impl<'a> Worker<'a> {
             last: None,
             refused: 0,
             unsent: 0,
+            unsent_notices: 0,
+            losses: Losses::new(Instant::now()),
             confirms: true,
             began: Instant::now(),
             line: Vec::new(),
@@ -228,6 +237,9 @@ impl<'a> Worker<'a> {
     }
 
     fn tell_notes(&self, link: &mut Link) {
+        if link.has_answered() {
+            self.counters.answered.store(true, Ordering::Relaxed);
+        }
         for note in link.notes() {
             log(format_args!("output {}: {note}", self.config.name));
         }

@@ -76,7 +76,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     sums(&totals);
     let not_well = totals.damaged > 0
         || totals.sources.iter().any(|(_, s)| s.parked > 0 || s.incomplete || args.strict && s.gaps > 0)
-        || totals.outputs.iter().any(|(_, o)| o.unreadable + o.refused > 0);
+        || totals.outputs.iter().any(|(_, o)| o.unreadable + o.refused > 0 || o.answered);
     Ok(if totals.failed {
         Exit::Failed
     } else if not_well {
@@ -158,8 +158,9 @@ fn sums(totals: &Totals) {
                 .filter(|(_, n)| *n > 0)
                 .map(|(what, n)| format!(", {what} {n}"))
                 .collect();
+        let answers = if o.answered { "; its receiver answers: is it the right port?" } else { "" };
         say(format_args!(
-            "qaudjrn: output {name}: sent {}, filtered {}, resent {}{more}\n",
+            "qaudjrn: output {name}: sent {}, filtered {}, resent {}{more}{answers}\n",
             o.sent, o.filtered, o.resent
         ));
     }

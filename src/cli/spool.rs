@@ -1,20 +1,19 @@
 //! `spool`: what an agent keeps between its sources and outputs: in numbers, checked, taken out, and what is kept for nobody
 //! forgotten.
+mod export;
 mod parked;
 
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
     fs,
-    io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
 use anyhow::anyhow;
 use serde_json::{Value, json};
 
-use super::{Exit, Failure, print, print_json, say, setup::load, summary::grouped};
+use super::{Exit, Failure, print, print_json, setup::load, summary::grouped};
 use crate::{
     config::Config,
     decode::journal::Catalog,
@@ -43,7 +42,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Compare every batch with its checksum, and look whether numbers go back
+    /// Compare every batch with its checksum, and tell where numbers go back
     Verify {
         #[command(flatten)]
         place: Where,
@@ -64,7 +63,7 @@ enum Command {
         /// With --parked: a JSON object a line, with source, place, reason and the bytes in hexadecimal
         #[arg(long, requires = "parked")]
         json: bool,
-        /// The file to write [default: standard output]
+        /// The file to write; entries of several headings or CCSIDs go to FILE, FILE.2 and so on [default: standard output]
         #[arg(long, value_name = "FILE")]
         to: Option<PathBuf>,
     },
@@ -125,10 +124,10 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
         Command::Status { place, json } => status(place, *json),
         Command::Verify { place } => verify(place),
         Command::Export { place, source, parked: true, json, to, .. } => {
-            parked::export(&open(&place.find()?.0)?, source.as_deref(), *json, &mut sink(to.as_deref())?)
+            parked::export(&open(&place.find()?.0)?, source.as_deref(), *json, to.as_deref())
         }
         Command::Export { place, output, source, to, .. } => {
-            export(place, output.as_deref(), source.as_deref(), to.as_deref())
+            export::run(&open(&place.find()?.0)?, output.as_deref(), source.as_deref(), to.as_deref())
         }
         Command::Forget { name, config, .. } => forget(name.as_deref(), config),
     }
@@ -137,6 +136,10 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
 fn open(path: &Path) -> Result<Inspector, Failure> {
     Inspector::open(path).map_err(|e| match e {
         SpoolError::Io { .. } => Failure::usage(anyhow!("there is no spool: {e}")),
+        // Looked at once: whether it is so again and again is not known here.
+        SpoolError::Damaged { path, reason } => {
+            Failure::failed(anyhow!("the spool {} is damaged: {reason}", path.display()))
+        }
         _ => Failure::failed(e),
     })
 }
@@ -221,8 +224,16 @@ fn status(place: &Where, as_json: bool) -> Result<Exit, Failure> {
 
 fn verify(place: &Where) -> Result<Exit, Failure> {
     let (path, _) = place.find()?;
-    let inspector = open(&path)?;
-    let mut wrong = inspector.faults();
+    let inspector = match Inspector::open(&path) {
+        Err(SpoolError::Damaged { reason, .. }) => {
+            let (path, reason) = (Visible(path.display()), Visible(reason));
+            print(&format!("{path}: no batch can be read\nwrong: the database: {reason}\n"))?;
+            return Ok(Exit::Finished);
+        }
+        Ok(inspector) => inspector,
+        Err(_) => open(&path)?,
+    };
+    let (mut wrong, mut remarks) = (inspector.faults(), Vec::new());
     let mut last: BTreeMap<(String, String, String), u64> = BTreeMap::new();
     let (mut batches, mut events, mut next) = (0, 0, 1);
     loop {
@@ -251,101 +262,22 @@ fn verify(place: &Where) -> Result<Exit, Failure> {
         let key = (about.source, about.system, about.receiver);
         let before = last.insert(key, about.last_sequence).unwrap_or(0);
         if about.last_sequence < before {
-            wrong.push(format!("batch {}: sequence numbers go back from {before}: {held}", found.id));
+            // Captures that overlap, a journal that was reset: what was read is stored as it was read.
+            remarks.push(format!("batch {}: sequence numbers go back from {before}: {held}", found.id));
         }
     }
     let mut text = format!("{}: {} batches, {} events\n", Visible(path.display()), number(batches), number(events));
     for w in &wrong {
         let _ = writeln!(text, "wrong: {}", Visible(w));
     }
+    for r in &remarks {
+        let _ = writeln!(text, "remark: {}", Visible(r));
+    }
     if wrong.is_empty() {
         text.push_str("every batch and all state is what was written, and nothing is missing\n");
     }
     print(&text)?;
     Ok(if wrong.is_empty() { Exit::Done } else { Exit::Finished })
-}
-
-/// Where an export goes: never over a file that is there, and private as the spool is.
-fn sink(to: Option<&Path>) -> Result<Box<dyn Write>, Failure> {
-    let Some(file) = to else { return Ok(Box::new(io::BufWriter::new(io::stdout().lock()))) };
-    let made = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
-    let made = made.map_err(|e| Failure::failed(anyhow!("{}: {e}", file.display())))?;
-    Ok(Box::new(io::BufWriter::new(made)))
-}
-
-fn export(place: &Where, output: Option<&str>, source: Option<&str>, to: Option<&Path>) -> Result<Exit, Failure> {
-    let (path, _) = place.find()?;
-    let inspector = open(&path)?;
-    let from = match output {
-        None => 1,
-        Some(name) => {
-            let outputs = inspector.outputs().map_err(Failure::failed)?;
-            let known: Vec<&str> = outputs.keys().map(String::as_str).collect();
-            let unknown = || Failure::usage(anyhow!("--output {name}: the spool knows {}", known.join(", ")));
-            outputs.get(name).ok_or_else(unknown)?.batch
-        }
-    };
-    let mut sink = sink(to)?;
-    let (mut next, mut entries, mut notices, mut damaged) = (from, 0u64, 0u64, 0u64);
-    let mut kind: Option<(String, u16)> = None;
-    let mut record = Vec::new();
-    loop {
-        let found = match inspector.next(next) {
-            Ok(Some(found)) => found,
-            Ok(None) => break,
-            Err(e) => {
-                damaged += 1;
-                say(format_args!("qaudjrn: batches from {next} on cannot be read: {e}\n"));
-                break;
-            }
-        };
-        next = found.id + 1;
-        let batch = match found.batch {
-            Ok(batch) => batch,
-            Err(why) => {
-                damaged += 1;
-                say(format_args!("qaudjrn: batch {} is left out: {why}\n", found.id));
-                continue;
-            }
-        };
-        if source.is_some_and(|s| s != batch.about.source) || batch.is_empty() {
-            continue;
-        }
-        let this = (batch.about.heading.clone(), batch.about.ccsid);
-        if this.0.is_empty() {
-            // Stored before the first record came: notices alone.
-            notices += batch.len() as u64;
-            continue;
-        }
-        let first = kind.get_or_insert_with(|| this.clone());
-        if *first != this {
-            return Err(Failure::usage(anyhow!(
-                "the spool holds entries of more than one heading or CCSID ({} in CCSID {}, {} in CCSID {}): give --source NAME",
-                first.0,
-                first.1,
-                this.0,
-                this.1
-            )));
-        }
-        for stored in (0..batch.len()).filter_map(|n| batch.event(n)) {
-            if stored.is_notice {
-                notices += 1;
-                continue;
-            }
-            stored.record(&mut record);
-            entries += 1;
-            let length = u32::try_from(record.len()).unwrap_or(u32::MAX).to_be_bytes();
-            let written = sink.write_all(&length).and_then(|()| sink.write_all(&record));
-            written.map_err(Failure::failed)?;
-        }
-    }
-    sink.flush().map_err(Failure::failed)?;
-    let of =
-        kind.map_or(String::new(), |(heading, ccsid)| format!(" (replay them with --input {heading} --ccsid {ccsid})"));
-    say(format_args!(
-        "qaudjrn: {entries} entries{of}; {notices} notices and {damaged} damaged batches are not in it\n"
-    ));
-    Ok(if damaged > 0 { Exit::Finished } else { Exit::Done })
 }
 
 fn forget(name: Option<&str>, config: &Path) -> Result<Exit, Failure> {

@@ -62,6 +62,8 @@ pub struct Summary {
     pub not_sent: u64,
     /// Entries whose datagrams came back as refused: lost, so not counted as sent.
     pub refused: u64,
+    /// Receivers that said something, as none of syslog does.
+    pub answered: u64,
     /// What each capture was found to be.
     pub captures: Vec<String>,
     /// Lines on their way.
@@ -152,9 +154,10 @@ impl Summary {
         self.parked.values().sum()
     }
 
-    /// Mean bytes of a line; 0 when none was sent.
-    fn mean(&self) -> f64 {
-        self.bytes_out as f64 / (self.sent.max(1)) as f64
+    /// Mean bytes of a line that was written; `None` where none was sent.
+    fn mean(&self) -> Option<f64> {
+        // Those that were refused are among the bytes.
+        (self.sent > 0).then(|| self.bytes_out as f64 / (self.sent + self.refused) as f64)
     }
 
     /// How much smaller the lines are than their entries, in percent.
@@ -193,7 +196,7 @@ impl Summary {
             "bytes_in": self.bytes_in,
             "header_bytes": self.header_bytes,
             "bytes_out": self.bytes_out,
-            "mean_event_bytes": (self.mean() * 10.0).round() / 10.0,
+            "mean_event_bytes": self.mean().map(|mean| (mean * 10.0).round() / 10.0),
             "reduction_percent": (self.reduction() * 100.0).round() / 100.0,
             "truncated": self.truncated,
             "incomplete": self.incomplete,
@@ -256,13 +259,14 @@ impl Summary {
         for (reason, count) in &self.parked {
             add(format_args!("  parked, {reason}: {}", n(*count)));
         }
+        let mean = self.mean().map_or(String::new(), |mean| {
+            format!("; mean event {mean:.1} bytes, {:.1} percent less than its entry", self.reduction())
+        });
         add(format_args!(
-            "bytes in {}, out {} (syslog headers {} of them); mean event {:.1} bytes, {:.1} percent less than its entry",
+            "bytes in {}, out {} (syslog headers {} of them){mean}",
             n(self.bytes_in),
             n(self.bytes_out),
-            n(self.header_bytes),
-            self.mean(),
-            self.reduction()
+            n(self.header_bytes)
         ));
         add(format_args!("{:.2} s, {} entries a second", self.elapsed.as_secs_f64(), n(self.rate() as u64)));
         let s = &self.sequence;

@@ -36,6 +36,8 @@ pub struct Walked {
     pub parked: u64,
     /// Entries whose end the capture does not hold.
     pub incomplete: u64,
+    /// Captures that are cut or damaged.
+    pub torn: u64,
     /// Dates do not fit the format that was given.
     pub misread: bool,
     /// What each capture was found to be.
@@ -47,7 +49,7 @@ pub struct Walked {
 impl Walked {
     /// What a command that did its work ends with.
     pub fn exit(&self) -> Exit {
-        if self.misread { Exit::Finished } else { Exit::Done }
+        if self.misread || self.torn + self.parked > 0 { Exit::Finished } else { Exit::Done }
     }
 
     /// Says the warnings on standard error.
@@ -104,10 +106,12 @@ pub fn walk<V: Visitor>(
         }
         let Some((_, lane)) = lanes.iter_mut().find(|(h, _)| Arc::ptr_eq(h, &heading)) else { continue };
         let mut clock = Clock::new(facts.zone(), facts.dates());
+        let mut cut = false;
         while let Some(item) = source.next().map_err(capture_failure)? {
             let (record, offset) = match item {
                 Item::Record(record, offset) => (record, offset),
                 Item::Cut(record, offset) => {
+                    cut = true;
                     walked.warnings.push(format!(
                         "{name}: offset {offset}: the capture ends within a record ({} bytes of it are there)",
                         record.len()
@@ -124,8 +128,15 @@ pub fn walk<V: Visitor>(
             let time = clock.read(&entry);
             let at = At { capture: &name, offset, nth: walked.read - walked.parked - 1 };
             if visitor.entry(lane, entry, time, at)?.is_break() {
+                walked.torn += u64::from(cut);
                 return Ok(walked);
             }
+        }
+        let end = source.ends_within();
+        walked.torn += u64::from(cut || end.is_some());
+        // A piece of a record at the end was told already; why there is no more was not.
+        if let Some(end) = end.filter(|_| !cut || source.is_packed()) {
+            walked.warnings.push(format!("{name}: {}", end.text));
         }
         if let Some(why) = clock.contradiction() {
             walked.misread = true;

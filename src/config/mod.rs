@@ -73,6 +73,8 @@ pub struct Config {
     pub severity: BTreeMap<String, u8>,
     /// What is odd about it, errors first.
     pub problems: Vec<Problem>,
+    /// The tables and values of the file itself, by their keys.
+    named: BTreeSet<String>,
     /// The keys that were looked for, whether they are there or not.
     looked_for: BTreeSet<String>,
 }
@@ -147,6 +149,7 @@ impl Config {
             gaps: s.choice("gaps", &source::GAPS, &mut r).unwrap_or_default(),
             agent_events: s.boolean("agent_events", &mut r).is_none_or(|b| b.value),
             hash: hash(text),
+            named: table.get_ref().keys().map(|key| key.get_ref().to_string()).collect(),
             ..Config::default()
         };
         let mut spool = s.table("spool", &mut r);
@@ -218,6 +221,11 @@ impl Config {
     /// The output of a name.
     pub fn output(&self, name: &str) -> Option<&OutputConfig> {
         self.outputs.iter().find(|o| o.name == name)
+    }
+
+    /// Whether there is a `[[source]]` or `[[output]]` in the file that is not among ours because of a mistake in it.
+    fn has_wrong(&self, table: &str) -> bool {
+        self.named.contains(table) && self.problems.iter().any(|p| p.weight == Weight::Error)
     }
 
     /// What needs the tables and all rules: unknown types, rules that can never match.

@@ -5,6 +5,7 @@
 //! writing or connected to.
 use std::{
     fs,
+    net::IpAddr,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
@@ -16,7 +17,7 @@ use crate::{
     output::{Target, TlsOptions, pem::Pem},
     source::{
         live::{Database, mapepire::Way, odbc::Login},
-        stream::StreamOptions,
+        stream::{Listen, StreamOptions},
     },
 };
 
@@ -38,10 +39,10 @@ pub fn missing(config: &Config) -> Vec<&'static str> {
     if config.state_dir.is_none() {
         missing.push("state_dir is missing: where the agent keeps its spool");
     }
-    if config.sources.is_empty() {
+    if config.sources.is_empty() && !config.has_wrong("source") {
         missing.push("there is no [[source]]");
     }
-    if config.outputs.is_empty() {
+    if config.outputs.is_empty() && !config.has_wrong("output") {
         missing.push("there is no [[output]]");
     }
     missing
@@ -62,6 +63,7 @@ pub fn problems(config: &Config, who: Who) -> Vec<Problem> {
     for o in &config.outputs {
         output(o, &mut found);
     }
+    one_door(&config.sources, &mut found);
     one_file(&config.outputs, &mut found);
     no_input(config, &mut found);
     found.problems
@@ -265,6 +267,39 @@ fn file(of: &str, path: &Path, found: &mut Found) {
         }
         Ok(_) if path.is_dir() => found.unusable(format!("{of}address = file:{}: this is a folder", path.display())),
         Ok(_) => {}
+    }
+}
+
+/// Two sources that listen in one place: the second would wait for ever.
+fn one_door(sources: &[SourceConfig], found: &mut Found) {
+    let mut seen: Vec<(&Listen, &str)> = Vec::new();
+    for s in sources {
+        let Input::Stream(StreamOptions { listen, .. }) = &s.input else { continue };
+        match seen.iter().find(|(other, _)| meets(listen, other)) {
+            Some((_, other)) => found.error(format!(
+                "source {}: listen = {listen}: source {other} listens there too: give each its own",
+                s.name
+            )),
+            None => seen.push((listen, &s.name)),
+        }
+    }
+}
+
+/// Whether a system would refuse one while it has the other.
+fn meets(a: &Listen, b: &Listen) -> bool {
+    match (a, b) {
+        (Listen::Unix(a), Listen::Unix(b)) => state_dir::whole(a) == state_dir::whole(b),
+        (Listen::Tcp(a) | Listen::Tls(a), Listen::Tcp(b) | Listen::Tls(b)) => {
+            let ip = |host: &str| host.parse::<IpAddr>().ok();
+            // All addresses hold each; those of IPv6 hold those of IPv4 too.
+            let holds = |all: Option<IpAddr>, one: Option<IpAddr>| {
+                all.is_some_and(|all| all.is_unspecified() && (all.is_ipv6() || one.is_none_or(|one| one.is_ipv4())))
+            };
+            let (ip_a, ip_b) = (ip(&a.host), ip(&b.host));
+            let same = a.host.eq_ignore_ascii_case(&b.host) || ip_a.is_some() && ip_a == ip_b;
+            a.port == b.port && a.port != 0 && (same || holds(ip_a, ip_b) || holds(ip_b, ip_a))
+        }
+        _ => false,
     }
 }
 

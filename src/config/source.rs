@@ -20,7 +20,7 @@ use crate::{
         chain::Count,
         directory::{After, Complete, DirectoryOptions, Order},
         live::LiveOptions,
-        stream::{Listen, StreamOptions},
+        stream::{LONGEST_PATH, Listen, StreamOptions},
     },
 };
 
@@ -302,6 +302,13 @@ fn stream(t: &mut Section<'_>, at: &Place, r: &mut Reader<'_>) -> Option<Input> 
         r.error(place, wrong);
         return None;
     };
+    if let Listen::Unix(path) = &listen
+        && path.as_os_str().len() > LONGEST_PATH
+    {
+        let bytes = path.as_os_str().len();
+        r.error(place, format!("source.listen: the path of this socket has {bytes} bytes, and may have {LONGEST_PATH}: give a shorter one"));
+        return None;
+    }
     let is_tls = matches!(listen, Listen::Tls(_));
     if is_tls && (cert.is_none() || key.is_none()) {
         r.error(place, "source.listen: tls:// needs cert and key: the certificate that the sender is shown");

@@ -424,3 +424,19 @@ fn the_keys_are_those_that_are_read() {
     }
     assert!(!keys.contains("output.filter") && !keys.contains("output"), "tables are none");
 }
+
+#[test]
+fn n9_a_socket_whose_path_no_system_takes_is_refused() {
+    let source = |path: &str| {
+        format!(
+            "[[source]]\nname = \"s\"\nkind = \"stream\"\ninput = \"type5\"\ntimezone = \"UTC\"\nlisten = \"unix:{path}\"\n"
+        )
+    };
+    let path = |bytes: usize| format!("/{}", "x".repeat(bytes - 1));
+    assert_eq!(problems(&source(&path(93))), Vec::<String>::new());
+    for bytes in [94, 108, 1_000] {
+        let all = problems(&source(&path(bytes)));
+        let says = format!("the path of this socket has {bytes} bytes, and may have 93");
+        assert!(all.len() == 1 && all[0].contains("error: source.listen: ") && all[0].contains(&says), "{all:?}");
+    }
+}

@@ -23,7 +23,7 @@ pub struct Kind {
 
 /// Once a while, so that silence is an alarm.
 pub const HEARTBEAT: Kind = Kind { id: "HEARTBEAT", title: "Agent heartbeat", severity: 0 };
-/// The same, of a source that is not read at present.
+/// The same, of a source that is not read at present, or of an output that has lost entries since the last one.
 pub const HEARTBEAT_DOWN: Kind = Kind { severity: 8, ..HEARTBEAT };
 /// The agent begins.
 pub const START: Kind = Kind { id: "START", title: "Agent started", severity: 3 };
@@ -33,6 +33,9 @@ pub const STOP: Kind = Kind { id: "STOP", title: "Agent stopped", severity: 5 };
 pub const CONFIG: Kind = Kind { id: "CONFIG", title: "Agent configuration changed", severity: 5 };
 /// Entries are missing, or may be.
 pub const GAP: Kind = Kind { id: "GAP", title: "Journal entries may be missing", severity: 9 };
+
+/// Entries did not arrive at a receiver, and are not sent again.
+pub const LOST: Kind = Kind { id: "LOST", title: "Entries were lost on the way to a receiver", severity: 9 };
 
 /// Records came that are no entries: they are kept aside, and were not sent.
 pub const PARKED: Kind = Kind { id: "PARKED", title: "Records that are no entries were parked", severity: 8 };

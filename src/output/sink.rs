@@ -165,6 +165,14 @@ impl Sink {
         self.refused
     }
 
+    /// What the receiver said, which no receiver of syslog does; once.
+    pub fn note(&mut self) -> Option<String> {
+        match &mut self.kind {
+            Kind::Stream(stream) => stream.note(),
+            _ => None,
+        }
+    }
+
     /// Looks up again where datagrams go: no receiver ends a connection that there is not.
     pub fn renew(&mut self, target: &Target, dial: &Dial) -> Result<(), OutputError> {
         let (Kind::Udp(socket), Target::Udp(address)) = (&mut self.kind, target) else { return Ok(()) };

@@ -179,6 +179,11 @@ impl Stream {
         OutputError::Write { to: self.name.clone(), source: io::Error::new(io::ErrorKind::TimedOut, text) }
     }
 
+    /// Whether the peer has said something unknown, which no receiver of syslog does.
+    pub fn has_answered(&self) -> bool {
+        self.word.is_unknown()
+    }
+
     /// What the log should say of it.
     pub fn note(&mut self) -> Option<String> {
         self.word.tell()

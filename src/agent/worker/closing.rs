@@ -29,8 +29,10 @@ impl Worker<'_> {
         let Count { entries, notices } = self.window.take_done();
         let lost = self.unsent.min(entries);
         self.unsent -= lost;
+        let lost_notices = self.unsent_notices.min(notices);
+        self.unsent_notices -= lost_notices;
         self.counters.sent.fetch_add(entries - lost, Ordering::Relaxed);
-        self.counters.notices.fetch_add(notices, Ordering::Relaxed);
+        self.counters.notices.fetch_add(notices - lost_notices, Ordering::Relaxed);
         let spool = &self.orders.shared.spool;
         for lane in Lane::ALL {
             if let Some(cursor) = moved.get(lane.index()).copied().flatten() {

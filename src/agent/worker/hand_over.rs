@@ -88,18 +88,32 @@ impl Worker<'_> {
         if std::mem::replace(&mut self.refused, refused) >= refused {
             return;
         }
-        let sent = match self.last.take() {
+        let (sent, unsent) = match self.last.take() {
             Some(Line::Entry(..)) => {
                 self.counters.refused.fetch_add(1, Ordering::Relaxed);
-                &self.counters.sent
+                self.losses.add(1);
+                (&self.counters.sent, &mut self.unsent)
             }
-            Some(Line::Notice(..) | Line::Beat) | None => return,
+            // No notice of a notice that is lost: that would be lost too, without end.
+            Some(Line::Notice(..) | Line::Beat) => (&self.counters.notices, &mut self.unsent_notices),
+            None => return,
         };
         // It may have been counted already, with all that is written.
         if sent.load(Ordering::Relaxed) > 0 {
             sent.fetch_sub(1, Ordering::Relaxed);
         } else {
-            self.unsent += 1;
+            *unsent += 1;
+        }
+    }
+
+    /// Tells every output what is lost, when it is time to; `last` when there will be no other time.
+    pub(super) fn tell_losses(&mut self, last: bool) {
+        let Some(lost) = self.losses.tell(last) else { return };
+        let in_all = self.counters.refused.load(Ordering::Relaxed);
+        let is_told = self.orders.shared.tell_lost(&self.orders.setup, &self.config.name, lost, in_all);
+        // A state that cannot be written holds up no end: the log and the exit code say it then.
+        if !is_told && !last {
+            self.losses.add(lost);
         }
     }
 

@@ -127,6 +127,7 @@ impl Worker<'_> {
     fn look_after(&mut self, link: &mut Link, route: &mut Route, turn: &mut Turn) -> anyhow::Result<Option<Served>> {
         link.look()?;
         self.count_refused(link);
+        self.tell_losses(false);
         self.tell_notes(link);
         self.settle_at_rest(link)?;
         turn.next_look = Instant::now() + turn.interval;
@@ -268,10 +269,16 @@ impl Worker<'_> {
 
     /// Nothing is left to be sent. Something when that ends the connection.
     fn at_end(&mut self, link: &mut Link) -> anyhow::Result<Option<Served>> {
+        if link.may_lose() {
+            // What is lost is told before the last word.
+            link.look()?;
+            self.count_refused(link);
+            self.tell_losses(self.orders.shared.sources_ended());
+        }
         // Asked in this order: what a source stored before it ended is seen by the second look.
         let ending = self.orders.shared.ending();
         let at_end = self.lanes.is_at_end();
-        self.caught_up(at_end);
+        self.caught_up(at_end && self.losses.are_told());
         if ending && at_end {
             self.finish(link)?;
             return Ok(Some(Served::Everything));

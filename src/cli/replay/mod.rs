@@ -172,6 +172,10 @@ impl Run {
             self.summary.lost();
         }
         self.summary.refuse(sink.refused());
+        if let Some(said) = sink.note() {
+            self.summary.answered += 1;
+            self.summary.warnings.push(said);
+        }
         match result.and(finished.map_err(Stop::Output)) {
             Err(Stop::Output(e)) => Err(self.send_failure(e)),
             other => other,
@@ -396,7 +400,7 @@ impl Run {
     fn exit(&self, strict: bool) -> Exit {
         let gap = self.summary.sequence.gaps + self.summary.sequence.back > 0;
         let s = &self.summary;
-        let not_well = s.parked_total() + s.overlong + s.refused + s.misread + s.torn > 0;
+        let not_well = s.parked_total() + s.overlong + s.refused + s.answered + s.misread + s.torn > 0;
         if not_well || strict && gap { Exit::Finished } else { Exit::Done }
     }
 

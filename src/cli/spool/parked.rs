@@ -1,21 +1,27 @@
 //! `spool export --parked`: the records that are no entries, given back as they were read.
-use std::io::Write;
+use std::{io::Write, path::Path};
 
 use chrono::DateTime;
 use serde_json::json;
 
+use super::export::{Files, known, sources};
 use crate::{
     cli::{Exit, Failure, say},
     spool::{batch::hex, inspect::Inspector},
 };
 
 /// Writes them: each behind its length of 4 bytes, as entries are exported, or as JSON lines.
-pub fn export(
-    inspector: &Inspector,
-    source: Option<&str>,
-    as_json: bool,
-    sink: &mut dyn Write,
-) -> Result<Exit, Failure> {
+pub fn export(inspector: &Inspector, source: Option<&str>, as_json: bool, to: Option<&Path>) -> Result<Exit, Failure> {
+    let mut names = sources(inspector);
+    inspector.each_parked(&mut |_, record| names.extend(record.map(|r| r.source))).map_err(Failure::failed)?;
+    known(source, &names)?;
+    Files::make(to, 1)?.fill(|sinks| match sinks.first_mut() {
+        Some(sink) => write(inspector, source, as_json, sink),
+        None => Ok(Exit::Done),
+    })
+}
+
+fn write(inspector: &Inspector, source: Option<&str>, as_json: bool, sink: &mut dyn Write) -> Result<Exit, Failure> {
     let (mut records, mut damaged) = (0_u64, 0_u64);
     let mut written = Ok(());
     let mut take = |id, record| {
@@ -31,7 +37,7 @@ pub fn export(
         written = if as_json { json_line(&kept, sink) } else { framed(&kept.parked.bytes, sink) };
     };
     inspector.each_parked(&mut take).map_err(Failure::failed)?;
-    written.and_then(|()| sink.flush()).map_err(Failure::failed)?;
+    written.map_err(Failure::failed)?;
     say(format_args!("qaudjrn: {records} parked records; {damaged} damaged ones are not in it\n"));
     Ok(if damaged > 0 { Exit::Finished } else { Exit::Done })
 }

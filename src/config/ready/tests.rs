@@ -137,3 +137,57 @@ fn f02_a_line_longer_than_the_receiver_takes_names_its_setting() {
         );
     }
 }
+
+#[test]
+fn n10_two_sources_never_listen_in_one_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = |name: &str, listen: &str| {
+        format!(
+            "[[source]]\nname = \"{name}\"\nkind = \"stream\"\ninput = \"type5\"\ntimezone = \"UTC\"\nlisten = \"{listen}\"\n"
+        )
+    };
+    let told = |a: &str, b: &str, who| -> Vec<String> {
+        let all = found(dir.path(), &(source("a", a) + &source("b", b)), who);
+        all.into_iter().filter(|p| p.contains("listens there too")).collect()
+    };
+    for (a, b) in [
+        ("unix:sock", "unix:./sock"),
+        ("tcp://127.0.0.1:6514", "tcp://127.0.0.1:6514"),
+        ("tcp://0.0.0.0:6514", "tcp://127.0.0.1:6514"),
+        ("tcp://127.0.0.1:6514", "tcp://[::]:6514"),
+        ("tcp://Logs.example.com:6514", "tcp://logs.example.com:6514"),
+    ] {
+        for who in [Who::Check, Who::Run] {
+            let all = told(a, b, who);
+            assert!(all.len() == 1 && all[0].starts_with("error: source b: listen = "), "{a} {b}: {all:?}");
+            assert!(all[0].contains("source a listens there too"), "{a} {b}: {all:?}");
+        }
+    }
+    for (a, b) in [
+        ("unix:sock", "unix:other"),
+        ("tcp://127.0.0.1:6514", "tcp://127.0.0.1:6515"),
+        ("tcp://127.0.0.1:6514", "tcp://127.0.0.2:6514"),
+        ("tcp://0.0.0.0:6514", "tcp://[::1]:6514"),
+        ("tcp://127.0.0.1:6514", "unix:sock"),
+    ] {
+        assert_eq!(told(a, b, Who::Run), Vec::<String>::new(), "{a} {b}");
+    }
+}
+
+#[test]
+fn n9_a_mistake_in_a_table_does_not_mean_that_there_is_none() {
+    let missing_of = |text: &str| {
+        let config = Config::parse(text, "agent.toml", Path::new("."), &Catalog::shipped().unwrap());
+        missing(&config)
+    };
+    let output = "[[output]]\nname = \"o\"\naddress = \"null\"\n";
+    assert_eq!(missing_of(&format!("{PARTS}{output}")), Vec::<&str>::new());
+    assert_eq!(
+        missing_of(&format!("{PARTS}[[output]]\nname = \"o\"\naddress = \"nonsense://\"\n")),
+        Vec::<&str>::new()
+    );
+    let text = format!("state_dir = \"state\"\n[[source]]\nname = \"s\"\nkind = \"nonsense\"\n{output}");
+    assert_eq!(missing_of(&text), Vec::<&str>::new());
+    assert_eq!(missing_of(PARTS), ["there is no [[output]]"]);
+    assert_eq!(missing_of(&format!("source = []\nstate_dir = \"state\"\n{output}")), ["there is no [[source]]"]);
+}

@@ -30,6 +30,8 @@ use crate::{
 
 /// Bytes read at a time.
 const CHUNK: usize = 64 << 10;
+/// The longest path of a Unix socket: systems take 107 bytes, of which 14 are for the name under which it is made.
+pub const LONGEST_PATH: usize = 93;
 /// Bytes of the greeting.
 const GREETING: usize = 64;
 
@@ -42,6 +44,16 @@ pub enum Listen {
     Tls(Address),
     /// A Unix socket.
     Unix(PathBuf),
+}
+
+impl std::fmt::Display for Listen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Listen::Tcp(a) => write!(f, "tcp://{a}"),
+            Listen::Tls(a) => write!(f, "tls://{a}"),
+            Listen::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
 }
 
 /// The socket and who may write to it.

@@ -1,11 +1,14 @@
 //! Frames over the standard input and output of a program, a line each: no open port and no stored password.
 use std::{
     io::{BufRead, BufReader, Read, Write},
+    os::unix::process::CommandExt,
     process::{Child, ChildStderr, ChildStdin, Command, Stdio},
     sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     thread,
     time::Duration,
 };
+
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use super::{Frames, QueryError, ended};
 use crate::{
@@ -36,6 +39,8 @@ pub fn start(command: &[String]) -> Result<Program, QueryError> {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
+        // What it starts itself ends with it.
+        .process_group(0)
         .spawn()
         .map_err(|e| QueryError::Lost(format!("{name} cannot be started: {e}")))?;
     let (input, requests) = sync_channel::<String>(1);
@@ -56,6 +61,9 @@ pub fn start(command: &[String]) -> Result<Program, QueryError> {
             let read = output.by_ref().take(MAX_LINE).read_line(&mut line);
             let line = match read {
                 Ok(0) => Err("the program has ended".to_owned()),
+                Ok(n) if !line.ends_with('\n') && n as u64 == MAX_LINE => {
+                    Err(format!("a line of the program is longer than {MAX_LINE} bytes"))
+                }
                 Ok(_) if !line.ends_with('\n') => Err("the program has ended within a line".to_owned()),
                 Ok(_) if line.trim().is_empty() => continue,
                 Ok(_) => Ok(line),
@@ -122,17 +130,77 @@ impl Frames for Program {
     }
 }
 
+impl Program {
+    /// Its number, which is that of its group.
+    fn group(&self) -> Option<Pid> {
+        i32::try_from(self.child.id()).ok().and_then(Pid::from_raw)
+    }
+
+    /// Whether it has ended. It is not waited for: its number stays its own, and that of its group.
+    fn is_over(&self) -> bool {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        self.group().is_none_or(|pid| !matches!(waitid(WaitId::Pid(pid), options), Ok(None)))
+    }
+}
+
 impl Drop for Program {
     fn drop(&mut self) {
-        // Its input ends, and with it the program; one that stays is killed.
+        // Its input ends, and with it the program; what stays of its group is killed.
         self.input = None;
         for _ in 0..20 {
-            if matches!(self.child.try_wait(), Ok(Some(_)) | Err(_)) {
-                return;
+            if self.is_over() {
+                break;
             }
             thread::sleep(Duration::from_millis(25));
         }
+        if let Some(group) = self.group() {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, time::Instant};
+
+    use super::*;
+    use crate::output::wait::Stop;
+
+    fn shell(script: &str) -> (Program, Wait) {
+        let command = ["sh", "-c", script].map(str::to_owned);
+        (start(&command).unwrap(), Wait::new(Duration::from_secs(60), &Stop::never()))
+    }
+
+    /// Whether a process is there and no zombie.
+    fn runs(pid: &str) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
+    }
+
+    #[test]
+    fn r40_what_a_program_has_started_ends_with_it_also_where_it_has_ended_before() {
+        for script in ["sleep 300 & echo $!; cat", "sleep 300 & echo $!; wait", "sleep 300 >/dev/null 2>&1 & echo $!"] {
+            let (mut program, wait) = shell(script);
+            let pid = program.receive(&wait).unwrap().trim().to_owned();
+            assert!(runs(&pid), "{script}");
+            drop(program);
+            let end = Instant::now() + Duration::from_secs(10);
+            while runs(&pid) {
+                assert!(Instant::now() < end, "{script}: {pid} is left behind");
+                thread::sleep(Duration::from_millis(10));
+            }
+        }
+    }
+
+    #[test]
+    fn r40_a_line_that_is_too_long_is_called_so_and_no_end_of_the_program() {
+        let (mut program, wait) = shell(&format!("head -c {} /dev/zero; sleep 300", MAX_LINE + 1));
+        let why = program.receive(&wait).unwrap_err().to_string();
+        assert!(why.contains("longer than 67108864 bytes"), "{why}");
+        let (mut program, wait) = shell("printf 'half a line'");
+        let why = program.receive(&wait).unwrap_err().to_string();
+        assert!(why.contains("has ended within a line"), "{why}");
     }
 }
