@@ -97,13 +97,14 @@ pub fn detect(headings: &[Arc<Heading>], wanted: Wanted, sample: &[u8], whole: b
     let candidates: Vec<&Arc<Heading>> = headings.iter().filter(|h| wanted.kind.is_none_or(|k| k == h.kind)).collect();
     let found = |h: &Arc<Heading>, framing| Found { heading: h.clone(), framing, history: None };
 
-    if wanted.stream != Some(false) && wanted.record_length.is_none() {
-        if let Some(first) = candidates.iter().find(|h| is_stream(h, sample, whole, wanted)) {
-            // The first record may be the one whose heading is damaged.
-            let sibling = candidates.iter().find(|h| Some(h.kind) == first.kind.sibling());
-            let more = sibling.filter(|s| in_stream(s, sample, whole) > in_stream(first, sample, whole));
-            return Ok(found(more.unwrap_or(first), Framing::Stream));
-        }
+    if wanted.stream != Some(false)
+        && wanted.record_length.is_none()
+        && let Some(first) = candidates.iter().find(|h| is_stream(h, sample, whole, wanted))
+    {
+        // The first record may be the one whose heading is damaged.
+        let sibling = candidates.iter().find(|h| Some(h.kind) == first.kind.sibling());
+        let more = sibling.filter(|s| in_stream(s, sample, whole) > in_stream(first, sample, whole));
+        return Ok(found(more.unwrap_or(first), Framing::Stream));
     }
     if wanted.stream != Some(true) {
         // Where a heading stands at the front, that is the one; else the first that stands anywhere.
