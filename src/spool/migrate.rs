@@ -4,7 +4,9 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde_json::Value;
 
 use super::{
-    batch, cursor, rows, schema,
+    batch, cursor,
+    rows::{self, Damaged, Head},
+    schema,
     seal::column,
     tables::{self, Log},
 };
@@ -83,6 +85,18 @@ fn one_to_two(db: &mut Connection) -> rusqlite::Result<()> {
     t.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('batch', ?1)", [last])?;
     schema::mark(&t, 2)?;
     t.commit()
+}
+
+/// A batch of version 1 in the present form, with its blob, or what is wrong with it.
+pub(super) fn batch_of_1(mut head: Head, blob: &[u8]) -> Result<(Head, Vec<u8>), Box<Damaged>> {
+    if batch::checksum(blob) != head.blob_sum {
+        return Err(head.damaged("its checksum is another".to_owned()));
+    }
+    let now = batch::of_format_1(blob).ok_or_else(|| head.damaged("its lengths do not add up".to_owned()))?;
+    head.format = batch::FORMAT;
+    head.blob_sum = batch::checksum(&now);
+    head.position = position_of_1(&head.position);
+    Ok((head, now))
 }
 
 /// A position of version 1 in the present form: the place in the file stood beside the last entry, and now stands below `feed`.

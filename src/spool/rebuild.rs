@@ -217,7 +217,7 @@ fn batches(old: &Connection, version: i64, to: &mut Connection, now: i64) -> Res
             // One that cannot be read at all is missing in the new database, and told of as such.
             let Some(Some((found, blob))) = row else { continue };
             let whole = match found {
-                Found::Whole(head) if version < 2 => head.of_version_1(&blob),
+                Found::Whole(head) if version < 2 => migrate::batch_of_1(*head, &blob),
                 Found::Whole(head) => Ok((*head, blob)),
                 Found::Damaged(damaged) => Err(damaged),
             };

@@ -5,7 +5,6 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::{
     batch::{self, Batch, Continuity, Hash, NewBatch},
-    migrate,
     seal::{Seal, column},
 };
 
@@ -17,7 +16,7 @@ pub(super) type Place<'a> = (&'a str, Option<(&'a str, &'a str)>);
 pub(super) struct Head {
     pub(super) id: i64,
     source: String,
-    format: i64,
+    pub(super) format: i64,
     text: String,
     /// What it was made from.
     pub(super) about: Continuity,
@@ -29,7 +28,7 @@ pub(super) struct Head {
     pub(super) raw: Hash,
     /// Events in it.
     pub(super) events: i64,
-    blob_sum: Hash,
+    pub(super) blob_sum: Hash,
     /// The hash that it is chained to.
     pub(super) previous: Hash,
 }
@@ -125,19 +124,8 @@ impl Head {
         }
     }
 
-    /// A batch of version 1 in the present form, with its blob, or what is wrong with it.
-    pub(super) fn of_version_1(mut self, blob: &[u8]) -> Result<(Head, Vec<u8>), Box<Damaged>> {
-        if batch::checksum(blob) != self.blob_sum {
-            return Err(self.damaged("its checksum is another".to_owned()));
-        }
-        let now = batch::of_format_1(blob).ok_or_else(|| self.damaged("its lengths do not add up".to_owned()))?;
-        self.format = batch::FORMAT;
-        self.blob_sum = batch::checksum(&now);
-        self.position = migrate::position_of_1(&self.position);
-        Ok((self, now))
-    }
-
-    fn damaged(&self, why: String) -> Box<Damaged> {
+    /// It is damaged, though what it says of itself is as it was written.
+    pub(super) fn damaged(&self, why: String) -> Box<Damaged> {
         Box::new(Damaged { id: self.id, about: Some((self.about.clone(), true)), events: self.events, why })
     }
 
