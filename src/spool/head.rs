@@ -1,5 +1,5 @@
 //! The head of a database file: what it says of all of it, and SQLite believes. One bit there makes every page unreadable, or the
-//! database one that is not written to for ever (https://sqlite.org/fileformat2.html, 1.3).
+//! database one that is not written to for ever (<https://sqlite.org/fileformat2.html>, 1.3).
 use std::{
     fs,
     io::{self, Read, Write},
