@@ -230,7 +230,10 @@ fn explain_says_which_paths_are_not_looked_at_and_counts_entries_alone() {
     let config = config(&dir, "[filter]\nifs.exclude = [\"/tmp\"]\n");
     let input = format!("--timezone UTC --config {config} --input type5 --input-framing stream");
     for (nth, number, why) in [(1, 2, "cut off: not looked at"), (2, 1, "relative to a directory: not looked at")] {
-        let e = json(&qaudjrn(&format!("explain --json {input} --nth {nth}"), &[&capture]));
+        // The first record is none, which no command passes over in silence.
+        let run = qaudjrn(&format!("explain --json {input} --nth {nth}"), &[&capture]);
+        assert_eq!(run.code, 3, "{}", run.stderr);
+        let e: Value = serde_json::from_str(&run.stdout).unwrap();
         assert_eq!((count(&e, "nth"), sequence(&e["entry"])), (nth, number), "{e}");
         let ifs = e["dimensions"].as_array().unwrap().iter().find(|d| d["dimension"] == "ifs").unwrap();
         assert_eq!((&ifs["not_looked_at"][0], &ifs["looks_at"][0]), (&Value::from(why), &Value::Null));
