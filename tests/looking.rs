@@ -242,7 +242,9 @@ fn explain_says_which_paths_are_not_looked_at_and_counts_entries_alone() {
     }
     qaudjrn(&format!("explain {input} --nth 3"), &[&capture]).says(1, &["fewer than 3"]);
     // The record that is no entry is said.
-    let w = what_if(&format!("--config {config} --input type5 --input-framing stream"), &capture);
+    let run = qaudjrn(&format!("what-if --json {input}"), &[&capture]);
+    assert_eq!(run.code, 3, "{}", run.stderr);
+    let w: Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!((count(&w, "parked"), count(&w, "incomplete")), (1, 1));
     let text = qaudjrn(&format!("what-if {input}"), &[&capture]).stdout;
     for words in ["1 records are no entries", "1 entries whose end the captures do not hold", "path rules cannot see"] {
