@@ -32,6 +32,8 @@ use qaudjrn::{
     },
 };
 
+#[path = "../../tests/support/ebcdic.rs"]
+pub mod ebcdic;
 #[path = "../../tests/support/parse.rs"]
 pub mod parse;
 
