@@ -1,8 +1,11 @@
 //! The spool on a disk that lies: what is damaged is never handed out, and never stops the start.
 mod earlier;
+mod flips;
 mod head;
 mod in_use;
 mod log;
+mod lost;
+mod parked_records;
 
 use std::{fs, path::Path};
 
@@ -28,8 +31,16 @@ fn state(to: &Path) -> Vec<String> {
     assert_eq!(notes, Vec::<String>::new());
     spool.register("a", Start::Oldest, "");
     let mut stored = Vec::new();
-    let mut before = [0; 32];
-    for n in 0..3 {
+    let before = fill(&spool, 0..1, [0; 32], &mut stored);
+    spool.sync().unwrap();
+    fill(&spool, 1..3, before, &mut stored);
+    copy(made.path(), to);
+    stored
+}
+
+/// Stores batches of five events each, and what the events say; returns what the next one is chained to.
+fn fill(spool: &Spool, batches: std::ops::Range<u8>, mut before: batch::Hash, stored: &mut Vec<String>) -> batch::Hash {
+    for n in batches {
         let mut builder = Builder::new(about("s"), &before);
         for e in 0..5 {
             let text = format!("event {n}.{e}");
@@ -40,12 +51,8 @@ fn state(to: &Path) -> Vec<String> {
         let mut batch = builder.finish();
         before = batch.raw_sha256;
         spool.append(&mut batch, &format!("{{\"n\":{n}}}"), None).unwrap();
-        if n == 0 {
-            spool.sync().unwrap();
-        }
     }
-    copy(made.path(), to);
-    stored
+    before
 }
 
 fn about(source: &str) -> Continuity {
@@ -173,136 +180,12 @@ fn checkpointed(to: &Path) -> [Vec<String>; 2] {
     left
 }
 
-/// A start that gives all that an output has yet to get, or says what it does not; so does the next one.
-#[track_caller]
-fn holds(what: &str, from: &Path, left: &[Vec<String>; 2], damage: &dyn Fn(&Path)) {
-    for (output, left) in ["a", "b"].iter().zip(left) {
-        let folder = tempfile::tempdir().unwrap();
-        copy(from, folder.path());
-        damage(folder.path());
-        for round in ["first", "second"] {
-            let given = start(folder.path(), output);
-            let missing: Vec<_> = left.iter().filter(|e| !given.events.contains(e)).collect();
-            assert!(
-                missing.is_empty() || !given.gaps.is_empty(),
-                "{what}, output {output}, {round} start: {missing:?} are missing: {given:?}"
-            );
-            if round == "first" && !given.gaps.is_empty() {
-                assert!(given.damaged > 0 && !given.notes.is_empty(), "{what}: {given:?}");
-            }
-            // What is told is told once.
-            assert!(given.gaps.len() <= 3, "{what}: {given:?}");
-        }
-    }
-}
-
-#[test]
-fn h3_a6_a_bit_that_flips_anywhere_costs_duplicates_or_is_told_and_never_stops_the_start() {
-    let from = tempfile::tempdir().unwrap();
-    let left = checkpointed(from.path());
-    holds("whole", from.path(), &left, &|_| {});
-    let whole = start(from.path(), "a");
-    assert_eq!((whole.events, whole.gaps, whole.damaged), (left[0].clone(), Vec::new(), 0));
-    let from = tempfile::tempdir().unwrap();
-    let left = checkpointed(from.path());
-    let bytes = fs::read(from.path().join("spool.db")).unwrap();
-    // Most of a page is nothing: what holds something is tried more often, and so is the head of every page.
-    let some: Vec<usize> = (0..bytes.len()).filter(|at| bytes[*at] != 0 || at % (16 << 10) < 16).collect();
-    // The numbers of version and application say whose it is.
-    let bits = if cfg!(target_endian = "big") { 3 } else { 8 };
-    let whose = (60..72).flat_map(|at| (0..bits).map(move |bit| (at, bit)));
-    for (at, bit) in places(some.len(), 250).map(|n| (some[n], n % 8)).chain(whose) {
-        let flip = |folder: &Path| {
-            let mut bytes = bytes.clone();
-            bytes[at] ^= 1 << bit;
-            fs::write(folder.join("spool.db"), bytes).unwrap();
-        };
-        holds(&format!("byte {at}, bit {bit}"), from.path(), &left, &flip);
-    }
-}
-
 /// Something done to the database by hand.
 fn by_hand(sql: &'static str) -> impl Fn(&Path) {
     move |folder| {
         let db = rusqlite::Connection::open(folder.join("spool.db")).unwrap();
         db.execute_batch(sql).unwrap();
     }
-}
-
-#[test]
-fn h3_n2_h16_what_is_changed_by_hand_costs_duplicates_or_is_told() {
-    let from = tempfile::tempdir().unwrap();
-    let left = checkpointed(from.path());
-    let lost = [
-        "DELETE FROM batch WHERE id = 6",
-        "DELETE FROM batch WHERE id >= 6",
-        "DELETE FROM seal WHERE id = 7",
-        "UPDATE batch SET blob = (SELECT blob FROM batch WHERE id = 7), blob_sha256 = (SELECT blob_sha256 FROM batch WHERE id = 7) WHERE id = 8",
-        "UPDATE batch SET about = 'nothing' WHERE id = 6",
-        "UPDATE batch SET about = replace(about, 'type5', 'type1') WHERE id = 6",
-        "UPDATE batch SET position = '{}' WHERE id = 8",
-        "UPDATE batch SET events = 4 WHERE id = 8",
-        "UPDATE batch SET blob = x'00' WHERE id = 8",
-        "UPDATE batch SET source = 7, raw_sha256 = 'text' WHERE id = 8",
-        "UPDATE batch SET id = 1000 WHERE id = 8",
-        "DROP TABLE batch",
-    ];
-    let told = |sql: &'static str| {
-        let folder = tempfile::tempdir().unwrap();
-        copy(from.path(), folder.path());
-        by_hand(sql)(folder.path());
-        start(folder.path(), "a")
-    };
-    for sql in lost {
-        holds(sql, from.path(), &left, &by_hand(sql));
-        assert!(!told(sql).gaps.is_empty(), "{sql}");
-    }
-    let kept = [
-        "UPDATE cursor SET batch = 9223372036854775807",
-        "UPDATE cursor SET batch = 9223372036854775807, generation = generation + 1 WHERE output = 'a'",
-        "UPDATE cursor SET output = 'c' WHERE output = 'a'",
-        "UPDATE cursor SET output = 'c' WHERE output = 'b'",
-        "DELETE FROM cursor WHERE output = 'b'",
-        "UPDATE cursor SET batch = 7 WHERE output = 'b' AND lane = 3",
-        "UPDATE cursor SET event = 'text'",
-        "DELETE FROM cursor",
-        "UPDATE source SET position = 'nothing'",
-        "DELETE FROM source",
-        "UPDATE part SET position = 'x'",
-        "UPDATE output SET spent = x'01', lanes = 'other'",
-        "UPDATE log SET last = 1000000, first = 900",
-        "UPDATE log SET generation = 1000000 WHERE slot = 0",
-        "DELETE FROM log",
-        "UPDATE sqlite_sequence SET seq = 1000000",
-        "DELETE FROM parked",
-        "UPDATE parked SET bytes = x'00'",
-        "CREATE TRIGGER t AFTER INSERT ON batch BEGIN DELETE FROM batch WHERE id = new.id; END",
-        "CREATE TABLE another (x)",
-        "CREATE INDEX another ON batch (source)",
-        "CREATE VIEW another AS SELECT * FROM batch",
-        "DROP TABLE cursor",
-        "DROP TABLE source",
-        "DROP TABLE part",
-        "DROP TABLE log",
-        "DROP TABLE parked",
-        "ALTER TABLE source RENAME TO s2; CREATE VIEW source AS SELECT * FROM s2",
-        "ALTER TABLE batch ADD COLUMN more",
-        "PRAGMA user_version = 2",
-        "PRAGMA user_version = 0",
-        "PRAGMA application_id = 7",
-    ];
-    for sql in kept {
-        holds(sql, from.path(), &left, &by_hand(sql));
-        assert_eq!(told(sql).gaps, Vec::<String>::new(), "{sql}");
-    }
-    // A trigger that deletes what is stored has nothing to say in the new database.
-    let folder = tempfile::tempdir().unwrap();
-    copy(from.path(), folder.path());
-    by_hand("CREATE TRIGGER t AFTER INSERT ON batch BEGIN DELETE FROM batch WHERE id = new.id; END")(folder.path());
-    let (spool, notes) = Spool::open(SpoolOptions::new(folder.path().to_owned())).unwrap();
-    assert!(notes.iter().any(|n| n.contains("trigger t") && n.contains("set aside as")), "{notes:?}");
-    let id = spool.append(&mut Builder::new(about("s"), &[0; 32]).finish(), "{}", None).unwrap();
-    assert_eq!(spool.next(id).unwrap().unwrap().id, id);
 }
 
 #[test]
@@ -446,96 +329,6 @@ fn h16_a_folder_or_file_of_somebody_else_and_links_are_refused_and_left_as_they_
 }
 
 #[test]
-fn a6_a_lane_whose_cursor_is_lost_begins_with_the_oldest_batch_and_not_where_others_are() {
-    for sql in [
-        "DELETE FROM cursor WHERE lane = 3",
-        "DELETE FROM cursor WHERE lane IN (0, 3)",
-        "UPDATE cursor SET batch = batch + 1 WHERE lane = 3",
-        "UPDATE cursor SET sum = X'00' WHERE lane = 3",
-        "DELETE FROM cursor",
-    ] {
-        let from = tempfile::tempdir().unwrap();
-        state(from.path());
-        let behind = Cursor { batch: 1, event: 2 };
-        {
-            let (spool, _) = Spool::open(SpoolOptions::new(from.path().to_owned())).unwrap();
-            spool.register("a", Start::Oldest, "");
-            for lane in [Lane::Priority, Lane::PriorityHeld, Lane::Normal] {
-                spool.advance("a", lane, Cursor { batch: 3, event: 1 });
-            }
-            spool.advance("a", Lane::Held, behind);
-            spool.close().unwrap();
-        }
-        by_hand(sql)(from.path());
-        let inspected = inspect::Inspector::open(&from.path().join("spool.db")).unwrap().faults();
-        assert!(inspected.iter().any(|f| f.contains("output \"a\"")), "{sql}: {inspected:?}");
-        let (spool, notes) = Spool::open(SpoolOptions::new(from.path().to_owned())).unwrap();
-        spool.register("a", Start::Oldest, "");
-        assert!(spool.cursor("a", Lane::Held) <= behind, "{sql}: {:?}", spool.cursor("a", Lane::Held));
-        assert!(notes.iter().any(|n| n.contains("events may come twice")), "{sql}: {notes:?}");
-        // Nothing of it was deleted.
-        spool.sync().unwrap();
-        assert_eq!(spool.next(0).unwrap().map(|b| b.id), Some(1), "{sql}");
-    }
-}
-
-#[test]
-fn a7_a_page_of_seals_or_of_parked_records_that_is_lost_costs_no_batch_and_is_told() {
-    for table in ["seal", "parked", "source", "output", "part", "log", "damaged"] {
-        let from = tempfile::tempdir().unwrap();
-        let stored = state(from.path());
-        {
-            let (spool, _) = Spool::open(SpoolOptions::new(from.path().to_owned())).unwrap();
-            let mut builder = Builder::new(about("s"), &[0; 32]);
-            builder.park(batch::Parked { place: 1, why: "it is none".into(), bytes: vec![7; 100] });
-            spool.append(&mut builder.finish(), "{\"n\":3}", None).unwrap();
-            spool.close().unwrap();
-        }
-        let database = from.path().join("spool.db");
-        let root: i64 = {
-            let db = rusqlite::Connection::open(&database).unwrap();
-            db.query_row("SELECT rootpage FROM sqlite_master WHERE name = ?1", [table], |r| r.get(0)).unwrap()
-        };
-        let mut bytes = fs::read(&database).unwrap();
-        let page = usize::try_from(root - 1).unwrap() * 16_384;
-        bytes[page..page + 16_384].fill(0xAA);
-        fs::write(&database, bytes).unwrap();
-        let given = start(from.path(), "a");
-        assert_eq!(given.events, stored, "{table}: {given:?}");
-        assert!(given.damaged > 0 && !given.notes.is_empty(), "{table}: {given:?}");
-        let unparked = given.notes.iter().any(|n| n.contains("not all parked records could be read"));
-        assert_eq!(unparked, table == "parked", "{table}: {given:?}");
-    }
-}
-
-#[test]
-fn h1_what_cannot_be_looked_at_is_not_taken_for_gone() {
-    // A name that is too long for any file system: it is neither there nor not there.
-    let path = Path::new("/tmp").join("n".repeat(300)).join("spool.db");
-    assert!(files::inode(&path).is_err() && files::free_name(&path).is_err() && files::follow(&path).is_err());
-}
-
-#[test]
-fn a8_parked_records_take_an_eighth_of_a_spool_and_press_nobody() {
-    let folder = tempfile::tempdir().unwrap();
-    let options = SpoolOptions { max_size: 24 << 20, ..SpoolOptions::new(folder.path().to_owned()) };
-    let (spool, _) = Spool::open(options).unwrap();
-    for n in 0..20 {
-        let mut builder = Builder::new(about("s"), &[0; 32]);
-        builder.park(batch::Parked { place: n, why: "it is none".into(), bytes: vec![7; 1 << 20] });
-        spool.append(&mut builder.finish(), "{}", None).unwrap();
-    }
-    let (records, bytes) = inspect::Inspector::open(&folder.path().join("spool.db")).unwrap().parked().unwrap();
-    assert!(records == 3 && bytes == 3 << 20, "{records} {bytes}");
-    spool.register("a", Start::Now, "");
-    for lane in Lane::ALL {
-        spool.advance("a", lane, Cursor { batch: spool.last() + 1, event: 0 });
-    }
-    spool.sync().unwrap();
-    assert_eq!(spool.pressure(), 0.0);
-}
-
-#[test]
 fn h17_a_lock_file_that_is_deleted_lets_no_second_agent_in() {
     let folder = tempfile::tempdir().unwrap();
     let first = Spool::open(SpoolOptions::new(folder.path().to_owned())).unwrap();
@@ -544,29 +337,6 @@ fn h17_a_lock_file_that_is_deleted_lets_no_second_agent_in() {
     assert!(matches!(second, SpoolError::InUse { .. }), "{second}");
     drop(first);
     Spool::open(SpoolOptions::new(folder.path().to_owned())).unwrap();
-}
-
-#[test]
-fn a8_parked_records_are_kept_with_their_bytes_and_the_oldest_go_first() {
-    let folder = tempfile::tempdir().unwrap();
-    let (spool, _) = Spool::open(SpoolOptions::new(folder.path().to_owned())).unwrap();
-    spool.register("a", Start::Oldest, "");
-    let record = |n: u64, bytes: Vec<u8>| batch::Parked { place: n, why: format!("reason {n}"), bytes };
-    let large = usize::try_from((64 << 20) / 4).unwrap();
-    for n in 0..6 {
-        let mut builder = Builder::new(about("s"), &[0; 32]);
-        builder.park(record(n, vec![u8::try_from(n).unwrap(); large]));
-        assert_eq!(builder.about.parked, 1);
-        spool.append(&mut builder.finish(), "{}", None).unwrap();
-    }
-    let inspector = inspect::Inspector::open(&folder.path().join("spool.db")).unwrap();
-    let mut found = Vec::new();
-    inspector.each_parked(&mut |_, kept| found.extend(kept)).unwrap();
-    assert_eq!(
-        found.iter().map(|k| k.parked.clone()).collect::<Vec<_>>(),
-        (2..6).map(|n| record(n, vec![u8::try_from(n).unwrap(); large])).collect::<Vec<_>>()
-    );
-    assert_eq!(inspector.faults(), Vec::<String>::new());
 }
 
 #[test]

@@ -12,19 +12,8 @@ fn hundred(to: &Path, in_the_log: bool) -> Vec<String> {
     let (spool, _) = Spool::open(SpoolOptions::new(made.path().to_owned())).unwrap();
     spool.register("a", Start::Oldest, "");
     spool.sync().unwrap();
-    let (mut stored, mut before) = (Vec::new(), [0; 32]);
-    for n in 0..20_u8 {
-        let mut builder = Builder::new(about("s"), &before);
-        for e in 0..5 {
-            let text = format!("event {n}.{e}");
-            builder.push_notice(&Notice::new(GAP, &text, 0, chrono_tz::UTC));
-            stored.push(text);
-        }
-        builder.read(&[n; 100]);
-        let mut batch = builder.finish();
-        before = batch.raw_sha256;
-        spool.append(&mut batch, &format!("{{\"n\":{n}}}"), None).unwrap();
-    }
+    let mut stored = Vec::new();
+    fill(&spool, 0..20, [0; 32], &mut stored);
     // The last one that closes a database writes its log back.
     let open = in_the_log.then_some(spool);
     copy(made.path(), to);
