@@ -5,6 +5,7 @@
 //! begins alike is read from its start.
 mod away;
 mod order;
+mod retry;
 mod scan;
 
 use std::{
@@ -17,7 +18,7 @@ use std::{
 
 use serde_json::Value;
 
-use self::scan::Scanned;
+use self::{retry::Retry, scan::Scanned};
 use super::{
     Capture, CaptureError, Condition, Feed, FeedError, FilePlace, Item, Pauses, Place, Record, Step,
     capture::{Front, Opener},
@@ -26,9 +27,6 @@ use super::{
 };
 use crate::decode::journal::Heading;
 
-/// The longest pause before a file is tried again that cannot be read at present, and the first.
-const RETRY: Duration = Duration::from_secs(30);
-const SOON: Duration = Duration::from_secs(1);
 /// Parts that are kept of files that are not in the folder any more.
 const PARTS: usize = 10_000;
 
@@ -111,14 +109,6 @@ struct Seen {
     part: Option<String>,
     /// It cannot be read at present.
     retry: Option<Retry>,
-}
-
-/// When a file is tried again, and why that is needed.
-#[derive(Clone)]
-struct Retry {
-    at: Instant,
-    pause: Duration,
-    why: String,
 }
 
 /// A file that was read to its end.
@@ -204,24 +194,6 @@ impl DirectoryFeed {
             }
         }
         Some(())
-    }
-
-    /// Whether the reason may pass, so that the file is tried again. Where files are waited for, somebody may give the right to read one.
-    fn is_not_now(&self, e: &FeedError) -> bool {
-        let denied =
-            matches!(e, FeedError::Capture(c) if c.io().is_some_and(|io| io.kind() == io::ErrorKind::PermissionDenied));
-        e.is_not_now() || denied && self.options.follow
-    }
-
-    /// Tries a file again later, with growing pauses. Said when it begins.
-    fn retry(&mut self, path: &Path, why: String) {
-        let Some(seen) = self.seen.get_mut(path) else { return };
-        let before = seen.retry.as_ref().map(|r| r.pause);
-        if before.is_none() {
-            self.say.push_back(Step::Say(format!("{why}; the file is tried again until that works")));
-        }
-        let pause = before.map_or(SOON, |p| (p * 2).min(RETRY));
-        seen.retry = Some(Retry { at: Instant::now() + pause, pause, why });
     }
 
     fn look_into(&mut self, path: &Path, look: Look) -> Result<(), FeedError> {
@@ -415,10 +387,7 @@ impl Feed for DirectoryFeed {
         if self.missing {
             return Condition::Down(format!("{} is not there", self.options.path.display()).into());
         }
-        match self.seen.values().find_map(|s| s.retry.as_ref()) {
-            Some(retry) => Condition::Down(retry.why.as_str().into()),
-            None => Condition::Reading,
-        }
+        self.waits_for().map_or(Condition::Reading, |why| Condition::Down(why.into()))
     }
 
     fn place(&mut self) -> Result<Place, FeedError> {

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use super::{Complete, DirectoryFeed, Order, PARTS, Seen, away, order, with_end};
+use super::{Complete, DirectoryFeed, Order, PARTS, Seen, away, order, retry::Retry, with_end};
 use crate::source::{FeedError, Step, WAIT, file::Look};
 
 /// Names of files that are on their way, or marks of others.
@@ -117,7 +117,7 @@ impl DirectoryFeed {
                 *seen = new;
             }
             let (since, done) = (seen.since, seen.done);
-            if seen.retry.as_ref().is_some_and(|r| Instant::now() < r.at) {
+            if seen.retry.as_ref().is_some_and(Retry::is_pausing) {
                 incomplete = true;
                 continue;
             }
