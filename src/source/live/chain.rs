@@ -1,6 +1,9 @@
 //! The receivers of a journal, as the system lists them.
-use super::query::{Query, QueryError, Row, text};
-use super::statements;
+use super::{
+    entry::timestamp,
+    query::{Query, QueryError, Row, text},
+    statements,
+};
 use crate::source::chain::{JournalPlace, between};
 
 /// A receiver.
@@ -79,6 +82,41 @@ pub fn missing(read: &JournalPlace, next: &Receiver) -> Option<String> {
             next.library, next.name, next.first
         )
     })
+}
+
+/// Why a receiver is not the one that was read up to a place in it, though it goes by that name: it was deleted and made anew. `attached` is
+/// when that one was attached.
+pub fn replaced(r: &Receiver, read: &JournalPlace, attached: &str) -> Option<String> {
+    let goes_on = format!("it goes on with {} of {}/{}", r.first, r.library, r.name);
+    if !same_time(&r.attached, attached) {
+        return Some(format!(
+            "receiver {}/{} was attached at {}, and the one of that name that was read up to {} at {}: it was deleted and made anew, and what it held behind that place is missing; {goes_on}",
+            r.library, r.name, r.attached, read.sequence, attached
+        ));
+    }
+    let begins_later = read.sequence > 0 && r.first > 1 && read.sequence.saturating_add(1) < r.first;
+    let missing = || {
+        format!(
+            "entries {} to {} are not in receiver {}/{} any more; {goes_on}",
+            read.sequence + 1,
+            r.first - 1,
+            r.library,
+            r.name
+        )
+    };
+    begins_later.then(missing)
+}
+
+/// Whether two times of an attachment are the same one. The system may write it in another offset from UTC when its clock is set for
+/// summer; where one is not known, nothing speaks against it.
+fn same_time(a: &str, b: &str) -> bool {
+    let time = |text: &str| {
+        let text = timestamp(text);
+        chrono::NaiveDateTime::parse_from_str(&text, "%Y-%m-%d-%H.%M.%S%.6f").ok()
+    };
+    let (Some(a), Some(b)) = (time(a), time(b)) else { return true };
+    let quarter = 900 * 1_000_000;
+    (a - b).num_microseconds().is_none_or(|apart| apart % quarter == 0)
 }
 
 #[cfg(test)]

@@ -103,41 +103,6 @@ pub enum Seen {
 /// Takes news; `false` where nobody wants them any more.
 pub type Sink<'a> = dyn FnMut(News) -> bool + 'a;
 
-/// Why a receiver is not the one that was read up to a place in it, though it goes by that name: it was deleted and made anew.
-fn replaced(r: &Receiver, place: &TailPlace) -> Option<String> {
-    let read = &place.at;
-    let goes_on = format!("it goes on with {} of {}/{}", r.first, r.library, r.name);
-    if !same_time(&r.attached, &place.attached) {
-        return Some(format!(
-            "receiver {}/{} was attached at {}, and the one of that name that was read up to {} at {}: it was deleted and made anew, and what it held behind that place is missing; {goes_on}",
-            r.library, r.name, r.attached, read.sequence, place.attached
-        ));
-    }
-    let begins_later = read.sequence > 0 && r.first > 1 && read.sequence.saturating_add(1) < r.first;
-    let missing = || {
-        format!(
-            "entries {} to {} are not in receiver {}/{} any more; {goes_on}",
-            read.sequence + 1,
-            r.first - 1,
-            r.library,
-            r.name
-        )
-    };
-    begins_later.then(missing)
-}
-
-/// Whether two times of an attachment are the same one. The system may write it in another offset from UTC when its clock is set for
-/// summer; where one is not known, nothing speaks against it.
-fn same_time(a: &str, b: &str) -> bool {
-    let time = |text: &str| {
-        let text = super::entry::timestamp(text);
-        chrono::NaiveDateTime::parse_from_str(&text, "%Y-%m-%d-%H.%M.%S%.6f").ok()
-    };
-    let (Some(a), Some(b)) = (time(a), time(b)) else { return true };
-    let quarter = 900 * 1_000_000;
-    (a - b).num_microseconds().is_none_or(|apart| apart % quarter == 0)
-}
-
 /// Follows one journal.
 pub struct Tail {
     options: TailOptions,
@@ -247,7 +212,7 @@ impl Tail {
         sink: &mut Sink<'_>,
     ) -> Result<Seen, QueryError> {
         let r = &chain[i];
-        if let Some(text) = replaced(r, &place) {
+        if let Some(text) = chain::replaced(r, &place.at, &place.attached) {
             // Or the list is wrong.
             self.doubts += 1;
             if self.doubts <= DOUBTS {
@@ -264,10 +229,12 @@ impl Tail {
         let from = place.at.sequence.saturating_add(1).max(r.first);
         if r.last < from {
             self.said = None;
-            return Ok(match next {
-                Some(next) => self.leave(r, next, sink),
-                None => Seen::All,
-            });
+            let Some(next) = next else {
+                // What was doubted before is as it should be.
+                self.doubts = 0;
+                return Ok(Seen::All);
+            };
+            return Ok(self.leave(r, next, sink));
         }
         let end = r.last.min(from.saturating_add(self.options.page - 1));
         match self.read(db, r, from, end, sink) {

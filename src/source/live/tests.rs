@@ -273,8 +273,8 @@ fn n3_receivers_that_are_deleted_unread_are_one_gap_each_time_and_reading_never_
     }
 }
 
-#[test]
-fn n3_a_receiver_that_was_read_to_its_end_and_deleted_is_no_gap() {
+/// A journal with twenty entries that were read.
+fn twenty_read() -> (Journal, Tail, Got) {
     let mut journal = Journal::new();
     journal.append(20, false);
     let mut reader = tail(From::Oldest, None, 50);
@@ -282,6 +282,12 @@ fn n3_a_receiver_that_was_read_to_its_end_and_deleted_is_no_gap() {
     for _ in 0..5 {
         look(&mut reader, &mut journal, &mut got).unwrap();
     }
+    (journal, reader, got)
+}
+
+#[test]
+fn n3_a_receiver_that_was_read_to_its_end_and_deleted_is_no_gap() {
+    let (mut journal, reader, mut got) = twenty_read();
     let place = reader.place().cloned();
     let first = journal.next_number();
     journal.roll(first);
@@ -298,13 +304,7 @@ fn n3_a_receiver_that_was_read_to_its_end_and_deleted_is_no_gap() {
 fn h10_a_receiver_that_was_made_anew_under_its_name_is_a_gap_and_is_read_from_its_start() {
     // As many entries as were read, fewer, and more.
     for entries in [100, 20, 5, 0] {
-        let mut journal = Journal::new();
-        journal.append(20, false);
-        let mut reader = tail(From::Oldest, None, 50);
-        let mut got = Got::default();
-        for _ in 0..5 {
-            look(&mut reader, &mut journal, &mut got).unwrap();
-        }
+        let (_, mut reader, mut got) = twenty_read();
         let mut journal = Journal::new();
         journal.append(entries, false);
         // The clock was set for summer, and the system writes the time otherwise: it is the same one.
