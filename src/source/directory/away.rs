@@ -18,14 +18,14 @@ pub fn put_away(path: &Path, after: &After) -> io::Result<()> {
     if *after == After::Keep {
         return Ok(());
     }
-    if !with_end(path, ".done").exists() {
+    if !is_there(&with_end(path, ".done"))? {
         return go(path, path, after);
     }
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let hidden = path.with_file_name(format!(".{name}{DELIVERED}"));
     fs::rename(path, &hidden)?;
     let gone = mark(path, after).and_then(|()| go(&hidden, path, after));
-    if gone.is_err() && !path.exists() {
+    if gone.is_err() && is_there(path).is_ok_and(|there| !there) {
         let _ = fs::rename(&hidden, path);
     }
     gone
@@ -42,8 +42,9 @@ pub fn tidy(folder: &Path, after: &After) -> Vec<String> {
         }
         let path = folder.join(name);
         // Where another file of that name has come, the mark is its own.
-        let gone =
-            if path.exists() { Ok(()) } else { mark(&path, after) }.and_then(|()| go(&entry.path(), &path, after));
+        let gone = is_there(&path)
+            .and_then(|there| if there { Ok(()) } else { mark(&path, after) })
+            .and_then(|()| go(&entry.path(), &path, after));
         said.push(match gone {
             Ok(()) => format!("{}: it was delivered before, and is put away now", path.display()),
             Err(e) => format!("{}: it was delivered before, and cannot be put away: {e}", entry.path().display()),
@@ -55,7 +56,7 @@ pub fn tidy(folder: &Path, after: &After) -> Vec<String> {
 /// The mark of a file goes where the file will go.
 fn mark(path: &Path, after: &After) -> io::Result<()> {
     let mark = with_end(path, ".done");
-    if !mark.exists() {
+    if !is_there(&mark)? {
         return Ok(());
     }
     match after {
@@ -63,7 +64,7 @@ fn mark(path: &Path, after: &After) -> io::Result<()> {
         After::Delete => fs::remove_file(mark),
         After::Move(folder) => {
             fs::create_dir_all(folder)?;
-            fs::rename(mark, with_end(&free_name(folder, path), ".done"))
+            fs::rename(mark, with_end(&free_name(folder, path)?, ".done"))
         }
     }
 }
@@ -75,16 +76,29 @@ fn go(path: &Path, called: &Path, after: &After) -> io::Result<()> {
         After::Delete => fs::remove_file(path),
         After::Move(folder) => {
             fs::create_dir_all(folder)?;
-            fs::rename(path, free_name(folder, called))
+            fs::rename(path, free_name(folder, called)?)
         }
     }
 }
 
-/// A name in a folder that nothing has yet.
-fn free_name(folder: &Path, file: &Path) -> PathBuf {
+/// A name in a folder that nothing has yet: what goes there is a file that nobody may write over.
+fn free_name(folder: &Path, file: &Path) -> io::Result<PathBuf> {
     let plain = folder.join(file.file_name().unwrap_or_default());
-    let numbered = (1..).map(|n| with_end(&plain, &format!(".{n}")));
-    std::iter::once(plain.clone()).chain(numbered).find(|p| !p.exists()).unwrap_or(plain)
+    let (mut name, mut n) = (plain.clone(), 0);
+    while is_there(&name)? {
+        n += 1;
+        name = with_end(&plain, &format!(".{n}"));
+    }
+    Ok(name)
+}
+
+/// Whether something goes by a name. An error is no answer: what cannot be looked at now may be there.
+fn is_there(path: &Path) -> io::Result<bool> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(e),
+    }
 }
 
 #[cfg(test)]
@@ -120,6 +134,17 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn h1_a_name_that_cannot_be_looked_at_is_not_taken_for_free() {
+        // Too long for any file system: it is neither there nor not there.
+        let dir = tempfile::tempdir().unwrap();
+        let file = Path::new(&"n".repeat(300)).to_owned();
+        assert!(free_name(dir.path(), &file).is_err());
+        // A link to nothing is there: a file that came over it would be followed by nobody.
+        std::os::unix::fs::symlink("nothing", dir.path().join("a")).unwrap();
+        assert_eq!(free_name(dir.path(), Path::new("a")).unwrap(), dir.path().join("a.1"));
     }
 
     #[test]
