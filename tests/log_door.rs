@@ -223,6 +223,27 @@ fn n9_a_source_without_a_timezone_is_warned_of_everywhere() {
 }
 
 #[test]
+fn n9_a_source_whose_headings_lack_what_nothing_gives_is_warned_of() {
+    let dir = folder();
+    make(&dir, "day.type2", "--type type2 --count 5 --seed 8");
+    let agent = Agent::new(dir, "");
+    for (keys, lacks) in [
+        ("", Some("give receiver and date_format")),
+        ("receiver = \"AUDRCV0001\"\n", Some("give date_format")),
+        ("receiver = \"AUDRCV0001\"\ndate_format = \"MDY\"\n", None),
+    ] {
+        let source = format!("[[source]]\nname = \"prod01\"\npath = \"day.type2\"\ntimezone = \"UTC\"\n{keys}");
+        agent.configure(&format!("{source}{OUTPUT}"));
+        let _ = fs::remove_dir_all(agent.dir.path().join("state"));
+        let _ = fs::remove_file(agent.dir.path().join("log"));
+        agent.ends(agent.start(), 0, SOON);
+        let said = agent.log().lines().find(|l| l.contains("*TYPE2 headings do not hold")).map(str::to_owned);
+        assert_eq!(said.is_some(), lacks.is_some(), "{}", agent.log());
+        assert!(lacks.is_none_or(|l| said.unwrap().ends_with(l)), "{}", agent.log());
+    }
+}
+
+#[test]
 fn n10_the_example_passes_and_runs_as_it_is_shipped() {
     let dir = folder();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -345,6 +345,15 @@ impl<'a> Intake<'a> {
         if self.builder.about.read > 0 {
             return Err(anyhow!("the heading changes within what is read: this is a mistake of the program"));
         }
+        let lacks = self.config.lacks(heading);
+        if !lacks.is_empty() {
+            crate::log::warn(format_args!(
+                "source {}: {} headings do not hold everything that identifies an entry to a SIEM, and entries are sent without it: give {}",
+                self.config.name,
+                heading.kind.ibm_name(),
+                lacks.join(" and ")
+            ));
+        }
         let (shared, setup) = (&self.orders.shared, &self.orders.setup);
         let rules = [&setup.config.filter, &self.config.filter];
         let of = (heading, self.config.charset);

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     decode::{
         ebcdic::Charset,
-        journal::{HeadingKind, buffer::BufferFormat, detect::HistoryForm, record::MAX_RECORD},
+        journal::{Heading, HeadingKind, buffer::BufferFormat, detect::HistoryForm, record::MAX_RECORD},
     },
     encode::value::Given,
     event::DateFormat,
@@ -74,6 +74,16 @@ impl SourceConfig {
     /// What lines take from here.
     pub fn given(&self) -> Given {
         self.given.clone()
+    }
+
+    /// The keys that say what a heading does not hold and nothing else gives: without them entries have no time, or ids that others have.
+    pub fn lacks(&self, heading: &Heading) -> Vec<&'static str> {
+        let lacks = [
+            ("system", heading.system_name.is_none() && self.given.system.is_empty()),
+            ("receiver", heading.receiver_name.is_none() && self.given.receiver.is_empty()),
+            ("date_format", heading.timestamp.is_none() && self.dates.is_none()),
+        ];
+        lacks.into_iter().filter(|(_, is)| *is).map(|(key, _)| key).collect()
     }
 }
 
