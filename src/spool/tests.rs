@@ -23,6 +23,9 @@ fn places(all: usize, some: usize) -> impl Iterator<Item = usize> {
     (0..all).step_by(if every { 1 } else { (all / some).max(1) | 1 })
 }
 
+/// The byte of a word, as this machine stores it, of which a log's checksum may not say which word it is of.
+pub(super) const HIGHEST_BYTE: usize = if cfg!(target_endian = "big") { 0 } else { 3 };
+
 /// A state with three batches, the last two of them in the write-ahead log only, as a kill leaves it; what was stored is
 /// returned with it.
 fn state(to: &Path) -> Vec<String> {

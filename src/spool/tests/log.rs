@@ -28,7 +28,7 @@ fn put_right(what: &str, from: &Path, stored: &[String], at: usize, damage: &dyn
     let given = start(folder.path(), "a");
     assert_eq!(fs::read(kept).unwrap(), damaged, "{what}");
     // Of every fourth byte, and of the last page and its checksum, nothing may say which it is: sums of rows do.
-    if at < damaged.len() - (16 << 10) - 24 && at % 4 != 3 {
+    if at < damaged.len() - (16 << 10) - 24 && at % 4 != HIGHEST_BYTE {
         assert!(given.notes[0].contains("was put right"), "{what}: {given:?}");
         assert_eq!((&given.events[..], given.gaps.len(), given.damaged), (stored, 0, 0), "{what}: {given:?}");
         assert_eq!(given.notes.len(), 1, "{what}: {given:?}");

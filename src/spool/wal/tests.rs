@@ -1,5 +1,6 @@
 //! Logs with a byte that is another, and logs as a kill leaves them.
 use super::*;
+use crate::spool::tests::HIGHEST_BYTE;
 
 /// A database as a kill finds it.
 fn killed(from: &Path) -> tempfile::TempDir {
@@ -65,7 +66,7 @@ fn n2_what_is_put_right_is_what_was_written() {
         let known = differs(true).is_empty() && what == Found { corrected: 1, doubtful: 0 };
         let one = differs(false).iter().all(|n| *n == at)
             && what == Found { corrected: 0, doubtful: 1 }
-            && (at % 4 == 3 || at >= last_frame);
+            && (at % 4 == HIGHEST_BYTE || at >= last_frame);
         one_byte += usize::from(one);
         assert!(known || one, "byte {at}: {:?} {what:?}", differs(true));
     }
