@@ -8,7 +8,8 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    encode::Written,
+    decode::journal::entry::NotAnEntry,
+    encode::{Written, escape::printable},
     event::Event,
     filter::{Rule, RuleBook, RuleId},
     log::Visible,
@@ -147,6 +148,41 @@ impl Summary {
     /// Entries dropped by all rules.
     pub fn filtered_total(&self) -> u64 {
         self.filtered.iter().sum()
+    }
+
+    /// A record is no entry: for this reason, or what was expected of it in vain. `history`: it is made of a history log.
+    #[cold]
+    pub fn park(&mut self, name: &str, offset: u64, (why, history): (Option<String>, bool), e: &NotAnEntry) {
+        let (said, kind) = match why {
+            Some(why) => {
+                let kind = if history { "a row of the history log" } else { "whole records" };
+                (format!("{name}: {}: parked", printable(&why)), kind)
+            }
+            None => (format!("{name}: offset {offset}: parked: {e}"), e.expected),
+        };
+        if self.parked_total() < 5 {
+            self.warnings.push(said);
+        }
+        *self.parked.entry(format!("expected {kind}")).or_default() += 1;
+    }
+
+    /// A record has so many bytes behind its entry that are no padding.
+    #[cold]
+    pub fn goes_on(&mut self, name: &str, offset: u64, behind: usize) {
+        self.overlong += 1;
+        if self.overlong <= 5 {
+            self.warnings.push(format!(
+                "{name}: offset {offset}: the record goes on for {behind} bytes behind its entry: is its length damaged?"
+            ));
+        }
+    }
+
+    /// A record is cut by the end of the capture: so many bytes of it are there.
+    #[cold]
+    pub fn cut(&mut self, name: &str, offset: u64, there: usize) {
+        self.torn += 1;
+        self.warnings
+            .push(format!("{name}: offset {offset}: the capture ends within a record ({there} bytes of it are there)"));
     }
 
     /// Records parked for all reasons.

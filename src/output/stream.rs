@@ -5,9 +5,12 @@
 //! has acknowledged ([`Watch::unacknowledged`]), and only that counts ([`Stream::acknowledged`]).
 use std::{
     io::{self, Read, Write},
+    mem::MaybeUninit,
     net::{Shutdown, TcpStream},
     time::{Duration, Instant},
 };
+
+use socket2::SockRef;
 
 use super::{
     Framing, OutputError, Target,
@@ -232,18 +235,16 @@ impl Stream {
     /// Whether the peer has closed, speaks another protocol, or the network is silent.
     pub fn look(&mut self) -> Result<(), OutputError> {
         self.watch.check().map_err(|e| self.failed(e))?;
-        let mut byte = [0; 1];
-        let socket = self.socket();
-        let seen = socket.set_nonblocking(true).and_then(|()| socket.peek(&mut byte));
-        let restored = socket.set_nonblocking(false);
-        match seen {
-            Ok(0) => return Err(self.closed()),
-            Ok(_) if self.swallow()? => return Err(self.closed()),
-            Ok(_) => {}
-            Err(e) if is_wait(&e) || e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(self.failed(e)),
+        // One call, for it is done before every write.
+        let peek = libc::MSG_PEEK | libc::MSG_DONTWAIT;
+        let socket: &TcpStream = self.socket();
+        match SockRef::from(socket).recv_with_flags(&mut [MaybeUninit::uninit()], peek) {
+            Ok(0) => Err(self.closed()),
+            Ok(_) if self.swallow()? => Err(self.closed()),
+            Ok(_) => Ok(()),
+            Err(e) if is_wait(&e) || e.kind() == io::ErrorKind::Interrupted => Ok(()),
+            Err(e) => Err(self.failed(e)),
         }
-        restored.map_err(|e| self.failed(e))
     }
 
     /// Takes note of what the peer says.

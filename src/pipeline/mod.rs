@@ -181,7 +181,7 @@ impl Judge {
 }
 
 /// The event of an entry as an output sees it, and what all filters say of it, with no spool in between. Learns from the entry.
-#[inline]
+#[inline(always)] // an event is large: it is made where it is used
 pub fn see<'a>(
     front: &'a Front,
     judge: &'a Judge,

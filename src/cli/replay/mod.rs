@@ -22,7 +22,7 @@ use signal_hook::iterator::Signals;
 use super::{Exit, Failure, input::capture_failure, say, setup::Setup, summary::Summary};
 use crate::{
     decode::journal::{Entry, Heading},
-    encode::{Settings, escape::printable},
+    encode::Settings,
     event::{Clock, DateFormat},
     filter::{Selection, State, Verdict},
     log,
@@ -281,11 +281,7 @@ impl Run {
             let (record, offset) = match capture.next() {
                 Ok(Some(Item::Record(r, o))) => (r, o),
                 Ok(Some(Item::Cut(r, o))) => {
-                    summary.torn += 1;
-                    summary.warnings.push(format!(
-                        "{name}: offset {o}: the capture ends within a record ({} bytes of it are there)",
-                        r.len()
-                    ));
+                    summary.cut(&name, o, r.len());
                     (r, o)
                 }
                 Ok(None) => {
@@ -305,29 +301,12 @@ impl Run {
             let entry = match Entry::new(heading, record) {
                 Ok(entry) => entry,
                 Err(e) => {
-                    let total = summary.parked_total();
-                    let (said, kind) = match parked::why(record) {
-                        Some(why) => {
-                            let kind = if history { "a row of the history log" } else { "whole records" };
-                            (format!("{name}: {}: parked", printable(&why)), kind.to_owned())
-                        }
-                        None => (format!("{name}: offset {offset}: parked: {e}"), e.expected.to_owned()),
-                    };
-                    if total < 5 {
-                        summary.warnings.push(said);
-                    }
-                    *summary.parked.entry(format!("expected {kind}")).or_default() += 1;
+                    summary.park(&name, offset, (parked::why(record), history), &e);
                     continue;
                 }
             };
-            let behind = entry.behind().len();
-            if stream && behind > 0 {
-                summary.overlong += 1;
-                if summary.overlong <= 5 {
-                    summary.warnings.push(format!(
-                        "{name}: offset {offset}: the record goes on for {behind} bytes behind its entry: is its length damaged?"
-                    ));
-                }
+            if stream && !entry.behind().is_empty() {
+                summary.goes_on(&name, offset, entry.behind().len());
             }
             let time = clock.read(&entry);
             // As `run` does; the numbers of history log messages are times, and have no gaps to tell.

@@ -14,7 +14,7 @@ pub use self::{foreign::Foreign, unknown::Unknown};
 
 use super::{
     buffer::BufferFormat,
-    entry::is_letter,
+    entry::{is_letter, is_letter_or_digit},
     heading::{Heading, HeadingKind, Span, TIMESTAMP},
     number,
     record::{Framing, MAX_RECORD, Split, split},
@@ -175,22 +175,28 @@ pub fn is_certain(found: &Found, wanted: Wanted, seen: usize) -> bool {
 /// Whether a heading of this kind stands at the front of these bytes.
 pub fn fits(h: &Heading, bytes: &[u8]) -> bool {
     let Some(bytes) = bytes.get(..h.length) else { return false };
-    let alnum = |b: &u8| is_letter(*b) || (0xF0..=0xF9).contains(b);
+    let is_type = |two: &[u8; 2]| is_letter_or_digit(two[0]) && is_letter_or_digit(two[1]);
     has_numbers(h, bytes)
-        && h.journal_code.of(bytes).iter().all(|b| is_letter(*b))
-        && h.entry_type.of(bytes).iter().all(alnum)
+        && bytes.get(h.journal_code.at).is_some_and(|b| is_letter(*b))
+        && bytes.get(h.entry_type.at..).and_then(<[u8]>::first_chunk).is_some_and(is_type)
         && is_this_sibling(h, bytes)
 }
 
 /// Whether a length, a sequence number and a time stand where the heading has them.
 #[inline]
 fn has_numbers(h: &Heading, bytes: &[u8]) -> bool {
-    let (length, number) = (h.entry_length.of(bytes), h.sequence_number.of(bytes));
     // Twenty digits may be more than a number holds.
-    let small = number.len() < 20 || number.first() == Some(&0xF0);
-    if small && h.usual.matches(bytes) {
-        return length.iter().any(|b| *b != 0xF0);
+    let is_small = h.sequence_number.len < 20 || bytes.get(h.sequence_number.at) == Some(&0xF0);
+    if is_small && h.entry_length.of(bytes) != [0xF0; 5] && h.usual.matches(bytes) {
+        return true;
     }
+    has_odd_numbers(h, bytes)
+}
+
+/// The same, also for numbers that are written otherwise than nearly all are.
+#[cold]
+fn has_odd_numbers(h: &Heading, bytes: &[u8]) -> bool {
+    let (length, number) = (h.entry_length.of(bytes), h.sequence_number.of(bytes));
     number::zoned(length).is_some_and(|n| n > 0)
         && number::digits(number).is_some()
         && h.timestamp.is_none_or(|s| is_timestamp(s.of(bytes)))
@@ -208,7 +214,7 @@ pub fn may_fit(h: &Heading, bytes: &[u8]) -> bool {
     is(h.entry_length, &|_, b| digit(b))
         && is(h.sequence_number, &|_, b| digit(b) || b == 0x40)
         && is(h.journal_code, &|_, b| is_letter(b))
-        && is(h.entry_type, &|_, b| is_letter(b) || digit(b))
+        && is(h.entry_type, &|_, b| is_letter_or_digit(b))
         && h.timestamp.is_none_or(|s| is(s, &is_of_timestamp))
         && h.date.is_none_or(|s| is(s, &|_, b| digit(b) || b == 0x40))
 }

@@ -108,8 +108,15 @@ impl<'a> Entry<'a> {
 }
 
 /// EBCDIC A to Z.
+#[inline]
 pub(super) fn is_letter(b: u8) -> bool {
     matches!(b, 0xC1..=0xC9 | 0xD1..=0xD9 | 0xE2..=0xE9)
+}
+
+/// What journal codes and entry types are written with: A to Z and digits.
+#[inline]
+pub(super) fn is_letter_or_digit(b: u8) -> bool {
+    is_letter(b) || matches!(b, 0xF0..=0xF9)
 }
 
 #[cold]
