@@ -17,6 +17,7 @@ pub mod event;
 pub mod files;
 pub mod filter;
 pub mod log;
+pub mod net;
 pub mod output;
 pub mod pipeline;
 pub mod source;

@@ -13,12 +13,15 @@ use std::{
 };
 
 use peers::{Kind, Receiver};
-use qaudjrn::output::{
-    Address, TlsOptions,
-    relp::{DEFAULT_WINDOW, RelpError, Session},
-    tls::{self, TlsStream},
+use qaudjrn::net::{
+    Address,
+    tls::{
+        TlsOptions,
+        client::{self, TlsStream},
+    },
     wait::{Stop, Wait},
 };
+use qaudjrn::output::relp::{DEFAULT_WINDOW, RelpError, Session};
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 const LINES: u64 = 20_000;
@@ -91,7 +94,7 @@ fn every_line_arrives_under_tls() {
     let address = Address { host: "localhost".into(), port: receiver.port };
     let wait = Wait::new(TIMEOUT, &Stop::never());
     let stream: TlsStream =
-        tls::connect(&address, &options, connect(receiver.port), &wait).unwrap_or_else(|e| panic!("{e}"));
+        client::connect(&address, &options, connect(receiver.port), &wait).unwrap_or_else(|e| panic!("{e}"));
     stream.sock.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
     let mut session = Session::open(stream, TIMEOUT, DEFAULT_WINDOW).unwrap_or_else(|e| panic!("{e}"));
     let took = send(&mut session, 1, LINES);

@@ -9,15 +9,17 @@ use std::{
 use super::window::{Moved, Rules, Window};
 use crate::{
     config::OutputConfig,
+    net::{
+        Address, ConnectError,
+        connect::Dial,
+        tcp_info::Watch,
+        tls::{client, steps::Steps},
+    },
     output::{
-        Address, OutputError, Sink, Target,
-        dial::Dial,
+        OutputError, Sink, Target,
         patient::Patient,
         relp::{DEFAULT_WINDOW, RelpError, Session},
-        silence::Watch,
-        steps::Steps,
         stream::{Flushed, Stream},
-        tls,
     },
 };
 
@@ -255,7 +257,8 @@ impl Written {
         let dial = Dial { limit: LOOK_UP.min(self.dial.limit), ..self.dial.clone() };
         match self.sink.renew(&self.target, &dial) {
             Ok(()) => self.trouble.clear(),
-            Err(OutputError::Connect { source, .. }) if source.kind() == std::io::ErrorKind::TimedOut => {}
+            Err(OutputError::Connect(ConnectError::Unreachable { source, .. }))
+                if source.kind() == std::io::ErrorKind::TimedOut => {}
             Err(e) => {
                 let text = e.to_string();
                 if text != self.trouble {
@@ -283,14 +286,14 @@ fn relp(o: &OutputConfig, target: &Target, address: &Address, dial: &Dial) -> Re
     let watch = Watch::new(&socket, dial.dead_peer);
     let wire: Box<dyn Wire> = match target {
         Target::RelpTls(_) => {
-            let secure = tls::connect(address, &o.tls, socket, &dial.wait())?;
+            let secure = client::connect(address, &o.tls, socket, &dial.wait())?;
             Box::new(Patient::new(Steps(secure), watch, dial.end.clone(), o.stall_timeout))
         }
         _ => Box::new(Patient::new(socket, watch, dial.end.clone(), o.stall_timeout)),
     };
     // The session waits in steps of the read timeout; set last, because the handshake sets its own.
     own.and_then(|s| s.set_read_timeout(Some(Duration::from_millis(50))))
-        .map_err(|source| OutputError::Connect { to: name.clone(), source })?;
+        .map_err(|source| ConnectError::Unreachable { to: name.clone(), source })?;
     let mut session = Session::open(wire, dial.limit, DEFAULT_WINDOW).map_err(|e| failed(&name, e))?;
     // A receiver that takes its time with answers is slow, not gone: a silent network is found below.
     session.set_timeout(o.stall_timeout);

@@ -4,7 +4,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 use super::{Orders, log, report::Report};
 use crate::{
     config::{SourceConfig, source::Input},
-    output::wait::jittered,
+    net::wait::jittered,
     source::FeedError,
     spool::SpoolError,
 };

@@ -26,11 +26,8 @@ use crate::{
     clock,
     config::OutputConfig,
     event::Notice,
-    output::{
-        OutputError,
-        meter::Meter,
-        wait::{Stop, jittered},
-    },
+    net::wait::{Stop, jittered},
+    output::{OutputError, meter::Meter},
     spool::{Lane, SpoolError},
 };
 

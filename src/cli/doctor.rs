@@ -14,7 +14,7 @@ use crate::{
         report::{Report, SystemReport, json},
     },
     filter::types::TypeRules,
-    output::{dial::Dial, pem::Pem},
+    net::{connect::Dial, tls::pem::Pem},
     source::live::{
         Database, LiveOptions,
         mapepire::Way,

@@ -1,10 +1,12 @@
 //! `pin`: what a receiver shows, so that an administrator can decide to trust it.
 use super::{Exit, Failure, print};
 use crate::log::Visible;
-use crate::output::{
-    Address, OutputError,
-    pin::{self, Pin},
-    tls,
+use crate::net::{
+    Address, ConnectError,
+    tls::{
+        client,
+        pin::{self, Pin},
+    },
 };
 
 /// Options of `pin`.
@@ -19,14 +21,14 @@ pub struct Args {
 }
 
 /// `HOST:PORT`, or as an output has it.
-fn address(text: &str) -> Result<Address, OutputError> {
+fn address(text: &str) -> Result<Address, ConnectError> {
     let bare = ["tls://", "relp+tls://"].iter().find_map(|scheme| text.strip_prefix(scheme)).unwrap_or(text);
     bare.parse()
 }
 
 /// Runs it.
 pub fn run(args: &Args) -> Result<Exit, Failure> {
-    let cert = tls::look(&args.address, args.server_name.as_deref()).map_err(Failure::failed)?;
+    let cert = client::look(&args.address, args.server_name.as_deref()).map_err(Failure::failed)?;
     print(&format!(
         "{} shows the certificate {}\n\n\
          Compare this fingerprint with the one that the receiver's administrator reads on the receiver itself\n\

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     filter::Place,
-    output::Address,
+    net::Address,
     source::live::{
         Database, LiveOptions,
         mapepire::{MapepireOptions, PORT, SocketOptions, Way},

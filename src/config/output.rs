@@ -10,7 +10,11 @@ use crate::{
     agent::window,
     encode::{Format, Header, Profile, Settings, value::Given},
     filter::{Place, RuleId, Ruled, Rules, TypeRule, TypeRules},
-    output::{Target, TlsOptions, dial, meter::Limits, pin::Pin, sink::Framing},
+    net::{
+        connect,
+        tls::{TlsOptions, pin::Pin},
+    },
+    output::{Target, meter::Limits, sink::Framing},
     spool::Start,
 };
 
@@ -171,9 +175,9 @@ fn output(
     let seconds = |t: &mut Section<'_>, key, range, default, r: &mut Reader<'_>| {
         t.integer(key, range, r).and_then(|n| u64::try_from(n).ok()).map_or(default, Duration::from_secs)
     };
-    let connect_timeout = seconds(&mut t, "connect_timeout", 1..3_601, dial::CONNECT, r);
+    let connect_timeout = seconds(&mut t, "connect_timeout", 1..3_601, connect::CONNECT, r);
     // The system counts keepalive in whole seconds: idle, then a question, then its answer.
-    let dead_peer_timeout = seconds(&mut t, "dead_peer_timeout", 3..86_401, dial::DEAD_PEER, r);
+    let dead_peer_timeout = seconds(&mut t, "dead_peer_timeout", 3..86_401, connect::DEAD_PEER, r);
     let failback_interval = seconds(&mut t, "failback_interval", 1..86_401, Duration::from_secs(30), r);
     let stall_timeout = t.positive("stall_timeout", r).map_or(Duration::from_secs(600), Duration::from_secs_f64);
     let from = t.choice("from", &[("oldest", Start::Oldest), ("now", Start::Now)], r).unwrap_or_default();

@@ -12,7 +12,7 @@ use super::problem::Problem;
 use crate::{
     encode::escape::is_hidden,
     filter::{Place, types::distance},
-    output::pem::Pem,
+    net::tls::pem::Pem,
 };
 
 /// A file being read, and what was wrong with it.

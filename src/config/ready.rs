@@ -14,7 +14,8 @@ use super::{Config, OutputConfig, Problem, SourceConfig, source::Input, state_di
 use crate::{
     agent::link,
     encode::{Format, QRADAR_SIZE, RSYSLOG_SIZE, SYSLOG_NG_SIZE},
-    output::{Target, TlsOptions, pem::Pem},
+    net::tls::{TlsOptions, pem::Pem},
+    output::Target,
     source::{
         live::{Database, mapepire::Way, odbc::Login},
         stream::{Listen, StreamOptions},

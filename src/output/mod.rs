@@ -4,34 +4,25 @@
 //! read everything ([`Sink::finish`]), keeping to a rate ([`pace`]).
 //! Not for: what a line says, and durable delivery with reconnects (the agent's spool does that). A replay that loses
 //! its receiver stops and says where it stood: the capture is still there.
-pub mod address;
-pub mod dial;
+pub mod endpoint;
 pub mod file;
 pub mod marks;
 pub mod meter;
 pub mod pace;
 pub mod patient;
-pub mod pem;
-pub mod pin;
 pub mod relp;
-pub mod silence;
 pub mod sink;
-pub mod steps;
 pub mod stream;
-pub mod tls;
-pub mod wait;
 pub mod word;
 
-pub use address::{Address, Target};
+pub use endpoint::Target;
 pub use sink::{Framing, Sink};
-pub use tls::TlsOptions;
+
+use crate::net::ConnectError;
 
 /// Why sending failed.
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
-    /// The address does not say where.
-    #[error("{0:?}: expected HOST:PORT, IPv6 addresses in brackets")]
-    HostPort(String),
     /// The target does not say where.
     #[error(
         "{0:?}: expected stdout, null, file:PATH, udp://HOST:PORT, tcp://HOST:PORT or tls://HOST:PORT; for `run` also relp:// and relp+tls://"
@@ -56,25 +47,9 @@ pub enum OutputError {
         /// Why.
         source: std::io::Error,
     },
-    /// No connection.
-    #[error("cannot connect to {to}: {source}")]
-    Connect {
-        /// The address.
-        to: String,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// TLS files or options.
-    #[error("TLS: {0}")]
-    TlsOptions(String),
-    /// The handshake failed.
-    #[error("TLS handshake with {to} failed: {reason}")]
-    Handshake {
-        /// The address.
-        to: String,
-        /// Which certificate, which name and why.
-        reason: String,
-    },
+    /// No connection, or none under TLS.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
     /// The file is none that lines can be appended to.
     #[error("{path}: {what}: expected a regular file (for a terminal or a pipe, give stdout)")]
     NoFile {
@@ -130,25 +105,5 @@ impl OutputError {
     /// A reader that went away (`| head`): not an error.
     pub fn is_closed_pipe(&self) -> bool {
         matches!(self, OutputError::Write { to, source } if to == "standard output" && source.kind() == std::io::ErrorKind::BrokenPipe)
-    }
-
-    /// Whether trying again later can help: a network that is down, not a wrong option or a refused certificate.
-    pub fn is_retryable(&self) -> bool {
-        match self {
-            OutputError::Connect { .. }
-            | OutputError::Write { .. }
-            | OutputError::TooLong { .. }
-            | OutputError::NoneReached(_)
-            | OutputError::Unconfirmed { .. } => true,
-            OutputError::Relp { source, .. } => source.is_retryable(),
-            OutputError::Address(_)
-            | OutputError::RelpForRun(_)
-            | OutputError::HostPort(_)
-            | OutputError::File { .. }
-            | OutputError::NoFile { .. }
-            | OutputError::WrongPort { .. }
-            | OutputError::TlsOptions(_)
-            | OutputError::Handshake { .. } => false,
-        }
     }
 }

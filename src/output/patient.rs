@@ -5,8 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    silence::Watch,
+use crate::net::{
+    tcp_info::Watch,
     wait::{Stop, is_wait},
 };
 

@@ -6,12 +6,11 @@ use std::{
 };
 
 use super::{
-    Address, OutputError, Target,
-    dial::Dial,
+    OutputError, Target,
     file::{Durability, LineFile},
     stream::{Flushed, Stream},
-    tls::TlsOptions,
 };
+use crate::net::{Address, ConnectError, connect::Dial, tls::client::TlsOptions};
 
 /// How lines follow one another on a stream (RFC 6587).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -307,7 +306,7 @@ fn is_too_long(e: &io::Error) -> bool {
 }
 
 fn udp(address: &Address, to: &[SocketAddr]) -> Result<UdpSocket, OutputError> {
-    let error = |source| OutputError::Connect { to: address.to_string(), source };
+    let error = |source| ConnectError::Unreachable { to: address.to_string(), source };
     let any = if to.first().is_some_and(SocketAddr::is_ipv6) { "[::]:0" } else { "0.0.0.0:0" };
     let socket = UdpSocket::bind(any).map_err(error)?;
     socket.connect(to).map_err(error)?;

@@ -12,14 +12,13 @@ use std::{
 
 use socket2::SockRef;
 
-use super::{
-    Framing, OutputError, Target,
-    dial::Dial,
-    marks::Marks,
-    silence::Watch,
-    tls::{self, TlsOptions, TlsStream},
+use super::{Framing, OutputError, Target, marks::Marks, word::Word};
+use crate::net::{
+    ConnectError,
+    connect::Dial,
+    tcp_info::Watch,
+    tls::client::{self, TlsOptions, TlsStream},
     wait::{Stop, TICK, is_wait},
-    word::Word,
 };
 
 /// Lines are gathered to this many bytes before they are written.
@@ -73,7 +72,7 @@ impl Stream {
     pub fn open(target: &Target, framing: Framing, tls: &TlsOptions, dial: &Dial) -> Result<Stream, OutputError> {
         let kind = match target {
             Target::Tcp(a) => Kind::Tcp(dial.connect(a)?),
-            Target::Tls(a) => Kind::Tls(Box::new(tls::connect(a, tls, dial.connect(a)?, &dial.wait())?)),
+            Target::Tls(a) => Kind::Tls(Box::new(client::connect(a, tls, dial.connect(a)?, &dial.wait())?)),
             _ => return Err(OutputError::Address("not a stream".into())),
         };
         let name = target.to_string();
@@ -83,7 +82,7 @@ impl Stream {
         };
         // The handshake waits otherwise.
         let waits = socket.set_read_timeout(Some(TICK));
-        waits.map_err(|source| OutputError::Connect { to: name.clone(), source })?;
+        waits.map_err(|source| ConnectError::Unreachable { to: name.clone(), source })?;
         let watch = Watch::new(socket, dial.dead_peer);
         Ok(Stream {
             kind,
@@ -115,9 +114,9 @@ impl Stream {
         if source.kind() != io::ErrorKind::ConnectionAborted {
             // A receiver that refuses our certificate under TLS 1.3 says so after the handshake.
             if let Kind::Tls(s) = &mut self.kind
-                && let Some(reason) = tls::pending_refusal(s)
+                && let Some(reason) = client::pending_refusal(s)
             {
-                return OutputError::Handshake { to: self.name.clone(), reason };
+                return ConnectError::Handshake { to: self.name.clone(), reason }.into();
             }
             if let Kind::Tcp(s) = &mut self.kind {
                 let mut bytes = [0; 64];
@@ -278,7 +277,9 @@ impl Stream {
                         }
                         self.hear(bytes.get(..said).unwrap_or_default()).map(|()| closes)
                     }
-                    Err(e) => Err(OutputError::Handshake { to: self.name.clone(), reason: tls::in_words(e) }),
+                    Err(e) => {
+                        Err(ConnectError::Handshake { to: self.name.clone(), reason: client::in_words(e) }.into())
+                    }
                 },
                 Err(e) if is_wait(&e) || e.kind() == io::ErrorKind::Interrupted => Ok(false),
                 Err(e) => Err(self.failed(e)),

@@ -17,11 +17,11 @@ use super::Link;
 use crate::{
     agent::log,
     config::OutputConfig,
-    output::{
-        OutputError,
-        dial::{Dial, Names},
+    net::{
+        connect::{Dial, Names},
         wait::Stop,
     },
+    output::OutputError,
 };
 
 /// A connection that ends sooner says that its address is of no use at present.

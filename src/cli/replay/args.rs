@@ -15,7 +15,8 @@ use crate::{
     config::{OutputConfig, output::UDP_SIZE},
     encode::{Format, Header, Settings},
     filter::{RuleBook, Selection, TypeRule},
-    output::{Target, TlsOptions, pace, pem::Pem, pin::Pin, sink::Framing},
+    net::tls::{TlsOptions, pem::Pem, pin::Pin},
+    output::{Target, pace, sink::Framing},
 };
 
 /// Options of `replay`.

@@ -26,6 +26,7 @@ use crate::{
     event::{Clock, DateFormat},
     filter::{Selection, State, Verdict},
     log,
+    net::ConnectError,
     output::{OutputError, Sink, Target, pace},
     pipeline::{self, Back, Front},
     source::{Capture, Item, capture, parked, tracker::Tracker},
@@ -399,7 +400,9 @@ impl Run {
 
 fn output_failure(e: OutputError) -> Stop {
     Stop::Failure(match e {
-        OutputError::Address(_) | OutputError::RelpForRun(_) | OutputError::TlsOptions(_) => Failure::usage(e),
+        OutputError::Address(_) | OutputError::RelpForRun(_) | OutputError::Connect(ConnectError::TlsOptions(_)) => {
+            Failure::usage(e)
+        }
         _ => Failure::failed(e),
     })
 }

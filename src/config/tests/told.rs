@@ -92,7 +92,7 @@ fn n10_a_meter_that_no_output_could_keep_to_is_refused() {
 #[test]
 fn n10_relative_files_stand_beside_the_configuration() {
     use crate::{
-        output::pem::Pem,
+        net::tls::pem::Pem,
         source::live::{Database, mapepire::Way},
     };
     let text = "[[source]]\nname = \"p\"\nkind = \"mapepire\"\naddress = \"h\"\nuser = \"U\"\npassword = \"pw\"\nca = \"ca.pem\"\n\

@@ -24,8 +24,8 @@ use super::{
 use crate::{
     clock,
     decode::{history::compose::HistoryComposer, journal::compose::Composer},
-    output::{
-        dial::Dial,
+    net::{
+        connect::Dial,
         wait::{Stop, jittered},
     },
 };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::output::wait::{Stop, Wait};
+use crate::net::wait::{Stop, Wait};
 
 /// Rows, and bytes in them, of an answer that is held as a whole: lists of receivers and columns have hundreds.
 const MOST: (usize, usize) = (100_000, 64 << 20);

@@ -16,7 +16,7 @@ use rustls::{RootCertStore, ServerConfig, ServerConnection, crypto::ring, server
 use socket2::{SockRef, Socket};
 
 use super::{StreamOptions, wire::Wire};
-use crate::output::{
+use crate::net::tls::{
     pem::Pem,
     pin::{describe, has_name},
 };

@@ -25,7 +25,7 @@ use crate::{
             record::{Framing, MAX_RECORD, Split, split},
         },
     },
-    output::Address,
+    net::Address,
 };
 
 /// Bytes read at a time.

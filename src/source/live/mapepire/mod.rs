@@ -19,9 +19,9 @@ use super::{
     query::{Query, QueryError, Row, Rows, ended},
     secret,
 };
-use crate::output::{
-    dial::Dial,
-    pem::Pem,
+use crate::net::{
+    connect::Dial,
+    tls::pem::Pem,
     wait::{Stop, Wait},
 };
 

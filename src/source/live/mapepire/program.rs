@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, wa
 use super::{Frames, QueryError, ended};
 use crate::{
     log,
-    output::wait::{TICK, Wait},
+    net::wait::{TICK, Wait},
 };
 
 /// The longest line: as the largest frame over a WebSocket.
@@ -166,7 +166,7 @@ mod tests {
     use std::{fs, path::PathBuf};
 
     use super::*;
-    use crate::output::wait::Stop;
+    use crate::net::wait::Stop;
 
     fn shell(script: &str) -> (Program, Wait) {
         let command = ["sh", "-c", script].map(str::to_owned);

@@ -22,8 +22,8 @@ use odbc_api::{
 
 use super::{Dialect, Login, OdbcOptions};
 use crate::{
-    output::{
-        dial::Dial,
+    net::{
+        connect::Dial,
         wait::{Stop, TICK, Wait},
     },
     source::live::{

@@ -14,8 +14,8 @@ pub use driver::connect;
 #[cfg(not(feature = "odbc"))]
 use super::query::{Query, QueryError};
 #[cfg(not(feature = "odbc"))]
-use crate::output::dial::Dial;
-use crate::output::pem::Pem;
+use crate::net::connect::Dial;
+use crate::net::tls::pem::Pem;
 
 /// Whether this program can.
 pub const IS_BUILT: bool = cfg!(feature = "odbc");

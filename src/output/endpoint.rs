@@ -2,44 +2,7 @@
 use std::{fmt, path::PathBuf, str::FromStr};
 
 use super::OutputError;
-
-/// A host and a port.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Address {
-    /// Name or address; IPv6 without its brackets.
-    pub host: String,
-    /// Port.
-    pub port: u16,
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
-        }
-    }
-}
-
-impl FromStr for Address {
-    type Err = OutputError;
-
-    fn from_str(s: &str) -> Result<Address, OutputError> {
-        let wrong = || OutputError::HostPort(s.to_owned());
-        let (host, port) = s.rsplit_once(':').ok_or_else(wrong)?;
-        let host = match host.strip_prefix('[').map(|h| h.strip_suffix(']')) {
-            Some(inner) => inner.ok_or_else(wrong)?,
-            None if host.contains(':') => return Err(wrong()),
-            None => host,
-        };
-        let port = port.parse().ok().filter(|p| *p != 0).ok_or_else(wrong)?;
-        if host.is_empty() || host.contains('/') {
-            return Err(wrong());
-        }
-        Ok(Address { host: host.to_owned(), port })
-    }
-}
+use crate::net::{Address, ConnectError};
 
 /// Where lines go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,17 +59,13 @@ impl FromStr for Target {
     type Err = OutputError;
 
     fn from_str(s: &str) -> Result<Target, OutputError> {
-        let whole = |e: OutputError| match e {
-            OutputError::HostPort(_) => OutputError::Address(s.to_owned()),
-            other => other,
-        };
         match s.split_once(':') {
             None if s == "stdout" || s == "-" => Ok(Target::Stdout),
             None if s == "null" => Ok(Target::Null),
             Some(("file", path)) if !path.is_empty() => Ok(Target::File(PathBuf::from(path.trim_start_matches("//")))),
             Some((scheme, rest)) => {
                 let wrong = || OutputError::Address(s.to_owned());
-                let address = rest.strip_prefix("//").ok_or_else(wrong)?.parse().map_err(whole)?;
+                let address = rest.strip_prefix("//").ok_or_else(wrong)?.parse().map_err(|_: ConnectError| wrong())?;
                 match scheme {
                     "udp" => Ok(Target::Udp(address)),
                     "tcp" => Ok(Target::Tcp(address)),

@@ -16,7 +16,7 @@ use std::{
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{
-    Address, OutputError, silence,
+    Address, ConnectError, tcp_info,
     wait::{Stop, TICK, Wait},
 };
 
@@ -55,8 +55,8 @@ impl Dial {
     }
 
     /// The addresses of a host, as the system knows them now.
-    pub fn resolve(&self, address: &Address) -> Result<Vec<SocketAddr>, OutputError> {
-        let error = |source| OutputError::Connect { to: address.to_string(), source };
+    pub fn resolve(&self, address: &Address) -> Result<Vec<SocketAddr>, ConnectError> {
+        let error = |source| ConnectError::Unreachable { to: address.to_string(), source };
         let mut found = self.names.resolve(address, &self.wait()).map_err(error)?;
         found.truncate(MOST_ADDRESSES);
         if found.is_empty() {
@@ -66,8 +66,8 @@ impl Dial {
     }
 
     /// Connects to the first address that answers. The socket gives reads and writes up after [`TICK`].
-    pub fn connect(&self, address: &Address) -> Result<TcpStream, OutputError> {
-        let error = |source| OutputError::Connect { to: address.to_string(), source };
+    pub fn connect(&self, address: &Address) -> Result<TcpStream, ConnectError> {
+        let error = |source| ConnectError::Unreachable { to: address.to_string(), source };
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
         for to in self.resolve(address)? {
             match self.attempt(to) {
@@ -97,7 +97,7 @@ impl Dial {
             Err(e) => return Err(e),
         }
         socket.set_tcp_nodelay(true)?;
-        silence::keep_alive(&socket, self.dead_peer)?;
+        tcp_info::keep_alive(&socket, self.dead_peer)?;
         let stream = TcpStream::from(socket);
         stream.set_read_timeout(Some(TICK))?;
         stream.set_write_timeout(Some(TICK))?;

@@ -8,8 +8,7 @@ use std::{
 
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, pem::PemObject};
 
-use super::OutputError;
-use crate::files::read_regular;
+use crate::{files::read_regular, net::ConnectError};
 
 /// Bytes of a file, at most: lists of revoked certificates are the longest.
 const MOST: u64 = 64 << 20;
@@ -60,12 +59,12 @@ impl Pem {
         }
     }
 
-    fn wrong(&self, why: impl fmt::Display) -> OutputError {
-        OutputError::TlsOptions(format!("{self}: {why}"))
+    fn wrong(&self, why: impl fmt::Display) -> ConnectError {
+        ConnectError::TlsOptions(format!("{self}: {why}"))
     }
 
     /// Where it is.
-    pub fn path(&self) -> Result<PathBuf, OutputError> {
+    pub fn path(&self) -> Result<PathBuf, ConnectError> {
         match self {
             Pem::File(path) => Ok(path.clone()),
             Pem::Credential(name) => match env::var_os("CREDENTIALS_DIRECTORY") {
@@ -78,12 +77,12 @@ impl Pem {
     }
 
     /// What is in the file, which may be any other by now.
-    fn bytes(&self) -> Result<Vec<u8>, OutputError> {
+    fn bytes(&self) -> Result<Vec<u8>, ConnectError> {
         read_regular(&self.path()?, MOST).map_err(|e| self.wrong(e))
     }
 
     /// The certificates that it says are revoked.
-    pub fn revoked(&self) -> Result<Vec<CertificateRevocationListDer<'static>>, OutputError> {
+    pub fn revoked(&self) -> Result<Vec<CertificateRevocationListDer<'static>>, ConnectError> {
         let bytes = self.bytes()?;
         let found: Result<Vec<_>, _> = CertificateRevocationListDer::pem_slice_iter(&bytes).collect();
         let found = found.map_err(|e| self.wrong(e))?;
@@ -94,7 +93,7 @@ impl Pem {
     }
 
     /// The certificates in it, one at least.
-    pub fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, OutputError> {
+    pub fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, ConnectError> {
         let bytes = self.bytes()?;
         let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
         let found = found.map_err(|e| self.wrong(e))?;
@@ -105,12 +104,12 @@ impl Pem {
     }
 
     /// The private key in it.
-    pub fn private_key(&self) -> Result<PrivateKeyDer<'static>, OutputError> {
+    pub fn private_key(&self) -> Result<PrivateKeyDer<'static>, ConnectError> {
         PrivateKeyDer::from_pem_slice(&self.bytes()?).map_err(|e| self.wrong(format!("no private key in PEM: {e}")))
     }
 
     /// Refuses a file that others than its owner can read.
-    pub fn check_private(&self) -> Result<(), OutputError> {
+    pub fn check_private(&self) -> Result<(), ConnectError> {
         use std::os::unix::fs::PermissionsExt;
         let found = fs::metadata(self.path()?).map_err(|e| self.wrong(e))?;
         if !found.is_file() {

@@ -20,10 +20,12 @@ use rustls::{
 };
 
 use super::{
-    Address, OutputError,
-    dial::Dial,
     pem::Pem,
     pin::{Pin, describe, has_names, verify_by_key},
+};
+use crate::net::{
+    Address, ConnectError,
+    connect::Dial,
     wait::{Wait, is_wait},
 };
 
@@ -54,15 +56,15 @@ pub fn connect(
     options: &TlsOptions,
     mut socket: TcpStream,
     wait: &Wait,
-) -> Result<TlsStream, OutputError> {
+) -> Result<TlsStream, ConnectError> {
     let seen: Seen = Arc::default();
     let config = config(options, seen.clone())?;
     let name = options.server_name.as_deref().unwrap_or(&address.host);
     let server_name = ServerName::try_from(name.to_owned())
-        .map_err(|_| OutputError::TlsOptions(format!("{name:?} is no host name: give --server-name")))?;
+        .map_err(|_| ConnectError::TlsOptions(format!("{name:?} is no host name: give --server-name")))?;
     let mut conn =
-        ClientConnection::new(Arc::new(config), server_name).map_err(|e| OutputError::TlsOptions(e.to_string()))?;
-    let fail = |e: io::Error| OutputError::Handshake {
+        ClientConnection::new(Arc::new(config), server_name).map_err(|e| ConnectError::TlsOptions(e.to_string()))?;
+    let fail = |e: io::Error| ConnectError::Handshake {
         to: address.to_string(),
         reason: reason(&e, name, options.pin.is_some(), &seen),
     };
@@ -127,8 +129,8 @@ pub fn in_words(e: Error) -> String {
 /// The certificate that the server showed.
 type Seen = Arc<Mutex<Option<CertificateDer<'static>>>>;
 
-fn config(options: &TlsOptions, seen: Seen) -> Result<ClientConfig, OutputError> {
-    let wrong = |e: String| OutputError::TlsOptions(e);
+fn config(options: &TlsOptions, seen: Seen) -> Result<ClientConfig, ConnectError> {
+    let wrong = |e: String| ConnectError::TlsOptions(e);
     let provider = Arc::new(ring::default_provider());
     let trust = if options.insecure {
         Trust::Anybody
@@ -154,20 +156,20 @@ fn config(options: &TlsOptions, seen: Seen) -> Result<ClientConfig, OutputError>
     }
 }
 
-fn builder(trust: Trust, seen: Seen) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, OutputError> {
+fn builder(trust: Trust, seen: Seen) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, ConnectError> {
     let provider = Arc::new(ring::default_provider());
     let verifier = Arc::new(Verifier { trust, provider: provider.clone(), seen });
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|e| OutputError::TlsOptions(e.to_string()))?;
+        .map_err(|e| ConnectError::TlsOptions(e.to_string()))?;
     Ok(builder.dangerous().with_custom_certificate_verifier(verifier))
 }
 
 /// Connects, looks at the certificate, and goes away. Trusts nothing and sends nothing.
-pub fn look(address: &Address, server_name: Option<&str>) -> Result<CertificateDer<'static>, OutputError> {
+pub fn look(address: &Address, server_name: Option<&str>) -> Result<CertificateDer<'static>, ConnectError> {
     let dial = Dial::default();
     let mut socket = dial.connect(address)?;
-    let fail = |reason: String| OutputError::Handshake { to: address.to_string(), reason };
+    let fail = |reason: String| ConnectError::Handshake { to: address.to_string(), reason };
     let seen: Seen = Arc::default();
     let config = builder(Trust::Nobody, seen.clone())?.with_no_client_auth();
     let name = server_name.unwrap_or(&address.host);
@@ -180,20 +182,20 @@ pub fn look(address: &Address, server_name: Option<&str>) -> Result<CertificateD
     seen.lock().ok().and_then(|s| s.clone()).ok_or_else(|| fail(last))
 }
 
-fn roots(ca: Option<&Pem>) -> Result<RootCertStore, OutputError> {
+fn roots(ca: Option<&Pem>) -> Result<RootCertStore, ConnectError> {
     let mut store = RootCertStore::empty();
     match ca {
         Some(pem) => {
             for cert in pem.certificates()? {
                 store
                     .add(cert)
-                    .map_err(|e| OutputError::TlsOptions(format!("{pem}: a certificate cannot be a CA: {e}")))?;
+                    .map_err(|e| ConnectError::TlsOptions(format!("{pem}: a certificate cannot be a CA: {e}")))?;
             }
         }
         None => {
             let (added, _) = store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
             if added == 0 {
-                return Err(OutputError::TlsOptions(
+                return Err(ConnectError::TlsOptions(
                     "the system has no CA certificates: give --ca FILE, or --pin (see `qaudjrn pin HOST:PORT`)".into(),
                 ));
             }

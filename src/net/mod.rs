@@ -1,0 +1,13 @@
+//! Connections, for both ends: outputs that send and sources that read.
+//!
+//! For: addresses, names and sockets ([`connect`]), TLS and whom it trusts ([`tls`]), what the kernel knows of a connection
+//! ([`tcp_info`]). Not for: what is said on a connection.
+pub mod address;
+pub mod connect;
+mod error;
+pub mod tcp_info;
+pub mod tls;
+pub mod wait;
+
+pub use address::Address;
+pub use error::ConnectError;

@@ -1,0 +1,7 @@
+//! TLS by rustls: to a receiver or server ([`client`]), certificates by fingerprint ([`pin`]), certificates and keys in files ([`pem`]).
+pub mod client;
+pub mod pem;
+pub mod pin;
+pub mod steps;
+
+pub use client::TlsOptions;
