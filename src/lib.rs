@@ -11,6 +11,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod decode;
+pub mod digest;
 pub mod doctor;
 pub mod encode;
 pub mod event;

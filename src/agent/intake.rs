@@ -24,6 +24,7 @@ use crate::{
     clock,
     config::{SourceConfig, source::Input},
     decode::journal::{Entry, Heading},
+    digest::{Hash, hex},
     event::Clock,
     filter::{RuleBook, RuleId, State, Verdict},
     pipeline::Front,
@@ -32,10 +33,7 @@ use crate::{
         chain::{Count, Gap},
         tracker::Tracker,
     },
-    spool::{
-        Basis, Builder, Continuity, basis,
-        batch::{Hash, hex},
-    },
+    spool::{Basis, Builder, Continuity, basis},
 };
 
 /// A batch is stored when it has this many events, this many bytes, or was made from this many records.

@@ -50,14 +50,12 @@ use self::{report::Stats, roll::Bell};
 use crate::{
     config::Config,
     decode::journal::Catalog,
+    digest::{checksum, hex},
     encode::Profile,
     event::model,
     files::read_regular,
     pipeline::Parts,
-    spool::{
-        Spool, SpoolError,
-        batch::{checksum, hex},
-    },
+    spool::{Spool, SpoolError},
 };
 
 /// What the threads of an agent share from its start to its end.

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::burst::Burst;
 use crate::{
     config::source::Input,
+    digest::hex,
     event::{Notice, notice::PARKED},
-    spool::batch::hex,
 };
 
 /// Bytes of the first record that are shown.

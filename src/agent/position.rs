@@ -5,8 +5,8 @@ use serde_json::Value;
 use super::{Orders, gaps::Several, log, parking::Run};
 use crate::{
     config::SourceConfig,
+    digest::Hash,
     source::chain::{Chain, JournalPlace},
-    spool::batch::Hash,
 };
 
 /// Where a source goes on, as the spool keeps it.

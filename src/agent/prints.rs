@@ -7,8 +7,8 @@ use super::Setup;
 use crate::{
     config::{OutputConfig, SourceConfig},
     decode::journal::Catalog,
+    digest::{checksum, hex},
     filter::RuleId,
-    spool::batch::{checksum, hex},
 };
 
 /// Everything that a source depends on.

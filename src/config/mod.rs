@@ -10,6 +10,7 @@ pub mod presets;
 pub mod problem;
 pub mod read;
 pub mod ready;
+pub mod size;
 pub mod source;
 pub mod state_dir;
 
@@ -31,11 +32,11 @@ pub use self::{
 };
 use crate::{
     decode::{ebcdic::Charset, history::messages::is_message_id, journal::Catalog},
+    digest::{checksum, hex},
     encode::{Format, Profile, Settings, value::Given},
     files::read_regular,
     filter::{RuleBook, Rules, lint, types},
     source::chain::Count,
-    spool::batch::{checksum, hex},
 };
 
 /// The whole file.

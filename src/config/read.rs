@@ -304,7 +304,7 @@ impl<'t> Section<'t> {
             DeValue::String(s) => s.to_string(),
             other => integer(other).map(|n| n.to_string()).unwrap_or_default(),
         };
-        match crate::output::meter::parse_size(&text) {
+        match super::size::parse_size(&text) {
             Ok(n) => Some(n),
             Err(e) => {
                 let place = r.place(value.span());

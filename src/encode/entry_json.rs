@@ -2,10 +2,7 @@
 //!
 //! Text is right-trimmed, numbers are integers or null, opaque bytes lower-case hexadecimal, codes codes; reserved
 //! areas are left out. Values are the values themselves, not their printable form.
-use super::{
-    escape::{Escape, put_unit},
-    transcode::put_hex,
-};
+use super::escape::{Escape, put_unit};
 use crate::decode::{
     ebcdic::{Charset, Unit},
     journal::{
@@ -14,6 +11,7 @@ use crate::decode::{
         value::{self, Value},
     },
 };
+use crate::digest::put_hex;
 
 /// Appends the JSON object of an entry, without a line end. `layout` is `None` for entries that no table knows:
 /// their entry data is given as `data`. `parts` adds the parts of fields that depend on the object type.

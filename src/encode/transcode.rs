@@ -10,6 +10,7 @@ use crate::decode::{
     ebcdic::{Ccsid, Charset, Kind},
     journal::text::{Text, blanks_at_end, trim_blanks},
 };
+use crate::digest::put_hex;
 
 /// Writes texts of any character set under one escape.
 pub struct Transcoder {
@@ -110,14 +111,6 @@ fn put_unknown(bytes: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"X'");
     put_hex(bytes, out);
     out.push(b'\'');
-}
-
-/// Lower-case hexadecimal.
-pub fn put_hex(bytes: &[u8], out: &mut Vec<u8>) {
-    const DIGITS: [u8; 16] = *b"0123456789abcdef";
-    out.extend(
-        bytes.iter().flat_map(|b| [b >> 4, b & 15].map(|d| DIGITS.get(usize::from(d)).copied().unwrap_or(b'?'))),
-    );
 }
 
 fn table(escape: Escape, charset: &Charset) -> Table {

@@ -2,7 +2,8 @@
 //!
 //! What means nothing: blanks, NULs, `*N`, reserved areas, numbers without digits. A writer returns whether it wrote.
 use super::read;
-use super::transcode::{NOTHING, Transcoder, meaningful, put_hex};
+use super::transcode::{NOTHING, Transcoder, meaningful};
+use crate::digest::put_hex;
 use crate::{
     decode::{
         ebcdic::Charset,

@@ -2,8 +2,8 @@
 //! itself: what the configuration says later, and what is learned later, changes nothing of what was read before.
 use serde::{Deserialize, Serialize};
 
-use super::batch::hex;
 use crate::{
+    digest::hex,
     encode::value::Given,
     event::DateFormat,
     filter::{names::Key, protect::Learned},

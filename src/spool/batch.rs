@@ -7,13 +7,13 @@
 //! that repeat, so the disk gets a fifth of the bytes. Nothing in it is ever rewritten.
 use std::collections::BTreeMap;
 
-use ring::digest::{Context, SHA256, digest};
+use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 
 use super::basis::Basis;
 use crate::{
     decode::journal::text::trim_blanks,
-    encode::transcode::put_hex,
+    digest::Hash,
     event::{Event, Notice},
 };
 
@@ -27,9 +27,6 @@ const LARGEST: usize = 64 << 20;
 /// What an event is.
 const ENTRY: u8 = 0;
 const NOTICE: u8 = 1;
-
-/// SHA-256.
-pub type Hash = [u8; 32];
 
 /// What a batch says of the entries it was made from, those too that are not in it.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -220,20 +217,6 @@ pub(super) fn of_format_1(blob: &[u8]) -> Option<Vec<u8>> {
         rest = behind;
     }
     Some(lz4_flex::block::compress_prepend_size(&events))
-}
-
-/// SHA-256 of a blob.
-pub fn checksum(blob: &[u8]) -> Hash {
-    let mut sum = [0; 32];
-    sum.copy_from_slice(digest(&SHA256, blob).as_ref());
-    sum
-}
-
-/// Bytes as hexadecimal text.
-pub fn hex(bytes: &[u8]) -> String {
-    let mut text = Vec::with_capacity(bytes.len() * 2);
-    put_hex(bytes, &mut text);
-    String::from_utf8_lossy(&text).into_owned()
 }
 
 /// A stored batch, opened.

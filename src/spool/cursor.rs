@@ -3,10 +3,8 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, Row, Transaction, params};
 
-use super::{
-    batch::Hash,
-    seal::{Seal, column},
-};
+use super::seal::{Seal, column};
+use crate::digest::Hash;
 
 /// Which events of the log a cursor is about. Order holds within a lane.
 ///

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use rusqlite::Connection;
 
 use super::{
-    batch::Hash,
     cursor::{self, Cursor, Cursors, Kept, Lane},
     rows::{self, Damaged, Found, Head, Live},
     tables::{self, Log, Outputs},
 };
+use crate::digest::Hash;
 
 /// What is in a database.
 #[derive(Debug, Default)]

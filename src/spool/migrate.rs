@@ -48,8 +48,8 @@ fn one_to_two(db: &mut Connection) -> rusqlite::Result<()> {
         let mut all = s.query([])?;
         while let Some(r) = all.next()? {
             let position: Option<String> = column(r, 1)?;
-            let (sum, blob): (Option<batch::Hash>, Option<Vec<u8>>) = (column(r, 2)?, column(r, 3)?);
-            let blob = blob.filter(|blob| sum == Some(batch::checksum(blob)));
+            let (sum, blob): (Option<crate::digest::Hash>, Option<Vec<u8>>) = (column(r, 2)?, column(r, 3)?);
+            let blob = blob.filter(|blob| sum == Some(crate::digest::checksum(blob)));
             let blob = blob.and_then(|blob| batch::of_format_1(&blob));
             // What is damaged stays as it is, and is told of behind the migration.
             t.prepare_cached(
@@ -61,7 +61,7 @@ fn one_to_two(db: &mut Connection) -> rusqlite::Result<()> {
                 r.get::<_, i64>(0)?,
                 batch::FORMAT,
                 position.as_deref().map(position_of_1),
-                blob.as_deref().map(batch::checksum),
+                blob.as_deref().map(crate::digest::checksum),
                 blob
             ])?;
         }
@@ -89,12 +89,12 @@ fn one_to_two(db: &mut Connection) -> rusqlite::Result<()> {
 
 /// A batch of version 1 in the present form, with its blob, or what is wrong with it.
 pub(super) fn batch_of_1(mut head: Head, blob: &[u8]) -> Result<(Head, Vec<u8>), Box<Damaged>> {
-    if batch::checksum(blob) != head.blob_sum {
+    if crate::digest::checksum(blob) != head.blob_sum {
         return Err(head.damaged("its checksum is another".to_owned()));
     }
     let now = batch::of_format_1(blob).ok_or_else(|| head.damaged("its lengths do not add up".to_owned()))?;
     head.format = batch::FORMAT;
-    head.blob_sum = batch::checksum(&now);
+    head.blob_sum = crate::digest::checksum(&now);
     head.position = position_of_1(&head.position);
     Ok((head, now))
 }

@@ -2,9 +2,10 @@
 use rusqlite::{Connection, Row, Transaction, params};
 
 use super::{
-    batch::{Hash, Parked},
+    batch::Parked,
     seal::{Seal, column},
 };
+use crate::digest::Hash;
 
 /// Bytes of records that are kept, at most; of a small spool an eighth.
 const MOST: u64 = 64 << 20;

@@ -8,9 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::digest::{checksum, hex};
 use serde::{Deserialize, Serialize};
-
-use super::batch::{checksum, hex};
 
 /// Positions by source.
 pub type Positions = BTreeMap<String, SourcePosition>;

@@ -4,9 +4,10 @@ use std::{collections::BTreeMap, sync::Arc};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::{
-    batch::{self, Batch, Continuity, Hash, NewBatch},
+    batch::{self, Batch, Continuity, NewBatch},
     seal::{Seal, column},
 };
+use crate::digest::Hash;
 
 /// Where a source is behind a batch: its position, and that of a part with its name first.
 pub(super) type Place<'a> = (&'a str, Option<(&'a str, &'a str)>);
@@ -94,7 +95,7 @@ impl Head {
             part_position: part.map(|p| p.1.to_owned()),
             raw: new.raw_sha256,
             events: i64::from(new.events),
-            blob_sum: batch::checksum(&new.blob),
+            blob_sum: crate::digest::checksum(&new.blob),
             previous: new.previous,
         }
     }
@@ -113,7 +114,7 @@ impl Head {
     /// Opens its blob, or says what is wrong with it.
     pub(super) fn open(&self, blob: &[u8]) -> Result<Batch, Box<Damaged>> {
         let damaged = |why: &str| self.damaged(why.to_owned());
-        if batch::checksum(blob) != self.blob_sum {
+        if crate::digest::checksum(blob) != self.blob_sum {
             return Err(damaged("its checksum is another"));
         }
         let opened =

@@ -2,10 +2,9 @@
 //!
 //! A sum is SHA-256 over the name of the table and then, column after column, the length of the value (u64, big-endian; all ones
 //! for NULL) and its bytes; numbers are 8 bytes, big-endian.
+use crate::digest::Hash;
 use ring::digest::{Context, SHA256};
 use rusqlite::{Row, types::ValueRef};
-
-use super::batch::Hash;
 
 /// Stands for the length of NULL.
 const NULL: u64 = u64::MAX;

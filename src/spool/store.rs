@@ -18,7 +18,7 @@ use rusqlite::Connection;
 
 use super::{
     SpoolError, SpoolOptions,
-    batch::{Batch, Builder, Continuity, Hash, NewBatch},
+    batch::{Batch, Builder, Continuity, NewBatch},
     files,
     files::{Lock, inode, reserve},
     load::Loaded,
@@ -28,6 +28,7 @@ use super::{
     rows::{self, Damaged, Found, Live},
     schema, tables,
 };
+use crate::digest::Hash;
 use crate::{clock, event::Notice};
 
 /// The spool in numbers.

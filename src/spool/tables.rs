@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::{
-    batch::Hash,
     cursor::{self, Cursors},
     seal::{Seal, column},
 };
+use crate::digest::Hash;
 
 /// What is kept of an output beside its cursors.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

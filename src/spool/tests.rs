@@ -42,7 +42,12 @@ fn state(to: &Path) -> Vec<String> {
 }
 
 /// Stores batches of five events each, and what the events say; returns what the next one is chained to.
-fn fill(spool: &Spool, batches: std::ops::Range<u8>, mut before: batch::Hash, stored: &mut Vec<String>) -> batch::Hash {
+fn fill(
+    spool: &Spool,
+    batches: std::ops::Range<u8>,
+    mut before: crate::digest::Hash,
+    stored: &mut Vec<String>,
+) -> crate::digest::Hash {
     for n in batches {
         let mut builder = Builder::new(about("s"), &before);
         for e in 0..5 {
@@ -287,7 +292,7 @@ fn n2_fault_16_a_state_that_is_empty_or_foreign_is_set_aside_and_one_of_a_later_
 
 fn position_file(position: &str) -> String {
     let body = format!("{{\"generation\":9,\"positions\":{{\"s\":{{\"position\":{}}}}}}}", serde_json::json!(position));
-    format!("{}\n{body}\n", batch::hex(&batch::checksum(body.as_bytes())))
+    format!("{}\n{body}\n", crate::digest::hex(&crate::digest::checksum(body.as_bytes())))
 }
 
 #[test]

@@ -19,9 +19,10 @@ use crate::{
         ebcdic::Charset,
         journal::{Catalog, Entry, Heading, HeadingKind, catalog::entry_type_bytes},
     },
+    digest::Hash,
     encode::Profile,
     event::{EventModel, Notice, Options, notice::START},
-    spool::{Basis, Builder, Continuity, Spool, SpoolOptions, batch::Hash},
+    spool::{Basis, Builder, Continuity, Spool, SpoolOptions},
 };
 
 /// What all cases have in common.

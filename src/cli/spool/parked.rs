@@ -7,7 +7,8 @@ use serde_json::json;
 use super::export::{Files, known, sources};
 use crate::{
     cli::{Exit, Failure, say},
-    spool::{batch::hex, inspect::Inspector},
+    digest::hex,
+    spool::inspect::Inspector,
 };
 
 /// Writes them: each behind its length of 4 bytes, as entries are exported, or as JSON lines.

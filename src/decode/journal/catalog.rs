@@ -22,8 +22,8 @@ use crate::{
         ebcdic::{Ccsid, Charset},
         history::messages::Messages,
     },
+    digest::hex,
     files::read_regular,
-    spool::batch::hex,
 };
 
 /// Bytes of a table of the user, at most: the longest that is shipped has some 30,000.

@@ -15,7 +15,6 @@
 //! second.
 mod budget;
 mod rate;
-mod size;
 #[cfg(test)]
 mod tests;
 mod window;
@@ -25,7 +24,7 @@ use std::{fmt, time::Duration};
 use chrono_tz::Tz;
 
 use self::{budget::Budget, rate::Rate, window::Window};
-pub use self::{budget::Spent, size::parse_size, window::Amount};
+pub use self::{budget::Spent, window::Amount};
 
 /// What an output may take. What is `None` is not limited.
 #[derive(Clone, Debug, PartialEq)]

@@ -10,11 +10,11 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    digest::{checksum, hex},
     source::{
         Capture, CaptureError, FeedError,
         capture::{MARK as LENGTH, Reached},
     },
-    spool::batch::{checksum, hex},
 };
 
 /// Bytes at the front, and before a place, that tell one file from another.

@@ -13,11 +13,11 @@ use super::{
 };
 use crate::{
     decode::{ebcdic::Charset, history::compose::HistoryComposer},
+    digest::{checksum, hex as in_hex},
     source::{
         frame,
         history::row::{self as history, Tokens},
     },
-    spool::batch::{checksum, hex as in_hex},
 };
 
 /// Messages of one look.

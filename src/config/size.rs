@@ -19,7 +19,7 @@ const UNITS: [(&str, u64); 11] = [
 /// the key.
 ///
 /// ```
-/// use qaudjrn::output::meter::parse_size;
+/// use qaudjrn::config::size::parse_size;
 /// assert_eq!(parse_size("10GB"), Ok(10_000_000_000));
 /// assert_eq!(parse_size("1.5 KiB"), Ok(1_536));
 /// assert!(parse_size("10gb").unwrap_err().contains("did you mean GB?"));
