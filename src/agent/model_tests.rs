@@ -261,7 +261,7 @@ fn drain(world: &mut World, workers: &mut [Worker<'_>; 2]) {
     spool.sync().unwrap();
     world.ledger.check_deleted(spool);
     world.ledger.check_end();
-    assert_eq!(spool.status().unwrap().batches, 0);
+    assert_eq!(spool.status().batches, 0);
 }
 
 /// Makes the outputs known, as the supervisor does.

@@ -191,6 +191,21 @@ pub struct NewBatch {
     pub parked: Vec<Parked>,
 }
 
+impl NewBatch {
+    /// One in whose place nothing is: it was stored.
+    pub(super) fn empty() -> NewBatch {
+        NewBatch {
+            about: Continuity::default(),
+            events: 0,
+            plain: Vec::new(),
+            blob: Vec::new(),
+            previous: [0; 32],
+            raw_sha256: [0; 32],
+            parked: Vec::new(),
+        }
+    }
+}
+
 /// The events of a blob, or nothing where it is not compressed.
 fn decompress(blob: &[u8]) -> Option<Vec<u8>> {
     if blob.is_empty() {

@@ -176,10 +176,22 @@ pub(super) fn write(t: &Transaction<'_>, cursors: &Cursors) -> rusqlite::Result<
     Ok(())
 }
 
-/// What [`write`] wrote is on the disk.
-pub(super) fn written(cursors: &mut Cursors) {
-    for kept in cursors.values_mut().filter(|k| k.written != Some(k.now)) {
-        kept.generation += 1;
-        kept.written = Some(kept.now);
+/// The cursors that moved since they were last written.
+pub(super) fn moved(cursors: &Cursors) -> Cursors {
+    cursors.iter().filter(|(_, k)| k.written != Some(k.now)).map(|(key, kept)| (key.clone(), *kept)).collect()
+}
+
+/// Whether there are any such.
+pub(super) fn have_moved(cursors: &Cursors) -> bool {
+    cursors.values().any(|k| k.written != Some(k.now))
+}
+
+/// What [`write`] wrote of these cursors, as [`moved`] gave them, is on the disk.
+pub(super) fn written(cursors: &mut Cursors, on_disk: &Cursors) {
+    for (key, was) in on_disk.iter().filter(|(_, k)| k.written != Some(k.now)) {
+        if let Some(kept) = cursors.get_mut(key) {
+            kept.generation = was.generation + 1;
+            kept.written = Some(was.now);
+        }
     }
 }

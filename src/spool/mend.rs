@@ -43,9 +43,10 @@ pub(super) fn mend(db: &mut Connection, loaded: &mut Loaded, now: i64) -> rusqli
         told.push(format!("the spool: {what}; a gap event tells of it"));
     }
     loaded.log = loaded.log.write(&t)?;
-    cursor::write(&t, &loaded.cursors)?;
+    let moved = cursor::moved(&loaded.cursors);
+    cursor::write(&t, &moved)?;
     t.commit()?;
-    cursor::written(&mut loaded.cursors);
+    cursor::written(&mut loaded.cursors, &moved);
     Ok(told)
 }
 

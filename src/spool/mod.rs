@@ -8,6 +8,7 @@
 //! acknowledged; a batch whose bytes are not those that were written is never handed out; a database that cannot be
 //! used is set aside with its reason and never overwritten, and the sources are read again from the position file:
 //! that costs duplicates, not events.
+mod actor;
 pub mod basis;
 pub mod batch;
 mod cursor;
@@ -15,6 +16,7 @@ mod fault;
 mod files;
 mod head;
 pub mod inspect;
+mod ledger;
 mod load;
 mod loss;
 mod mend;
@@ -34,11 +36,12 @@ mod wal;
 
 use std::{io, path::PathBuf};
 
+pub use actor::{Spool, Start, Status, Waiting};
 pub use basis::Basis;
 pub use batch::{Batch, Builder, Continuity, NewBatch, Stored};
 pub use cursor::{Cursor, Lane};
 pub use files::Lock;
-pub use store::{Spool, Start, Status, Waiting};
+
 
 /// What shapes a spool.
 #[derive(Clone, Debug)]

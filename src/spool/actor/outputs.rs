@@ -12,11 +12,11 @@ impl Spool {
 
     /// Moves a cursor forward; it reaches the disk with the next append or [`Spool::sync`].
     pub fn advance(&self, output: &str, lane: Lane, to: Cursor) {
-        let mut inner = self.lock();
-        let kept = inner.loaded.cursors.entry((output.to_owned(), lane)).or_default();
+        let mut ledger = self.lock();
+        let kept = ledger.loaded.cursors.entry((output.to_owned(), lane)).or_default();
         if to > kept.now {
             kept.now = to;
-            inner.moved = true;
+            ledger.moved = true;
         }
     }
 
@@ -24,28 +24,28 @@ impl Spool {
     /// `lanes` describes which lane an event is in: when that changes, all lanes begin where the slowest is, because an
     /// event that waits in one would else be looked for in another that has passed it.
     pub fn register(&self, output: &str, from: Start, lanes: &str) {
-        let mut inner = self.lock();
-        let first = Cursor { batch: inner.loaded.log.first.max(1), event: 0 };
-        let of = |lane: &Lane| inner.loaded.cursors.get(&(output.to_owned(), *lane)).map(|k| k.now);
+        let mut ledger = self.lock();
+        let first = Cursor { batch: ledger.loaded.log.first.max(1), event: 0 };
+        let of = |lane: &Lane| ledger.loaded.cursors.get(&(output.to_owned(), *lane)).map(|k| k.now);
         let slowest = Lane::ALL.iter().filter_map(of).min();
-        let is_new = slowest.is_none() && !inner.loaded.outputs.contains_key(output);
+        let is_new = slowest.is_none() && !ledger.loaded.outputs.contains_key(output);
         let start = match (slowest, from) {
             (Some(slowest), _) => slowest,
-            (None, Start::Now) if is_new && !inner.forgets_outputs => {
-                Cursor { batch: inner.loaded.log.last + 1, event: 0 }
+            (None, Start::Now) if is_new && !ledger.forgets_outputs => {
+                Cursor { batch: ledger.loaded.log.last + 1, event: 0 }
             }
             // What was before was delivered to all others, and deleted. What is told of a state that was lost is told to all.
             (None, _) => first,
         };
-        let kept = inner.loaded.outputs.entry(output.to_owned()).or_default();
+        let kept = ledger.loaded.outputs.entry(output.to_owned()).or_default();
         let changed = kept.lanes.replace(lanes.to_owned()).as_deref() != Some(lanes);
         for lane in Lane::ALL {
-            let kept = inner.loaded.cursors.entry((output.to_owned(), lane)).or_insert(Kept::new(start));
+            let kept = ledger.loaded.cursors.entry((output.to_owned(), lane)).or_insert(Kept::new(start));
             if changed {
                 kept.now = start;
             }
         }
-        inner.moved = true;
+        ledger.moved = true;
     }
 
     /// The outputs that are not among these and still keep batches here, with the number of events that wait for each.
@@ -59,12 +59,12 @@ impl Spool {
 
     /// What an output has yet to deliver, by source.
     pub fn waiting(&self, output: &str) -> BTreeMap<Arc<str>, Waiting> {
-        let inner = self.lock();
-        let cursors = &inner.loaded.cursors;
+        let ledger = self.lock();
+        let cursors = &ledger.loaded.cursors;
         let from =
             Lane::ALL.iter().filter_map(|l| Some(cursors.get(&(output.to_owned(), *l))?.now)).min().unwrap_or_default();
         let mut found: BTreeMap<Arc<str>, Waiting> = BTreeMap::new();
-        for (id, live) in inner.loaded.live.range(from.batch..) {
+        for (id, live) in ledger.loaded.live.range(from.batch..) {
             let passed = if *id == from.batch { from.event } else { 0 };
             let events = live.events.saturating_sub(passed) as u64;
             if events > 0 {
@@ -78,16 +78,16 @@ impl Spool {
 
     /// The first batch that some output has yet to pass.
     pub fn passed(&self) -> i64 {
-        let inner = self.lock();
-        let next = inner.loaded.log.last + 1;
-        inner.loaded.cursors.values().map(|c| c.now.batch).min().map_or(next, |c| c.min(next))
+        let ledger = self.lock();
+        let next = ledger.loaded.log.last + 1;
+        ledger.loaded.cursors.values().map(|c| c.now.batch).min().map_or(next, |c| c.min(next))
     }
 
     /// The other outputs that have passed no more than this one: what is kept for it is kept for them too.
     pub fn no_further(&self, output: &str) -> Vec<String> {
-        let inner = self.lock();
+        let ledger = self.lock();
         let mut at: BTreeMap<&str, i64> = BTreeMap::new();
-        for ((name, _), cursor) in &inner.loaded.cursors {
+        for ((name, _), cursor) in &ledger.loaded.cursors {
             let least = at.entry(name).or_insert(cursor.now.batch);
             *least = cursor.now.batch.min(*least);
         }
@@ -102,11 +102,11 @@ impl Spool {
 
     /// Keeps what an output has spent of its daily budget; it reaches the disk as cursors do.
     pub fn spend(&self, output: &str, spent: String) {
-        let mut inner = self.lock();
-        let kept = inner.loaded.outputs.entry(output.to_owned()).or_default();
+        let mut ledger = self.lock();
+        let kept = ledger.loaded.outputs.entry(output.to_owned()).or_default();
         if kept.spent.as_ref() != Some(&spent) {
             kept.spent = Some(spent);
-            inner.moved = true;
+            ledger.moved = true;
         }
     }
 }

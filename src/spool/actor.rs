@@ -1,0 +1,446 @@
+//! The spool as the agent uses it: one thread writes it, and many batches that wait become one transaction with one sync.
+//!
+//! What is asked of the thread goes through a channel of bounded length. What can be answered from memory is
+//! ([`super::ledger`]), so that nobody who moves a cursor waits for the disk; old batches are read by a connection of their own.
+mod outputs;
+
+use std::{
+    collections::BTreeMap,
+    mem,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::Ordering,
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::{
+    SpoolError, SpoolOptions,
+    batch::{Batch, Builder, Continuity, NewBatch},
+    ledger::{Board, Ledger},
+    store::{self, Store, ToStore},
+};
+use crate::{digest::Hash, event::Notice};
+
+/// The spool in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Status {
+    /// Batches stored.
+    pub batches: i64,
+    /// Events in them.
+    pub events: i64,
+    /// Bytes of database, write-ahead log and reserve.
+    pub size: u64,
+    /// The number of the last batch ever stored.
+    pub last: i64,
+}
+
+/// What an output has yet to deliver of a source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// Events. Those that a lane of its own has passed already are counted too.
+    pub events: u64,
+    /// When the oldest was read, UTC microseconds.
+    pub since: Option<i64>,
+}
+
+/// Where an output begins that the spool does not know yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Start {
+    /// With the oldest batch that is there.
+    #[default]
+    Oldest,
+    /// With what is read from now on.
+    Now,
+}
+
+/// Questions and batches that may wait for the thread.
+const QUEUE: usize = 64;
+/// A transaction takes so many batches, and so many bytes of them, at most.
+const GROUP: usize = 64;
+const GROUP_BYTES: usize = 8 << 20;
+/// While several sources store little at a time, a transaction begins so long after the one before it: 20 syncs a second are enough.
+const APART: Duration = Duration::from_millis(50);
+/// What counts as little: a batch that is full has more.
+const LITTLE: usize = 256 << 10;
+/// Sources that stored something so long ago still count as several.
+const LATELY: Duration = Duration::from_secs(1);
+
+/// A batch on its way to the disk.
+struct Append {
+    batch: NewBatch,
+    /// The position of its source, and of a part with its name first.
+    place: Option<(String, Option<(String, String)>)>,
+    /// Its number, or why it is not stored, with the batch.
+    done: SyncSender<Result<i64, (Box<NewBatch>, SpoolError)>>,
+}
+
+/// What the thread is asked.
+enum Command {
+    Append(Box<Append>),
+    Run(Box<dyn FnOnce(&mut Store) + Send>),
+}
+
+/// The spool of one agent.
+pub struct Spool {
+    path: PathBuf,
+    board: Arc<Board>,
+    /// `None` while it is dropped.
+    writer: Option<(SyncSender<Command>, JoinHandle<()>)>,
+    /// Reads old batches: the generation of the database, and the connection.
+    reader: Mutex<Option<(u64, Connection)>>,
+}
+
+impl Spool {
+    /// Opens the spool of a folder, or makes it. What was odd about it is returned in sentences for the log.
+    ///
+    /// After an error that [is not now](SpoolError::is_not_now) every file is as it was, but for the reserve.
+    pub fn open(options: SpoolOptions) -> Result<(Spool, Vec<String>), SpoolError> {
+        let path = options.state_dir.join("spool.db");
+        let (store, board, notes) = Store::open(options)?;
+        let (to, commands) = sync_channel(QUEUE);
+        let thread = thread::Builder::new()
+            .name("spool".to_owned())
+            .spawn(move || Writer::new(store).run(&commands))
+            .map_err(|source| SpoolError::Io { path: path.clone(), source })?;
+        Ok((Spool { path, board, writer: Some((to, thread)), reader: Mutex::default() }, notes))
+    }
+
+    /// The same, however long it takes: while it does not work at present, `wait` is asked with the reason whether to try again, and
+    /// waits before it answers.
+    pub fn open_patiently(
+        options: SpoolOptions,
+        wait: &mut dyn FnMut(&SpoolError) -> bool,
+    ) -> Result<(Spool, Vec<String>), SpoolError> {
+        loop {
+            match Spool::open(options.clone()) {
+                Err(e) if e.is_not_now() && wait(&e) => {}
+                other => return other,
+            }
+        }
+    }
+
+    fn send(&self, command: Command) -> Result<(), SpoolError> {
+        let sent = self.writer.as_ref().is_some_and(|(to, _)| to.send(command).is_ok());
+        if sent { Ok(()) } else { Err(self.ended()) }
+    }
+
+    /// The thread is not there any more: it died, which only another start mends.
+    fn ended(&self) -> SpoolError {
+        SpoolError::Lost { path: self.path.clone(), reason: "the thread that writes it has ended".to_owned() }
+    }
+
+    /// Has something done by the thread, and waits for it.
+    fn ask<T: Send + 'static>(
+        &self,
+        what: impl FnOnce(&mut Store) -> Result<T, SpoolError> + Send + 'static,
+    ) -> Result<T, SpoolError> {
+        let (done, answer) = sync_channel(1);
+        self.send(Command::Run(Box::new(move |store| _ = done.send(what(store)))))?;
+        answer.recv().unwrap_or_else(|_| Err(self.ended()))
+    }
+
+    /// Where a source goes on: its position, and the hash that its next batch is chained to.
+    pub fn position(&self, source: &str) -> Result<Option<(String, Hash)>, SpoolError> {
+        let source = source.to_owned();
+        self.ask(move |s| s.position(&source))
+    }
+
+    /// The position of a source that every output has passed, by the position file.
+    pub fn delivered_position(&self, source: &str) -> Option<String> {
+        let source = source.to_owned();
+        self.ask(move |s| Ok(s.delivered_position(&source))).ok().flatten()
+    }
+
+    /// The positions of the parts of a source, and the batch that each was last read into (0: passed).
+    pub fn parts(&self, source: &str) -> Result<BTreeMap<String, (String, i64)>, SpoolError> {
+        let source = source.to_owned();
+        self.ask(move |s| s.parts(&source))
+    }
+
+    /// Forgets places of parts of a source.
+    pub fn forget_parts(&self, source: &str, names: &[String]) -> Result<(), SpoolError> {
+        if names.is_empty() {
+            return Ok(());
+        }
+        let (source, names) = (source.to_owned(), names.to_vec());
+        self.ask(move |s| s.forget_parts(&source, &names))
+    }
+
+    /// Stores a batch, its source's position, and that of the part that was read (its name first), in one transaction;
+    /// when this returns, all of it is on the disk, and the batch is taken out of `new`. After an error it is not.
+    pub fn append(&self, new: &mut NewBatch, position: &str, part: Option<(&str, &str)>) -> Result<i64, SpoolError> {
+        let part = part.map(|(name, position)| (name.to_owned(), position.to_owned()));
+        self.store(new, Some((position.to_owned(), part)))
+    }
+
+    /// Stores what the agent itself has to say, for every output, in the order of the log; no source's position moves.
+    /// `source` is the one it is about, or empty.
+    pub fn notify(&self, source: &str, notices: &[Notice]) -> Result<i64, SpoolError> {
+        let made = notices.iter().map(|n| n.utc_micros).max().unwrap_or_default();
+        let about = Continuity { source: source.to_owned(), made, ..Continuity::default() };
+        let mut builder = Builder::new(about, &[0; 32]);
+        notices.iter().for_each(|n| builder.push_notice(n));
+        self.store(&mut builder.finish(), None)
+    }
+
+    fn store(
+        &self,
+        new: &mut NewBatch,
+        place: Option<(String, Option<(String, String)>)>,
+    ) -> Result<i64, SpoolError> {
+        let (done, answer) = sync_channel(1);
+        let append = Append { batch: mem::replace(new, NewBatch::empty()), place, done };
+        // Where the thread has ended the batch goes with it: nothing is read on.
+        self.send(Command::Append(Box::new(append)))?;
+        match answer.recv() {
+            Ok(Ok(id)) => Ok(id),
+            Ok(Err((batch, e))) => {
+                *new = *batch;
+                Err(e)
+            }
+            Err(_) => Err(self.ended()),
+        }
+    }
+
+    /// The first batch at or behind a number; `None` when there is none yet. One that is damaged is set aside, and what is told of
+    /// it comes in its place.
+    pub fn next(&self, from: i64) -> Result<Option<Arc<Batch>>, SpoolError> {
+        {
+            let ledger = self.board.lock();
+            if from > ledger.loaded.log.last {
+                return Ok(None);
+            }
+            if ledger.recent.front().is_some_and(|b| b.id <= from) {
+                return Ok(ledger.recent.iter().find(|b| b.id >= from).cloned());
+            }
+        }
+        // Whatever is odd is for the thread that can mend it.
+        match self.read(from) {
+            Some(batch) => Ok(Some(batch)),
+            None => self.ask(move |s| s.next(from)),
+        }
+    }
+
+    /// The same from the disk, if all is well there.
+    fn read(&self, from: i64) -> Option<Arc<Batch>> {
+        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let generation = self.board.generation.load(Ordering::SeqCst);
+        if reader.as_ref().is_none_or(|(of, _)| *of != generation) {
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            *reader = Some((generation, Connection::open_with_flags(&self.path, flags).ok()?));
+        }
+        let (_, db) = reader.as_ref()?;
+        store::near(db, from).ok()?.ok()?
+    }
+
+    /// Waits until there is a batch at or behind a number, somebody woke those who wait since [`Spool::woken`] said
+    /// `woken`, or the time is over.
+    pub fn wait(&self, woken: u64, from: i64, at_most: Duration) {
+        self.board.wait(woken, from, at_most);
+    }
+
+    /// How often those who wait were woken. Who asks this before it looks at anything else misses no change.
+    pub fn woken(&self) -> u64 {
+        self.board.woken()
+    }
+
+    /// Wakes everybody who waits: something else changed, such as the wish to stop.
+    pub fn wake(&self) {
+        self.board.wake();
+    }
+
+    /// The number of the last batch ever stored.
+    pub fn last(&self) -> i64 {
+        self.lock().loaded.log.last
+    }
+
+    /// Writes the cursors, deletes the batches that every output has passed, and writes the position file for them.
+    pub fn sync(&self) -> Result<(), SpoolError> {
+        self.ask(Store::sync)
+    }
+
+    /// The same at the end of an agent, and the log is written into the database: a copy of that file alone is the spool, also where
+    /// a thread that hangs keeps it open.
+    pub fn close(&self) -> Result<(), SpoolError> {
+        *self.reader.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.ask(Store::close)
+    }
+
+    /// Whether it has reached its size: then the sources are not read.
+    pub fn is_full(&self) -> bool {
+        self.board.is_full()
+    }
+
+    /// Another size. A spool that is larger already is full until outputs have passed enough.
+    pub fn set_max_size(&self, bytes: u64) {
+        self.board.max_size.store(bytes, Ordering::Relaxed);
+    }
+
+    /// How much of its size is used, 0 to 1 and more.
+    pub fn pressure(&self) -> f64 {
+        // Parked records stay until somebody forgets them: they hold up nothing.
+        if self.board.is_empty.load(Ordering::Relaxed) {
+            return 0.0;
+        }
+        self.board.used() as f64 / self.max_size().max(1) as f64
+    }
+
+    /// The folder of the state.
+    pub fn folder(&self) -> &Path {
+        &self.board.folder
+    }
+
+    /// Bytes it may have.
+    pub fn max_size(&self) -> u64 {
+        self.board.max_size.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of database, write-ahead log and reserve.
+    pub fn size(&self) -> u64 {
+        self.board.size()
+    }
+
+    /// Transactions that stored batches since the start. Each is synced once.
+    pub fn commits(&self) -> u64 {
+        self.board.commits.load(Ordering::Relaxed)
+    }
+
+    /// The spool in numbers.
+    pub fn status(&self) -> Status {
+        let size = self.size();
+        let live = &self.lock().loaded;
+        Status {
+            batches: i64::try_from(live.live.len()).unwrap_or(i64::MAX),
+            events: live.live.values().map(|l| i64::try_from(l.events).unwrap_or(0)).sum(),
+            size,
+            last: live.log.last,
+        }
+    }
+
+    /// Sentences for the log that came up since the last call.
+    pub fn take_notes(&self) -> Vec<String> {
+        mem::take(&mut self.lock().notes)
+    }
+
+    /// Batches that were found damaged or missing since the start; each is told of in a gap event.
+    pub fn damaged(&self) -> u64 {
+        self.lock().damaged
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Ledger> {
+        self.board.lock()
+    }
+}
+
+impl Drop for Spool {
+    /// Waits for the thread: then nobody holds the folder any more.
+    fn drop(&mut self) {
+        *self.reader.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        if let Some((to, thread)) = self.writer.take() {
+            drop(to);
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The thread.
+struct Writer {
+    store: Store,
+    /// When the last transaction ended.
+    last: Option<Instant>,
+    /// The sources that stored something lately, and when.
+    sources: BTreeMap<String, Instant>,
+}
+
+impl Writer {
+    fn new(store: Store) -> Writer {
+        Writer { store, last: None, sources: BTreeMap::new() }
+    }
+
+    /// Does what it is asked until nobody can ask any more.
+    fn run(mut self, commands: &Receiver<Command>) {
+        while let Ok(command) = commands.recv() {
+            match command {
+                Command::Run(what) => what(&mut self.store),
+                Command::Append(first) => {
+                    let group = self.gather(*first, commands);
+                    self.store(group);
+                    self.last = Some(Instant::now());
+                }
+            }
+        }
+    }
+
+    /// The batches that are stored together: those that wait, and where many sources store little those that come soon. Questions
+    /// in between are answered: who asks one has nothing in the group.
+    fn gather(&mut self, first: Append, commands: &Receiver<Command>) -> Vec<Append> {
+        let (mut bytes, mut group) = (first.batch.plain.len(), vec![first]);
+        let begin = self.last.map(|last| last + APART);
+        while group.len() < GROUP && bytes < GROUP_BYTES {
+            let next = match commands.try_recv() {
+                Ok(next) => next,
+                Err(TryRecvError::Disconnected) => break,
+                Err(TryRecvError::Empty) => {
+                    let is_little = bytes < LITTLE && self.sources.len() > 1;
+                    let wait = begin.filter(|_| is_little).map(|b| b.saturating_duration_since(Instant::now()));
+                    match wait.filter(|w| !w.is_zero()).map(|w| commands.recv_timeout(w)) {
+                        Some(Ok(next)) => next,
+                        Some(Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected)) | None => break,
+                    }
+                }
+            };
+            match next {
+                Command::Run(what) => what(&mut self.store),
+                Command::Append(append) => {
+                    bytes += append.batch.plain.len();
+                    group.push(*append);
+                }
+            }
+        }
+        let now = Instant::now();
+        self.sources.retain(|_, at| now.duration_since(*at) < LATELY);
+        // What the agent itself says comes seldom.
+        let sources = group.iter().map(|a| &a.batch.about.source).filter(|s| !s.is_empty());
+        self.sources.extend(sources.map(|s| (s.clone(), now)));
+        group
+    }
+
+    /// Stores a group. Where that fails, each by itself: one that cannot be stored holds up no other.
+    fn store(&mut self, group: Vec<Append>) {
+        let stored = {
+            let all: Vec<ToStore<'_>> = group.iter().map(Append::to_store).collect();
+            self.store.store(&all)
+        };
+        match stored {
+            Ok(first) => {
+                for (id, append) in (first..).zip(group) {
+                    self.store.remember(id, append.batch);
+                    // Who asked may be gone.
+                    let _ = append.done.send(Ok(id));
+                }
+            }
+            Err(e) if group.len() == 1 => {
+                for append in group {
+                    let _ = append.done.send(Err((Box::new(append.batch), e)));
+                    return;
+                }
+            }
+            Err(_) => group.into_iter().for_each(|append| self.store(vec![append])),
+        }
+    }
+}
+
+impl Append {
+    fn to_store(&self) -> ToStore<'_> {
+        let place = self.place.as_ref().map(|(position, part)| {
+            (position.as_str(), part.as_ref().map(|(name, position)| (name.as_str(), position.as_str())))
+        });
+        (&self.batch, place)
+    }
+}

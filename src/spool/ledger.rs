@@ -1,0 +1,164 @@
+//! What is known of the spool in memory: where outputs stand, which batches there are, and the newest of them.
+//!
+//! Whoever looks at it holds its lock for a moment and never while the disk is waited for.
+use std::{
+    collections::VecDeque,
+    fs,
+    path::PathBuf,
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use super::{
+    SpoolOptions,
+    batch::Batch,
+    cursor::{self, Cursors},
+    load::Loaded,
+    tables::Outputs,
+};
+
+/// What the thread that writes the spool shares with those that use it.
+pub(super) struct Board {
+    /// The folder of the state.
+    pub(super) folder: PathBuf,
+    /// Bytes that the spool may have.
+    pub(super) max_size: AtomicU64,
+    /// Nothing is stored.
+    pub(super) is_empty: AtomicBool,
+    /// Bytes in the database that batches had and others will have.
+    pub(super) free: AtomicU64,
+    /// Grows when the database is made anew: who has it open reads what is not there any more.
+    pub(super) generation: AtomicU64,
+    /// Transactions that stored batches.
+    pub(super) commits: AtomicU64,
+    ledger: Mutex<Ledger>,
+    changed: Condvar,
+    /// How often those who wait were woken.
+    woken: AtomicU64,
+}
+
+/// See the module.
+pub(super) struct Ledger {
+    /// What is in the database, in short, and the state of outputs as it will be there.
+    pub(super) loaded: Loaded,
+    /// An output that is not known may have been: it begins with the oldest that is there.
+    pub(super) forgets_outputs: bool,
+    /// Cursors that moved since they were last written.
+    pub(super) moved: bool,
+    /// The newest batches, for outputs that are not behind.
+    pub(super) recent: VecDeque<Arc<Batch>>,
+    recent_bytes: usize,
+    /// Sentences for the log.
+    pub(super) notes: Vec<String>,
+    /// Batches that were found damaged or missing since the start.
+    pub(super) damaged: u64,
+}
+
+/// The state of outputs at a moment, to be written.
+pub(super) struct Snapshot {
+    pub(super) cursors: Cursors,
+    pub(super) outputs: Outputs,
+}
+
+impl Board {
+    pub(super) fn new(loaded: Loaded, forgets_outputs: bool, damaged: u64, options: &SpoolOptions) -> Board {
+        Board {
+            folder: options.state_dir.clone(),
+            max_size: options.max_size.into(),
+            is_empty: loaded.live.is_empty().into(),
+            free: AtomicU64::new(0),
+            generation: AtomicU64::new(0),
+            commits: AtomicU64::new(0),
+            ledger: Mutex::new(Ledger {
+                loaded,
+                forgets_outputs,
+                moved: false,
+                recent: VecDeque::new(),
+                recent_bytes: 0,
+                notes: Vec::new(),
+                damaged,
+            }),
+            changed: Condvar::new(),
+            woken: AtomicU64::new(0),
+        }
+    }
+
+    /// A thread that died with the lock held left nothing half done that counts.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Bytes of database, write-ahead log and reserve.
+    pub(super) fn size(&self) -> u64 {
+        let length = |name: &str| fs::metadata(self.folder.join(name)).map_or(0, |m| m.len());
+        ["spool.db", "spool.db-wal", "reserve"].into_iter().map(length).sum()
+    }
+
+    /// Bytes used: those of pages that wait to be used again are room.
+    pub(super) fn used(&self) -> u64 {
+        self.size().saturating_sub(self.free.load(Ordering::Relaxed))
+    }
+
+    /// Whether it has reached its size. An empty one always takes a batch: with a size that is too small it would else wait for ever.
+    pub(super) fn is_full(&self) -> bool {
+        self.used() >= self.max_size.load(Ordering::Relaxed) && !self.is_empty.load(Ordering::Relaxed)
+    }
+
+    /// Waits until there is a batch at or behind a number, somebody woke those who wait since [`Board::woken`] said `woken`, or the
+    /// time is over.
+    pub(super) fn wait(&self, woken: u64, from: i64, at_most: Duration) {
+        let nothing = |l: &mut Ledger| l.loaded.log.last < from && self.woken() == woken;
+        let waited = self.changed.wait_timeout_while(self.lock(), at_most, nothing);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// How often those who wait were woken.
+    pub(super) fn woken(&self) -> u64 {
+        self.woken.load(Ordering::SeqCst)
+    }
+
+    /// Wakes everybody who waits.
+    pub(super) fn wake(&self) {
+        // Behind the lock: who has looked and does not wait yet is waited for.
+        let _ledger = self.lock();
+        self.woken.fetch_add(1, Ordering::SeqCst);
+        self.changed.notify_all();
+    }
+
+    /// Wakes those who wait for a batch.
+    pub(super) fn tell(&self) {
+        self.changed.notify_all();
+    }
+}
+
+impl Ledger {
+    /// The state of outputs that has to be written: the cursors that moved.
+    pub(super) fn snapshot(&self) -> Snapshot {
+        Snapshot { cursors: cursor::moved(&self.loaded.cursors), outputs: self.loaded.outputs.clone() }
+    }
+
+    /// A snapshot is on the disk. What moved since then is not.
+    pub(super) fn written(&mut self, snapshot: &Snapshot) {
+        cursor::written(&mut self.loaded.cursors, &snapshot.cursors);
+        self.moved = self.loaded.outputs != snapshot.outputs || cursor::have_moved(&self.loaded.cursors);
+    }
+
+    /// Keeps a batch in memory, and lets the oldest go until all have at most so many bytes.
+    pub(super) fn remember(&mut self, batch: Batch, most: usize) {
+        self.recent_bytes += batch.size();
+        self.recent.push_back(Arc::new(batch));
+        while self.recent_bytes > most {
+            let Some(old) = self.recent.pop_front() else { break };
+            self.recent_bytes -= old.size();
+        }
+    }
+
+    /// Keeps none in memory.
+    pub(super) fn forget_recent(&mut self) {
+        self.recent.clear();
+        self.recent_bytes = 0;
+    }
+}
