@@ -5,7 +5,9 @@
 //! branch per byte; only when a 0 was met is the field done again, unit by unit.
 use std::collections::BTreeMap;
 
-use super::escape::{Escape, put_unit};
+use encoding_rs::{DecoderResult, UTF_16BE};
+
+use super::escape::{Escape, is_hidden, put_unit};
 use crate::decode::{
     ebcdic::{Ccsid, Charset, Kind},
     journal::text::{Text, blanks_at_end, trim_blanks},
@@ -92,7 +94,9 @@ impl Transcoder {
             return self.put_job(text.bytes, out);
         }
         let fast = match charset.kind() {
-            Kind::Utf16Be => put_utf16_ascii(&self.ascii, text.bytes, out),
+            Kind::Utf16Be => {
+                put_utf16_ascii(&self.ascii, text.bytes, out) || put_utf16(self.escape, &self.ascii, text.bytes, out)
+            }
             Kind::Utf8 => put_table(&self.ascii, text.bytes, out),
             Kind::SingleByte | Kind::Mixed => {
                 let escape = self.escape;
@@ -228,6 +232,36 @@ fn put_utf16_ascii(table: &Table, bytes: &[u8], out: &mut Vec<u8>) -> bool {
     bad == 0
 }
 
+/// Appends UTF-16 whose characters all stand in a line as they are; `false`, with nothing appended, when one does not. What is no character
+/// (half of a pair, the odd byte) is seen unit by unit, because it must stay visible.
+fn put_utf16(escape: Escape, table: &Table, bytes: &[u8], out: &mut Vec<u8>) -> bool {
+    if matches!(escape, Escape::HeaderField | Escape::Host) {
+        return false; // they hold ASCII only
+    }
+    // ASCII alone came here because of an escape: that is done unit by unit at once.
+    if bytes.as_chunks::<2>().0.iter().all(|[high, low]| *high == 0 && low.is_ascii()) {
+        return false;
+    }
+    // No mark of the byte order is looked for: a path may begin with U+FEFF.
+    let mut decoder = UTF_16BE.new_decoder_without_bom_handling();
+    let Some(most) = decoder.max_utf8_buffer_length_without_replacement(bytes.len()) else { return false };
+    let start = out.len();
+    out.resize(start + most, 0);
+    let room = out.get_mut(start..).unwrap_or(&mut []);
+    let (result, _, written) = decoder.decode_to_utf8_without_replacement(bytes, room, true);
+    out.truncate(start + written);
+    let is_plain = |c: char| match u8::try_from(c) {
+        Ok(b) if b.is_ascii() => b != 0 && table[usize::from(b)] == b,
+        _ => !is_hidden(c),
+    };
+    let text = std::str::from_utf8(out.get(start..).unwrap_or(&[]));
+    let fits = result == DecoderResult::InputEmpty && text.is_ok_and(|text| text.chars().all(is_plain));
+    if !fits {
+        out.truncate(start);
+    }
+    fits
+}
+
 #[cold]
 fn slow(escape: Escape, charset: &Charset, bytes: &[u8], out: &mut Vec<u8>) {
     charset.decode(bytes, &mut |unit| put_unit(escape, unit, out));
@@ -235,6 +269,8 @@ fn slow(escape: Escape, charset: &Charset, bytes: &[u8], out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn put(escape: Escape, ccsid: u16, bytes: &[u8]) -> String {
@@ -255,6 +291,54 @@ mod tests {
         assert_eq!(put(Escape::Text, 1208, "ä\u{1F512}".as_bytes()), "ä\u{1F512}");
         assert_eq!(put(Escape::Text, 1208, b"a\xFF"), r"a\xff");
         assert_eq!(put(Escape::Text, 273, &[0x4A]), "Ä");
+    }
+
+    #[test]
+    fn utf_16_keeps_what_is_no_character_visible_and_a_mark_at_its_front_too() {
+        for ccsid in [1200, 13488] {
+            let text = |text: &str| text.encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<u8>>();
+            assert_eq!(put(Escape::Text, ccsid, &text("/日本/größe \u{1F512}")), "/日本/größe \u{1F512}");
+            assert_eq!(put(Escape::Text, ccsid, &text("\u{FEFF}/ä")), r"\u{feff}/ä");
+            assert_eq!(put(Escape::CefValue, ccsid, &text("ä=\n")), r"ä\=\\x0a");
+            assert_eq!(put(Escape::LeefTab, ccsid, &text("ä|b")), "ä_b");
+            assert_eq!(put(Escape::HeaderField, ccsid, &text("ä")), "_");
+            assert_eq!(put(Escape::Text, ccsid, &[text("ä"), vec![0xDC, 0, 0]].concat()), r"ä\u{dc00}\x00");
+            assert_eq!(put(Escape::Text, ccsid, &[text("ä"), vec![0xD8, 0]].concat()), r"ä\u{d800}");
+            assert_eq!(put(Escape::Json, ccsid, &[text("ä"), vec![0xD8, 0, 0]].concat()), "ä\u{FFFD}\u{FFFD}");
+        }
+    }
+
+    const ESCAPES: [Escape; 9] = [
+        Escape::CefValue,
+        Escape::CefHeader,
+        Escape::LeefTab,
+        Escape::LeefCaret,
+        Escape::StructuredData,
+        Escape::Json,
+        Escape::HeaderField,
+        Escape::Host,
+        Escape::Text,
+    ];
+
+    /// Bytes of characters, halves of characters and whatever comes.
+    fn pieces() -> impl Strategy<Value = Vec<u8>> {
+        let text = ".{0,8}".prop_map(|t| t.encode_utf16().flat_map(u16::to_be_bytes).collect());
+        let half = (0xD8u8..0xE0, any::<u8>()).prop_map(|(a, b)| vec![a, b]);
+        let piece = prop_oneof![4 => text, 1 => half, 1 => proptest::collection::vec(any::<u8>(), 0..4)];
+        proptest::collection::vec(piece, 0..6).prop_map(|p| p.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn utf_16_is_the_same_at_once_and_unit_by_unit(bytes in pieces()) {
+            for escape in ESCAPES {
+                for ccsid in [1200, 13488] {
+                    let mut want = Vec::new();
+                    slow(escape, Charset::of(Ccsid(ccsid)).unwrap(), &bytes, &mut want);
+                    prop_assert_eq!(put(escape, ccsid, &bytes).into_bytes(), want);
+                }
+            }
+        }
     }
 
     #[test]
