@@ -471,7 +471,7 @@ fn n12_f16_what_is_no_capture_is_named_with_what_to_do() {
         (&b"PK\x03\x04rest of it"[..], ["a ZIP archive", "unpack it first"]),
         (b"\xFD7zXZ\0rest of it", ["this is xz", "unxz"]),
         (b"\x19\xDB\xD8\xE2\xD9\xC4\xE2\xE2\xD7\xC3\xD5\xE3rest", ["a save file of IBM i", "RSTOBJ"]),
-        (&utf16, ["UTF-16 text", "iconv -f UTF-16"]),
+        (&utf16, ["UTF-16 text", "--encoding utf-16le"]),
         (b"JOENTL,JOSEQN,JOCODE\n727,1,T\n", ["this is CSV", "--input history-csv"]),
         (&gzip(&gzip(b"x")), ["gzip within gzip", "gunzip"]),
     ] {

@@ -1,6 +1,9 @@
 //! Exports of QSYS2.HISTORY_LOG_INFO, written by `tests/tools/make_qhst.py` beside the history log file that has the same messages.
 mod support;
 
+#[path = "history_exports/encodings.rs"]
+mod encodings;
+
 use std::{
     fs,
     io::Write,
@@ -406,6 +409,7 @@ proptest::proptest! {
         ]), 0..60),
         noise in proptest::collection::vec(proptest::num::u8::ANY, 0..700),
         json: bool,
+        label in proptest::sample::select(vec!["", "", "", "utf-16be", "utf-16", "windows-1252", "shift_jis", "iso-2022-jp"]),
     ) {
         use std::io::Read;
         use qaudjrn::{
@@ -414,17 +418,24 @@ proptest::proptest! {
                 history::{MARK, compose::HistoryComposer},
                 journal::{Catalog, Entry, HeadingKind, compose::Composer, detect::HistoryForm},
             },
-            source::{history::export::{Export, is_export}, parked},
+            source::{history::export::{Export, decoded::encoding, is_export}, parked},
         };
         static CATALOG: std::sync::OnceLock<Catalog> = std::sync::OnceLock::new();
         let catalog = CATALOG.get_or_init(|| Catalog::shipped().unwrap());
         let heading = catalog.heading(HeadingKind::Type5).unwrap();
         let composer = HistoryComposer::new(Composer::new(heading.clone()), catalog.history(), catalog.messages().clone());
-        let bytes = [front.as_bytes(), pieces.concat().as_bytes(), &noise].concat();
-        let _ = is_export(&bytes);
+        let text = format!("{front}{}", pieces.concat());
+        let text = match label {
+            "utf-16be" => text.encode_utf16().flat_map(u16::to_be_bytes).collect(),
+            "utf-16" => text.encode_utf16().flat_map(u16::to_le_bytes).collect(),
+            _ => text.into_bytes(),
+        };
+        let bytes = [&text[..], &noise].concat();
+        let said = encoding(label).ok();
+        let _ = is_export(&bytes, said);
         let form = if json { HistoryForm::Json } else { HistoryForm::Csv };
         let mut out = Vec::new();
-        let mut export = Export::new(bytes.as_slice(), form, composer, Charset::ebcdic(37).unwrap());
+        let mut export = Export::new(bytes.as_slice(), form, composer, Charset::ebcdic(37).unwrap()).with_encoding(said);
         let ended = export.read_to_end(&mut out);
         proptest::prop_assert!(ended.is_ok() || ended.unwrap_err().to_string().starts_with("line "));
         let mut rest = out.as_slice();

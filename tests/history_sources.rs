@@ -1,6 +1,9 @@
 //! History log files, exports of the log and retrieve buffers as sources of an agent: each file wholly, through kill -9 and restarts.
 mod support;
 
+#[path = "history_sources/encodings.rs"]
+mod encodings;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,

@@ -27,7 +27,7 @@ use qaudjrn::{
     filter::{Filter, Said, State, Verdict},
     source::{
         Capture, Item,
-        history::export::{Export, is_export},
+        history::export::{Export, decoded::encoding, is_export},
         parked,
     },
 };
@@ -85,14 +85,22 @@ pub fn records(input: &[u8]) {
 /// pieces it comes in, and nothing in it passes for an entry of a journal.
 pub fn exports(input: &[u8]) {
     let [options, bytes @ ..] = input else { return };
+    // The mark at the front of the bytes says it, or this does.
+    let encoding = match options >> 5 {
+        0..=3 => None,
+        n => ["utf-16be", "windows-1252", "shift_jis", "iso-2022-jp"]
+            .get(usize::from(n & 3))
+            .and_then(|l| encoding(l).ok()),
+    };
     let form = if options & 1 == 0 { HistoryForm::Csv } else { HistoryForm::Json };
-    let _ = is_export(bytes);
+    let _ = is_export(bytes, encoding);
     let heading = catalog().heading(HeadingKind::Type5).expect("the shipped tables");
     let read = |piece: usize| {
         let composer =
             HistoryComposer::new(Composer::new(heading.clone()), catalog().history(), catalog().messages().clone());
         let mut out = Vec::new();
-        let mut export = Export::new(Pieces(bytes.to_vec(), 0, piece), form, composer, job(options >> 1));
+        let mut export =
+            Export::new(Pieces(bytes.to_vec(), 0, piece), form, composer, job(options >> 1)).with_encoding(encoding);
         let ended = export.read_to_end(&mut out).map_err(|e| e.to_string());
         (out, ended.err())
     };

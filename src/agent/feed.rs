@@ -28,6 +28,7 @@ pub fn open(config: &SourceConfig, orders: &Arc<Orders>, place: &Value) -> Resul
         record_length: config.record_length,
         buffers: config.buffers,
         history: config.history.map(HistoryInput::Sure),
+        encoding: config.encoding,
     };
     let opener = Opener::new(catalog, config.charset, wanted).with_dates(config.dates);
     match &config.input {

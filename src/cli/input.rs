@@ -5,6 +5,7 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
+use encoding_rs::Encoding;
 
 use super::Failure;
 use crate::{
@@ -18,7 +19,7 @@ use crate::{
         },
     },
     event::DateFormat,
-    source::{Capture, CaptureError, capture::Opener},
+    source::{Capture, CaptureError, capture::Opener, history::export::decoded::encoding},
 };
 
 /// What a capture is; mostly found out from its bytes.
@@ -40,6 +41,9 @@ pub struct InputArgs {
     /// CCSID of the jobs that wrote the entries
     #[arg(long, value_name = "N", default_value_t = 37)]
     pub ccsid: u16,
+    /// Encoding of an export of the history log: utf-16, windows-1252 [default: that of its byte order mark, or utf-8]
+    #[arg(long, value_name = "LABEL", value_parser = encoding)]
+    pub encoding: Option<&'static Encoding>,
     /// Folder of layout tables that add to or override the built-in ones (formats/journal)
     #[arg(long, value_name = "DIR")]
     pub layouts: Option<PathBuf>,
@@ -125,6 +129,7 @@ impl InputArgs {
                 }
                 _ => None,
             },
+            encoding: self.encoding,
         }
     }
 

@@ -2,6 +2,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use chrono_tz::Tz;
+use encoding_rs::Encoding;
 
 use super::{
     filter::RuleReader,
@@ -19,6 +20,7 @@ use crate::{
     source::{
         chain::Count,
         directory::{After, Complete, DirectoryOptions, Order},
+        history::export::decoded,
         live::LiveOptions,
         stream::{LONGEST_PATH, Listen, StreamOptions},
     },
@@ -50,6 +52,8 @@ pub struct SourceConfig {
     pub kind: Option<HeadingKind>,
     /// It holds messages of the history log, in this form.
     pub history: Option<HistoryForm>,
+    /// The encoding of an export of the history log, where it is not to be found out.
+    pub encoding: Option<&'static Encoding>,
     /// It holds retrieve buffers of this format.
     pub buffers: Option<BufferFormat>,
     /// Each record after its length, where it is not to be found out.
@@ -169,6 +173,7 @@ pub fn sources(
         let stream = t.choice("input_framing", &[("fixed", false), ("stream", true)], r);
         let record_length =
             t.integer("record_length", 126..MAX_RECORD as i64 + 1, r).and_then(|n| usize::try_from(n).ok());
+        let encoding = encoding(&mut t, history, r);
         if history.is_some() || buffers.is_some() {
             whole_files(&t, &input, r);
         }
@@ -208,6 +213,7 @@ pub fn sources(
             filter,
             kind,
             history,
+            encoding,
             buffers,
             stream,
             record_length,
@@ -336,6 +342,16 @@ fn stream(t: &mut Section<'_>, at: &Place, r: &mut Reader<'_>) -> Option<Input> 
         r.warning(place, "source.listen: tcp:// on an address that others reach: anyone there can write entries and read ours on the way; use tls:// with client_ca");
     }
     Some(Input::Stream(StreamOptions { listen, cert, key, client_ca, client_names, client_crl }))
+}
+
+/// `encoding`: of exports of the history log only.
+fn encoding(t: &mut Section<'_>, history: Option<HistoryForm>, r: &mut Reader<'_>) -> Option<&'static Encoding> {
+    let Placed { value, place } = t.string("encoding", r)?;
+    if !matches!(history, Some(HistoryForm::Csv | HistoryForm::Json)) {
+        r.error(place, "source.encoding: only with input = \"history-csv\" or \"history-json\": everything else is read by its CCSID (ccsid)");
+        return None;
+    }
+    decoded::encoding(&value).map_err(|e| r.error(place, format!("source.encoding = {value:?}: {e}"))).ok()
 }
 
 /// `ccsid`; 37 unless one is given.

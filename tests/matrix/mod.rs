@@ -75,7 +75,7 @@ const FILTER: [(&str, &str, &str, &str); 27] = [
 ];
 
 /// Keys that say something else than what is read, in which order, and what lines are made of it; each with the reason.
-pub const OTHERS: [(&str, &str); 76] = [
+pub const OTHERS: [(&str, &str); 77] = [
     ("state_dir", "another state is another agent"),
     ("stop_timeout", "how long an end may take"),
     ("heartbeat", "when the agent speaks of itself"),
@@ -97,6 +97,7 @@ pub const OTHERS: [(&str, &str); 76] = [
     ("source.after", "what becomes of a file"),
     ("source.move_to", "what becomes of a file"),
     ("source.input", "what the bytes are: another value is a mistake"),
+    ("source.encoding", "what the bytes are: another value is a mistake"),
     ("source.input_framing", "what the bytes are: another value is a mistake"),
     ("source.record_length", "what the bytes are: another value is a mistake"),
     ("source.listen", "where it is"),

@@ -10,7 +10,12 @@ mod unknown;
 
 use std::sync::Arc;
 
-pub use self::{foreign::Foreign, unknown::Unknown};
+use encoding_rs::Encoding;
+
+pub use self::{
+    foreign::{Foreign, is_utf16},
+    unknown::Unknown,
+};
 
 use super::{
     buffer::BufferFormat,
@@ -40,6 +45,8 @@ pub struct Wanted {
     pub buffers: Option<BufferFormat>,
     /// `--input qhst`, `history-csv`, `history-json`: messages of the history log. `None`: never.
     pub history: Option<HistoryInput>,
+    /// `--encoding`: that of an export of the history log.
+    pub encoding: Option<&'static Encoding>,
 }
 
 /// When a file holds messages of the history log.

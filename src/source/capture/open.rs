@@ -78,6 +78,11 @@ impl Opener {
     /// Finds out what it is.
     fn capture(&self, name: String, Input { read, size, file, packed }: Input) -> Result<Capture, CaptureError> {
         let form = self.form(file.as_ref(), packed);
+        if let Some(encoding) = self.wanted.encoding
+            && !matches!(form, Some(HistoryForm::Csv | HistoryForm::Json))
+        {
+            return Err(CaptureError::Unknown { name, reason: Unknown::NoExport { encoding: encoding.name() } });
+        }
         let taped = |read| Taped::new(read, file.as_ref().and_then(|f| f.try_clone().ok()));
         if form.is_none() && self.wanted.buffers.is_none() {
             let capture = if packed {
@@ -108,7 +113,7 @@ impl Opener {
                 (Box::new(log), cut)
             }
             (Some(form), _) => {
-                let export = Export::new(input, form, history(), self.charset);
+                let export = Export::new(input, form, history(), self.charset).with_encoding(self.wanted.encoding);
                 let cut = export.cut_off();
                 (Box::new(export), cut)
             }
@@ -132,7 +137,11 @@ impl Opener {
                 let read: Box<dyn Read> = if packed { Box::new(Unpacked::new(start)) } else { Box::new(start) };
                 // Where that fails, reading says so.
                 let _ = read.take(FRONT).read_to_end(&mut front);
-                if is_history(&front) { Some(HistoryForm::Qhst) } else { export::is_export(&front) }
+                if is_history(&front) {
+                    Some(HistoryForm::Qhst)
+                } else {
+                    export::is_export(&front, self.wanted.encoding)
+                }
             }
         }
     }

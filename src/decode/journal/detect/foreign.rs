@@ -36,7 +36,7 @@ const FORMATS: [(&str, &[u8], &str); 15] = [
     ("a program or library", b"\x7FELF", "name a capture"),
 ];
 
-const UTF16: &str = "an outfile is transferred in binary (FTP BINARY, no CCSID conversion); an export of the history log is read as UTF-8: convert it with iconv -f UTF-16 -t UTF-8";
+const UTF16: &str = "an outfile is transferred in binary (FTP BINARY, no CCSID conversion); an export of the history log is read with --input history-csv or history-json (input =) and, where it has no mark of its byte order, --encoding utf-16le or utf-16be (encoding =)";
 const JSON: &str = "rows of QSYS2.HISTORY_LOG_INFO are read with --input history-json (input = \"history-json\"), as an array or as one object a line, with MESSAGE_ID and MESSAGE_TIMESTAMP in each: take them out of what is around them; journal entries are read as outfiles only";
 const CSV: &str = "rows of QSYS2.HISTORY_LOG_INFO are read with --input history-csv (input = \"history-csv\"), with the names of the columns in the first line, MESSAGE_ID and MESSAGE_TIMESTAMP among them; journal entries are read as outfiles only";
 
@@ -61,8 +61,8 @@ pub fn foreign(front: &[u8]) -> Option<Foreign> {
     if is_csv(text) { is("CSV", CSV) } else { None }
 }
 
-/// A byte order mark, or every second byte zero and the others ASCII.
-fn is_utf16(front: &[u8]) -> bool {
+/// Whether a file that begins so is UTF-16: a byte order mark, or every second byte zero and the others ASCII.
+pub fn is_utf16(front: &[u8]) -> bool {
     if front.starts_with(b"\xFF\xFE") || front.starts_with(b"\xFE\xFF") {
         return true;
     }

@@ -58,6 +58,14 @@ pub enum Unknown {
         /// Records.
         all: usize,
     },
+    /// An encoding is said, of what is no export.
+    #[error(
+        "an encoding ({encoding}) is only for exports of QSYS2.HISTORY_LOG_INFO, and this is not seen to be one: say --input history-csv or history-json, or leave out --encoding"
+    )]
+    NoExport {
+        /// The encoding that is said.
+        encoding: &'static str,
+    },
     /// The length given is too short.
     #[error("--record-length {given} is shorter than a {heading} heading ({needs} bytes)")]
     TooShort {
@@ -137,6 +145,7 @@ impl Unknown {
             | Unknown::Other { .. }
             | Unknown::NotAStream { .. }
             | Unknown::NotFixed { .. }
+            | Unknown::NoExport { .. }
             | Unknown::TooShort { .. }
             | Unknown::WrongLength { .. } => true,
         }

@@ -76,7 +76,7 @@ impl Cells {
             let bytes = self.0.get(column).map_or(&[][..], Vec::as_slice);
             let text = std::str::from_utf8(bytes).map_err(|e| {
                 format!(
-                    "expected UTF-8 in {}, got X'{}': export it as UTF-8",
+                    "expected UTF-8 in {}, got X'{}': export it as UTF-8, or say its encoding with --encoding, such as windows-1252 (encoding =)",
                     name(column),
                     hex(bytes.get(e.valid_up_to()..).unwrap_or(&[]))
                 )

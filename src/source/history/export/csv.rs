@@ -49,7 +49,6 @@ impl Header {
             Some(missing) => {
                 let line = front.split(|b| matches!(b, b'\n' | b'\r')).next().unwrap_or(&[]);
                 let got = match front {
-                    [0xFE, 0xFF, ..] | [0xFF, 0xFE, ..] => "UTF-16: save it as UTF-8".to_owned(),
                     [] => "the end of the file".to_owned(),
                     _ => format!("{:?}", shortened(&String::from_utf8_lossy(line))),
                 };
@@ -309,7 +308,6 @@ mod tests {
             (&b"MESSAGE_ID;SEVERITY"[..], "MESSAGE_TIMESTAMP is missing"),
             (b"MESSAGE_TIMESTAMP", "MESSAGE_ID is missing"),
             (b"", "got the end of the file"),
-            (b"\xFF\xFEM\0", "UTF-16"),
             (b"MESSAGE_ID,MESSAGE_TIMESTAMP,message id", "MESSAGE_ID twice"),
             (b"some text", "got \"some text\""),
         ] {

@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::{
     Next,
     columns::{Cells, column, missing, name},
+    decoded::NO_TEXT,
     window::{ROW, Window},
 };
 
@@ -149,6 +150,11 @@ impl Json {
                             }
                         };
                         window.pass(more);
+                        // Half a character at the end of the file: the next row may begin with it.
+                        if !window.is_utf_8() && raw.last() == Some(&NO_TEXT) && window.bytes().is_empty() {
+                            self.array = false;
+                            return Ok(Next::Cut(why, raw));
+                        }
                         return Ok(Next::Bad(why, raw));
                     }
                 }

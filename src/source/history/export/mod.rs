@@ -7,8 +7,11 @@
 //! turned back, because what was in it of numbers, and in which CCSID, cannot be told: fields would be false. A text may look like
 //! such digits, and its author may have wished so; so the first rows are looked at together, and what is text there is text throughout.
 //! Digits of which one or two are none are damaged: of that row alone they are not known.
+//!
+//! What is in another encoding than UTF-8 is [decoded] first; a row with what is no text in it is parked.
 pub mod columns;
 pub mod csv;
+pub mod decoded;
 pub mod json;
 pub mod window;
 
@@ -17,10 +20,16 @@ use std::{
     io::{self, ErrorKind, Read},
 };
 
-use self::{columns::Cells, csv::Csv, json::Json, window::Window};
+use encoding_rs::Encoding;
+
+use self::{columns::Cells, csv::Csv, decoded::WrongMark, json::Json, window::Window};
 use super::row::Tokens;
 use crate::{
-    decode::{ebcdic::Charset, history::compose::HistoryComposer, journal::detect::HistoryForm},
+    decode::{
+        ebcdic::Charset,
+        history::compose::HistoryComposer,
+        journal::detect::{HistoryForm, is_utf16},
+    },
     source::{buffers::Ready, capture::made::CutOff, parked},
 };
 
@@ -121,8 +130,10 @@ pub struct Export<R> {
     failed: Option<ExportError>,
 }
 
-/// Whether a file that begins so is an export, and which.
-pub fn is_export(front: &[u8]) -> Option<HistoryForm> {
+/// Whether a file that begins so is an export, and which; in an encoding that is said, or that the mark at its front says.
+pub fn is_export(front: &[u8], said: Option<&'static Encoding>) -> Option<HistoryForm> {
+    let decoded = decoded::front(said, front);
+    let front = decoded.as_deref().unwrap_or(front);
     let front = front.strip_prefix(MARK).unwrap_or(front);
     if json::is_export(front) {
         return Some(HistoryForm::Json);
@@ -147,6 +158,12 @@ impl<R: Read> Export<R> {
         }
     }
 
+    /// In an encoding that is said; otherwise the mark at its front says it, and without one it is UTF-8.
+    pub fn with_encoding(mut self, said: Option<&'static Encoding>) -> Export<R> {
+        self.window.said(said);
+        self
+    }
+
     /// Which record is one of a row that the file ends within, once it is made.
     pub fn cut_off(&self) -> CutOff {
         self.ready.cut_off()
@@ -162,7 +179,19 @@ impl<R: Read> Export<R> {
     fn begin(&mut self, form: HistoryForm) -> io::Result<()> {
         let window = &mut self.window;
         while window.bytes().len() < MARK.len() && !window.ended() {
-            window.fill()?;
+            let Err(e) = window.fill() else { continue };
+            let Some(WrongMark(why)) = e.get_ref().and_then(|e| e.downcast_ref::<WrongMark>()).cloned() else {
+                return Err(e);
+            };
+            self.fails(why);
+            return Ok(());
+        }
+        if window.is_utf_8() && is_utf16(window.bytes()) {
+            self.fails(
+                "expected UTF-8, got what looks like UTF-16: say in which byte order, with --encoding utf-16le or utf-16be (encoding =)"
+                    .to_owned(),
+            );
+            return Ok(());
         }
         if window.bytes().starts_with(MARK) {
             window.pass(MARK.len());
@@ -173,7 +202,10 @@ impl<R: Read> Export<R> {
             }
             HistoryForm::Json => self.rows = Rows::Json(Json::default()),
             _ => match Csv::new(window)? {
-                Ok(csv) => self.rows = Rows::Csv(Box::new(csv)),
+                Ok(csv) => match window.no_text(usize::MAX) {
+                    Some(no_text) => self.fails(no_text.why()),
+                    None => self.rows = Rows::Csv(Box::new(csv)),
+                },
                 Err(why) => self.fails(why),
             },
         }
@@ -191,7 +223,7 @@ impl<R: Read> Export<R> {
             Rows::Json(rows) => rows.next(&mut self.window)?,
         };
         let (after, _) = self.window.place();
-        match next {
+        match self.judged(next) {
             Next::Row(cells, raw) => {
                 let line = after - lines(&raw);
                 self.ahead.push_back(Out::Row(cells, line, raw));
@@ -214,6 +246,24 @@ impl<R: Read> Export<R> {
             Next::End => self.ended = true,
         }
         Ok(())
+    }
+
+    /// A row with what is no text in the encoding of the file is none.
+    fn judged(&mut self, next: Next) -> Next {
+        let (Next::Row(_, raw) | Next::Bad(_, raw) | Next::Cut(_, raw)) = &next else { return next };
+        let Some(no_text) = self.window.no_text(raw.len()) else { return next };
+        let why = no_text.why();
+        match next {
+            Next::Row(_, raw) if self.may_grow(&raw) => Next::Cut(why, raw),
+            Next::Row(_, raw) | Next::Bad(_, raw) => Next::Bad(why, raw),
+            Next::Cut(_, raw) => Next::Cut(why, raw),
+            other => other,
+        }
+    }
+
+    /// A line of CSV that is not ended may still grow, though it has all its values.
+    fn may_grow(&self, raw: &[u8]) -> bool {
+        matches!(self.rows, Rows::Csv(_)) && !matches!(raw.last(), Some(b'\n' | b'\r'))
     }
 
     /// Whether it is known what the tokens of the first row are.
@@ -250,8 +300,7 @@ impl<R: Read> Export<R> {
     }
 
     fn compose(&mut self, cells: &Cells, line: u64, raw: &[u8]) {
-        // A line of CSV that is not ended may still grow, though it has all its values.
-        let open = matches!(self.rows, Rows::Csv(_)) && !matches!(raw.last(), Some(b'\n' | b'\r'));
+        let open = self.may_grow(raw);
         let push = |ready: &mut Ready, record: &[u8], damaged: bool| {
             if open { ready.push_cut(record, damaged) } else { ready.push(record) }
         };
