@@ -6,6 +6,9 @@
 
 mod peers;
 
+#[path = "receivers/encodings.rs"]
+mod encodings;
+
 mod harness {
     use crate::peers::client::{self, Framing};
     use crate::peers::lines::{Leef, lognormalizer};

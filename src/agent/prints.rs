@@ -110,6 +110,16 @@ mod tests {
     }
 
     #[test]
+    fn the_encoding_of_its_lines_is_part_of_an_output_and_leaves_the_lanes_alone() {
+        let (usual, lanes) = prints(OUTPUT);
+        let encoded = prints(&format!("{OUTPUT}encoding = \"windows-1252\"\n"));
+        assert!(encoded.0 != usual && encoded.1 == lanes);
+        assert_ne!(prints(&format!("{OUTPUT}encoding = \"gbk\"\n")).0, encoded.0);
+        // Lines are UTF-8 where nothing is said.
+        assert_eq!(prints(&format!("{OUTPUT}encoding = \"UTF-8\"\n")).0, usual);
+    }
+
+    #[test]
     fn c8_another_source_changes_nothing_of_an_output() {
         let more = format!("{OUTPUT}[[source]]\nname = \"s\"\npath = \"day\"\nsystem = \"PROD09\"\n");
         assert_eq!(prints(OUTPUT), prints(&more));

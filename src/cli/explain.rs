@@ -251,7 +251,10 @@ impl Explainer<'_> {
             };
             let mut line = Vec::new();
             let written = encoder.encode(&own, &mut line);
-            let text = String::from_utf8_lossy(&line).into_owned();
+            let text = match encoder.settings().encoding {
+                Some(encoding) => encoding.text(&line),
+                None => String::from_utf8_lossy(&line).into_owned(),
+            };
             lines.push(Line { name: maker.name.clone(), verdict: own_verdict, looks, written, text });
         }
         Explained { verdict, looks: agent_looks, privileged, learned: self.state.learned.names(job), lines }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     agent::window,
-    encode::{Format, Header, Profile, Settings, value::Given},
+    encode::{Format, Header, LineEncoding, Profile, Settings, value::Given},
     filter::{Place, RuleId, Ruled, Rules, TypeRule, TypeRules},
     net::{
         connect,
@@ -45,6 +45,8 @@ pub struct OutputConfig {
     pub include_guesses: bool,
     /// Longest line in bytes; the format's own unless given.
     pub max_size: Option<usize>,
+    /// The encoding in which its lines leave; `None` for UTF-8.
+    pub encoding: Option<LineEncoding>,
     /// What it leaves out of what the agent sends.
     pub filter: Rules,
     /// Whom to trust.
@@ -109,6 +111,7 @@ impl OutputConfig {
             s.max_size = s.max_size.min(UDP_SIZE);
         }
         s.max_size = self.max_size.unwrap_or(s.max_size);
+        s.encoding = self.encoding;
         s
     }
 }
@@ -183,6 +186,13 @@ fn output(
     let from = t.choice("from", &[("oldest", Start::Oldest), ("now", Start::Now)], r).unwrap_or_default();
     let heartbeat = super::seconds(&mut t, "heartbeat", r);
     let max_size = t.integer("max_size", 480..1_000_001, r).and_then(|n| usize::try_from(n).ok());
+    let encoding = t.string("encoding", r).and_then(|Placed { value, place }| match LineEncoding::of(&value) {
+        Ok(encoding) => encoding.unless_utf_8(),
+        Err(e) => {
+            r.error(place, format!("output.encoding = {value:?}: {e}"));
+            None
+        }
+    });
     rules.prefix = format!("output {}: ", name.as_ref().map_or("", |n| n.value.as_str()));
     let filter = t.table("filter", r);
     let filter = rules.filter(filter, Some(agent), r);
@@ -217,6 +227,7 @@ fn output(
         full,
         include_guesses,
         max_size,
+        encoding,
         filter,
         tls,
         limits,

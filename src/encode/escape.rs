@@ -93,14 +93,27 @@ fn put_code(escape: Escape, code: u32, out: &mut Vec<u8>) {
     }
 }
 
+/// Appends a character that the encoding of an output does not have, as visible text.
+pub fn put_absent(escape: Escape, c: char, out: &mut Vec<u8>) {
+    if escape == Escape::Json {
+        return put_json_code(c, out);
+    }
+    // Never \xHH, which a byte that is no text is shown as.
+    for c in format!("\\u{{{:x}}}", u32::from(c)).chars() {
+        put_char(escape, c, out);
+    }
+}
+
+fn put_json_code(c: char, out: &mut Vec<u8>) {
+    for half in c.encode_utf16(&mut [0; 2]) {
+        out.extend_from_slice(format!("\\u{half:04x}").as_bytes());
+    }
+}
+
 fn put_json(unit: Unit, out: &mut Vec<u8>) {
     match unit {
         Unit::Char(c @ ('"' | '\\')) => out.extend_from_slice(&[b'\\', u8::try_from(c).unwrap_or(b'?')]),
-        Unit::Char(c) if is_hidden(c) => {
-            for half in c.encode_utf16(&mut [0; 2]) {
-                out.extend_from_slice(format!("\\u{half:04x}").as_bytes());
-            }
-        }
+        Unit::Char(c) if is_hidden(c) => put_json_code(c, out),
         Unit::Char(c) => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
         // JSON has no sign for half a character that every parser reads.
         Unit::Surrogate(_) | Unit::Byte(_) => out.extend_from_slice("\u{FFFD}".as_bytes()),

@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 use super::{
     Format, Header, Profile,
     address::{self, AddressKind},
+    encoding::LineEncoding,
     escape::{Escape, put_str},
     plan::{self, Op, OpKind, Plan},
     shrink::{Place, shrink},
@@ -25,8 +26,10 @@ pub struct Settings {
     pub header: Header,
     /// Carry every field that is not blank.
     pub full: bool,
-    /// Longest line in bytes, without framing.
+    /// Longest line in bytes, as it leaves, without framing.
     pub max_size: usize,
+    /// The encoding in which it leaves; `None` for UTF-8.
+    pub encoding: Option<LineEncoding>,
     /// Syslog facility, 0 to 23.
     pub facility: u8,
     /// Vendor in CEF and LEEF.
@@ -52,6 +55,7 @@ impl Settings {
             header: format.default_header(),
             full: false,
             max_size: format.default_max_size(),
+            encoding: None,
             facility: c.facility,
             vendor: c.vendor.clone(),
             product: c.product.clone(),
@@ -59,6 +63,21 @@ impl Settings {
             sd_id: c.sd_id.clone(),
             app_name: c.app_name.clone(),
             given: Given::default(),
+        }
+    }
+
+    /// How many bytes a piece of a line has as it leaves.
+    #[inline]
+    pub(super) fn length(&self, piece: &[u8]) -> usize {
+        self.encoding.map_or(piece.len(), |e| e.length(piece, plan::value_escape(self.format)))
+    }
+
+    /// Brings the line from `start` into the encoding in which it leaves; `end` is where the text behind the values begins.
+    #[inline]
+    pub(super) fn convert(&self, start: usize, end: usize, out: &mut Vec<u8>) {
+        if let Some(encoding) = self.encoding {
+            encoding.convert(end, plan::end_escape(self.format), out);
+            encoding.convert_before(start, end, plan::value_escape(self.format), out);
         }
     }
 }
@@ -184,8 +203,10 @@ impl Encoder {
             without_user: ev.entry.head(ev.entry.heading.user_name).iter().all(|b| matches!(b, 0x40 | 0)),
         };
         let no_time = if ev.time.is_none() { no_time(ev, values, settings.format) } else { Vec::new() };
-        let marks = lost.map_or(0, |l| l.len() + 20) + no_time.len() + variant.end.len();
-        if out.len() - start + marks > settings.max_size {
+        let marks = lost.map_or(0, |l| settings.length(l.as_bytes()) + 20)
+            + settings.length(&no_time)
+            + settings.length(&variant.end);
+        if settings.length(out.get(start..).unwrap_or(&[])) + marks > settings.max_size {
             written.truncated = true;
             shrink(settings, plan, variant, ev, &cx, values, Place { start, body, marks }, out);
         }
@@ -193,7 +214,9 @@ impl Encoder {
             put_mark(settings.format, "incomplete", name, out);
         }
         out.extend_from_slice(&no_time);
+        let end = out.len();
         out.extend_from_slice(&variant.end);
+        settings.convert(start, end, out);
         written.total = out.len() - start;
         written
     }

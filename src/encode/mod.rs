@@ -8,6 +8,7 @@
 //! and no value ends its field; a value that is blank is left out with its key; a line never exceeds its size limit,
 //! and what was left out to keep it is named in it.
 pub mod address;
+pub mod encoding;
 pub mod entry_json;
 pub mod escape;
 pub mod line;
@@ -20,6 +21,7 @@ pub mod transcode;
 pub mod value;
 pub mod variant;
 
+pub use encoding::LineEncoding;
 pub use line::{Encoder, Settings, Written};
 pub use profile::Profile;
 

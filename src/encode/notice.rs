@@ -56,6 +56,7 @@ fn shorten(notice: &mut Notice, excess: usize) -> bool {
 }
 
 fn whole(notice: &Notice, s: &Settings, profile: &Profile, out: &mut Vec<u8>) {
+    let start = out.len();
     let detail = Detail {
         code: notice.id.clone(),
         title: None,
@@ -104,7 +105,9 @@ fn whole(notice: &Notice, s: &Settings, profile: &Profile, out: &mut Vec<u8>) {
     // The first key of a CEF extension has no blank before it.
     let skip = usize::from(s.format == Format::Cef && values.first() == Some(&b' '));
     out.extend_from_slice(values.get(skip..).unwrap_or(&[]));
+    let end = out.len();
     out.extend_from_slice(&v.end);
+    s.convert(start, end, out);
 }
 
 /// A value of CEF's msg; quoted where it could pass for another pair, as in the lines of entries.

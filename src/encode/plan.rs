@@ -187,6 +187,14 @@ pub fn value_escape(format: Format) -> Escape {
     }
 }
 
+/// The escape of the text behind the values.
+pub(super) fn end_escape(format: Format) -> Escape {
+    match format {
+        Format::Syslog => Escape::Text,
+        other => value_escape(other),
+    }
+}
+
 /// The key of a value in a format, with its separator: what stands before the value.
 pub fn before(format: Format, key: &str, label: Option<&str>) -> Vec<u8> {
     match format {

@@ -37,8 +37,9 @@ pub(super) fn shrink(
     place: Place,
     out: &mut Vec<u8>,
 ) {
-    let limit = (place.start + s.max_size).saturating_sub(place.marks + MARK);
+    let limit = s.max_size.saturating_sub(place.marks + MARK);
     out.truncate(place.body);
+    let mut size = s.length(out.get(place.start..).unwrap_or(&[]));
     let mut gone: Vec<&Op> = Vec::new();
     let mut in_msg = false;
     for op in plan.ops_for(ev) {
@@ -51,12 +52,14 @@ pub(super) fn shrink(
             out.remove(at);
             out.extend_from_slice(&v.constants);
         }
-        if gone.is_empty() && (out.len() <= limit || first) {
+        let more = s.length(out.get(at..).unwrap_or(&[]));
+        if gone.is_empty() && (size + more <= limit || first) {
+            size += more;
             continue;
         }
         out.truncate(at);
         if gone.is_empty() {
-            put_beginning(op, ev, cx, tr, limit, out);
+            put_beginning(s, op, ev, cx, tr, limit.saturating_sub(size), out);
         }
         gone.push(op);
     }
@@ -74,24 +77,36 @@ pub(super) fn shrink(
     put_mark(s.format, "truncated", &names, out);
 }
 
-/// The beginning of a long text, as much as stays under `limit`, cut between two characters; nothing if that is too little.
-fn put_beginning(op: &Op, ev: &Event<'_>, cx: &Context<'_>, tr: &Transcoder, limit: usize, out: &mut Vec<u8>) {
-    let room = limit.saturating_sub(out.len() + op.before.len() + op.after.len());
+/// The beginning of a long text, in at most `room` bytes of the line, cut between two characters; nothing if that is too little.
+fn put_beginning(
+    s: &Settings,
+    op: &Op,
+    ev: &Event<'_>,
+    cx: &Context<'_>,
+    tr: &Transcoder,
+    room: usize,
+    out: &mut Vec<u8>,
+) {
     let text = value::long_text(&op.source, ev, cx).filter(|_| matches!(op.kind, OpKind::Value));
     let Some((text, charset)) = text.and_then(|t| Some((t, t.charset?))) else { return };
+    let start = out.len();
+    op.before.put(out);
+    let mut room = room.saturating_sub(s.length(out.get(start..).unwrap_or(&[])) + op.after.len());
     if room < WORTH_CUTTING {
+        out.truncate(start);
         return;
     }
-    op.before.put(out);
-    let end = out.len() + room;
     let mut full = false;
     charset.decode(text.bytes, &mut |unit| {
         let at = out.len();
         if !full {
             put_unit(tr.escape(), unit, out);
-            if out.len() > end {
-                out.truncate(at);
-                full = true;
+            match room.checked_sub(s.length(out.get(at..).unwrap_or(&[]))) {
+                Some(rest) => room = rest,
+                None => {
+                    out.truncate(at);
+                    full = true;
+                }
             }
         }
     });

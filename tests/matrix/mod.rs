@@ -208,6 +208,7 @@ pub fn rows() -> Vec<Row> {
     add("output.detail", Kind::Entries, Counts::Sent, "", "\"compact\"", "\"full\"");
     add("output.include_guesses", Kind::Entries, Counts::Sent, "detail = \"full\"", "false", "true");
     add("output.max_size", Kind::Entries, Counts::Sent, "detail = \"full\"", "8000", "700");
+    add("output.encoding", Kind::Entries, Counts::Sent, "", "\"utf-8\"", "\"iso-8859-6\"");
     add("output.priority_types", Kind::Entries, Counts::Order, "", "[\"PW\"]", "[\"ZR\", \"CD\"]");
     add("output.meter.bytes_per_day", Kind::Entries, Counts::Order, "", "9000", "\"1GiB\"");
     add(

@@ -282,6 +282,18 @@ impl Receiver {
         }
     }
 
+    /// Waits for `n` messages, stops the receiver, and gives the bytes of each as they came, whatever their encoding.
+    pub fn finish_bytes(mut self, n: usize, timeout: Duration) -> Vec<Vec<u8>> {
+        let deadline = Instant::now() + timeout;
+        while self.count() < n {
+            assert!(Instant::now() < deadline, "{:?} received {} of {n} messages", self.kind, self.counted.0);
+            sleep(Duration::from_millis(20));
+        }
+        self.terminate();
+        let bytes = fs::read(self.folder.path().join("records")).expect("records");
+        bytes.split(|b| *b == b'\n').filter(|line| !line.is_empty()).map(raw).collect()
+    }
+
     /// Ends the receiver in good order and gives everything it received.
     pub fn stop(mut self) -> Vec<Record> {
         self.terminate();
@@ -340,6 +352,31 @@ impl Receiver {
             self.kind,
             self.log()
         );
+    }
+}
+
+/// The bytes of the message in a record, which is JSON but for their encoding.
+fn raw(record: &[u8]) -> Vec<u8> {
+    let mut rest = record.strip_prefix(b"{\"raw\":\"").expect("raw comes first").iter().copied();
+    let mut bytes = Vec::new();
+    loop {
+        match rest.next().expect("the end of raw") {
+            b'"' => return bytes,
+            b'\\' => bytes.push(match rest.next().expect("an escape") {
+                b'n' => b'\n',
+                b't' => b'\t',
+                b'r' => b'\r',
+                b'b' => 8,
+                b'f' => 12,
+                b'u' => {
+                    let digits: Vec<u8> = rest.by_ref().take(4).collect();
+                    let code = u8::from_str_radix(std::str::from_utf8(&digits).expect("digits"), 16);
+                    code.expect("a control character")
+                }
+                other => other,
+            }),
+            b => bytes.push(b),
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use super::super::{
 };
 use crate::{
     config::{OutputConfig, output::UDP_SIZE},
-    encode::{Format, Header, Settings},
+    encode::{Format, Header, LineEncoding, Settings},
     filter::{RuleBook, Selection, TypeRule},
     net::tls::{TlsOptions, pem::Pem, pin::Pin},
     output::{Target, pace, sink::Framing},
@@ -60,6 +60,9 @@ pub(super) struct LineArgs {
     /// Longest line in bytes [default: 8000; LEEF 4000; UDP 2048]
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(480..=1_000_000))]
     pub(super) max_size: Option<u32>,
+    /// Encoding in which lines leave, for receivers that take no UTF-8: windows-1252, shift_jis [default: utf-8]
+    #[arg(long, value_name = "LABEL", value_parser = LineEncoding::of)]
+    pub(super) output_encoding: Option<LineEncoding>,
 }
 
 /// `--format`.
@@ -280,6 +283,9 @@ pub(super) fn settings(args: &Args, setup: &Setup, output: Option<&OutputConfig>
     }
     if let Some(size) = args.line.max_size {
         s.max_size = usize::try_from(size).unwrap_or(s.max_size);
+    }
+    if let Some(encoding) = args.line.output_encoding {
+        s.encoding = encoding.unless_utf_8();
     }
     Ok(s)
 }

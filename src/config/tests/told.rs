@@ -109,3 +109,24 @@ fn n10_relative_files_stand_beside_the_configuration() {
     assert_eq!(c.outputs[0].tls.key, Some(Pem::Credential("k".into())));
     assert_eq!(c.outputs[1].address, crate::output::Target::File("/etc/qaudjrn/audit.cef".into()));
 }
+
+#[test]
+fn an_encoding_in_which_no_line_can_leave_says_which_can() {
+    let of = |label: &str| problems(&format!("[[output]]\nname = \"o\"\naddress = \"null\"\nencoding = \"{label}\"\n"));
+    for label in ["utf-8", "windows-1252", "Shift_JIS", "gbk"] {
+        assert_eq!(of(label), Vec::<String>::new());
+    }
+    for (label, why) in [
+        ("utf-16", "UTF-16LE cannot carry lines: expected an encoding in which ASCII is ASCII, of one or two bytes"),
+        ("iso-2022-jp", "ISO-2022-JP cannot carry lines: expected"),
+        (
+            "ebcdic",
+            "expected an encoding in which ASCII is ASCII, of one or two bytes a character: utf-8, windows-1252",
+        ),
+        ("iso-8859-1", "expected windows-1252, which this label stands for"),
+    ] {
+        let found = of(label);
+        let place = format!("agent.toml:4:12: error: output.encoding = {label:?}: ");
+        assert!(found.len() == 1 && found[0].starts_with(&place) && found[0].contains(why), "{found:?}");
+    }
+}
