@@ -217,6 +217,15 @@ mod tests {
             ("1 rsp 5\n", "expected a blank behind the data length, got \"\\n\""),
             ("1 rsp 0000000011", "expected a blank behind the data length, got \"1\""),
             ("1 rsp 65537", "a frame of 65537 bytes: at most 65536 are accepted"),
+            ("1 rsp 000065537 ", "a frame of 65537 bytes: at most 65536 are accepted"),
+            ("1 rsp 999999999\n", "a frame of 999999999 bytes: at most 65536 are accepted"),
+            ("\n1 rsp 0\n", "expected a transaction number, got \"\\n1 rsp 0\\n\""),
+            ("1\trsp 0\n", "expected a blank behind the transaction number, got \"\\trsp 0\\n\""),
+            ("1 rsp\n", "expected a blank behind the command, got \"\\n\""),
+            ("1 rsp  6", "expected a data length, got \" 6\""),
+            ("1 rsp 0x", "expected a line feed behind the data, got \"x\""),
+            ("1 a_command_of_many_letters 0\n", "expected a blank behind the command, got \"_command_of_many\""),
+            ("\u{fffd}", "expected a transaction number, got \"\\xef\\xbf\\xbd\""),
             ("1 rsp 3 2000", "expected a line feed behind the data, got \"0\""),
         ] {
             // A length is known when the byte behind it has come.
@@ -233,8 +242,25 @@ mod tests {
         assert_eq!(answer.offer("commands"), Some(b"syslog,x".as_slice()));
         assert_eq!(answer.offer("command"), None);
         assert_eq!(Answer::parse(b"500").unwrap(), Answer { code: 500, text: b"", rest: b"" });
-        for wrong in ["", "20", "2000", "OK", "200:OK", "20x y"] {
-            assert!(Answer::parse(wrong.as_bytes()).is_err(), "{wrong}");
+        assert_eq!(Answer::parse(b"200\n a=b\n").unwrap(), Answer { code: 200, text: b"", rest: b" a=b\n" });
+        assert_eq!(Answer::parse(b"000 \n").unwrap(), Answer { code: 0, text: b"", rest: b"" });
+    }
+
+    #[test]
+    fn what_is_no_answer_is_refused_with_what_stands_there() {
+        for (data, got) in [
+            ("", ""),
+            ("20", "20"),
+            ("2000", "2000"),
+            ("OK", "OK"),
+            ("200:OK", "200:OK"),
+            ("20x y", "20x y"),
+            ("20\n0 OK", "20\\n0 OK"),
+            ("200\tOK and so on", "200\\tOK and so on"),
+            ("error: no room on this device", "error: no room o"),
+        ] {
+            let message = format!("expected an answer (three digits, blank, text), got \"{got}\"");
+            assert_eq!(Answer::parse(data.as_bytes()).unwrap_err().to_string(), message);
         }
     }
 
