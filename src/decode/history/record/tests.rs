@@ -102,6 +102,38 @@ fn a_damaged_record_number_is_an_error_with_its_place() {
     }
 }
 
+/// The messages word for word: what stands wrong, where, and what should stand there.
+#[test]
+fn what_is_no_message_is_told_word_for_word() {
+    let whole = records(ID, 200, 300, DataAt::Record);
+    let told = |bytes: &[u8]| match split(bytes, true, None) {
+        Split::Bad(e) => (e.at, e.to_string(), false),
+        Split::Cut(_, e) => (e.at, e.to_string(), true),
+        other => panic!("{other:?}"),
+    };
+    for (length, message) in [
+        (1, "expected a record of 142 bytes, got the end of the file after 1"),
+        (141, "expected a record of 142 bytes, got the end of the file after 141"),
+        (142, "expected record number 2 of the message, got the end of the file"),
+        (143, "expected record number 2 of the message, got the end of the file"),
+        (3 * RECORD, "expected record number 4 of the message, got the end of the file"),
+        (6 * RECORD - 1, "expected record number 6 of the message, got the end of the file"),
+    ] {
+        assert_eq!(told(&whole[..length]), (length, message.to_owned(), length >= RECORD));
+    }
+    for (index, number, message) in [
+        (0, 0, "expected record number 1, the beginning of a message, got 0"),
+        (0, 2, "expected record number 1, the beginning of a message, got 2"),
+        (1, 3, "expected record number 2 of the message, got 3"),
+        (2, 1, "expected record number 3 of the message, got 1"),
+        (5, 65_535, "expected record number 6 of the message, got 65535"),
+    ] {
+        let mut damaged = whole.clone();
+        damaged[index * RECORD + 8..][..2].copy_from_slice(&u16::to_be_bytes(number));
+        assert_eq!(told(&damaged), (index * RECORD + 8, message.to_owned(), false));
+    }
+}
+
 proptest::proptest! {
     #[test]
     fn no_bytes_panic(mut bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..2000), starts: bool, ended: bool, text: bool) {
