@@ -112,4 +112,42 @@ mod tests {
             assert!(wrong.parse::<Target>().is_err(), "{wrong}");
         }
     }
+
+    #[test]
+    fn what_is_no_target_is_told_word_for_word() {
+        for wrong in
+            ["", "stdin", "Null", "stdout:", "null:x", "tcp://host", "tcp:host:514", "TCP://h:1", "file:", "://h:1"]
+        {
+            let told = wrong.parse::<Target>().unwrap_err().to_string();
+            assert_eq!(
+                told,
+                format!(
+                    "{wrong:?}: expected stdout, null, file:PATH, udp://HOST:PORT, tcp://HOST:PORT or tls://HOST:PORT; for `run` also relp:// and relp+tls://"
+                )
+            );
+        }
+        for (text, path) in [
+            ("file:x:y", "x:y"),
+            ("file:///var/x", "/var/x"),
+            ("file://x", "x"),
+            ("file:////x", "x"),
+            ("file:a//b", "a//b"),
+        ] {
+            assert_eq!(text.parse::<Target>().unwrap(), Target::File(path.into()), "{text}");
+        }
+        assert_eq!("-".parse::<Target>().unwrap(), Target::Stdout);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_panics_and_a_target_reads_back_as_it_is_shown(
+            text in "(udp|tcp|tls|relp|relp\\+tls|file|stdout|null|-|x)?(:|://|//)?\\[?[a-c.:/]{0,5}\\]?(:[0-9]{0,5})?\\PC?",
+        ) {
+            if let Ok(target) = text.parse::<Target>() {
+                proptest::prop_assert!(
+                    matches!(target, Target::File(_)) || target.to_string().parse::<Target>().unwrap() == target
+                );
+            }
+        }
+    }
 }
