@@ -118,4 +118,46 @@ mod tests {
             assert!(error.contains(says), "{text}: {error}");
         }
     }
+
+    /// The messages word for word.
+    #[test]
+    fn a_wrong_size_is_told_word_for_word() {
+        const FORM: &str = "expected a size such as 10GB, 512MiB or 4096";
+        const UNITS: &str = "expected B, kB, MB, GB, TB, KiB, MiB, GiB or TiB";
+        for (text, told) in [
+            ("", format!(r#""": {FORM}"#)),
+            (" ", format!(r#"" ": {FORM}"#)),
+            ("1.2.3GB", format!(r#""1.2.3GB": {FORM}"#)),
+            ("1..2", format!(r#""1..2": {FORM}"#)),
+            ("1.", format!(r#""1.": {FORM}"#)),
+            ("1. GB", format!(r#""1. GB": {FORM}"#)),
+            (".5", format!(r#"".5": {FORM}"#)),
+            ("+1", format!(r#""+1": {FORM}"#)),
+            (" 10 gb ", r#"" 10 gb ": unknown unit "gb", did you mean GB?"#.to_owned()),
+            ("10\u{a0}Mi", r#""10\u{a0}Mi": unknown unit "Mi", did you mean MiB?"#.to_owned()),
+            ("1.5 x", format!(r#""1.5 x": unknown unit "x", {UNITS}"#)),
+            ("1e3", format!(r#""1e3": unknown unit "e3", {UNITS}"#)),
+            ("1 .5", format!(r#""1 .5": unknown unit ".5", {UNITS}"#)),
+            ("1kB.", format!(r#""1kB.": unknown unit "kB.", {UNITS}"#)),
+            ("1 k B", format!(r#""1 k B": unknown unit "k B", {UNITS}"#)),
+            ("0.5", r#""0.5": not a whole number of bytes"#.to_owned()),
+            ("99999999TB", r#""99999999TB": larger than 2^64 - 1 bytes"#.to_owned()),
+            ("18446744073709551615.5kB", r#""18446744073709551615.5kB": larger than 2^64 - 1 bytes"#.to_owned()),
+        ] {
+            assert_eq!(parse_size(text), Err(told));
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_panics_and_a_size_in_any_unit_is_its_bytes(
+            text in "\\PC?[0-9]{0,20}[.]?[0-9]{0,6}[ \u{a0}]?([kKMGTi]{0,2}B?)\\PC?",
+            whole in 0u64..1_000_000,
+            unit in 0usize..UNITS.len(),
+        ) {
+            let _ = parse_size(&text);
+            let (name, factor) = UNITS[unit];
+            proptest::prop_assert_eq!(parse_size(&format!(" {whole}.0 {name}")), Ok(whole * factor));
+        }
+    }
 }

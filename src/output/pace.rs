@@ -67,8 +67,31 @@ mod tests {
     fn rates_are_read_with_and_without_their_unit() {
         assert_eq!(parse_rate("500/s"), Ok(500.0));
         assert_eq!(parse_rate("0.5"), Ok(0.5));
-        for wrong in ["", "0", "-1", "fast", "inf", "5/min"] {
-            assert!(parse_rate(wrong).is_err(), "{wrong}");
+        for (text, rate) in [("1e3/s", 1_000.0), (".5", 0.5), ("5.", 5.0), ("+5/s", 5.0), ("1000000000", 1e9)] {
+            assert_eq!(parse_rate(text), Ok(rate), "{text}");
+        }
+        for wrong in [
+            "",
+            "0",
+            "-1",
+            "fast",
+            "inf",
+            "NaN",
+            "5/min",
+            "/s",
+            "5/s/s",
+            "5 /s",
+            " 5",
+            "5/",
+            "5s",
+            "1e",
+            "1e999",
+            "1000000001",
+            "0x5",
+            "5,0",
+            "1_000",
+        ] {
+            assert_eq!(parse_rate(wrong), Err(format!("{wrong:?}: expected events a second, such as 500/s")));
         }
     }
 }
