@@ -6,6 +6,7 @@ use crate::{
     source::live::odbc,
 };
 
+mod live;
 mod told;
 
 fn parse(text: &str) -> Config {
