@@ -190,4 +190,25 @@ mod tests {
         assert_eq!(address(b"\xC8\xD6\xE2\xE3"), None);
         assert_eq!(address(&[0xF1; 60]), None);
     }
+
+    #[test]
+    fn what_is_no_network_is_told_word_for_word() {
+        const FORM: &str = "expected an IP address or a network such as 10.0.0.0/8 or 2001:db8::/32";
+        for (text, told) in [
+            ("", format!(": {FORM}")),
+            ("10.0.0", format!("10.0.0: {FORM}")),
+            ("/8", format!("/8: {FORM}")),
+            ("10.0.0.0 /8", format!("10.0.0.0 /8: {FORM}")),
+            ("[::1]/128", format!("[::1]/128: {FORM}")),
+            ("10.0.0.0/", "10.0.0.0/: the prefix length is 0 to 32 for this kind of address".to_owned()),
+            ("10.0.0.0/33", "10.0.0.0/33: the prefix length is 0 to 32 for this kind of address".to_owned()),
+            ("10.0.0.0/8/8", "10.0.0.0/8/8: the prefix length is 0 to 32 for this kind of address".to_owned()),
+            ("::/129", "::/129: the prefix length is 0 to 128 for this kind of address".to_owned()),
+            ("10.0.0.1/8", "10.0.0.1/8: bits behind the prefix are set: did you mean 10.0.0.0/8?".to_owned()),
+            ("::1/0", "::1/0: bits behind the prefix are set: did you mean ::/0?".to_owned()),
+        ] {
+            assert_eq!(text.parse::<Network>().unwrap_err().to_string(), told);
+        }
+        assert_eq!(" 10.0.0.0/8 ".parse::<Network>().unwrap().to_string(), "10.0.0.0/8");
+    }
 }

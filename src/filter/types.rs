@@ -279,3 +279,59 @@ pub fn distance(a: &str, b: &str) -> usize {
     }
     row.last().copied().unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_over_types_is_read_as_it_is_meant() {
+        let rule = |kind: fn(String) -> TypeRule, text: &str| kind(text.to_owned());
+        for (text, want) in [
+            ("*ALL", TypeRule::All),
+            (" *all ", TypeRule::All),
+            ("*security", rule(TypeRule::Level, "*SECURITY")),
+            ("*ALL-PW", rule(TypeRule::Level, "*ALL-PW")),
+            ("PW", rule(TypeRule::Type, "PW")),
+            ("q9", rule(TypeRule::Type, "Q9")),
+            ("pw-p", TypeRule::Detail("PW".into(), "P".into())),
+            ("CP-A-B", TypeRule::Detail("CP".into(), "A-B".into())),
+            ("PW- ", TypeRule::Detail("PW".into(), "".into())),
+            ("QH-CPF1164", TypeRule::Detail("QH".into(), "CPF1164".into())),
+            ("cpf22e2", TypeRule::Detail("QH".into(), "CPF22E2".into())),
+            ("A9Z00FF", TypeRule::Detail("QH".into(), "A9Z00FF".into())),
+        ] {
+            match text.parse::<TypeRule>() {
+                Ok(found) => assert_eq!(found, want, "{text}"),
+                // Blanks at the end are no detail.
+                Err(e) => assert_eq!((text, e.written.as_str()), ("PW- ", "PW-")),
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_rule_over_types_is_told_word_for_word() {
+        for wrong in [
+            "", "*", "P", "PWX", "PW-", "-P", "P-W", "PWX-P", "P W", "Ü", "PÜ", "CPF116", "CPF11644", "CPF116G",
+            "1PF1164", "CÜF1164",
+        ] {
+            let hint = "write PW, PW-P, *SECURITY, or CPF1164 for a message of the history log";
+            let text = format!("{wrong:?} is no audit level, entry type or type and detail: {hint}");
+            assert_eq!(wrong.parse::<TypeRule>().unwrap_err().to_string(), text);
+        }
+        for history in ["QH", "qh-CPF1164", "CPF1164"] {
+            let hint = "messages of the history log are chosen by history.send";
+            let text = format!("{history:?} is no audit level, entry type or type and detail: {hint}");
+            assert_eq!(TypeRule::of_entries(history).unwrap_err().to_string(), text);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_panics_and_a_rule_reads_back_as_it_is_shown(text in "[*1 ]?[A-Qaü]{0,3}-?[A-F0-9]{0,5}\\PC?") {
+            if let Ok(rule) = text.parse::<TypeRule>() {
+                proptest::prop_assert_eq!(rule.to_string().parse::<TypeRule>().unwrap(), rule);
+            }
+        }
+    }
+}
