@@ -20,6 +20,7 @@ pub mod filter;
 pub mod log;
 pub mod net;
 pub mod output;
+pub mod parse;
 pub mod pipeline;
 pub mod source;
 pub mod spool;

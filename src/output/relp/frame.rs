@@ -3,6 +3,17 @@
 //! Plain functions over slices. Whatever comes from the network is read with bounds: a header is at most 52 bytes, data
 //! at most [`MAX_DATA`], and a byte that cannot belong to a frame is refused as soon as it is seen.
 //! Source: librelp, doc/relp.md ("RELP FRAME"); where it and librelp's code differ, the code counts.
+use nom::{
+    IResult, Parser,
+    branch::alt,
+    bytes::{complete, streaming},
+    character::{complete::char as byte, streaming::char as next_byte},
+    combinator::{cond, eof, opt, rest},
+    error::context,
+    sequence::{preceded, terminated},
+};
+
+use crate::parse::{Expected, so_far, whole};
 
 /// Transaction numbers go from 1 to this and then to 1 again; 0 is for hints.
 pub const LAST_TRANSACTION: u32 = 999_999_999;
@@ -55,29 +66,45 @@ pub enum FrameError {
 impl<'a> Frame<'a> {
     /// The frame that `bytes` begin with, and its length; `None` as long as it is not whole.
     pub fn parse(bytes: &'a [u8]) -> Result<Option<(Frame<'a>, usize)>, FrameError> {
-        let Some((transaction, rest)) = part(bytes, "a transaction number", DIGITS, u8::is_ascii_digit)? else {
-            return Ok(None);
-        };
-        let Some(rest) = expect(rest, b' ', "a blank behind the transaction number")? else { return Ok(None) };
-        let Some((command, rest)) = part(rest, "a command", LETTERS, u8::is_ascii_alphabetic)? else {
-            return Ok(None);
-        };
-        let Some(rest) = expect(rest, b' ', "a blank behind the command")? else { return Ok(None) };
-        let Some((length, rest)) = part(rest, "a data length", DIGITS, u8::is_ascii_digit)? else {
-            return Ok(None);
-        };
-        let length = usize::try_from(number(length)).unwrap_or(usize::MAX);
+        let Some((behind, (transaction, command, length))) = so_far(header(bytes))? else { return Ok(None) };
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
         if length > MAX_DATA {
             return Err(FrameError::TooLong { length });
         }
-        // Without data there is no blank either.
-        let rest = match length {
-            0 => Some(rest),
-            _ => expect(rest, b' ', "a blank behind the data length")?,
-        };
-        let Some((data, rest)) = rest.and_then(|rest| rest.split_at_checked(length)) else { return Ok(None) };
-        let Some(rest) = expect(rest, b'\n', "a line feed behind the data")? else { return Ok(None) };
-        Ok(Some((Frame { transaction: number(transaction), command, data }, bytes.len() - rest.len())))
+        let Some((behind, data)) = so_far(data(behind, length))? else { return Ok(None) };
+        Ok(Some((Frame { transaction, command, data }, bytes.len() - behind.len())))
+    }
+}
+
+type Parsed<'a, O> = IResult<&'a [u8], O, Expected<&'a [u8]>>;
+
+/// `TXNR SP COMMAND SP DATALEN`.
+fn header(bytes: &[u8]) -> Parsed<'_, (u32, &[u8], u32)> {
+    // One more than allowed is looked at, and then refused as what should follow.
+    let number = |expected| context(expected, streaming::take_while_m_n(1, DIGITS, is_digit).map(number));
+    let blank = |expected| context(expected, next_byte(' '));
+    let is_letter = |b: u8| b.is_ascii_alphabetic();
+    (
+        terminated(number("a transaction number"), blank("a blank behind the transaction number")),
+        terminated(
+            context("a command", streaming::take_while_m_n(1, LETTERS, is_letter)),
+            blank("a blank behind the command"),
+        ),
+        number("a data length"),
+    )
+        .parse(bytes)
+}
+
+/// `[SP DATA] LF`: without data there is no blank either.
+fn data(bytes: &[u8], length: usize) -> Parsed<'_, &[u8]> {
+    let blank = cond(length > 0, context("a blank behind the data length", next_byte(' ')));
+    let end = context("a line feed behind the data", next_byte('\n'));
+    terminated(preceded(blank, streaming::take(length)), end).parse(bytes)
+}
+
+impl From<Expected<&[u8]>> for FrameError {
+    fn from(e: Expected<&[u8]>) -> FrameError {
+        FrameError::Header { expected: e.expected, got: escaped(e.got, 16) }
     }
 }
 
@@ -109,19 +136,12 @@ pub struct Answer<'a> {
 impl<'a> Answer<'a> {
     /// Takes the data of an answer apart.
     pub fn parse(data: &'a [u8]) -> Result<Answer<'a>, FrameError> {
-        let wrong = || FrameError::Answer { got: escaped(data, 16) };
-        let (head, rest) = match memchr::memchr(b'\n', data).and_then(|at| data.split_at_checked(at)) {
-            Some((head, rest)) => (head, rest.get(1..).unwrap_or_default()),
-            None => (data, data.get(data.len()..).unwrap_or_default()),
-        };
-        let (code, text) = head.split_at_checked(3).ok_or_else(wrong)?;
-        if !code.iter().all(u8::is_ascii_digit) {
-            return Err(wrong());
-        }
-        match text.split_first() {
-            None => Ok(Answer { code: number(code), text, rest }),
-            Some((b' ', text)) => Ok(Answer { code: number(code), text, rest }),
-            Some(_) => Err(wrong()),
+        let code = complete::take_while_m_n(3, 3, is_digit).map(number);
+        let text = opt(preceded(byte(' '), complete::take_till(|b| b == b'\n'))).map(Option::unwrap_or_default);
+        let lines = alt((preceded(byte('\n'), rest), eof));
+        match whole(data, (code, text, lines)) {
+            Some((code, text, rest)) => Ok(Answer { code, text, rest }),
+            None => Err(FrameError::Answer { got: escaped(data, 16) }),
         }
     }
 
@@ -139,32 +159,8 @@ pub fn escaped(bytes: &[u8], most: usize) -> String {
     bytes.get(..most).unwrap_or(bytes).escape_ascii().to_string()
 }
 
-/// A part, and what follows it.
-type Split<'a> = (&'a [u8], &'a [u8]);
-
-/// The bytes of one kind that `bytes` begin with, 1 to `most`, and what follows; `None` while more may come.
-fn part<'a>(
-    bytes: &'a [u8],
-    expected: &'static str,
-    most: usize,
-    belongs: impl Fn(&u8) -> bool,
-) -> Result<Option<Split<'a>>, FrameError> {
-    // One more than allowed is looked at, and then refused as what should follow.
-    let length = bytes.iter().take(most).take_while(|b| belongs(b)).count();
-    match bytes.split_at_checked(length) {
-        Some((_, [])) => Ok(None),
-        Some(([], _)) | None => Err(FrameError::Header { expected, got: escaped(bytes, 16) }),
-        found => Ok(found),
-    }
-}
-
-/// What follows the byte `wanted`; `None` while it has not come.
-fn expect<'a>(bytes: &'a [u8], wanted: u8, expected: &'static str) -> Result<Option<&'a [u8]>, FrameError> {
-    match bytes.split_first() {
-        None => Ok(None),
-        Some((first, rest)) if *first == wanted => Ok(Some(rest)),
-        Some(_) => Err(FrameError::Header { expected, got: escaped(bytes, 16) }),
-    }
+fn is_digit(b: u8) -> bool {
+    b.is_ascii_digit()
 }
 
 /// At most nine digits.
