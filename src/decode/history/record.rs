@@ -11,6 +11,12 @@
 //! one. CPF1124 and CPF1164 have their data in the third record in any case. A message never crosses files.
 use std::fmt::Display;
 
+use nom::{
+    IResult, Parser,
+    bytes::streaming::take,
+    number::streaming::{be_u16, be_u64},
+};
+
 /// Bytes of a record.
 pub const RECORD: usize = 142;
 /// Bytes of a record before its part of the message.
@@ -204,18 +210,22 @@ fn bad(at: usize, expected: impl Into<String>, got: impl Display) -> BadHistory 
     BadHistory { at, expected: expected.into(), got: got.to_string() }
 }
 
-/// The record of an index, if it is whole.
-fn record(bytes: &[u8], index: usize) -> Option<&[u8]> {
-    bytes.get(index * RECORD..(index + 1) * RECORD)
+/// One record of 142 bytes.
+struct Record<'a> {
+    dts: u64,
+    /// In its message, from 1.
+    number: u16,
+    part: &'a [u8],
 }
 
-fn number(record: &[u8]) -> u16 {
-    record.get(8..FRONT).and_then(|b| b.try_into().ok()).map_or(0, u16::from_be_bytes)
+/// `*DTS | record number | 132 bytes`.
+fn record(bytes: &[u8]) -> IResult<&[u8], Record<'_>, ()> {
+    (be_u64, be_u16, take(PART)).map(|(dts, number, part)| Record { dts, number, part }).parse(bytes)
 }
 
 /// Looks for one message at the front; `ended` when no more bytes can come, `known` where data begins in the file's other messages.
 pub fn split(bytes: &[u8], ended: bool, known: Option<DataAt>) -> Split<'_> {
-    let Some(first) = record(bytes, 0) else {
+    let Ok((mut rest, first)) = record(bytes) else {
         return match bytes.len() {
             0 if ended => Split::End,
             n if ended => {
@@ -224,26 +234,26 @@ pub fn split(bytes: &[u8], ended: bool, known: Option<DataAt>) -> Split<'_> {
             _ => Split::Need(RECORD),
         };
     };
-    if number(first) != 1 {
-        return Split::Bad(bad(8, "record number 1, the beginning of a message", number(first)));
+    if first.number != 1 {
+        return Split::Bad(bad(8, "record number 1, the beginning of a message", first.number));
     }
-    let dts = first.first_chunk().map_or(0, |b| u64::from_be_bytes(*b));
-    let head = Head { dts, part: first.get(FRONT..).unwrap_or(&[]) };
+    let head = Head::new(first.dts, first.part);
     let (_, longest) = head.records(DataAt::Record);
     let (_, shortest) = head.records(DataAt::Text);
     // The records of this message that are there, one after the other.
     let mut there = 0;
     let follows = loop {
-        match record(bytes, there + 1) {
+        match record(rest) {
             _ if there == longest => break None,
-            None if !ended => return Split::Need((there + 2) * RECORD),
-            None => break None,
-            Some(next) if usize::from(number(next)) == there + 2 => there += 1,
-            Some(next) => break Some(number(next)),
+            Err(_) if !ended => return Split::Need((there + 2) * RECORD),
+            Err(_) => break None,
+            Ok((behind, next)) if usize::from(next.number) == there + 2 => (there, rest) = (there + 1, behind),
+            Ok((_, next)) => break Some(next.number),
         }
     };
     let used = (there + 1) * RECORD;
-    let body = || (1..=there).filter_map(|i| record(bytes, i)?.get(FRONT..)).flatten().copied().collect::<Vec<u8>>();
+    let records = bytes.get(RECORD..used).unwrap_or_default().chunks_exact(RECORD);
+    let body = || records.clone().filter_map(|r| r.get(FRONT..)).flatten().copied().collect::<Vec<u8>>();
     let starts = Starts::of(&head);
     match follows {
         // Short, and a message begins behind it: its data is right behind its text.
@@ -330,18 +340,18 @@ fn is_filling(bytes: &[u8]) -> bool {
 /// can follow it.
 pub fn is_history(front: &[u8]) -> bool {
     let digits = |bytes: &[u8]| !bytes.is_empty() && bytes.iter().all(|b| (0xF0..=0xF9).contains(b));
-    let Some(first) = record(front, 0) else { return false };
-    let head = Head { dts: 0, part: first.get(FRONT..).unwrap_or(&[]) };
+    let Ok((behind, first)) = record(front) else { return false };
+    let head = Head::new(0, first.part);
     let (longest, shortest) = (head.records(DataAt::Record).1, head.records(DataAt::Text).1);
-    let second = match record(front, 1) {
-        Some(second) => match number(second) {
+    let second = match record(behind) {
+        Ok((_, second)) => match second.number {
             1 => shortest == 0,
             2 => longest > 0,
             _ => false,
         },
-        None => true,
+        Err(_) => true,
     };
-    number(first) == 1 && second && digits(head.job_number()) && digits(head.written())
+    first.number == 1 && second && digits(head.job_number()) && digits(head.written())
 }
 
 #[cfg(test)]
