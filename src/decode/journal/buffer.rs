@@ -6,6 +6,14 @@
 //! must be that of the chain: a buffer is data from elsewhere.
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use nom::{
+    IResult, Needed, Parser,
+    bytes::streaming::take,
+    combinator::map_opt,
+    number::streaming::{be_u8, be_u16, be_u32, be_u64, be_u128},
+    sequence::terminated,
+};
+
 use super::compose::Composer;
 
 /// Which format.
@@ -81,8 +89,8 @@ impl BufferDecoder {
     pub fn decode(&mut self, buffer: &[u8], each: &mut dyn FnMut(&[u8])) -> Result<(), BadBuffer> {
         let Fields { header, entry: least } = self.format.fields();
         let view = View(buffer);
-        let first = view.u32(4)? as usize;
-        let count = view.u32(8)?;
+        let first = view.read(4, be_u32)? as usize;
+        let count = view.read(8, be_u32)?;
         if count == 0 {
             // Entries that are there and not counted would be lost without a word.
             return if first == 0 {
@@ -96,7 +104,7 @@ impl BufferDecoder {
         }
         let mut at = first;
         for n in 1..=count {
-            let next = view.u32(at)? as usize;
+            let next = view.read(at, be_u32)? as usize;
             self.entry(view, at)?;
             each(self.composer.record());
             let last = n == count;
@@ -125,15 +133,13 @@ impl BufferDecoder {
             BufferFormat::Rjne0100 => self.entry_0100(view, at),
             BufferFormat::Rjne0200 => self.entry_0200(view, at),
         }?;
-        let displacement = view.u32(at + 8)? as usize;
+        let displacement = view.read(at + 8, be_u32)? as usize;
         if displacement == 0 {
             self.composer.end(&[], 0);
             return Ok(());
         }
-        // Five digits, eleven reserved bytes, the data.
         let section = view.part(at, 8, displacement, 16)?;
-        let length = super::number::zoned(section.get(..5).unwrap_or(&[])).and_then(|n| usize::try_from(n).ok());
-        let Some(length) = length else {
+        let Ok((_, length)) = data_length(section) else {
             return Err(bad(at + displacement, "the length of the entry data in 5 EBCDIC digits", hex(section)));
         };
         let data = view.bytes(at + displacement + 16, length)?;
@@ -176,12 +182,9 @@ impl BufferDecoder {
     }
 
     fn entry_0200(&mut self, view: View<'_>, at: usize) -> Result<(), BadBuffer> {
-        let displacement = view.u32(at + 20)? as usize;
+        let displacement = view.read(at + 20, be_u32)? as usize;
         if displacement != 0 {
-            let info = view.part(at, 20, displacement, 32)?;
-            let (names, asp) = info.split_at(30);
-            let asp = u16::from_be_bytes([asp.first().copied().unwrap_or(0), asp.get(1).copied().unwrap_or(0)]);
-            self.receiver = names.try_into().ok().map(|names| (names, asp));
+            self.receiver = receiver(view.part(at, 20, displacement, 32)?).ok().map(|(_, receiver)| receiver);
         }
         let c = &mut self.composer;
         if let Some((names, asp)) = &self.receiver {
@@ -217,17 +220,17 @@ impl BufferDecoder {
         for (name, from) in
             [("sequence_number", 24), ("system_sequence_number", 48), ("count_or_rrn", 56), ("commit_cycle", 64)]
         {
-            c.number(name, view.u64(at + from)?);
+            c.number(name, view.read(at + from, be_u64)?);
         }
         for (name, from) in [("remote_port", 76), ("arm_number", 78), ("program_library_asp_number", 80)] {
-            c.number(name, u64::from(view.u16(at + from)?));
+            c.number(name, u64::from(view.read(at + from, be_u16)?));
         }
         let thread = view.bytes(at + 40, 8)?;
         c.bytes("thread_identifier", thread);
         c.plain("thread", &hex(thread));
-        c.plain("entry_timestamp", &timestamp(view.u64(at + 32)?));
+        c.plain("entry_timestamp", &timestamp(view.read(at + 32, be_u64)?));
         // Most significant bit first.
-        let flags = view.bytes(at + 218, 1)?.first().copied().unwrap_or(0);
+        let flags = view.read(at + 218, be_u8)?;
         for (bit, name) in [
             (7, "referential_constraint"),
             (6, "trigger"),
@@ -238,13 +241,24 @@ impl BufferDecoder {
         ] {
             c.bytes(name, &[0xF0 | (flags >> bit & 1)]);
         }
-        c.number("nested_commit_level", u64::from(view.u32(at + 232)?));
-        let family = view.bytes(at + 207, 1)?;
-        if let Some(text) = address(&view.number(at + 82)?, family == [0xF6]) {
+        c.number("nested_commit_level", u64::from(view.read(at + 232, be_u32)?));
+        let is_v6 = view.read(at + 207, be_u8)? == 0xF6;
+        if let Some(text) = address(&view.read(at + 82, be_u128)?.to_be_bytes(), is_v6) {
             c.plain("remote_address", &text);
         }
         Ok(())
     }
+}
+
+/// What stands in front of entry data: its length in five digits, and eleven reserved bytes.
+fn data_length(section: &[u8]) -> IResult<&[u8], usize, ()> {
+    let length = map_opt(take(5usize), |digits| usize::try_from(super::number::zoned(digits)?).ok());
+    terminated(length, take(11usize)).parse(section)
+}
+
+/// A receiver: name, library and ASP device together, and the ASP number.
+fn receiver(section: &[u8]) -> IResult<&[u8], ([u8; 30], u16), ()> {
+    (map_opt(take(30usize), |names: &[u8]| names.try_into().ok()), be_u16).parse(section)
 }
 
 /// A remote address as text. IPv4 comes as text or as 4 bytes and 12 zeros (iSphere, PMR 33254,031,724), IPv6 as 16 bytes, some
@@ -304,11 +318,18 @@ fn hex(bytes: &[u8]) -> String {
 struct View<'a>(&'a [u8]);
 
 impl<'a> View<'a> {
-    fn bytes(self, at: usize, length: usize) -> Result<&'a [u8], BadBuffer> {
-        let end = at.checked_add(length);
-        end.and_then(|end| self.0.get(at..end)).ok_or_else(|| {
-            bad(at, format!("{length} bytes"), format!("the end of the buffer at byte {}", self.0.len()))
+    /// What `grammar` reads at an offset. It says itself how many bytes it lacks.
+    fn read<O>(self, at: usize, mut grammar: impl Parser<&'a [u8], Output = O, Error = ()>) -> Result<O, BadBuffer> {
+        let there = self.0.get(at..).unwrap_or_default();
+        grammar.parse(there).map(|(_, found)| found).map_err(|e| {
+            let lacks = if let nom::Err::Incomplete(Needed::Size(n)) = e { n.get() } else { 1 };
+            let end = format!("the end of the buffer at byte {}", self.0.len());
+            bad(at, format!("{} bytes", there.len().saturating_add(lacks)), end)
         })
+    }
+
+    fn bytes(self, at: usize, length: usize) -> Result<&'a [u8], BadBuffer> {
+        self.read(at, take(length))
     }
 
     /// What a displacement leads to: `length` bytes at least; `from` is where the displacement stands in the entry.
@@ -321,22 +342,6 @@ impl<'a> View<'a> {
             return Err(bad(at + from, expected, displacement));
         }
         self.bytes(start, length)
-    }
-
-    fn number<const N: usize>(self, at: usize) -> Result<[u8; N], BadBuffer> {
-        self.bytes(at, N).map(|b| b.try_into().unwrap_or([0; N]))
-    }
-
-    fn u16(self, at: usize) -> Result<u16, BadBuffer> {
-        self.number(at).map(u16::from_be_bytes)
-    }
-
-    fn u32(self, at: usize) -> Result<u32, BadBuffer> {
-        self.number(at).map(u32::from_be_bytes)
-    }
-
-    fn u64(self, at: usize) -> Result<u64, BadBuffer> {
-        self.number(at).map(u64::from_be_bytes)
     }
 }
 
