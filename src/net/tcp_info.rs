@@ -133,6 +133,16 @@ mod kernel {
         time::Duration,
     };
 
+    use nom::{
+        IResult, Parser,
+        bytes::complete::take,
+        combinator::{opt, verify},
+        number::{
+            Endianness,
+            complete::{u8, u16, u32},
+        },
+        sequence::{delimited, preceded},
+    };
     use socket2::{Domain, Protocol, Socket, Type};
 
     use super::Facts;
@@ -143,11 +153,8 @@ mod kernel {
     const SOCK_DIAG_BY_FAMILY: u16 = 20;
     const NLM_F_REQUEST: u16 = 1;
     const INET_DIAG_INFO: u16 = 2;
-    /// Bytes of a netlink header, and of `struct inet_diag_msg`.
+    /// Bytes of a netlink header.
     const HEADER: usize = 16;
-    const MESSAGE: usize = 72;
-    /// Where `idiag_wqueue` stands in it: what was written and is not acknowledged.
-    const WRITTEN_QUEUE: usize = 60;
 
     pub struct Question {
         socket: Socket,
@@ -202,34 +209,52 @@ mod kernel {
         message
     }
 
-    fn half(bytes: &[u8], at: usize) -> Option<u16> {
-        Some(u16::from_ne_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
+    type Parsed<'a, O> = IResult<&'a [u8], O, ()>;
+
+    /// Numbers in the order of the machine.
+    fn half(bytes: &[u8]) -> Parsed<'_, u16> {
+        u16(Endianness::Native)(bytes)
     }
 
-    fn word(bytes: &[u8], at: usize) -> Option<u32> {
-        Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
+    fn word(bytes: &[u8]) -> Parsed<'_, u32> {
+        u32(Endianness::Native)(bytes)
     }
 
-    /// The attribute INET_DIAG_INFO, a `struct tcp_info`: eight bytes, then words.
+    /// `struct nlmsghdr`, whose type is behind its length, and `struct inet_diag_msg`, of which `idiag_wqueue` is taken: what was
+    /// written and is not acknowledged.
+    fn message(bytes: &[u8]) -> Parsed<'_, u32> {
+        let kind = verify(half, |kind| *kind == SOCK_DIAG_BY_FAMILY);
+        preceded((take(4usize), kind, take(10usize)), delimited(take(60usize), word, take(8usize))).parse(bytes)
+    }
+
+    /// `struct rtattr`, its length with these four bytes and its type; its value, and what fills that up to whole words.
+    fn attribute(bytes: &[u8]) -> Parsed<'_, (u16, &[u8])> {
+        let (rest, (length, kind)) = (half, half).parse(bytes)?;
+        let length = usize::from(length).max(4);
+        let (rest, value) = take(length - 4)(rest)?;
+        let (rest, _) = opt(take(length.next_multiple_of(4) - length)).parse(rest)?;
+        Ok((rest, (kind, value)))
+    }
+
+    /// `struct tcp_info`: eight bytes, of which `tcpi_probes` is the fourth; then words: `tcpi_unacked`, `tcpi_last_data_sent` and
+    /// `tcpi_last_ack_recv`.
+    fn tcp_info(bytes: &[u8]) -> Parsed<'_, (u8, u32, Duration, Duration)> {
+        let millis = || word.map(|n| Duration::from_millis(u64::from(n)));
+        let words = |n: usize| take(4 * n);
+        let (probes, on_the_way) = (delimited(take(3usize), u8, take(4usize)), preceded(words(4), word));
+        (probes, on_the_way, preceded(words(4), millis()), preceded(words(2), millis())).parse(bytes)
+    }
+
+    /// What an answer says in its attribute INET_DIAG_INFO.
     pub fn facts(answer: &[u8]) -> Option<Facts> {
-        if half(answer, 4)? != SOCK_DIAG_BY_FAMILY {
-            return None;
-        }
-        let mut attributes = answer.get(HEADER + MESSAGE..)?;
+        let (mut attributes, unacknowledged) = message(answer).ok()?;
         loop {
-            let (length, kind) = (usize::from(half(attributes, 0)?), half(attributes, 2)?);
+            let (rest, (kind, value)) = attribute(attributes).ok()?;
             if kind == INET_DIAG_INFO {
-                let info = attributes.get(4..length)?;
-                let millis = |at| Some(Duration::from_millis(u64::from(word(info, at)?)));
-                return Some(Facts {
-                    on_the_way: word(info, 24)? > 0,
-                    probes: *info.get(3)?,
-                    since_sent: millis(44)?,
-                    since_heard: millis(56)?,
-                    unacknowledged: word(answer, HEADER + WRITTEN_QUEUE)?,
-                });
+                let (_, (probes, on_the_way, since_sent, since_heard)) = tcp_info(value).ok()?;
+                return Some(Facts { on_the_way: on_the_way > 0, probes, since_sent, since_heard, unacknowledged });
             }
-            attributes = attributes.get(length.max(4).next_multiple_of(4)..)?;
+            attributes = rest;
         }
     }
 }
