@@ -1,7 +1,17 @@
 //! A host and a port, as configurations name both ends of connections.
 use std::{fmt, str::FromStr};
 
+use nom::{
+    IResult, Parser,
+    branch::alt,
+    bytes::complete::is_not,
+    character::complete::{char, u16},
+    combinator::{not, verify},
+    sequence::{delimited, preceded, separated_pair},
+};
+
 use super::ConnectError;
+use crate::parse::whole;
 
 /// A host and a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,19 +36,18 @@ impl FromStr for Address {
     type Err = ConnectError;
 
     fn from_str(s: &str) -> Result<Address, ConnectError> {
-        let wrong = || ConnectError::HostPort(s.to_owned());
-        let (host, port) = s.rsplit_once(':').ok_or_else(wrong)?;
-        let host = match host.strip_prefix('[').map(|h| h.strip_suffix(']')) {
-            Some(inner) => inner.ok_or_else(wrong)?,
-            None if host.contains(':') => return Err(wrong()),
-            None => host,
-        };
-        let port = port.parse().ok().filter(|p| *p != 0).ok_or_else(wrong)?;
-        if host.is_empty() || host.contains('/') {
-            return Err(wrong());
-        }
-        Ok(Address { host: host.to_owned(), port })
+        whole(s, address).ok_or_else(|| ConnectError::HostPort(s.to_owned()))
     }
+}
+
+/// `HOST:PORT`, an IPv6 address in brackets. Port 0 is none.
+pub fn address(text: &str) -> IResult<&str, Address, ()> {
+    let bracketed = delimited(char('['), is_not("]/"), char(']'));
+    let plain = preceded(not(char('[')), is_not(":/"));
+    let port = verify(u16, |port| *port != 0);
+    separated_pair(alt((bracketed, plain)), char(':'), port)
+        .map(|(host, port): (&str, u16)| Address { host: host.to_owned(), port })
+        .parse(text)
 }
 
 #[cfg(test)]

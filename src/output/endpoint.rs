@@ -1,8 +1,19 @@
 //! Output addresses: `stdout`, `null`, `file:PATH`, `udp://HOST:PORT`, `tcp://HOST:PORT`, `tls://HOST:PORT`.
 use std::{fmt, path::PathBuf, str::FromStr};
 
+use nom::{
+    IResult, Parser,
+    branch::alt,
+    bytes::complete::{is_not, tag},
+    combinator::{map, map_opt, rest, value, verify},
+    sequence::{preceded, separated_pair},
+};
+
 use super::OutputError;
-use crate::net::{Address, ConnectError};
+use crate::{
+    net::{Address, address::address},
+    parse::whole,
+};
 
 /// Where lines go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,25 +70,28 @@ impl FromStr for Target {
     type Err = OutputError;
 
     fn from_str(s: &str) -> Result<Target, OutputError> {
-        match s.split_once(':') {
-            None if s == "stdout" || s == "-" => Ok(Target::Stdout),
-            None if s == "null" => Ok(Target::Null),
-            Some(("file", path)) if !path.is_empty() => Ok(Target::File(PathBuf::from(path.trim_start_matches("//")))),
-            Some((scheme, rest)) => {
-                let wrong = || OutputError::Address(s.to_owned());
-                let address = rest.strip_prefix("//").ok_or_else(wrong)?.parse().map_err(|_: ConnectError| wrong())?;
-                match scheme {
-                    "udp" => Ok(Target::Udp(address)),
-                    "tcp" => Ok(Target::Tcp(address)),
-                    "tls" => Ok(Target::Tls(address)),
-                    "relp" => Ok(Target::Relp(address)),
-                    "relp+tls" => Ok(Target::RelpTls(address)),
-                    _ => Err(wrong()),
-                }
-            }
-            None => Err(OutputError::Address(s.to_owned())),
-        }
+        whole(s, target).ok_or_else(|| OutputError::Address(s.to_owned()))
     }
+}
+
+/// A word, `file:PATH`, or `SCHEME://HOST:PORT`.
+fn target(text: &str) -> IResult<&str, Target, ()> {
+    let path = verify(rest, |path: &str| !path.is_empty()).map(|path: &str| path.trim_start_matches("//").into());
+    let connected = map_opt(separated_pair(is_not(":"), tag("://"), address), |(scheme, address)| match scheme {
+        "udp" => Some(Target::Udp(address)),
+        "tcp" => Some(Target::Tcp(address)),
+        "tls" => Some(Target::Tls(address)),
+        "relp" => Some(Target::Relp(address)),
+        "relp+tls" => Some(Target::RelpTls(address)),
+        _ => None,
+    });
+    alt((
+        value(Target::Stdout, alt((tag("stdout"), tag("-")))),
+        value(Target::Null, tag("null")),
+        map(preceded(tag("file:"), path), Target::File),
+        connected,
+    ))
+    .parse(text)
 }
 
 #[cfg(test)]
