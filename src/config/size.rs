@@ -1,5 +1,15 @@
 //! Sizes as people write them: `10GB`, `1.5 MiB`, `4096`.
 
+use nom::{
+    IResult, Parser,
+    bytes::complete::take_while,
+    character::complete::{char, digit1},
+    combinator::{not, opt, rest},
+    sequence::{preceded, terminated},
+};
+
+use crate::parse::whole;
+
 /// Decimal and binary units; without a unit, bytes.
 const UNITS: [(&str, u64); 11] = [
     ("", 1),
@@ -25,14 +35,9 @@ const UNITS: [(&str, u64); 11] = [
 /// assert!(parse_size("10gb").unwrap_err().contains("did you mean GB?"));
 /// ```
 pub fn parse_size(text: &str) -> Result<u64, String> {
-    let trimmed = text.trim();
-    let end = trimmed.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(trimmed.len());
-    let (number, unit) = trimmed.split_at_checked(end).unwrap_or((trimmed, ""));
-    let unit = unit.trim_start();
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
-    if [whole, fraction].iter().any(|digits| digits.is_empty() || digits.contains('.')) {
+    let Some((whole, fraction, unit)) = whole(text.trim(), parts) else {
         return Err(format!("{text:?}: expected a size such as 10GB, 512MiB or 4096"));
-    }
+    };
     let Some((_, factor)) = UNITS.iter().find(|(name, _)| *name == unit) else {
         return Err(format!("{text:?}: unknown unit {unit:?}{}", hint(unit)));
     };
@@ -41,6 +46,13 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
     let part = part(fraction.trim_end_matches('0'), *factor)
         .ok_or_else(|| format!("{text:?}: not a whole number of bytes"))?;
     whole.checked_add(part).ok_or_else(too_large)
+}
+
+/// `DIGITS[.DIGITS] UNIT`, as they are written. The unit may be nothing.
+fn parts(text: &str) -> IResult<&str, (&str, &str, &str), ()> {
+    let fraction = opt(preceded(char('.'), digit1)).map(|digits: Option<&str>| digits.unwrap_or("0"));
+    let unit = preceded(take_while(char::is_whitespace), rest);
+    (digit1, terminated(fraction, not(char('.'))), unit).parse(text)
 }
 
 /// `0.FRACTION` of `factor`, where that is a whole number.

@@ -4,6 +4,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use nom::{
+    bytes::complete::tag,
+    combinator::{opt, verify},
+    number::complete::double,
+    sequence::terminated,
+};
+
+use crate::parse::whole;
+
 /// Events a second, evenly spread.
 pub struct Pace {
     interval: Duration,
@@ -35,11 +44,8 @@ impl Pace {
 
 /// `500/s`, `500`, `0.5/s`.
 pub fn parse_rate(s: &str) -> Result<f64, String> {
-    let number = s.strip_suffix("/s").unwrap_or(s);
-    match number.parse::<f64>() {
-        Ok(n) if n.is_finite() && n > 0.0 && n <= 1e9 => Ok(n),
-        _ => Err(format!("{s:?}: expected events a second, such as 500/s")),
-    }
+    let rate = verify(double, |n| n.is_finite() && *n > 0.0 && *n <= 1e9);
+    whole(s, terminated(rate, opt(tag("/s")))).ok_or_else(|| format!("{s:?}: expected events a second, such as 500/s"))
 }
 
 #[cfg(test)]
