@@ -1,8 +1,17 @@
 //! `[doctor]`: what `qaudjrn doctor` looks at because somebody here says that it is sensitive.
+use nom::{
+    IResult, Parser,
+    bytes::complete::take_while_m_n,
+    character::complete::char,
+    combinator::{recognize, verify},
+    sequence::terminated,
+};
+
 use super::{
-    live::is_name,
+    live::object_name,
     read::{Reader, Section},
 };
+use crate::parse::whole;
 
 /// What is called sensitive.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,13 +42,12 @@ impl ObjectName {
     }
 
     /// `LIBRARY/NAME:*TYPE`.
-    fn parse(text: &str) -> Option<ObjectName> {
-        let (qualified, kind) = text.split_once(':')?;
-        let (library, name) = qualified.split_once('/')?;
-        let is_kind = kind.strip_prefix('*').is_some_and(|k| {
-            k != "ALL" && (1..=7).contains(&k.len()) && k.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
-        });
-        (is_kind && is_name(library) && is_name(name)).then(|| ObjectName::new(library, name, kind))
+    fn parse(text: &str) -> IResult<&str, ObjectName, ()> {
+        let letters = take_while_m_n(1, 7, |c: char| c.is_ascii_uppercase() || c.is_ascii_digit());
+        let kind = verify(recognize((char('*'), letters)), |kind: &str| kind != "*ALL");
+        (terminated(object_name, char('/')), terminated(object_name, char(':')), kind)
+            .map(|(library, name, kind)| ObjectName::new(library, name, kind))
+            .parse(text)
     }
 }
 
@@ -47,10 +55,10 @@ impl ObjectName {
 pub fn doctor(s: &mut Section<'_>, r: &mut Reader<'_>) -> DoctorConfig {
     let mut t = s.table("doctor", r);
     let libraries = list(&mut t, "libraries", "a library, such as PAYLIB", r, |text| {
-        is_name(&text.to_uppercase()).then(|| text.to_uppercase())
+        whole(text.to_uppercase().as_str(), object_name).map(str::to_owned)
     });
     let objects = list(&mut t, "objects", "LIBRARY/OBJECT:*TYPE, such as PAYLIB/PAYMST:*FILE", r, |text| {
-        ObjectName::parse(&text.to_uppercase())
+        whole(text.to_uppercase().as_str(), ObjectName::parse)
     });
     let paths = list(&mut t, "paths", "an absolute path, such as /home/pay", r, |text| {
         let is_path = text.starts_with('/') && text.len() <= 1_024 && !text.chars().any(char::is_control);

@@ -1,6 +1,15 @@
 //! `[[source]]` of the kinds mapepire and odbc: a live system.
 use std::time::Duration;
 
+use nom::{
+    IResult, Parser,
+    branch::alt,
+    bytes::complete::{tag, take_while_m_n},
+    character::complete::{char, satisfy, u64},
+    combinator::{map, recognize, rest, value},
+    sequence::separated_pair,
+};
+
 use super::{
     output,
     read::{Placed, Reader, Section},
@@ -8,8 +17,9 @@ use super::{
 use crate::{
     filter::Place,
     net::Address,
+    parse::whole,
     source::live::{
-        Database, LiveOptions,
+        Database, LiveOptions, entry,
         mapepire::{MapepireOptions, PORT, SocketOptions, Way},
         odbc::{self, Dialect, Login, OdbcOptions},
         statements::Columns,
@@ -172,11 +182,10 @@ fn logs(t: &mut Section<'_>, r: &mut Reader<'_>) -> (bool, bool) {
 }
 
 /// A name of an object, in upper case.
-pub(super) fn is_name(text: &str) -> bool {
+pub(super) fn object_name(text: &str) -> IResult<&str, &str, ()> {
     let first = |c: char| c.is_ascii_uppercase() || matches!(c, '#' | '@' | '$');
-    (1..=10).contains(&text.len())
-        && text.starts_with(first)
-        && text.chars().all(|c| first(c) || c.is_ascii_digit() || matches!(c, '_' | '.'))
+    let other = move |c: char| first(c) || c.is_ascii_digit() || matches!(c, '_' | '.');
+    recognize((satisfy(first), take_while_m_n(0, 9, other))).parse(text)
 }
 
 /// `journal`; QSYS/QAUDJRN unless another is given.
@@ -184,9 +193,9 @@ fn name(t: &mut Section<'_>, r: &mut Reader<'_>) -> Option<(String, String)> {
     let Some(Placed { value, place }) = t.string("journal", r) else {
         return Some(("QSYS".to_owned(), "QAUDJRN".to_owned()));
     };
-    match value.split_once('/') {
-        Some((library, name)) if is_name(library) && is_name(name) => Some((library.to_owned(), name.to_owned())),
-        _ => {
+    match whole(value.as_str(), separated_pair(object_name, char('/'), object_name)) {
+        Some((library, name)) => Some((library.to_owned(), name.to_owned())),
+        None => {
             r.error(place, format!("source.journal = {value:?}: expected LIBRARY/JOURNAL, such as QSYS/QAUDJRN"));
             None
         }
@@ -196,29 +205,34 @@ fn name(t: &mut Section<'_>, r: &mut Reader<'_>) -> Option<(String, String)> {
 /// `from`; now unless something else is given.
 fn from(t: &mut Section<'_>, r: &mut Reader<'_>) -> From {
     let Some(Placed { value, place }) = t.string("from", r) else { return From::Now };
-    let is_time = |text: &str| {
-        let parts: Vec<&str> = text.split(|c: char| !c.is_ascii_digit()).collect();
-        matches!(parts.as_slice(), [y, m, d, ..] if y.len() == 4 && m.len() == 2 && d.len() == 2)
-    };
-    match value.as_str() {
-        "now" => From::Now,
-        "oldest" => From::Oldest,
-        text if is_time(text) => {
-            let time = crate::source::live::entry::timestamp(&if text.len() <= 10 {
-                format!("{text} 00:00:00")
-            } else {
-                text.to_owned()
-            });
-            From::Time(time)
-        }
-        text => match text.split_once(':').and_then(|(name, n)| Some((name, n.parse().ok()?))) {
-            Some((name, sequence)) if is_name(name) => From::Entry(name.to_owned(), sequence),
-            _ => {
-                r.error(place, format!("source.from = {text:?}: expected now, oldest, RECEIVER:SEQUENCE or a time such as 2026-11-20 08:00:00"));
-                From::Now
-            }
-        },
-    }
+    whole(value.as_str(), beginning).unwrap_or_else(|| {
+        r.error(
+            place,
+            format!(
+                "source.from = {value:?}: expected now, oldest, RECEIVER:SEQUENCE or a time such as 2026-11-20 08:00:00"
+            ),
+        );
+        From::Now
+    })
+}
+
+/// `now`, `oldest`, a day that more may follow, or `RECEIVER:SEQUENCE`.
+fn beginning(text: &str) -> IResult<&str, From, ()> {
+    let time = recognize((entry::day, rest)).map(|text: &str| {
+        From::Time(if text.len() <= 10 {
+            entry::timestamp(&format!("{text} 00:00:00"))
+        } else {
+            entry::timestamp(text)
+        })
+    });
+    let place = separated_pair(object_name, char(':'), u64);
+    alt((
+        value(From::Now, tag("now")),
+        value(From::Oldest, tag("oldest")),
+        time,
+        map(place, |(receiver, sequence)| From::Entry(receiver.to_owned(), sequence)),
+    ))
+    .parse(text)
 }
 
 /// `journal_codes`; T and J unless others are given.

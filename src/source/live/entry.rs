@@ -1,4 +1,12 @@
 //! A row of DISPLAY_JOURNAL as a *TYPE5 record.
+use nom::{
+    IResult, Parser,
+    bytes::complete::take_while_m_n,
+    character::complete::{digit0, satisfy},
+    combinator::{not, opt},
+    sequence::{preceded, terminated},
+};
+
 use crate::{
     decode::{
         ebcdic::Charset,
@@ -119,14 +127,34 @@ pub fn hex(text: &str) -> Result<Vec<u8>, BadRow> {
 /// the second end with zeros. What is no timestamp stays as it is: the entry is sent without a time then.
 pub fn timestamp(text: &str) -> String {
     let text = text.trim();
-    let digits: Vec<&str> = text.split(|c: char| !c.is_ascii_digit()).collect();
-    let [year, month, day, hour, minute, second, rest @ ..] = digits.as_slice() else { return text.to_owned() };
-    if year.len() != 4 || [month, day, hour, minute, second].iter().any(|part| part.len() != 2) {
+    let Ok((_, ((year, month, day), (hour, minute, second, fraction)))) =
+        (day, preceded(separator, time_of_day)).parse(text)
+    else {
         return text.to_owned();
-    }
-    let fraction = rest.first().copied().unwrap_or("");
-    let fraction = fraction.get(..fraction.len().min(6)).unwrap_or("");
+    };
+    let fraction = fraction.get(..6).unwrap_or(fraction);
     format!("{year}-{month}-{day}-{hour}.{minute}.{second}.{fraction:0<6}")
+}
+
+/// `YYYY-MM-DD`, with any sign between the numbers.
+pub fn day(text: &str) -> IResult<&str, (&str, &str, &str), ()> {
+    (terminated(digits(4), separator), terminated(digits(2), separator), digits(2)).parse(text)
+}
+
+/// `HH:MM:SS.FFFFFF`, with any sign between the numbers; the last one may have any digits, or none.
+fn time_of_day(text: &str) -> IResult<&str, (&str, &str, &str, &str), ()> {
+    let fraction = opt(preceded(separator, digit0)).map(|digits: Option<&str>| digits.unwrap_or(""));
+    (terminated(digits(2), separator), terminated(digits(2), separator), digits(2), fraction).parse(text)
+}
+
+/// As many digits, and no more.
+fn digits<'t>(n: usize) -> impl Parser<&'t str, Output = &'t str, Error = ()> {
+    let digit = |c: char| c.is_ascii_digit();
+    terminated(take_while_m_n(n, n, digit), not(satisfy(digit)))
+}
+
+fn separator(text: &str) -> IResult<&str, char, ()> {
+    satisfy(|c| !c.is_ascii_digit())(text)
 }
 
 #[cfg(test)]
