@@ -4,10 +4,20 @@
 //! release is not lost.
 use std::str::FromStr;
 
+use nom::{
+    IResult, Parser,
+    branch::alt,
+    bytes::complete::take_while_m_n,
+    character::complete::{anychar, char},
+    combinator::{map, opt, recognize, rest, verify},
+    sequence::preceded,
+};
+
 use super::rule::{RuleId, Ruled};
 use crate::{
-    decode::journal::Catalog,
+    decode::{history::messages::is_message_id, journal::Catalog},
     event::{Event, EventModel},
+    parse::whole,
 };
 
 /// One rule, as written.
@@ -83,25 +93,28 @@ impl FromStr for TypeRule {
 
     fn from_str(s: &str) -> Result<TypeRule, UnknownType> {
         let s = s.trim().to_uppercase();
-        let is_type = |t: &str| t.len() == 2 && t.bytes().all(|b| b.is_ascii_alphanumeric());
-        let is_message = |s: &str| {
-            s.len() == 7
-                && s.starts_with(|c: char| c.is_ascii_uppercase())
-                && s.bytes().take(3).all(|b| b.is_ascii_alphanumeric())
-                && s.bytes().skip(3).all(|b| b.is_ascii_digit() || (b'A'..=b'F').contains(&b))
-        };
-        match s.split_once('-') {
-            _ if s == "*ALL" => Ok(TypeRule::All),
-            _ if s.len() > 1 && s.starts_with('*') => Ok(TypeRule::Level(s)),
-            None if is_type(&s) => Ok(TypeRule::Type(s)),
-            None if is_message(&s) => Ok(TypeRule::Detail(HISTORY.to_owned(), s)),
-            Some((t, d)) if is_type(t) && !d.is_empty() => Ok(TypeRule::Detail(t.to_owned(), d.to_owned())),
-            _ => Err(UnknownType {
-                written: s,
-                hint: ": write PW, PW-P, *SECURITY, or CPF1164 for a message of the history log".into(),
-            }),
-        }
+        whole(s.as_str(), rule).ok_or_else(|| UnknownType {
+            written: s.clone(),
+            hint: ": write PW, PW-P, *SECURITY, or CPF1164 for a message of the history log".into(),
+        })
     }
+}
+
+/// `*ALL`, `*LEVEL`, a message id, `TYPE` or `TYPE-DETAIL`, in upper case.
+fn rule(text: &str) -> IResult<&str, TypeRule, ()> {
+    let level = recognize((char('*'), anychar, rest));
+    let message = verify(rest, is_message_id);
+    let code = take_while_m_n(2, 2, |c: char| c.is_ascii_alphanumeric());
+    let detail = preceded(char('-'), recognize((anychar, rest)));
+    alt((
+        map(level, |level: &str| if level == "*ALL" { TypeRule::All } else { TypeRule::Level(level.to_owned()) }),
+        map(message, |id: &str| TypeRule::Detail(HISTORY.to_owned(), id.to_owned())),
+        map((code, opt(detail)), |(code, detail): (&str, Option<&str>)| match detail {
+            Some(detail) => TypeRule::Detail(code.to_owned(), detail.to_owned()),
+            None => TypeRule::Type(code.to_owned()),
+        }),
+    ))
+    .parse(text)
 }
 
 impl std::fmt::Display for TypeRule {
