@@ -6,7 +6,7 @@ use nom::{
     branch::alt,
     bytes::complete::{tag, take_while_m_n},
     character::complete::{char, satisfy, u64},
-    combinator::{map, recognize, rest, value},
+    combinator::{map, recognize, value, verify},
     sequence::separated_pair,
 };
 
@@ -216,20 +216,16 @@ fn from(t: &mut Section<'_>, r: &mut Reader<'_>) -> From {
     })
 }
 
-/// `now`, `oldest`, a day that more may follow, or `RECEIVER:SEQUENCE`.
+/// `now`, `oldest`, a day with or without a time of day, or `RECEIVER:SEQUENCE`.
 fn beginning(text: &str) -> IResult<&str, From, ()> {
-    let time = recognize((entry::day, rest)).map(|text: &str| {
-        From::Time(if text.len() <= 10 {
-            entry::timestamp(&format!("{text} 00:00:00"))
-        } else {
-            entry::timestamp(text)
-        })
-    });
+    // The system would refuse a time that no calendar has, and be asked again and again.
+    let exists = |time: &String| chrono::NaiveDateTime::parse_from_str(time, "%Y-%m-%d-%H.%M.%S%.6f").is_ok();
+    let time = verify(alt((entry::moment, entry::midnight)), exists);
     let place = separated_pair(object_name, char(':'), u64);
     alt((
         value(From::Now, tag("now")),
         value(From::Oldest, tag("oldest")),
-        time,
+        map(time, From::Time),
         map(place, |(receiver, sequence)| From::Entry(receiver.to_owned(), sequence)),
     ))
     .parse(text)

@@ -59,6 +59,16 @@ fn what_is_no_beginning_is_told_word_for_word() {
         "2026-1-20",
         "2026-11",
         "20261120",
+        // Half a time, a time with a zone (it is that of the system), and times that no calendar has.
+        "2026-11-20 08",
+        "2026-11-20 08:00",
+        "2026-11-20 8:00:00",
+        "2026-11-20x",
+        "2026-11-20T08:00:00Z",
+        "2026-11-20T08:00:00.5+01:00",
+        "2026-02-29",
+        "2026-13-01 08:00:00",
+        "2026-11-20 08:61:00",
     ] {
         let expected = "expected now, oldest, RECEIVER:SEQUENCE or a time such as 2026-11-20 08:00:00";
         let text = format!("agent.toml:5:8: error: source.from = {wrong:?}: {expected}");

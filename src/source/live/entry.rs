@@ -2,7 +2,7 @@
 use nom::{
     IResult, Parser,
     bytes::complete::take_while_m_n,
-    character::complete::{digit0, satisfy},
+    character::complete::{digit1, one_of, satisfy},
     combinator::{not, opt},
     sequence::{preceded, terminated},
 };
@@ -127,23 +127,32 @@ pub fn hex(text: &str) -> Result<Vec<u8>, BadRow> {
 /// the second end with zeros. What is no timestamp stays as it is: the entry is sent without a time then.
 pub fn timestamp(text: &str) -> String {
     let text = text.trim();
-    let Ok((_, ((year, month, day), (hour, minute, second, fraction)))) =
-        (day, preceded(separator, time_of_day)).parse(text)
-    else {
-        return text.to_owned();
-    };
-    let fraction = fraction.get(..6).unwrap_or(fraction);
-    format!("{year}-{month}-{day}-{hour}.{minute}.{second}.{fraction:0<6}")
+    moment(text).map_or_else(|_| text.to_owned(), |(_, time)| time)
+}
+
+/// A day and a time of day, as a heading has them.
+pub fn moment(text: &str) -> IResult<&str, String, ()> {
+    (day, preceded(separator, time_of_day))
+        .map(|((year, month, day), (hour, minute, second, fraction))| {
+            let fraction = fraction.get(..6).unwrap_or(fraction);
+            format!("{year}-{month}-{day}-{hour}.{minute}.{second}.{fraction:0<6}")
+        })
+        .parse(text)
+}
+
+/// The beginning of a day, as a heading has it.
+pub fn midnight(text: &str) -> IResult<&str, String, ()> {
+    day.map(|(year, month, day)| format!("{year}-{month}-{day}-00.00.00.000000")).parse(text)
 }
 
 /// `YYYY-MM-DD`, with any sign between the numbers.
-pub fn day(text: &str) -> IResult<&str, (&str, &str, &str), ()> {
+fn day(text: &str) -> IResult<&str, (&str, &str, &str), ()> {
     (terminated(digits(4), separator), terminated(digits(2), separator), digits(2)).parse(text)
 }
 
-/// `HH:MM:SS.FFFFFF`, with any sign between the numbers; the last one may have any digits, or none.
+/// `HH:MM:SS.FFFFFF`, with any sign between the first numbers; the last may have any digits, or be missing.
 fn time_of_day(text: &str) -> IResult<&str, (&str, &str, &str, &str), ()> {
-    let fraction = opt(preceded(separator, digit0)).map(|digits: Option<&str>| digits.unwrap_or(""));
+    let fraction = opt(preceded(one_of(".,"), digit1)).map(|digits: Option<&str>| digits.unwrap_or(""));
     (terminated(digits(2), separator), terminated(digits(2), separator), digits(2), fraction).parse(text)
 }
 
@@ -169,6 +178,8 @@ mod tests {
             ("2026-07-20T13:03:14.12", "2026-07-20-13.03.14.120000"),
             ("2026-07-20 13:03:14", "2026-07-20-13.03.14.000000"),
             ("2026-07-20 13:03:14.123456789012", "2026-07-20-13.03.14.123456"),
+            // A zone is no fraction of a second.
+            ("2026-07-20 13:03:14+02:00", "2026-07-20-13.03.14.000000"),
             ("never", "never"),
             ("", ""),
         ] {
