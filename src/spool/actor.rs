@@ -189,11 +189,7 @@ impl Spool {
         self.store(&mut builder.finish(), None)
     }
 
-    fn store(
-        &self,
-        new: &mut NewBatch,
-        place: Option<(String, Option<(String, String)>)>,
-    ) -> Result<i64, SpoolError> {
+    fn store(&self, new: &mut NewBatch, place: Option<(String, Option<(String, String)>)>) -> Result<i64, SpoolError> {
         let (done, answer) = sync_channel(1);
         let append = Append { batch: mem::replace(new, NewBatch::empty()), place, done };
         // Where the thread has ended the batch goes with it: nothing is read on.

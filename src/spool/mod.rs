@@ -42,7 +42,6 @@ pub use batch::{Batch, Builder, Continuity, NewBatch, Stored};
 pub use cursor::{Cursor, Lane};
 pub use files::Lock;
 
-
 /// What shapes a spool.
 #[derive(Clone, Debug)]
 pub struct SpoolOptions {

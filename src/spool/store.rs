@@ -229,6 +229,12 @@ impl Store {
         self.positions.write(&all).map_err(|source| SpoolError::Io { path: file, source })
     }
 
+    /// For tests that make it fail.
+    #[cfg(test)]
+    pub(super) fn connection(&self) -> &Connection {
+        &self.db
+    }
+
     /// See [`super::Spool::close`].
     pub(super) fn close(&mut self) -> Result<(), SpoolError> {
         self.sync()?;

@@ -1,6 +1,7 @@
 //! The spool on a disk that lies: what is damaged is never handed out, and never stops the start.
 mod earlier;
 mod flips;
+mod group;
 mod head;
 mod in_use;
 mod log;

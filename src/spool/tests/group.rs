@@ -1,0 +1,98 @@
+//! Many sources, one thread that writes: what waits is stored together.
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc::channel,
+    },
+    thread,
+};
+
+use super::*;
+
+/// A batch of a source with one event.
+fn batch(source: &str) -> NewBatch {
+    let mut builder = Builder::new(Continuity { source: source.to_owned(), ..Continuity::default() }, &[0; 32]);
+    builder.push_notice(&Notice::new(GAP, "", 1, chrono_tz::UTC));
+    builder.finish()
+}
+
+/// Stores a batch of each source at once, while the thread is held. What became of each, in their order.
+fn at_once(spool: &Arc<Spool>, sources: &[String]) -> Vec<Result<i64, String>> {
+    let (held, is_held) = channel();
+    let (release, released) = channel::<()>();
+    let holds = {
+        let spool = spool.clone();
+        thread::spawn(move || {
+            spool.ask(move |_| {
+                held.send(()).unwrap();
+                let _ = released.recv();
+                Ok(())
+            })
+        })
+    };
+    is_held.recv().unwrap();
+    let begun = Arc::new(AtomicUsize::new(0));
+    let appends: Vec<_> = sources
+        .iter()
+        .map(|source| {
+            let (spool, source, begun) = (spool.clone(), source.clone(), begun.clone());
+            thread::spawn(move || {
+                let mut new = batch(&source);
+                begun.fetch_add(1, Ordering::SeqCst);
+                let stored = spool.append(&mut new, &format!("place of {source}"), None).map_err(|e| e.to_string());
+                // What is not stored is not taken.
+                assert_eq!(new.events, u32::from(stored.is_err()), "{source}");
+                stored
+            })
+        })
+        .collect();
+    while begun.load(Ordering::SeqCst) < sources.len() {
+        thread::yield_now();
+    }
+    release.send(()).unwrap();
+    holds.join().unwrap().unwrap();
+    appends.into_iter().map(|a| a.join().unwrap()).collect()
+}
+
+#[test]
+fn c4_batches_that_wait_become_one_transaction_and_each_source_has_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = Arc::new(Spool::open(SpoolOptions::new(folder.path().to_owned())).unwrap().0);
+    let sources: Vec<String> = (0..40).map(|n| format!("s{n}")).collect();
+    let mut ids: Vec<i64> = at_once(&spool, &sources).into_iter().map(|id| id.unwrap()).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, (1..=40).collect::<Vec<_>>());
+    // A thread that came late is in a later one.
+    assert!(spool.commits() < 20, "{} transactions", spool.commits());
+    drop(spool);
+    let (spool, notes) = Spool::open(SpoolOptions::new(folder.path().to_owned())).unwrap();
+    assert_eq!((notes, spool.last()), (Vec::new(), 40));
+    for source in sources {
+        assert_eq!(spool.position(&source).unwrap().unwrap().0, format!("place of {source}"));
+    }
+}
+
+#[test]
+fn c4_a_batch_that_cannot_be_stored_holds_up_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = Arc::new(Spool::open(SpoolOptions::new(folder.path().to_owned())).unwrap().0);
+    spool
+        .ask(|s| {
+            s.connection()
+                .execute_batch("CREATE TEMP TRIGGER no BEFORE INSERT ON batch WHEN new.source = 'bad' BEGIN SELECT RAISE(ABORT, 'not this one'); END")
+                .unwrap();
+            Ok(())
+        })
+        .unwrap();
+    let sources = ["a", "b", "bad", "c", "d"].map(str::to_owned);
+    let stored = at_once(&spool, &sources);
+    for (source, stored) in sources.iter().zip(&stored) {
+        match source.as_str() {
+            "bad" => assert!(stored.as_ref().unwrap_err().contains("not this one"), "{stored:?}"),
+            _ => assert!(stored.is_ok(), "{source}: {stored:?}"),
+        }
+    }
+    assert_eq!((spool.last(), spool.status().events), (4, 4));
+    assert!(spool.position("bad").unwrap().is_none());
+}
