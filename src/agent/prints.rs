@@ -66,7 +66,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::{cli::setup::model_options, config::Config, encode::Profile};
+    use crate::{cli::context::model_options, config::Config, encode::Profile};
 
     fn setup(text: &str) -> (Setup, Catalog) {
         let catalog = Catalog::shipped().unwrap();

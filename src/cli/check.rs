@@ -3,7 +3,11 @@ use std::{fmt::Write as _, path::PathBuf};
 
 use serde_json::json;
 
-use super::{Exit, Failure, print, print_json, summary::grouped};
+use super::{
+    exit::{Exit, Failure},
+    print, print_json,
+    summary::grouped,
+};
 use crate::{
     config::{
         Config, Problem, Weight,

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use anyhow::anyhow;
 
 use super::{
-    Exit, Failure,
+    exit::{Exit, Failure},
     input::{InputArgs, capture_failure},
     pretty, say,
 };

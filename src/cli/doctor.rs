@@ -3,7 +3,12 @@ use std::path::PathBuf;
 
 use anyhow::anyhow;
 
-use super::{Exit, Failure, doctor_layouts, print, print_json, setup::load};
+use super::{
+    context::load,
+    doctor_layouts,
+    exit::{Exit, Failure},
+    print, print_json,
+};
 use crate::{
     config::{Config, SourceConfig, source::Input},
     decode::journal::Catalog,

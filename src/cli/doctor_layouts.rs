@@ -7,7 +7,11 @@ use std::{
 
 use anyhow::anyhow;
 
-use super::{Exit, Failure, doctor, print, print_json, say};
+use super::{
+    doctor,
+    exit::{Exit, Failure},
+    print, print_json, say,
+};
 use crate::{
     config::SourceConfig,
     decode::journal::{Catalog, HeadingKind, compose::Composer},

@@ -11,11 +11,11 @@ use anyhow::anyhow;
 use serde_json::{Value, json};
 
 use super::{
-    Exit, Failure,
+    context::{Facts, Setup},
+    exit::{Exit, Failure},
     input::InputArgs,
     pretty,
-    setup::{Facts, Setup},
-    walk::{At, Visitor, walk},
+    visit::{At, Visitor, walk},
 };
 use crate::{
     config::OutputConfig,

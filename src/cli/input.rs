@@ -7,7 +7,7 @@ use std::{
 use clap::{Args, ValueEnum};
 use encoding_rs::Encoding;
 
-use super::Failure;
+use super::exit::Failure;
 use crate::{
     decode::{
         ebcdic::Charset,

@@ -1,20 +1,21 @@
 //! The commands: one file each. Here is what they share: options, exit codes, error text.
 pub mod check;
+pub mod context;
 pub mod decode;
 pub mod doctor;
 pub mod doctor_layouts;
+pub mod exit;
 pub mod explain;
 pub mod input;
 pub mod pin;
 pub mod pretty;
 pub mod replay;
 pub mod run;
-pub mod setup;
 pub mod signals;
 pub mod spool;
 pub mod summary;
 pub mod types;
-pub mod walk;
+pub mod visit;
 pub mod what_if;
 
 use std::{
@@ -25,50 +26,11 @@ use std::{
 use clap::{Parser, Subcommand};
 use tracing::Level;
 
+pub use self::exit::{Exit, Failure};
 use crate::{
     config::{ConfigError, Problem, Weight},
     log,
 };
-
-/// What the program ends with.
-///
-/// 0 done; 1 failed (a capture that cannot be read, a receiver that cannot be reached); 2 usage or configuration;
-/// 3 finished, but something was parked or, with --strict, a sequence gap was seen; 130 interrupted.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u8)]
-pub enum Exit {
-    /// All done.
-    Done = 0,
-    /// Failed.
-    Failed = 1,
-    /// Usage or configuration.
-    Usage = 2,
-    /// Finished, but not everything was well.
-    Finished = 3,
-    /// Ctrl-C.
-    Interrupted = 130,
-}
-
-/// An error with the exit code it deserves.
-#[derive(Debug)]
-pub struct Failure {
-    /// Exit code.
-    pub exit: Exit,
-    /// What happened.
-    pub error: anyhow::Error,
-}
-
-impl Failure {
-    /// Usage or configuration (2).
-    pub fn usage(error: impl Into<anyhow::Error>) -> Failure {
-        Failure { exit: Exit::Usage, error: error.into() }
-    }
-
-    /// Anything else (1).
-    pub fn failed(error: impl Into<anyhow::Error>) -> Failure {
-        Failure { exit: Exit::Failed, error: error.into() }
-    }
-}
 
 /// Log agent for IBM i: decodes the security audit journal QAUDJRN and sends it as Syslog, CEF or LEEF.
 #[derive(Parser, Debug)]

@@ -1,5 +1,8 @@
 //! `pin`: what a receiver shows, so that an administrator can decide to trust it.
-use super::{Exit, Failure, print};
+use super::{
+    exit::{Exit, Failure},
+    print,
+};
 use crate::log::Visible;
 use crate::net::{
     Address, ConnectError,

@@ -13,9 +13,9 @@ use std::{
 use anyhow::anyhow;
 
 use super::{
-    Exit, Failure, say,
-    setup::{load, model_options},
-    signals, tell, tell_problem,
+    context::{load, model_options},
+    exit::{Exit, Failure},
+    say, signals, tell, tell_problem,
 };
 use crate::{
     agent::{self, Control, Handle, Setup, Shared, Totals},

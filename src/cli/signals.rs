@@ -19,7 +19,7 @@ use signal_hook::{
     iterator::Signals,
 };
 
-use super::{Exit, say};
+use super::{exit::Exit, say};
 use crate::{
     agent::{Control, Handle},
     log,

@@ -13,7 +13,12 @@ use std::{
 use anyhow::anyhow;
 use serde_json::{Value, json};
 
-use super::{Exit, Failure, print, print_json, setup::load, summary::grouped};
+use super::{
+    context::load,
+    exit::{Exit, Failure},
+    print, print_json,
+    summary::grouped,
+};
 use crate::{
     config::Config,
     decode::journal::Catalog,

@@ -3,7 +3,10 @@ use std::{fmt::Write as _, path::PathBuf};
 
 use anyhow::anyhow;
 
-use super::{Exit, Failure, print};
+use super::{
+    exit::{Exit, Failure},
+    print,
+};
 use crate::{
     decode::journal::{Catalog, FieldKind, Layout, layout::Columns},
     filter::types::distance,

@@ -4,7 +4,7 @@ use std::path::Path;
 use super::*;
 use crate::{
     agent::{Setup, Shared, model_tests::record},
-    cli::setup::model_options,
+    cli::context::model_options,
     config::Config,
     decode::journal::{Catalog, Entry, HeadingKind},
     encode::Profile,

@@ -13,7 +13,7 @@ use super::{
     ledger::{Ledger, What},
 };
 use crate::{
-    cli::setup::model_options,
+    cli::context::model_options,
     config::Config,
     decode::{
         ebcdic::Charset,

@@ -7,9 +7,9 @@ use chrono_tz::Tz;
 use clap::ValueEnum;
 
 use super::super::{
-    Failure,
+    context::{Facts, Setup},
+    exit::Failure,
     input::InputArgs,
-    setup::{Facts, Setup},
 };
 use crate::{
     config::{OutputConfig, output::UDP_SIZE},

@@ -19,7 +19,13 @@ use chrono_tz::Tz;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use signal_hook::iterator::Signals;
 
-use super::{Exit, Failure, input::capture_failure, say, setup::Setup, summary::Summary};
+use super::{
+    context::Setup,
+    exit::{Exit, Failure},
+    input::capture_failure,
+    say,
+    summary::Summary,
+};
 use crate::{
     decode::journal::{Entry, Heading},
     encode::Settings,

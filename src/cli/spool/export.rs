@@ -12,7 +12,10 @@ use std::{
 use anyhow::anyhow;
 
 use crate::{
-    cli::{Exit, Failure, say},
+    cli::{
+        exit::{Exit, Failure},
+        say,
+    },
     log::Visible,
     spool::{
         Batch,

@@ -6,7 +6,10 @@ use serde_json::json;
 
 use super::export::{Files, known, sources};
 use crate::{
-    cli::{Exit, Failure, say},
+    cli::{
+        exit::{Exit, Failure},
+        say,
+    },
     digest::hex,
     spool::inspect::Inspector,
 };

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Watching, report::name};
 use crate::{
-    cli::{Failure, setup::Setup, summary::grouped},
+    cli::{context::Setup, exit::Failure, summary::grouped},
     config::OutputConfig,
     event::{Event, EventModel},
     filter::{Filter, Rules, State, lint, names::Key, users},

@@ -23,12 +23,12 @@ use self::{
 };
 
 use super::{
-    Exit, Failure,
+    context::{Facts, Setup, load},
+    exit::{Exit, Failure},
     input::InputArgs,
     print, print_json,
     replay::FormatArg,
-    setup::{Facts, Setup, load},
-    walk::{At, Visitor, walk},
+    visit::{At, Visitor, walk},
 };
 use crate::{
     config::{Config, OutputConfig},

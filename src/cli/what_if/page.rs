@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::anyhow;
 
-use crate::{cli::Failure, encode::escape::printable};
+use crate::{cli::exit::Failure, encode::escape::printable};
 
 /// An open file that is to become the page.
 pub struct Page {

@@ -10,7 +10,7 @@ use super::{
     shown,
 };
 use crate::{
-    cli::{setup::Setup, walk::Walked},
+    cli::{context::Setup, visit::Walked},
     config::{LONGEST, OutputConfig},
     decode::ebcdic::Charset,
     encode::{Format, escape::printable},
