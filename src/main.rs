@@ -12,7 +12,7 @@ fn main() -> ExitCode {
     let cli = Cli::read();
     log::start(cli.log);
     let exit = cli::run(cli).unwrap_or_else(|failure| {
-        cli::tell(&failure);
+        cli::console::tell(&failure);
         failure.exit
     });
     log::finish();

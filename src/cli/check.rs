@@ -4,8 +4,8 @@ use std::{fmt::Write as _, path::PathBuf};
 use serde_json::json;
 
 use super::{
+    console::{print, print_json},
     exit::{Exit, Failure},
-    print, print_json,
     summary::grouped,
 };
 use crate::{

@@ -6,7 +6,7 @@ use anyhow::anyhow;
 use chrono_tz::Tz;
 use clap::ValueEnum;
 
-use super::{exit::Failure, input::InputArgs, tell_problem};
+use super::{console::tell_problem, exit::Failure, input::InputArgs};
 use crate::{
     config::{Config, OutputConfig, Weight, source::time_zone},
     decode::{

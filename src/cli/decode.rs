@@ -4,9 +4,10 @@ use std::io::{self, Write};
 use anyhow::anyhow;
 
 use super::{
+    console::say,
     exit::{Exit, Failure},
     input::{InputArgs, capture_failure},
-    pretty, say,
+    pretty,
 };
 use crate::{
     decode::journal::{Entry, Layout},

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 
 use super::{
+    console::{print, print_json},
     context::load,
     doctor_layouts,
     exit::{Exit, Failure},
-    print, print_json,
 };
 use crate::{
     config::{Config, SourceConfig, source::Input},

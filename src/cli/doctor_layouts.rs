@@ -8,9 +8,9 @@ use std::{
 use anyhow::anyhow;
 
 use super::{
+    console::{print, print_json, say},
     doctor,
     exit::{Exit, Failure},
-    print, print_json, say,
 };
 use crate::{
     config::SourceConfig,

@@ -1,7 +1,7 @@
 //! `pin`: what a receiver shows, so that an administrator can decide to trust it.
 use super::{
+    console::print,
     exit::{Exit, Failure},
-    print,
 };
 use crate::log::Visible;
 use crate::net::{

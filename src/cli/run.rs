@@ -13,9 +13,10 @@ use std::{
 use anyhow::anyhow;
 
 use super::{
+    console::{say, tell, tell_problem},
     context::{load, model_options},
     exit::{Exit, Failure},
-    say, signals, tell, tell_problem,
+    signals,
 };
 use crate::{
     agent::{self, Control, Handle, Setup, Shared, Totals},

@@ -19,7 +19,7 @@ use signal_hook::{
     iterator::Signals,
 };
 
-use super::{exit::Exit, say};
+use super::{console::say, exit::Exit};
 use crate::{
     agent::{Control, Handle},
     log,

@@ -14,9 +14,9 @@ use anyhow::anyhow;
 use serde_json::{Value, json};
 
 use super::{
+    console::{print, print_json},
     context::load,
     exit::{Exit, Failure},
-    print, print_json,
     summary::grouped,
 };
 use crate::{

@@ -4,8 +4,8 @@ use std::{fmt::Write as _, path::PathBuf};
 use anyhow::anyhow;
 
 use super::{
+    console::print,
     exit::{Exit, Failure},
-    print,
 };
 use crate::{
     decode::journal::{Catalog, FieldKind, Layout, layout::Columns},

@@ -4,10 +4,10 @@ use std::{ops::ControlFlow, sync::Arc};
 use anyhow::anyhow;
 
 use super::{
+    console::say,
     context::Facts,
     exit::{Exit, Failure},
     input::{InputArgs, capture_failure},
-    say,
 };
 use crate::{
     decode::journal::{Catalog, Entry, Heading},

@@ -20,10 +20,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use signal_hook::iterator::Signals;
 
 use super::{
+    console::say,
     context::Setup,
     exit::{Exit, Failure},
     input::capture_failure,
-    say,
     summary::Summary,
 };
 use crate::{

@@ -13,8 +13,8 @@ use anyhow::anyhow;
 
 use crate::{
     cli::{
+        console::say,
         exit::{Exit, Failure},
-        say,
     },
     log::Visible,
     spool::{

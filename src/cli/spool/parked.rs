@@ -7,8 +7,8 @@ use serde_json::json;
 use super::export::{Files, known, sources};
 use crate::{
     cli::{
+        console::say,
         exit::{Exit, Failure},
-        say,
     },
     digest::hex,
     spool::inspect::Inspector,

@@ -23,10 +23,10 @@ use self::{
 };
 
 use super::{
+    console::{print, print_json},
     context::{Facts, Setup, load},
     exit::{Exit, Failure},
     input::InputArgs,
-    print, print_json,
     replay::FormatArg,
     visit::{At, Visitor, walk},
 };
