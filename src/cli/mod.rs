@@ -4,7 +4,6 @@ pub mod console;
 pub mod context;
 pub mod decode;
 pub mod doctor;
-pub mod doctor_layouts;
 pub mod exit;
 pub mod explain;
 pub mod input;

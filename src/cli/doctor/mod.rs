@@ -1,12 +1,15 @@
 //! `doctor`: looks at the live systems of a configuration, and says what keeps entries from being written or read.
+mod layouts;
+mod session;
+
 use std::path::PathBuf;
 
 use anyhow::anyhow;
 
+use self::session::Profile;
 use super::{
     console::{print, print_json},
     context::load,
-    doctor_layouts,
     exit::{Exit, Failure},
 };
 use crate::{
@@ -19,13 +22,7 @@ use crate::{
         report::{Report, SystemReport, json},
     },
     filter::types::TypeRules,
-    net::{connect::Dial, tls::pem::Pem},
-    source::live::{
-        Database, LiveOptions,
-        mapepire::Way,
-        odbc::Login,
-        query::{Query, QueryError},
-    },
+    source::live::{Database, LiveOptions, mapepire::Way, odbc::Login},
 };
 
 /// Options of `doctor`.
@@ -39,7 +36,7 @@ pub struct Args {
     config: PathBuf,
     /// Only this source
     #[arg(long, value_name = "NAME")]
-    pub(super) source: Option<String>,
+    source: Option<String>,
     /// Which receivers are delivered to every output, and may be saved and deleted
     #[arg(long)]
     receivers: bool,
@@ -47,16 +44,12 @@ pub struct Args {
     #[arg(long, conflicts_with = "receivers")]
     layouts: bool,
     #[command(flatten)]
-    pub(super) proof: doctor_layouts::Proof,
-    /// Ask as this profile, such as an auditor's, not as the agent's
-    #[arg(long, value_name = "PROFILE", requires = "password")]
-    user: Option<String>,
-    /// File with its password
-    #[arg(long, value_name = "FILE", requires = "user")]
-    password: Option<String>,
+    proof: layouts::Proof,
+    #[command(flatten)]
+    profile: Profile,
     /// One JSON object
     #[arg(long)]
-    pub(super) json: bool,
+    json: bool,
 }
 
 /// Runs it.
@@ -77,7 +70,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
         )));
     }
     if args.layouts {
-        return doctor_layouts::run(args, &live);
+        return layouts::run(&args.proof, &args.profile, args.json, &live);
     }
     let mut systems = Vec::new();
     for (source, options) in live {
@@ -105,28 +98,6 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     })
 }
 
-/// Logs in, once: a login that is refused is not tried again, because three disable the profile.
-pub(super) fn connect(args: &Args, options: &LiveOptions) -> Result<Box<dyn Query>, String> {
-    let mut to = options.database.clone();
-    if let (Some(user), Some(password)) = (&args.user, &args.password) {
-        let password = Pem::parse(password)?;
-        match &mut to {
-            Database::Mapepire(options) => match &mut options.way {
-                Way::Socket(socket) => (socket.user, socket.password) = (user.clone(), password),
-                Way::Program(_) => return Err("--user: with command, the program logs in".to_owned()),
-            },
-            Database::Odbc(options) => match &mut options.login {
-                Login::Dsn { user: own, .. } => *own = Some((user.clone(), password)),
-                Login::Connection(_) => return Err("--user: with connection, its file says who logs in".to_owned()),
-            },
-        }
-    }
-    to.connect(&Dial::default()).map(|(db, _)| db).map_err(|e| match e {
-        QueryError::Refused(_) => format!("{e}; it was tried once, because three refusals disable the profile"),
-        e => e.to_string(),
-    })
-}
-
 fn look(
     args: &Args,
     config: &Config,
@@ -135,9 +106,9 @@ fn look(
     catalog: &Catalog,
     report: &mut SystemReport,
 ) -> Result<(), String> {
-    let mut db = connect(args, options)?;
+    let mut db = args.profile.connect(options)?;
     // Without --user, and with a command, whoever asks is the agent.
-    let agent = args.user.as_ref().and_then(|_| match &options.database {
+    let agent = args.profile.user.as_ref().and_then(|_| match &options.database {
         Database::Mapepire(options) => match &options.way {
             Way::Socket(socket) => Some(socket.user.as_str()),
             Way::Program(_) => None,
@@ -167,7 +138,7 @@ fn look_at_receivers(
     let outputs: Vec<&str> = config.outputs.iter().map(|o| o.name.as_str()).collect();
     // The spool before the system: what comes meanwhile counts as not delivered.
     let delivered = receivers::delivered(state_dir, &source.name, &outputs).map_err(|e| e.to_string())?;
-    let mut db = connect(args, options)?;
+    let mut db = args.profile.connect(options)?;
     let found = answers::ask_receivers(db.as_mut(), &options.tail).map_err(|e| e.to_string())?;
     (report.system, report.asker, report.agent) = (found.system, found.asker.clone(), found.asker);
     let chain = found.chain?;

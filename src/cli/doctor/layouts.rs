@@ -7,12 +7,12 @@ use std::{
 
 use anyhow::anyhow;
 
-use super::{
-    console::{print, print_json, say},
-    doctor,
-    exit::{Exit, Failure},
-};
+use super::session::Profile;
 use crate::{
+    cli::{
+        console::{print, print_json, say},
+        exit::{Exit, Failure},
+    },
     config::SourceConfig,
     decode::journal::{Catalog, HeadingKind, compose::Composer},
     doctor::{
@@ -21,7 +21,7 @@ use crate::{
             pairs::{Asker, Read, is_code},
             report::{self, SystemProof},
         },
-        report::json,
+        report::json as to_json,
     },
     files::open_regular,
     source::live::{
@@ -50,8 +50,12 @@ pub struct Proof {
 }
 
 /// Runs it.
-pub fn run(args: &doctor::Args, live: &[(&SourceConfig, &LiveOptions)]) -> Result<Exit, Failure> {
-    let proof = &args.proof;
+pub fn run(
+    proof: &Proof,
+    profile: &Profile,
+    json: bool,
+    live: &[(&SourceConfig, &LiveOptions)],
+) -> Result<Exit, Failure> {
     let catalog = Catalog::with_folder(proof.tables.as_deref()).map_err(Failure::usage)?;
     if let Some(code) = proof.types.iter().find(|c| !is_code(c) || !catalog.has(c)) {
         return Err(Failure::usage(anyhow!(
@@ -72,7 +76,7 @@ pub fn run(args: &doctor::Args, live: &[(&SourceConfig, &LiveOptions)]) -> Resul
     let mut systems = Vec::new();
     for (source, options) in live {
         let mut report = SystemProof { source: source.name.clone(), ..SystemProof::default() };
-        report.failed = prove(args, source, options, &catalog, &mut report).err();
+        report.failed = prove((proof, profile), source, options, &catalog, &mut report).err();
         systems.push(report);
     }
     let written = match &proof.write {
@@ -81,7 +85,7 @@ pub fn run(args: &doctor::Args, live: &[(&SourceConfig, &LiveOptions)]) -> Resul
     };
     // What was found is shown, whatever became of the files.
     let report = report::Proof::new(systems);
-    if args.json { print_json(&json(&report)) } else { print(&report.table()) }?;
+    if json { print_json(&to_json(&report)) } else { print(&report.table()) }?;
     written.map_err(Failure::failed)?;
     Ok(match () {
         () if report.failed() => Exit::Failed,
@@ -92,7 +96,7 @@ pub fn run(args: &doctor::Args, live: &[(&SourceConfig, &LiveOptions)]) -> Resul
 
 /// Asks a system; what was compared until something failed stays in the report.
 fn prove(
-    args: &doctor::Args,
+    (proof, profile): (&Proof, &Profile),
     source: &SourceConfig,
     options: &LiveOptions,
     catalog: &Catalog,
@@ -106,7 +110,7 @@ fn prove(
         ));
     }
     let heading = catalog.heading(HeadingKind::Type5).ok_or("there is no table of the *TYPE5 heading")?.clone();
-    let mut db = doctor::connect(args, options)?;
+    let mut db = profile.connect(options)?;
     let (columns, chain) = begin(db.as_mut(), options, report).map_err(|e| e.to_string())?;
     if chain.is_empty() {
         return Err(format!("QSYS/QAUDJRN has no receivers that {} can see", report.asker));
@@ -115,7 +119,7 @@ fn prove(
     let composer = Composer::new(heading.clone()).always("system_name", &name);
     let reader = entry::Reader::new(composer, source.charset, columns);
     let mut asker = Asker::new(db.as_mut(), tail, columns, reader, chain);
-    let types = match args.proof.types.as_slice() {
+    let types = match proof.types.as_slice() {
         [] => asker.types().map_err(|e| e.to_string())?.into_iter().filter(|code| catalog.has(code)).collect(),
         given => given.to_vec(),
     };
@@ -126,7 +130,7 @@ fn prove(
     }
     for code in types {
         let Read { columns, pairs, without_columns, why } =
-            asker.read(&code, usize::from(args.proof.entries)).map_err(|e| format!("{code}: {e}"))?;
+            asker.read(&code, usize::from(proof.entries)).map_err(|e| format!("{code}: {e}"))?;
         let Some(layout) = catalog.layout(&code) else { continue };
         // All types take minutes, because the journal is asked once a second: somebody who waits sees that it goes on.
         if io::stderr().is_terminal() {
