@@ -1,10 +1,11 @@
 //! Blind spots: what reached the SIEM under the baseline and does so no longer.
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Watching, report::name};
+use super::names::name;
 use crate::{
     cli::{context::Setup, exit::Failure, summary::grouped},
     config::OutputConfig,
+    decode::journal::Catalog,
     event::{Event, EventModel},
     filter::{Filter, Rules, State, lint, names::Key, users},
 };
@@ -142,6 +143,9 @@ impl Kind {
 /// The auditing values whose types are watched.
 pub const LEVELS: [&str; 2] = ["*SECURITY", "*AUTFAIL"];
 
+/// One side: its configuration, and the output whose filter counts.
+type Configured<'a> = (&'a Setup, Option<&'a OutputConfig>);
+
 /// Types that a side's configuration switches off, whole or in part, with the auditing values that lose them.
 #[derive(Default)]
 struct Off {
@@ -150,7 +154,7 @@ struct Off {
 }
 
 impl Off {
-    fn new(setup: &Setup, output: Option<&OutputConfig>) -> Off {
+    fn new((setup, output): Configured<'_>) -> Off {
         let mut off = Off::default();
         let rules = [Some(&setup.config.filter), output.map(|o| &o.filter)];
         for level in LEVELS {
@@ -169,86 +173,89 @@ impl Off {
     }
 }
 
-/// What reached the SIEM under the baseline and does so no longer, and the types that are off under both; `codes` are
-/// the event types by index.
-pub(super) fn spots(w: &Watching<'_>, codes: &[String]) -> (Vec<Spot>, Vec<String>) {
-    let (new, old) = (Off::new(w.new, w.outputs.0), Off::new(w.old, w.outputs.1));
-    let mut spots = types(w, codes, &new, &old);
-    for (user, c) in w.watch.privileged.iter().filter(|(_, c)| c.new < c.old) {
-        let user = name(user, w.new.job);
-        let what = if c.new == 0 { "none" } else { "only a part" };
-        let text = format!("of what {user} does, {what} is sent: {}", of_entries(c));
-        spots.push(Spot { kind: Kind::Privileged, text, what: user, levels: Vec::new(), counts: *c });
+impl Watch {
+    /// What reached the SIEM under the baseline and does so no longer, and the types that are off under both; `codes` are
+    /// the event types by index.
+    pub fn spots(&self, new: Configured<'_>, old: Configured<'_>, codes: &[String]) -> (Vec<Spot>, Vec<String>) {
+        let setup = new.0;
+        let (new, old) = (Off::new(new), Off::new(old));
+        let mut spots = self.types(&setup.catalog, codes, &new, &old);
+        for (user, c) in self.privileged.iter().filter(|(_, c)| c.new < c.old) {
+            let user = name(user, setup.job);
+            let what = if c.new == 0 { "none" } else { "only a part" };
+            let text = format!("of what {user} does, {what} is sent: {}", of_entries(c));
+            spots.push(Spot { kind: Kind::Privileged, text, what: user, levels: Vec::new(), counts: *c });
+        }
+        let c = self.audit_changes;
+        if c.new < c.old {
+            spots.push(Spot {
+                kind: Kind::AuditChanges,
+                what: "changes to auditing".to_owned(),
+                text: format!("{} of {} changes to auditing are not sent", grouped(c.old - c.new), grouped(c.old)),
+                levels: Vec::new(),
+                counts: c,
+            });
+        }
+        for (library, c) in self.libraries.iter().filter(|(_, c)| c.old > 0 && c.new == 0) {
+            let library = name(library, setup.job);
+            let text = format!("none of the {} entries that name objects in {library} is sent", grouped(c.old));
+            spots.push(Spot { kind: Kind::Library, text, what: library, levels: Vec::new(), counts: *c });
+        }
+        let both = |code: &&String| old.whole.contains_key(*code);
+        (spots, new.whole.keys().filter(both).cloned().collect())
     }
-    let c = w.watch.audit_changes;
-    if c.new < c.old {
-        spots.push(Spot {
-            kind: Kind::AuditChanges,
-            what: "changes to auditing".to_owned(),
-            text: format!("{} of {} changes to auditing are not sent", grouped(c.old - c.new), grouped(c.old)),
-            levels: Vec::new(),
-            counts: c,
-        });
-    }
-    for (library, c) in w.watch.libraries.iter().filter(|(_, c)| c.old > 0 && c.new == 0) {
-        let library = name(library, w.new.job);
-        let text = format!("none of the {} entries that name objects in {library} is sent", grouped(c.old));
-        spots.push(Spot { kind: Kind::Library, text, what: library, levels: Vec::new(), counts: *c });
-    }
-    let both = |code: &&String| old.whole.contains_key(*code);
-    (spots, new.whole.keys().filter(both).cloned().collect())
-}
 
-fn types(w: &Watching<'_>, codes: &[String], new: &Off, old: &Off) -> Vec<Spot> {
-    let counts = |code: &str| {
-        let index = codes.iter().position(|c| c == code);
-        index.and_then(|i| w.watch.types.get(&i)).copied().unwrap_or_default()
-    };
-    let mut spots: Vec<Spot> = Vec::new();
-    for (code, levels) in &new.whole {
-        let levels: Vec<_> = levels.iter().copied().filter(|l| !old.has(code, l).0).collect();
-        if levels.is_empty() {
-            continue;
-        }
-        let c = counts(code);
-        let text = match (c.seen, c.old, c.new) {
-            (0, ..) => "without entries in these captures".to_owned(),
-            (seen, 0, _) => format!("none of its {} entries was sent before", grouped(seen)),
-            (_, old, 0) => format!("its {} entries are no longer sent", grouped(old)),
-            (_, old, new) => {
-                // What another auditing value lists may be on.
-                let why = if new == c.protected { " as changes to auditing" } else { "" };
-                format!("{} entries, {} of them still sent{why}", grouped(old), grouped(new))
+    fn types(&self, catalog: &Catalog, codes: &[String], new: &Off, old: &Off) -> Vec<Spot> {
+        let counts = |code: &str| {
+            let index = codes.iter().position(|c| c == code);
+            index.and_then(|i| self.types.get(&i)).copied().unwrap_or_default()
+        };
+        let mut spots: Vec<Spot> = Vec::new();
+        for (code, levels) in &new.whole {
+            let levels: Vec<_> = levels.iter().copied().filter(|l| !old.has(code, l).0).collect();
+            if levels.is_empty() {
+                continue;
             }
-        };
-        let text = format!("off: {code} ({}); {text}", levels.join(", "));
-        spots.push(Spot { kind: Kind::Off, what: code.clone(), text, levels, counts: c });
-    }
-    for (code, levels) in &new.details {
-        let is_new = |l: &&str| old.has(code, l) == (false, false);
-        let levels: Vec<_> = levels.iter().copied().filter(is_new).collect();
-        if levels.is_empty() || spots.iter().any(|s| s.what == *code) {
-            continue;
+            let c = counts(code);
+            let text = match (c.seen, c.old, c.new) {
+                (0, ..) => "without entries in these captures".to_owned(),
+                (seen, 0, _) => format!("none of its {} entries was sent before", grouped(seen)),
+                (_, old, 0) => format!("its {} entries are no longer sent", grouped(old)),
+                (_, old, new) => {
+                    // What another auditing value lists may be on.
+                    let why = if new == c.protected { " as changes to auditing" } else { "" };
+                    format!("{} entries, {} of them still sent{why}", grouped(old), grouped(new))
+                }
+            };
+            let text = format!("off: {code} ({}); {text}", levels.join(", "));
+            spots.push(Spot { kind: Kind::Off, what: code.clone(), text, levels, counts: c });
         }
-        let c = counts(code);
-        let sent = if c.seen == 0 { "without entries in these captures".to_owned() } else { sent(&c) };
-        let text = format!("some details are off: {code} ({}); {sent}", levels.join(", "));
-        spots.push(Spot { kind: Kind::DetailsOff, what: code.clone(), text, levels, counts: c });
-    }
-    let of_levels = w.new.catalog.levels().levels.iter().filter(|l| LEVELS.contains(&l.value.as_str()));
-    let watched: BTreeSet<&String> = of_levels.flat_map(|l| &l.entry_types).collect();
-    for code in watched {
-        let c = counts(code);
-        if c.new >= c.old || spots.iter().any(|s| s.what == *code) {
-            continue;
+        for (code, levels) in &new.details {
+            let is_new = |l: &&str| old.has(code, l) == (false, false);
+            let levels: Vec<_> = levels.iter().copied().filter(is_new).collect();
+            if levels.is_empty() || spots.iter().any(|s| s.what == *code) {
+                continue;
+            }
+            let c = counts(code);
+            let sent = if c.seen == 0 { "without entries in these captures".to_owned() } else { sent(&c) };
+            let text = format!("some details are off: {code} ({}); {sent}", levels.join(", "));
+            spots.push(Spot { kind: Kind::DetailsOff, what: code.clone(), text, levels, counts: c });
         }
-        let (kind, text) = match c.new {
-            0 => (Kind::Dropped, format!("{code} is on, but rules drop all {} of its entries", grouped(c.old))),
-            _ => (Kind::Part, format!("of {code} only a part is sent: {}", of_entries(&c))),
-        };
-        spots.push(Spot { kind, what: code.clone(), text, levels: Vec::new(), counts: c });
+        let of_levels = catalog.levels().levels.iter().filter(|l| LEVELS.contains(&l.value.as_str()));
+        let watched: BTreeSet<&String> = of_levels.flat_map(|l| &l.entry_types).collect();
+        for code in watched {
+            let c = counts(code);
+            if c.new >= c.old || spots.iter().any(|s| s.what == *code) {
+                continue;
+            }
+            let (kind, text) = match c.new {
+                0 => (Kind::Dropped, format!("{code} is on, but rules drop all {} of its entries", grouped(c.old))),
+                _ => (Kind::Part, format!("of {code} only a part is sent: {}", of_entries(&c))),
+            };
+            spots.push(Spot { kind, what: code.clone(), text, levels: Vec::new(), counts: c });
+        }
+        spots
     }
-    spots
 }
 
 fn of_entries(c: &Before) -> String {

@@ -2,7 +2,7 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use super::{
-    html::escape,
+    markup::escape,
     report::{Figures, Report, Row},
     text::{change, duration},
 };

@@ -4,11 +4,12 @@ use std::fmt::Write as _;
 
 use super::{
     blind, charts,
+    markup::escape,
     measure::Volume,
     report::{Report, Row},
     text::{change, duration, gigabytes},
 };
-use crate::{cli::summary::grouped, encode::escape::printable};
+use crate::cli::summary::grouped;
 
 const STYLE: &str = "
 :root { color-scheme: light dark; --bg: #fff; --text: #1d2329; --soft: #5c6670; --line: #d9dee3; --bar: #3366cc; --old: #b9c2cc; --warn: #fff3e0; --warn-line: #e07b00; --ok: #e8f5ec; --ok-line: #2f9e5b; }
@@ -58,22 +59,6 @@ pub fn page(r: &Report) -> String {
     tables(&mut h, r);
     h.push_str("</body></html>\n");
     h
-}
-
-/// Text in HTML.
-pub fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in printable(text).chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 fn head(h: &mut String, r: &Report) {

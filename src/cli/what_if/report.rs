@@ -4,16 +4,15 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 
 use super::{
-    Watching,
-    blind::{self, Spot},
+    blind::Spot,
     measure::{Rates, Side, Timeline, Volume, rates},
-    shown,
+    names::{name, shown},
+    watching::Watching,
 };
 use crate::{
     cli::{context::Setup, visit::Walked},
     config::{LONGEST, OutputConfig},
-    decode::ebcdic::Charset,
-    encode::{Format, escape::printable},
+    encode::Format,
     files::read_regular,
     filter::names::Key,
 };
@@ -108,7 +107,7 @@ fn utc(second: i64, form: &str) -> String {
 
 impl Report {
     /// From what was seen.
-    pub(super) fn new(w: Watching<'_>, walked: Walked) -> Report {
+    pub fn new(w: Watching<'_>, walked: Walked) -> Report {
         let (span, active) = (w.hours.span(), w.hours.active());
         let codes: Vec<String> =
             w.titles.iter().map(|(code, title)| if code.is_empty() { title.clone() } else { code.clone() }).collect();
@@ -122,7 +121,7 @@ impl Report {
         };
         let effective_users = by_user(&w.sides.0.effective_users, &w.sides.1.effective_users);
         let job_users = by_user(&w.sides.0.job_users, &w.sides.1.job_users);
-        let (blind, off_in_both) = blind::spots(&w, &codes);
+        let (blind, off_in_both) = w.watch.spots((w.new, w.outputs.0), (w.old, w.outputs.1), &codes);
         let config = Some(shown(&w.args.config));
         let baseline = w.args.baseline.as_deref().map(shown);
         let hashed = |path: &std::path::Path| (shown(path), sha256(path));
@@ -161,10 +160,6 @@ fn sha256(path: &std::path::Path) -> String {
         Ok(bytes) => data_encoding::HEXLOWER.encode(ring::digest::digest(&ring::digest::SHA256, &bytes).as_ref()),
         Err(e) => format!("not known: {e}"),
     }
-}
-
-pub(super) fn name(bytes: &[u8], job: &'static Charset) -> String {
-    printable(&job.decode_string(bytes))
 }
 
 fn rows<'m, K: Eq + std::hash::Hash + Copy + 'm, M>(
