@@ -6,7 +6,6 @@ use serde_json::json;
 use super::{
     console::{print, print_json},
     exit::{Exit, Failure},
-    summary::grouped,
 };
 use crate::{
     config::{
@@ -20,7 +19,7 @@ use crate::{
         paths::PathPattern,
         types::{self, Share},
     },
-    log::Visible,
+    log::{Visible, numbers::grouped},
 };
 
 /// Options of `check`.

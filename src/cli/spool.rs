@@ -17,12 +17,11 @@ use super::{
     console::{print, print_json},
     context::load,
     exit::{Exit, Failure},
-    summary::grouped,
 };
 use crate::{
     config::Config,
     decode::journal::Catalog,
-    log::Visible,
+    log::{Visible, numbers::grouped},
     source::chain::JournalPlace,
     spool::{
         Lock, SpoolError, SpoolOptions,

@@ -49,7 +49,7 @@ impl Sum {
         let subject = super::subject(&self.last);
         let rest = self.last.strip_prefix(subject).map_or("", |r| r.trim_start_matches(": "));
         let colon = if subject.is_empty() { "" } else { ": " };
-        format!("{subject}{colon}... and {} more, the last: {rest}", crate::cli::summary::grouped(self.held))
+        format!("{subject}{colon}... and {} more, the last: {rest}", crate::log::numbers::grouped(self.held))
     }
 }
 

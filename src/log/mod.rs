@@ -9,6 +9,7 @@
 //! what is not written is counted; the same message is written ten times at most and summed up once a minute after that
 //! (`limits`).
 mod limits;
+pub mod numbers;
 mod queue;
 mod visible;
 

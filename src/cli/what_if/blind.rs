@@ -3,11 +3,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::names::name;
 use crate::{
-    cli::{context::Setup, exit::Failure, summary::grouped},
+    cli::{context::Setup, exit::Failure},
     config::OutputConfig,
     decode::journal::Catalog,
     event::{Event, EventModel},
     filter::{Filter, Rules, State, lint, names::Key, users},
+    log::numbers::grouped,
 };
 
 /// How many of some events were sent before, and are now.

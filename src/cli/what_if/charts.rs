@@ -6,7 +6,7 @@ use super::{
     report::{Figures, Report, Row},
     text::{change, duration},
 };
-use crate::cli::summary::grouped;
+use crate::log::numbers::grouped;
 
 /// Types with a colour of their own; the others share one.
 const COLOURS: [&str; 8] = ["#3366cc", "#e07b00", "#2f9e5b", "#b83280", "#7a5af5", "#00899b", "#c0392b", "#8d6e3f"];

@@ -9,7 +9,7 @@ use super::{
     report::{Report, Row},
     text::{change, duration, gigabytes},
 };
-use crate::cli::summary::grouped;
+use crate::log::numbers::grouped;
 
 const STYLE: &str = "
 :root { color-scheme: light dark; --bg: #fff; --text: #1d2329; --soft: #5c6670; --line: #d9dee3; --bar: #3366cc; --old: #b9c2cc; --warn: #fff3e0; --warn-line: #e07b00; --ok: #e8f5ec; --ok-line: #2f9e5b; }

@@ -5,7 +5,7 @@ use super::{
     blind,
     report::{Report, Row},
 };
-use crate::{cli::summary::grouped, encode::escape::printable};
+use crate::{encode::escape::printable, log::numbers::grouped};
 
 impl Report {
     /// For people.
