@@ -12,7 +12,7 @@ use crate::{
     encode::{Written, escape::printable},
     event::Event,
     filter::{Rule, RuleBook, RuleId},
-    log::Visible,
+    log::{Visible, numbers::grouped},
     source::chain::Gap,
 };
 

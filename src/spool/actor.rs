@@ -136,7 +136,7 @@ impl Spool {
     }
 
     /// Has something done by the thread, and waits for it.
-    fn ask<T: Send + 'static>(
+    pub(super) fn ask<T: Send + 'static>(
         &self,
         what: impl FnOnce(&mut Store) -> Result<T, SpoolError> + Send + 'static,
     ) -> Result<T, SpoolError> {
