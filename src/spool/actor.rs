@@ -3,6 +3,7 @@
 //! What is asked of the thread goes through a channel of bounded length. What can be answered from memory is
 //! ([`super::ledger`]), so that nobody who moves a cursor waits for the disk; old batches are read by a connection of their own.
 mod outputs;
+mod writer;
 
 use std::{
     collections::BTreeMap,
@@ -11,19 +12,20 @@ use std::{
     sync::{
         Arc, Mutex, PoisonError,
         atomic::Ordering,
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel},
+        mpsc::{SyncSender, sync_channel},
     },
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use rusqlite::{Connection, OpenFlags};
 
+use self::writer::{Append, Command, Writer};
 use super::{
     SpoolError, SpoolOptions,
     batch::{Batch, Builder, Continuity, NewBatch},
     ledger::{Board, Ledger},
-    store::{self, Store, ToStore},
+    store::{self, Store},
 };
 use crate::{digest::Hash, event::Notice};
 
@@ -61,30 +63,6 @@ pub enum Start {
 
 /// Questions and batches that may wait for the thread.
 const QUEUE: usize = 64;
-/// A transaction takes so many batches, and so many bytes of them, at most.
-const GROUP: usize = 64;
-const GROUP_BYTES: usize = 8 << 20;
-/// While several sources store little at a time, a transaction begins so long after the one before it: 20 syncs a second are enough.
-const APART: Duration = Duration::from_millis(50);
-/// What counts as little: a batch that is full has more.
-const LITTLE: usize = 256 << 10;
-/// Sources that stored something so long ago still count as several.
-const LATELY: Duration = Duration::from_secs(1);
-
-/// A batch on its way to the disk.
-struct Append {
-    batch: NewBatch,
-    /// The position of its source, and of a part with its name first.
-    place: Option<(String, Option<(String, String)>)>,
-    /// Its number, or why it is not stored, with the batch.
-    done: SyncSender<Result<i64, (Box<NewBatch>, SpoolError)>>,
-}
-
-/// What the thread is asked.
-enum Command {
-    Append(Box<Append>),
-    Run(Box<dyn FnOnce(&mut Store) + Send>),
-}
 
 /// The spool of one agent.
 pub struct Spool {
@@ -342,101 +320,5 @@ impl Drop for Spool {
             drop(to);
             let _ = thread.join();
         }
-    }
-}
-
-/// The thread.
-struct Writer {
-    store: Store,
-    /// When the last transaction ended.
-    last: Option<Instant>,
-    /// The sources that stored something lately, and when.
-    sources: BTreeMap<String, Instant>,
-}
-
-impl Writer {
-    fn new(store: Store) -> Writer {
-        Writer { store, last: None, sources: BTreeMap::new() }
-    }
-
-    /// Does what it is asked until nobody can ask any more.
-    fn run(mut self, commands: &Receiver<Command>) {
-        while let Ok(command) = commands.recv() {
-            match command {
-                Command::Run(what) => what(&mut self.store),
-                Command::Append(first) => {
-                    let group = self.gather(*first, commands);
-                    self.store(group);
-                    self.last = Some(Instant::now());
-                }
-            }
-        }
-    }
-
-    /// The batches that are stored together: those that wait, and where many sources store little those that come soon. Questions
-    /// in between are answered: who asks one has nothing in the group.
-    fn gather(&mut self, first: Append, commands: &Receiver<Command>) -> Vec<Append> {
-        let (mut bytes, mut group) = (first.batch.plain.len(), vec![first]);
-        let begin = self.last.map(|last| last + APART);
-        while group.len() < GROUP && bytes < GROUP_BYTES {
-            let next = match commands.try_recv() {
-                Ok(next) => next,
-                Err(TryRecvError::Disconnected) => break,
-                Err(TryRecvError::Empty) => {
-                    let is_little = bytes < LITTLE && self.sources.len() > 1;
-                    let wait = begin.filter(|_| is_little).map(|b| b.saturating_duration_since(Instant::now()));
-                    match wait.filter(|w| !w.is_zero()).map(|w| commands.recv_timeout(w)) {
-                        Some(Ok(next)) => next,
-                        Some(Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected)) | None => break,
-                    }
-                }
-            };
-            match next {
-                Command::Run(what) => what(&mut self.store),
-                Command::Append(append) => {
-                    bytes += append.batch.plain.len();
-                    group.push(*append);
-                }
-            }
-        }
-        let now = Instant::now();
-        self.sources.retain(|_, at| now.duration_since(*at) < LATELY);
-        // What the agent itself says comes seldom.
-        let sources = group.iter().map(|a| &a.batch.about.source).filter(|s| !s.is_empty());
-        self.sources.extend(sources.map(|s| (s.clone(), now)));
-        group
-    }
-
-    /// Stores a group. Where that fails, each by itself: one that cannot be stored holds up no other.
-    fn store(&mut self, group: Vec<Append>) {
-        let stored = {
-            let all: Vec<ToStore<'_>> = group.iter().map(Append::to_store).collect();
-            self.store.store(&all)
-        };
-        match stored {
-            Ok(first) => {
-                for (id, append) in (first..).zip(group) {
-                    self.store.remember(id, append.batch);
-                    // Who asked may be gone.
-                    let _ = append.done.send(Ok(id));
-                }
-            }
-            Err(e) if group.len() == 1 => {
-                for append in group {
-                    let _ = append.done.send(Err((Box::new(append.batch), e)));
-                    return;
-                }
-            }
-            Err(_) => group.into_iter().for_each(|append| self.store(vec![append])),
-        }
-    }
-}
-
-impl Append {
-    fn to_store(&self) -> ToStore<'_> {
-        let place = self.place.as_ref().map(|(position, part)| {
-            (position.as_str(), part.as_ref().map(|(name, position)| (name.as_str(), position.as_str())))
-        });
-        (&self.batch, place)
     }
 }
