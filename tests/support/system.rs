@@ -94,8 +94,10 @@ impl System {
     pub fn was_treated_well(&self) -> Value {
         let stats = self.tell(json!({"cmd": "stats"}));
         assert_eq!((&stats["refused"], &stats["violations"]), (&json!(0), &json!(0)), "{stats}");
+        // A second lies between two questions as they are asked. On a busy machine one that arrives late is nearer to the next; without
+        // the second they would be milliseconds apart.
         for interval in ["min_page_interval", "min_chain_interval"] {
-            assert!(stats[interval].as_f64().is_none_or(|s| s > 0.99), "{stats}");
+            assert!(stats[interval].as_f64().is_none_or(|s| s > 0.5), "{stats}");
         }
         stats
     }
