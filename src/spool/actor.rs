@@ -236,6 +236,10 @@ impl Spool {
 
     /// Writes the cursors, deletes the batches that every output has passed, and writes the position file for them.
     pub fn sync(&self) -> Result<(), SpoolError> {
+        // An idle agent does not wake the thread for nothing.
+        if self.board.is_at_rest() && !self.board.unsettled.load(Ordering::Relaxed) {
+            return self.board.check_place(&self.path);
+        }
         self.ask(Store::sync)
     }
 

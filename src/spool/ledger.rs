@@ -4,7 +4,7 @@
 use std::{
     collections::VecDeque,
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -13,12 +13,17 @@ use std::{
 };
 
 use super::{
-    SpoolOptions,
+    SpoolError, SpoolOptions,
     batch::Batch,
     cursor::{self, Cursors},
+    files::inode,
     load::Loaded,
+    schema,
     tables::Outputs,
 };
+
+/// Bytes of free pages that stay in the database, at most.
+const KEPT_FREE: u64 = 32 << 20;
 
 /// What the thread that writes the spool shares with those that use it.
 pub(super) struct Board {
@@ -32,6 +37,8 @@ pub(super) struct Board {
     pub(super) free: AtomicU64,
     /// Grows when the database is made anew: who has it open reads what is not there any more.
     pub(super) generation: AtomicU64,
+    /// A sync has something to do though nothing moved: the position file is older than it may be, or nothing can be stored any more.
+    pub(super) unsettled: AtomicBool,
     /// Transactions that stored batches.
     pub(super) commits: AtomicU64,
     ledger: Mutex<Ledger>,
@@ -46,6 +53,8 @@ pub(super) struct Ledger {
     pub(super) loaded: Loaded,
     /// An output that is not known may have been: it begins with the oldest that is there.
     pub(super) forgets_outputs: bool,
+    /// Device and inode of the database: what goes by its path later may be another file.
+    pub(super) inode: (u64, u64),
     /// Cursors that moved since they were last written.
     pub(super) moved: bool,
     /// The newest batches, for outputs that are not behind.
@@ -71,10 +80,12 @@ impl Board {
             is_empty: loaded.live.is_empty().into(),
             free: AtomicU64::new(0),
             generation: AtomicU64::new(0),
+            unsettled: AtomicBool::new(true),
             commits: AtomicU64::new(0),
             ledger: Mutex::new(Ledger {
                 loaded,
                 forgets_outputs,
+                inode: (0, 0),
                 moved: false,
                 recent: VecDeque::new(),
                 recent_bytes: 0,
@@ -105,6 +116,26 @@ impl Board {
     /// Whether it has reached its size. An empty one always takes a batch: with a size that is too small it would else wait for ever.
     pub(super) fn is_full(&self) -> bool {
         self.used() >= self.max_size.load(Ordering::Relaxed) && !self.is_empty.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of free pages that stay in the database: the next batches need them.
+    pub(super) fn kept_free(&self) -> u64 {
+        KEPT_FREE.min(self.max_size.load(Ordering::Relaxed) / 4)
+    }
+
+    /// Whether nothing moved, and nothing is to be given back.
+    pub(super) fn is_at_rest(&self) -> bool {
+        !self.lock().moved && self.free.load(Ordering::Relaxed) < self.kept_free() + schema::PAGE
+    }
+
+    /// An error where the database goes by another name, or is deleted.
+    pub(super) fn check_place(&self, path: &Path) -> Result<(), SpoolError> {
+        match inode(path) {
+            Ok(found) if found == Some(self.lock().inode) => Ok(()),
+            Ok(_) => Err(SpoolError::Gone { path: path.to_owned() }),
+            // It may be there all the same.
+            Err(source) => Err(SpoolError::Io { path: path.to_owned(), source }),
+        }
     }
 
     /// Waits until there is a batch at or behind a number, somebody woke those who wait since [`Board::woken`] said `woken`, or the

@@ -72,6 +72,11 @@ impl PositionFile {
         &self.last
     }
 
+    /// Whether there is something newer than what is written.
+    pub fn is_unwritten(&self) -> bool {
+        self.unwritten
+    }
+
     /// Takes new positions, and writes them where the last were not written just now.
     pub fn write(&mut self, positions: &Positions) -> io::Result<()> {
         if *positions != self.last {

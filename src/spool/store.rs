@@ -30,16 +30,11 @@ use crate::{clock, digest::Hash};
 /// How often the reserve is made again after it was used up.
 const RESERVE_EVERY: Duration = Duration::from_secs(60);
 
-/// Bytes of free pages that stay in the database, at most.
-const KEPT_FREE: u64 = 32 << 20;
-
 /// The database and the position file of one agent.
 pub(super) struct Store {
     path: PathBuf,
     options: SpoolOptions,
     db: Connection,
-    /// Device and inode of the database: what goes by its path later may be another file.
-    inode: (u64, u64),
     positions: PositionFile,
     /// Nothing of it could be read any more while it was in use, for this reason: only another start helps.
     unusable: Option<String>,
@@ -88,12 +83,12 @@ impl Store {
         let why = lost.or(gone.then(|| "it is not there any more".to_owned()));
         let board = Board::new(loaded, forgets_outputs || why.is_some(), damaged, &options);
         board.free.store(free, Ordering::Relaxed);
+        board.lock().inode = found;
         let board = Arc::new(board);
         let mut store = Store {
             path,
             options,
             db,
-            inode: found,
             positions,
             unusable: None,
             parked,
@@ -201,19 +196,19 @@ impl Store {
     /// Writes the cursors, deletes the batches that every output has passed, and writes the position file for them.
     pub(super) fn sync(&mut self) -> Result<(), SpoolError> {
         self.usable()?;
-        match inode(&self.path) {
-            Ok(found) if found == Some(self.inode) => {}
-            Ok(_) => return Err(SpoolError::Gone { path: self.path.clone() }),
-            // It may be there all the same.
-            Err(source) => return Err(SpoolError::Io { path: self.path.clone(), source }),
-        }
-        let keep = KEPT_FREE.min(self.board.max_size.load(Ordering::Relaxed) / 4);
+        self.board.check_place(&self.path)?;
+        let done = self.write_state();
+        self.board.unsettled.store(self.positions.is_unwritten() || self.unusable.is_some(), Ordering::Relaxed);
+        done
+    }
+
+    fn write_state(&mut self) -> Result<(), SpoolError> {
         // What was deleted is given back some pages at a time: it goes on when nothing else moves.
-        let moved = self.board.lock().moved;
-        if !moved && self.board.free.load(Ordering::Relaxed) < keep + schema::PAGE {
+        if self.board.is_at_rest() {
             let path = self.options.state_dir.join("position");
             return self.positions.write_in_time().map_err(|source| SpoolError::Io { path, source });
         }
+        let keep = self.board.kept_free();
         let positions = self.tried(|s| transactions::sync(&mut s.db, &s.board, keep))?;
         self.count_free();
         self.restore_reserve();

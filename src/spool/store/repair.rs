@@ -68,9 +68,9 @@ impl Store {
         let opened = open::open(&self.path, now)?;
         self.db = opened.db;
         let found = inode(&self.path).map_err(|source| SpoolError::Io { path: self.path.clone(), source });
-        self.inode = found?.unwrap_or_default();
         let board = self.board.clone();
         let mut ledger = board.lock();
+        ledger.inode = found?.unwrap_or_default();
         let before = mem::replace(&mut ledger.loaded, opened.loaded);
         ledger.notes.extend(opened.notes);
         ledger.damaged += opened.damaged;
@@ -111,6 +111,7 @@ impl Store {
             .map_err(|e| self.error(e))?;
         files::loss_is_told(&self.path);
         self.unusable = Some(why.to_owned());
+        self.board.unsettled.store(true, Ordering::Relaxed);
         self.usable()
     }
 
