@@ -113,9 +113,8 @@ impl Writer {
                 }
             }
             Err(e) if group.len() == 1 => {
-                for append in group {
+                if let Some(append) = group.into_iter().next() {
                     let _ = append.done.send(Err((Box::new(append.batch), e)));
-                    return;
                 }
             }
             Err(_) => group.into_iter().for_each(|append| self.store(vec![append])),
