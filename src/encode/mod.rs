@@ -15,6 +15,7 @@ pub mod line;
 pub mod notice;
 pub mod plan;
 pub mod profile;
+mod put;
 mod read;
 mod shrink;
 pub mod transcode;

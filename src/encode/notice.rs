@@ -2,8 +2,8 @@
 use super::{
     Format, Profile, Settings,
     escape::{Escape, put_str},
-    line::{put_bsd_time, put_rfc3339},
     plan::{after, before, carried, other_key, value_escape},
+    put::{put_bsd_time, put_rfc3339},
     value::put_number,
     variant::variant,
 };

@@ -2,8 +2,9 @@
 use super::{
     Format,
     escape::put_unit,
-    line::{Settings, put_mark, put_op},
+    line::Settings,
     plan::{Op, OpKind, Plan},
+    put::{put_mark, put_op},
     transcode::Transcoder,
     value::{self, Context},
     variant::Variant,
