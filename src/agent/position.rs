@@ -48,7 +48,7 @@ pub fn position(config: &SourceConfig, orders: &Orders) -> anyhow::Result<(Posit
         Ok(position) => return Ok((position, chain, None)),
         Err(e) => e,
     };
-    let older = spool.delivered_position(&config.name).and_then(|text| parsed(&text).ok());
+    let older = spool.delivered_position(&config.name)?.and_then(|text| parsed(&text).ok());
     let lost = if older.is_some() {
         "that of the position file is used: what came behind it comes again"
     } else {

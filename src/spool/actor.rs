@@ -62,7 +62,7 @@ pub enum Start {
 }
 
 /// Questions and batches that may wait for the thread.
-const QUEUE: usize = 64;
+const QUEUE: usize = 256;
 
 /// The spool of one agent.
 pub struct Spool {
@@ -108,9 +108,8 @@ impl Spool {
         if sent { Ok(()) } else { Err(self.ended()) }
     }
 
-    /// The thread is not there any more: it died, which only another start mends.
     fn ended(&self) -> SpoolError {
-        SpoolError::Lost { path: self.path.clone(), reason: "the thread that writes it has ended".to_owned() }
+        SpoolError::Ended { path: self.path.clone() }
     }
 
     /// Has something done by the thread, and waits for it.
@@ -130,9 +129,9 @@ impl Spool {
     }
 
     /// The position of a source that every output has passed, by the position file.
-    pub fn delivered_position(&self, source: &str) -> Option<String> {
+    pub fn delivered_position(&self, source: &str) -> Result<Option<String>, SpoolError> {
         let source = source.to_owned();
-        self.ask(move |s| Ok(s.delivered_position(&source))).ok().flatten()
+        self.ask(move |s| Ok(s.delivered_position(&source)))
     }
 
     /// The positions of the parts of a source, and the batch that each was last read into (0: passed).
@@ -190,8 +189,9 @@ impl Spool {
             if from > ledger.loaded.log.last {
                 return Ok(None);
             }
-            if ledger.recent.front().is_some_and(|b| b.id <= from) {
-                return Ok(ledger.recent.iter().find(|b| b.id >= from).cloned());
+            // One that is stored this moment may not be here yet; it is on the disk.
+            if let Some(batch) = ledger.recent.iter().rev().find(|b| b.id == from) {
+                return Ok(Some(batch.clone()));
             }
         }
         // Whatever is odd is for the thread that can mend it.

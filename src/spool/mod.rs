@@ -106,6 +106,14 @@ pub enum SpoolError {
         /// How it is damaged.
         reason: String,
     },
+    /// The thread that writes it is not there any more.
+    #[error(
+        "the spool {path}: the thread that writes it has ended: this is a mistake of the program, please report it; what was stored is on the disk: start the agent again"
+    )]
+    Ended {
+        /// The database.
+        path: PathBuf,
+    },
     /// A file or the folder belongs to somebody else, or is a link.
     #[error(
         "{path}: {why}: the state is not safe there; give it a folder that is the agent's own, or take the file away and start again"
@@ -148,7 +156,10 @@ pub enum SpoolError {
 impl SpoolError {
     /// Whether the agent cannot go on with its state: it ends, and the next start sees what is to be done.
     pub fn ends_the_agent(&self) -> bool {
-        matches!(self, SpoolError::Gone { .. } | SpoolError::Lost { .. } | SpoolError::Damaged { .. })
+        matches!(
+            self,
+            SpoolError::Gone { .. } | SpoolError::Lost { .. } | SpoolError::Ended { .. } | SpoolError::Damaged { .. }
+        )
     }
 
     /// Whether it may work later: no room, no descriptor, no memory, a disk that fails, another program that holds the database. A

@@ -12,7 +12,7 @@ use crate::spool::{
 };
 
 /// A transaction takes so many batches, and so many bytes of them, at most.
-const GROUP: usize = 64;
+const GROUP: usize = 256;
 const GROUP_BYTES: usize = 8 << 20;
 /// While several sources store little at a time, a transaction begins so long after the one before it: 20 syncs a second are enough.
 const APART: Duration = Duration::from_millis(50);

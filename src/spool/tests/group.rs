@@ -74,6 +74,31 @@ fn c4_batches_that_wait_become_one_transaction_and_each_source_has_its_place() {
 }
 
 #[test]
+fn c4_a_batch_is_there_as_soon_as_its_number_is_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = Arc::new(Spool::open(SpoolOptions::new(folder.path().to_owned())).unwrap().0);
+    spool.append(&mut batch("s"), "first", None).unwrap();
+    // As the thread does it, but for the moment in which a batch is on the disk and not in memory yet.
+    spool.ask(|s| s.store(&[(&batch("s"), None)]).map(|id| assert_eq!(id, 2))).unwrap();
+    assert_eq!((spool.last(), spool.next(2).unwrap().map(|b| b.id)), (2, Some(2)));
+    assert_eq!(spool.next(1).unwrap().map(|b| b.id), Some(1));
+    assert!(spool.next(3).unwrap().is_none());
+}
+
+#[test]
+fn a_thread_that_has_ended_ends_the_agent_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let (spool, _) = Spool::open(SpoolOptions::new(folder.path().to_owned())).unwrap();
+    spool.append(&mut batch("s"), "first", None).unwrap();
+    assert!(spool.ask(|_| -> Result<(), SpoolError> { panic!("on purpose") }).is_err());
+    let e = spool.append(&mut batch("s"), "second", None).unwrap_err();
+    assert!(e.ends_the_agent() && e.to_string().contains("the thread that writes it has ended"), "{e}");
+    drop(spool);
+    let (spool, notes) = Spool::open(SpoolOptions::new(folder.path().to_owned())).unwrap();
+    assert_eq!((notes, spool.position("s").unwrap().unwrap().0), (Vec::new(), "first".to_owned()));
+}
+
+#[test]
 fn c4_a_batch_that_cannot_be_stored_holds_up_no_other() {
     let folder = tempfile::tempdir().unwrap();
     let spool = Arc::new(Spool::open(SpoolOptions::new(folder.path().to_owned())).unwrap().0);
