@@ -113,6 +113,22 @@ fn n2_kill_9_in_the_middle_of_a_file_loses_nothing_whatever_its_kind() {
     }
 }
 
+/// An agent that is stopped three times within its file of 8,000 messages sends each once.
+fn stopped_three_times(agent: &Agent, input: &str, text: &str, want: &BTreeMap<u64, u32>) {
+    for share in [10, 4, 2] {
+        let child = agent.start();
+        agent.wait("a part", SOON, || ids(&agent.read("out")).len() >= want.len() / share);
+        signal(&child, "TERM");
+        agent.ends(child, 0, SOON);
+    }
+    unpaced(agent, text);
+    agent.ends(agent.start(), 0, SOON);
+    // Stopped within the file, and each record read by one run.
+    let read = read(agent);
+    assert!(read.len() == 4 && read[0] < 8_000 && read.iter().sum::<u64>() == 8_000, "{input}: {read:?}");
+    assert!(ids(&agent.read("out")) == *want, "{input}: {}", agent.log());
+}
+
 #[test]
 fn n2_an_agent_that_is_stopped_in_the_middle_of_a_file_sends_each_message_once() {
     let files = folder();
@@ -120,18 +136,7 @@ fn n2_an_agent_that_is_stopped_in_the_middle_of_a_file_sends_each_message_once()
         let want: BTreeMap<u64, u32> = expected(input, &path).into_iter().map(|n| (n, 1)).collect();
         let text = capture(input, &path, "file:DIR/out");
         let agent = Agent::new(folder(), &text);
-        for share in [10, 4, 2] {
-            let child = agent.start();
-            agent.wait("a part", SOON, || ids(&agent.read("out")).len() >= want.len() / share);
-            signal(&child, "TERM");
-            agent.ends(child, 0, SOON);
-        }
-        unpaced(&agent, &text);
-        agent.ends(agent.start(), 0, SOON);
-        // Stopped within the file, and each record read by one run.
-        let read = read(&agent);
-        assert!(read.len() == 4 && read[0] < 8_000 && read.iter().sum::<u64>() == 8_000, "{input}: {read:?}");
-        assert!(ids(&agent.read("out")) == want, "{input}: {}", agent.log());
+        stopped_three_times(&agent, input, &text, &want);
     }
 }
 

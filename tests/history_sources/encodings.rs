@@ -2,12 +2,12 @@
 use std::{collections::BTreeMap, fs};
 
 use super::{
-    SOON, TIGHT, deliver, expected, made, read, source,
+    SOON, TIGHT, deliver, expected, made, source, stopped_three_times,
     support::{
-        agent::{Agent, ids, notices, signal},
+        agent::{Agent, ids, notices},
         program::{folder, qaudjrn},
     },
-    unpaced, watching,
+    watching,
 };
 
 /// A text in UTF-16, little-endian, with its mark.
@@ -30,17 +30,7 @@ fn an_agent_that_is_stopped_in_the_middle_of_a_utf_16_export_of_a_folder_sends_e
         let agent = Agent::new(folder(), &text);
         fs::create_dir(agent.dir.path().join("drop")).unwrap();
         deliver(&agent, "day", &utf_16(&fs::read_to_string(&path).unwrap()));
-        for share in [10, 4, 2] {
-            let child = agent.start();
-            agent.wait("a part", SOON, || ids(&agent.read("out")).len() >= want.len() / share);
-            signal(&child, "TERM");
-            agent.ends(child, 0, SOON);
-        }
-        unpaced(&agent, &text);
-        agent.ends(agent.start(), 0, SOON);
-        let read = read(&agent);
-        assert!(read.len() == 4 && read[0] < 8_000 && read.iter().sum::<u64>() == 8_000, "{input}: {read:?}");
-        assert!(ids(&agent.read("out")) == want, "{input}: {}", agent.log());
+        stopped_three_times(&agent, input, &text, &want);
     }
 }
 
