@@ -22,5 +22,6 @@ pub mod net;
 pub mod output;
 pub mod parse;
 pub mod pipeline;
+pub mod runtime;
 pub mod source;
 pub mod spool;

@@ -12,22 +12,29 @@ use std::{
     sync::{
         Arc, Mutex, PoisonError,
         atomic::Ordering,
-        mpsc::{SyncSender, sync_channel},
+        mpsc::sync_channel,
     },
     thread::{self, JoinHandle},
     time::Duration,
 };
 
 use rusqlite::{Connection, OpenFlags};
+use tokio::{
+    runtime,
+    sync::{
+        mpsc::{Sender, channel, error::TrySendError},
+        oneshot, watch,
+    },
+};
 
-use self::writer::{Append, Command, Writer};
+use self::writer::{Append, Command, Done, Stored, Writer};
 use super::{
     SpoolError, SpoolOptions,
     batch::{Batch, Builder, Continuity, NewBatch},
-    ledger::{Board, Ledger},
+    ledger::{Board, Ledger, View},
     store::{self, Store},
 };
-use crate::{digest::Hash, event::Notice};
+use crate::{digest::Hash, event::Notice, runtime::blocking};
 
 /// The spool in numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,7 +76,7 @@ pub struct Spool {
     path: PathBuf,
     board: Arc<Board>,
     /// `None` while it is dropped.
-    writer: Option<(SyncSender<Command>, JoinHandle<()>)>,
+    writer: Option<(Sender<Command>, JoinHandle<()>)>,
     /// Reads old batches: the generation of the database, and the connection.
     reader: Mutex<Option<(u64, Connection)>>,
 }
@@ -81,11 +88,14 @@ impl Spool {
     pub fn open(options: SpoolOptions) -> Result<(Spool, Vec<String>), SpoolError> {
         let path = options.state_dir.join("spool.db");
         let (store, board, notes) = Store::open(options)?;
-        let (to, commands) = sync_channel(QUEUE);
+        let (to, commands) = channel(QUEUE);
+        let failed = |source| SpoolError::Io { path: path.clone(), source };
+        // For the waits of the thread alone.
+        let waits = runtime::Builder::new_current_thread().enable_time().build().map_err(failed)?;
         let thread = thread::Builder::new()
             .name("spool".to_owned())
-            .spawn(move || Writer::new(store).run(&commands))
-            .map_err(|source| SpoolError::Io { path: path.clone(), source })?;
+            .spawn(move || Writer::new(store).run(&waits, commands))
+            .map_err(failed)?;
         Ok((Spool { path, board, writer: Some((to, thread)), reader: Mutex::default() }, notes))
     }
 
@@ -104,7 +114,11 @@ impl Spool {
     }
 
     fn send(&self, command: Command) -> Result<(), SpoolError> {
-        let sent = self.writer.as_ref().is_some_and(|(to, _)| to.send(command).is_ok());
+        let Some((to, _)) = &self.writer else { return Err(self.ended()) };
+        let sent = match to.try_send(command) {
+            Err(TrySendError::Full(command)) => blocking(|| to.blocking_send(command)).is_ok(),
+            other => other.is_ok(),
+        };
         if sent { Ok(()) } else { Err(self.ended()) }
     }
 
@@ -119,7 +133,7 @@ impl Spool {
     ) -> Result<T, SpoolError> {
         let (done, answer) = sync_channel(1);
         self.send(Command::Run(Box::new(move |store| _ = done.send(what(store)))))?;
-        answer.recv().unwrap_or_else(|_| Err(self.ended()))
+        blocking(|| answer.recv()).unwrap_or_else(|_| Err(self.ended()))
     }
 
     /// Where a source goes on: its position, and the hash that its next batch is chained to.
@@ -152,8 +166,24 @@ impl Spool {
     /// Stores a batch, its source's position, and that of the part that was read (its name first), in one transaction;
     /// when this returns, all of it is on the disk, and the batch is taken out of `new`. After an error it is not.
     pub fn append(&self, new: &mut NewBatch, position: &str, part: Option<(&str, &str)>) -> Result<i64, SpoolError> {
-        let part = part.map(|(name, position)| (name.to_owned(), position.to_owned()));
-        self.store(new, Some((position.to_owned(), part)))
+        self.store(new, Some(place(position, part)))
+    }
+
+    /// The same for a task, which waits for it without a thread.
+    pub async fn append_async(
+        &self,
+        new: &mut NewBatch,
+        position: &str,
+        part: Option<(&str, &str)>,
+    ) -> Result<i64, SpoolError> {
+        let (to, _) = self.writer.as_ref().ok_or_else(|| self.ended())?;
+        // Before the batch is taken: who is cancelled here keeps it.
+        let permit = to.reserve().await.map_err(|_| self.ended())?;
+        let (done, answer) = oneshot::channel();
+        let done: Done = Box::new(move |stored| _ = done.send(stored));
+        let batch = mem::replace(new, NewBatch::empty());
+        permit.send(Command::Append(Box::new(Append { batch, place: Some(place(position, part)), done })));
+        self.stored(new, answer.await.ok())
     }
 
     /// Stores what the agent itself has to say, for every output, in the order of the log; no source's position moves.
@@ -166,18 +196,25 @@ impl Spool {
         self.store(&mut builder.finish(), None)
     }
 
-    fn store(&self, new: &mut NewBatch, place: Option<(String, Option<(String, String)>)>) -> Result<i64, SpoolError> {
+    fn store(&self, new: &mut NewBatch, place: Option<writer::Place>) -> Result<i64, SpoolError> {
         let (done, answer) = sync_channel(1);
+        let done: Done = Box::new(move |stored| _ = done.send(stored));
         let append = Append { batch: mem::replace(new, NewBatch::empty()), place, done };
         // Where the thread has ended the batch goes with it: nothing is read on.
         self.send(Command::Append(Box::new(append)))?;
-        match answer.recv() {
-            Ok(Ok(id)) => Ok(id),
-            Ok(Err((batch, e))) => {
+        let stored = blocking(|| answer.recv()).ok();
+        self.stored(new, stored)
+    }
+
+    /// What became of a batch; one that is not stored is given back. Nothing where the thread has ended.
+    fn stored(&self, new: &mut NewBatch, stored: Option<Stored>) -> Result<i64, SpoolError> {
+        match stored {
+            Some(Ok(id)) => Ok(id),
+            Some(Err((batch, e))) => {
                 *new = *batch;
                 Err(e)
             }
-            Err(_) => Err(self.ended()),
+            None => Err(self.ended()),
         }
     }
 
@@ -211,6 +248,11 @@ impl Spool {
         }
         let (_, db) = reader.as_ref()?;
         store::near(db, from).ok()?.ok()?
+    }
+
+    /// What changes: the newest batch, and that somebody who waits for something else is to look again.
+    pub fn view(&self) -> watch::Receiver<View> {
+        self.board.view.subscribe()
     }
 
     /// Waits until there is a batch at or behind a number, somebody woke those who wait since [`Spool::woken`] said
@@ -314,6 +356,11 @@ impl Spool {
     fn lock(&self) -> std::sync::MutexGuard<'_, Ledger> {
         self.board.lock()
     }
+}
+
+/// The position of a source and of a part, kept for the thread.
+fn place(position: &str, part: Option<(&str, &str)>) -> writer::Place {
+    (position.to_owned(), part.map(|(name, position)| (name.to_owned(), position.to_owned())))
 }
 
 impl Drop for Spool {

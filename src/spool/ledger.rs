@@ -12,6 +12,8 @@ use std::{
     time::Duration,
 };
 
+use tokio::sync::watch;
+
 use super::{
     SpoolError, SpoolOptions,
     batch::Batch,
@@ -41,10 +43,21 @@ pub(super) struct Board {
     pub(super) unsettled: AtomicBool,
     /// Transactions that stored batches.
     pub(super) commits: AtomicU64,
+    /// For those who wait.
+    pub(super) view: watch::Sender<View>,
     ledger: Mutex<Ledger>,
     changed: Condvar,
-    /// How often those who wait were woken.
-    woken: AtomicU64,
+    /// It was seen to be full, and somebody may wait for room.
+    was_full: AtomicBool,
+}
+
+/// What those who wait for the spool see of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct View {
+    /// The number of the newest batch that can be read.
+    pub last: i64,
+    /// Grows when somebody is to look again: there is room, or something else than the spool changed.
+    pub woken: u64,
 }
 
 /// See the module.
@@ -74,6 +87,7 @@ pub(super) struct Snapshot {
 
 impl Board {
     pub(super) fn new(loaded: Loaded, forgets_outputs: bool, damaged: u64, options: &SpoolOptions) -> Board {
+        let view = View { last: loaded.log.last, woken: 0 };
         Board {
             folder: options.state_dir.clone(),
             max_size: options.max_size.into(),
@@ -92,8 +106,9 @@ impl Board {
                 notes: Vec::new(),
                 damaged,
             }),
+            view: watch::Sender::new(view),
             changed: Condvar::new(),
-            woken: AtomicU64::new(0),
+            was_full: AtomicBool::new(false),
         }
     }
 
@@ -115,7 +130,19 @@ impl Board {
 
     /// Whether it has reached its size. An empty one always takes a batch: with a size that is too small it would else wait for ever.
     pub(super) fn is_full(&self) -> bool {
-        self.used() >= self.max_size.load(Ordering::Relaxed) && !self.is_empty.load(Ordering::Relaxed)
+        let is_full =
+            self.used() >= self.max_size.load(Ordering::Relaxed) && !self.is_empty.load(Ordering::Relaxed);
+        if is_full {
+            self.was_full.store(true, Ordering::SeqCst);
+        }
+        is_full
+    }
+
+    /// Something was deleted: wakes those who wait for room, if there is some.
+    pub(super) fn tell_of_room(&self) {
+        if self.was_full.swap(false, Ordering::SeqCst) && !self.is_full() {
+            self.wake();
+        }
     }
 
     /// Bytes of free pages that stay in the database: the next batches need them.
@@ -148,19 +175,20 @@ impl Board {
 
     /// How often those who wait were woken.
     pub(super) fn woken(&self) -> u64 {
-        self.woken.load(Ordering::SeqCst)
+        self.view.borrow().woken
     }
 
     /// Wakes everybody who waits.
     pub(super) fn wake(&self) {
         // Behind the lock: who has looked and does not wait yet is waited for.
         let _ledger = self.lock();
-        self.woken.fetch_add(1, Ordering::SeqCst);
+        self.view.send_modify(|v| v.woken += 1);
         self.changed.notify_all();
     }
 
-    /// Wakes those who wait for a batch.
-    pub(super) fn tell(&self) {
+    /// A batch can be read: wakes those who wait for it.
+    pub(super) fn tell(&self, id: i64) {
+        self.view.send_modify(|v| v.last = v.last.max(id));
         self.changed.notify_all();
     }
 }

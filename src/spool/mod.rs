@@ -41,6 +41,7 @@ pub use basis::Basis;
 pub use batch::{Batch, Builder, Continuity, NewBatch, Stored};
 pub use cursor::{Cursor, Lane};
 pub use files::Lock;
+pub use ledger::View;
 
 /// What shapes a spool.
 #[derive(Clone, Debug)]

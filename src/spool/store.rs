@@ -174,7 +174,7 @@ impl Store {
         if let Some(batch) = Batch::plain(id, new.about, mem::take(&mut new.plain)) {
             self.board.lock().remember(batch, self.options.cache);
         }
-        self.board.tell();
+        self.board.tell(id);
     }
 
     /// The first batch at or behind a number, from the disk; `None` when there is none yet. One that is damaged is set aside, and
@@ -212,6 +212,7 @@ impl Store {
         let positions = self.tried(|s| transactions::sync(&mut s.db, &s.board, keep))?;
         self.count_free();
         self.restore_reserve();
+        self.board.tell_of_room();
         if self.board.is_full() {
             // What was given back leaves the file with a checkpoint only, and the log counts too.
             self.tried(|s| s.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())))?;

@@ -1,8 +1,13 @@
 //! The thread that writes the spool: what it is asked, and which batches it stores together.
 use std::{
     collections::BTreeMap,
-    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError},
     time::{Duration, Instant},
+};
+
+use tokio::{
+    runtime::Runtime,
+    sync::mpsc::{Receiver, error::TryRecvError},
+    time::timeout,
 };
 
 use crate::spool::{
@@ -24,11 +29,19 @@ const LATELY: Duration = Duration::from_secs(1);
 /// A batch on its way to the disk.
 pub(super) struct Append {
     pub(super) batch: NewBatch,
-    /// The position of its source, and of a part with its name first.
-    pub(super) place: Option<(String, Option<(String, String)>)>,
-    /// Its number, or why it is not stored, with the batch.
-    pub(super) done: SyncSender<Result<i64, (Box<NewBatch>, SpoolError)>>,
+    pub(super) place: Option<Place>,
+    /// Is told what became of it.
+    pub(super) done: Done,
 }
+
+/// The position of a source, and that of a part with its name first.
+pub(super) type Place = (String, Option<(String, String)>);
+
+/// Takes the number of a batch, or why it is not stored, with the batch. Who asked may be gone.
+pub(super) type Done = Box<dyn FnOnce(Stored) + Send>;
+
+/// See [`Done`].
+pub(super) type Stored = Result<i64, (Box<NewBatch>, SpoolError)>;
 
 /// What the thread is asked.
 pub(super) enum Command {
@@ -51,12 +64,12 @@ impl Writer {
     }
 
     /// Does what it is asked until nobody can ask any more.
-    pub(super) fn run(mut self, commands: &Receiver<Command>) {
-        while let Ok(command) = commands.recv() {
+    pub(super) fn run(mut self, runtime: &Runtime, mut commands: Receiver<Command>) {
+        while let Some(command) = runtime.block_on(commands.recv()) {
             match command {
                 Command::Run(what) => what(&mut self.store),
                 Command::Append(first) => {
-                    let group = self.gather(*first, commands);
+                    let group = self.gather(*first, runtime, &mut commands);
                     self.store(group);
                     self.last = Some(Instant::now());
                 }
@@ -66,7 +79,7 @@ impl Writer {
 
     /// The batches that are stored together: those that wait, and where many sources store little those that come soon. Questions
     /// in between are answered: who asks one has nothing in the group.
-    fn gather(&mut self, first: Append, commands: &Receiver<Command>) -> Vec<Append> {
+    fn gather(&mut self, first: Append, runtime: &Runtime, commands: &mut Receiver<Command>) -> Vec<Append> {
         let (mut bytes, mut group) = (first.batch.plain.len(), vec![first]);
         let begin = self.last.map(|last| last + APART);
         while group.len() < GROUP && bytes < GROUP_BYTES {
@@ -76,10 +89,10 @@ impl Writer {
                 Err(TryRecvError::Empty) => {
                     let is_little = bytes < LITTLE && self.sources.len() > 1;
                     let wait = begin.filter(|_| is_little).map(|b| b.saturating_duration_since(Instant::now()));
-                    match wait.filter(|w| !w.is_zero()).map(|w| commands.recv_timeout(w)) {
-                        Some(Ok(next)) => next,
-                        Some(Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected)) | None => break,
-                    }
+                    let Some(wait) = wait.filter(|w| !w.is_zero()) else { break };
+                    let came = runtime.block_on(async { timeout(wait, commands.recv()).await });
+                    let Ok(Some(next)) = came else { break };
+                    next
                 }
             };
             match next {
@@ -108,13 +121,12 @@ impl Writer {
             Ok(first) => {
                 for (id, append) in (first..).zip(group) {
                     self.store.remember(id, append.batch);
-                    // Who asked may be gone.
-                    let _ = append.done.send(Ok(id));
+                    (append.done)(Ok(id));
                 }
             }
             Err(e) if group.len() == 1 => {
                 if let Some(append) = group.into_iter().next() {
-                    let _ = append.done.send(Err((Box::new(append.batch), e)));
+                    (append.done)(Err((Box::new(append.batch), e)));
                 }
             }
             Err(_) => group.into_iter().for_each(|append| self.store(vec![append])),
