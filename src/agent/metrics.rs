@@ -1,11 +1,8 @@
 //! The agent in numbers, as a file that node_exporter's textfile collector and others read: `metrics.prom` in the state
 //! folder, in the text format of Prometheus, written anew every ten seconds and renamed into its place.
-use std::{
-    fmt::Write as _,
-    fs, io,
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::{fmt::Write as _, fs, io, path::Path, time::Duration};
+
+use tokio::time::Instant;
 
 use super::totals::{OutputTotals, SourceTotals, Totals};
 use crate::encode::escape::printable;

@@ -1,9 +1,9 @@
 //! The agent: sources in, filter, a durable spool, any number of outputs out, each at its own pace.
 //!
-//! A thread for each source and each output; between them the [`crate::spool`]. What a source has read is on the disk,
+//! A task for each source and each output; between them the [`crate::spool`]. What a source has read is on the disk,
 //! with its place, before an output sees it; what an output has delivered is behind its cursor. Whatever ends, the next
 //! start goes on from there: events may come twice, with the same id, and none is missing. A new configuration replaces
-//! the threads of what it changes and leaves the others alone ([`supervisor`]).
+//! the tasks of what it changes and leaves the others alone ([`supervisor`]).
 mod append;
 mod burst;
 mod feed;
@@ -42,11 +42,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tokio::{runtime::Handle as Runtime, sync::Notify, time::sleep};
+use tokio_util::sync::CancellationToken;
+
 pub use roll::{Control, Handle, control};
 pub use supervisor::run;
 pub use totals::Totals;
 
-use self::{report::Stats, roll::Bell};
+use self::{report::Stats, units::Kind};
 use crate::{
     config::Config,
     decode::journal::Catalog,
@@ -68,14 +71,9 @@ pub struct Shared {
     pub parts: Parts,
     /// Between sources and outputs.
     pub spool: Spool,
-    /// The wish to stop: sources end.
-    stop: AtomicBool,
-    /// No source will add anything: outputs finish what they have on the way.
-    stop_outputs: AtomicBool,
+    shutdown: Shutdown,
     /// The batch in which the agent says that it stops; 0 until then.
     last_word: AtomicI64,
-    /// The time for that is over.
-    stop_now: AtomicBool,
     /// Something ended that should not have.
     failed: AtomicBool,
     /// No source will read any more.
@@ -90,8 +88,27 @@ pub struct Shared {
     stats: Stats,
     /// Speaks to the one who looks after the threads.
     handle: Handle,
-    /// Ends the pauses of the threads.
-    bell: Bell,
+}
+
+/// How an agent ends: its sources first, then its outputs in good order, and at once when the time for that is over.
+#[derive(Default)]
+pub struct Shutdown {
+    /// The wish to stop: sources end.
+    sources: CancellationToken,
+    /// No source will add anything: outputs finish what they have on the way.
+    outputs: CancellationToken,
+    /// The time is over: whatever goes on ends.
+    abort: CancellationToken,
+}
+
+impl Shutdown {
+    /// Tells those of one kind to end in good order.
+    fn drain(&self, kind: Kind) -> &CancellationToken {
+        match kind {
+            Kind::Source => &self.sources,
+            Kind::Output => &self.outputs,
+        }
+    }
 }
 
 /// A source and what it did.
@@ -124,18 +141,18 @@ impl Setup {
 /// Bytes of a file of certificates, at most.
 const MOST_PEM: u64 = 16 << 20;
 
-/// What one thread is told.
+/// What one source or output is told.
 pub struct Orders {
     /// What all threads share.
     pub shared: Arc<Shared>,
     /// The configuration it was started with.
     pub setup: Arc<Setup>,
-    /// It is to end in good order, because the configuration in force has it no more, or otherwise.
-    stop: AtomicBool,
-    /// Ends in good order behind the sources.
-    is_output: bool,
+    /// It is to end in good order, because the configuration in force has it no more, or because the agent stops.
+    pub drain: CancellationToken,
+    /// It is to end at once.
+    pub abort: CancellationToken,
     /// What failed is to be tried again at once.
-    again: AtomicBool,
+    again: Notify,
 }
 
 /// Says what happens in the log: standard error, which the service manager keeps. What is odd or fails has
@@ -154,10 +171,8 @@ impl Shared {
             catalog,
             profile,
             spool,
-            stop: AtomicBool::new(false),
-            stop_outputs: AtomicBool::new(false),
+            shutdown: Shutdown::default(),
             last_word: AtomicI64::new(0),
-            stop_now: AtomicBool::new(false),
             failed: AtomicBool::new(false),
             sources_ended: AtomicBool::new(false),
             ending: AtomicBool::new(false),
@@ -165,7 +180,6 @@ impl Shared {
             configuration: RwLock::default(),
             reports: RwLock::default(),
             handle,
-            bell: Bell::default(),
         }
     }
 
@@ -183,7 +197,7 @@ impl Shared {
     /// done.
     fn give_up(&self, why: &SpoolError) {
         self.failed.store(true, Ordering::SeqCst);
-        if !self.stop.load(Ordering::SeqCst) {
+        if !self.is_stopping() {
             crate::log::error(format_args!("the agent ends: {why}"));
         }
         self.begin_to_stop();
@@ -191,16 +205,22 @@ impl Shared {
 
     /// The sources end, then the outputs.
     fn begin_to_stop(&self) {
-        self.stop.store(true, Ordering::SeqCst);
+        self.shutdown.sources.cancel();
         self.handle.end_begins();
         self.handle.say(Control::Changed);
-        self.wake();
+        self.spool.wake();
     }
 
-    /// What somebody waits for may have come.
-    fn wake(&self) {
+    /// Whether the agent is to end.
+    fn is_stopping(&self) -> bool {
+        self.shutdown.sources.is_cancelled()
+    }
+
+    /// Ends whatever goes on.
+    fn abort(&self) {
+        let Shutdown { sources, outputs, abort } = &self.shutdown;
+        [abort, sources, outputs].into_iter().for_each(CancellationToken::cancel);
         self.spool.wake();
-        self.bell.ring();
     }
 
     /// The first digits of the hash of the configuration in force.
@@ -215,29 +235,45 @@ impl Shared {
 }
 
 impl Orders {
-    fn new(shared: Arc<Shared>, setup: Arc<Setup>, is_output: bool) -> Orders {
-        Orders { shared, setup, stop: AtomicBool::new(false), is_output, again: AtomicBool::new(false) }
+    fn new(shared: Arc<Shared>, setup: Arc<Setup>, kind: Kind) -> Orders {
+        let drain = shared.shutdown.drain(kind).child_token();
+        let abort = shared.shutdown.abort.clone();
+        Orders { shared, setup, drain, abort, again: Notify::new() }
     }
 
     /// Whether to end in good order.
     fn stopping(&self) -> bool {
-        let all = if self.is_output { &self.shared.stop_outputs } else { &self.shared.stop };
-        self.stop.load(Ordering::Relaxed) || all.load(Ordering::Relaxed) || self.must_stop()
+        self.drain.is_cancelled() || self.must_stop()
     }
 
     /// Whether to end at once.
     fn must_stop(&self) -> bool {
-        self.shared.stop_now.load(Ordering::Relaxed)
+        self.abort.is_cancelled()
     }
 
-    /// Waits, but not into the end.
-    fn pause(&self, wait: Duration) {
-        self.shared.bell.wait(wait, || self.stopping());
+    /// Waits for so long, or until the end begins.
+    pub async fn rest(&self, wait: Duration) {
+        tokio::select! {
+            () = sleep(wait) => {}
+            () = self.drain.cancelled() => {}
+        }
     }
 
     /// Waits before something is tried again: until the time is over, the end, or the configuration was read again (`true`).
+    pub async fn rest_before_again(&self, wait: Duration) -> bool {
+        tokio::select! {
+            () = self.rest(wait) => false,
+            () = self.again.notified() => true,
+        }
+    }
+
+    /// The same as [`rest`](Self::rest), for a thread of the agent.
+    fn pause(&self, wait: Duration) {
+        Runtime::current().block_on(self.rest(wait));
+    }
+
+    /// The same as [`rest_before_again`](Self::rest_before_again), for a thread of the agent.
     fn pause_before_again(&self, wait: Duration) -> bool {
-        self.shared.bell.wait(wait, || self.stopping() || self.again.load(Ordering::SeqCst));
-        self.again.swap(false, Ordering::SeqCst)
+        Runtime::current().block_on(self.rest_before_again(wait))
     }
 }

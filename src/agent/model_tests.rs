@@ -282,7 +282,7 @@ fn case(ops: Vec<Op>, cache: bool) {
         let (hard, flip) = loop {
             let setup = COMMON.setup(world.variants);
             register(&mut world, &shared, &setup);
-            let orders = Orders::new(shared.clone(), setup, true);
+            let orders = Orders::new(shared.clone(), setup, super::units::Kind::Output);
             let variants = world.variants;
             let mut workers = [0, 1].map(|n| Worker::new(n, variants[n], &orders));
             match run(&mut world, &mut workers, &mut ops) {

@@ -2,13 +2,15 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
-        mpsc::{Receiver, Sender, channel},
+        mpsc::channel,
     },
     thread,
     time::Duration,
 };
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::Setup;
 
@@ -25,20 +27,20 @@ pub enum Control {
     Reload(Box<Setup>),
     /// It is to say in the log how it is doing.
     Status,
-    /// Something within it has changed: a thread has ended, or will read no more.
+    /// Something within it has changed: a source will read no more, or an output has delivered everything.
     Changed,
 }
 
 /// Speaks to an agent, from before it runs to its end.
 #[derive(Clone)]
 pub struct Handle {
-    to: Sender<Control>,
+    to: UnboundedSender<Control>,
     roll: Arc<Roll>,
 }
 
 /// A handle, and where what is said by it arrives.
-pub fn control() -> (Handle, Receiver<Control>) {
-    let (to, from) = channel();
+pub fn control() -> (Handle, UnboundedReceiver<Control>) {
+    let (to, from) = unbounded_channel();
     (Handle { to, roll: Arc::default() }, from)
 }
 
@@ -67,7 +69,7 @@ impl Handle {
     /// Somebody is at work until what is returned is dropped.
     pub fn enter(&self, name: String) -> AtWork {
         *self.roll.lock().entry(name.clone()).or_default() += 1;
-        AtWork { handle: self.clone(), name, done: Arc::default() }
+        AtWork { handle: self.clone(), name }
     }
 }
 
@@ -112,8 +114,6 @@ impl Roll {
 pub struct AtWork {
     handle: Handle,
     name: String,
-    /// Whether it has ended, for whoever waits for that.
-    pub done: Arc<AtomicBool>,
 }
 
 impl Drop for AtWork {
@@ -125,31 +125,6 @@ impl Drop for AtWork {
                 busy.remove(&self.name);
             }
         }
-        drop(busy);
-        self.done.store(true, Ordering::SeqCst);
-        self.handle.say(Control::Changed);
-    }
-}
-
-/// Ends pauses.
-#[derive(Default)]
-pub struct Bell {
-    lock: Mutex<()>,
-    rung: Condvar,
-}
-
-impl Bell {
-    /// What is waited for may have come.
-    pub fn ring(&self) {
-        drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner));
-        self.rung.notify_all();
-    }
-
-    /// Waits until something has come, which is told by a ring, or the time is over.
-    pub fn wait(&self, at_most: Duration, has_come: impl Fn() -> bool) {
-        let guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.rung.wait_timeout_while(guard, at_most, |()| !has_come());
-        drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 }
 
@@ -158,13 +133,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_is_at_work_is_on_the_roll_until_it_ends_and_tells_so() {
-        let (handle, said) = control();
+    fn who_is_at_work_is_on_the_roll_until_it_ends() {
+        let (handle, _) = control();
         let one = handle.enter("source a".to_owned());
         let other = handle.enter("source a".to_owned());
-        let done = one.done.clone();
         drop(one);
-        assert!(done.load(Ordering::SeqCst) && matches!(said.recv(), Ok(Control::Changed)));
         assert_eq!(handle.roll.lock().keys().collect::<Vec<_>>(), ["source a"]);
         drop(other);
         assert!(handle.roll.lock().is_empty());

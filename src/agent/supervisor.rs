@@ -1,11 +1,17 @@
-//! Starting and ending the threads of an agent, at its start, at its end and whenever its configuration changes.
+//! Starting and ending the sources and outputs of an agent, at its start, at its end and whenever its configuration changes.
 //!
-//! A thread is known by its name and by a print of everything in the configuration that it depends on. While a print
-//! stays the same the thread goes on as it is, with its connection; when it changes, the old thread ends in good order and
+//! Each is a task, known by its name and by a print of everything in the configuration that it depends on. While a print
+//! stays the same the task goes on as it is, with its connection; when it changes, the old task ends in good order and
 //! a new one goes on from the same cursors.
 use std::{
-    sync::{Arc, PoisonError, atomic::Ordering, mpsc::Receiver},
-    time::{Duration, Instant},
+    sync::{Arc, PoisonError, atomic::Ordering},
+    time::Duration,
+};
+
+use tokio::{
+    sync::mpsc::UnboundedReceiver,
+    task::{Id, JoinError},
+    time::{Instant, sleep_until},
 };
 
 use super::{
@@ -13,7 +19,7 @@ use super::{
     metrics::Metrics,
     prints,
     report::Report,
-    units::{Unit, Units, Wanted, start},
+    units::{Exit, Tasks, Unit, Units, Wanted, start_thread},
     worker::{self, Counters},
 };
 use crate::{
@@ -26,10 +32,11 @@ const SYNC: Duration = Duration::from_millis(500);
 /// How long an output that has ended, though it is wanted, is left alone before it is started again.
 const APART: Duration = Duration::from_secs(1);
 
-/// Looks after the threads.
+/// Looks after the tasks.
 pub(super) struct Supervisor {
     pub(super) shared: Arc<Shared>,
     setup: Arc<Setup>,
+    tasks: Tasks,
     pub(super) sources: Units<Report>,
     pub(super) outputs: Units<Counters>,
     wanted_sources: Vec<Wanted<SourceConfig>>,
@@ -45,26 +52,29 @@ pub(super) struct Supervisor {
 }
 
 /// Runs an agent until its sources have ended and everything is delivered, or until it is told to stop.
-pub fn run(shared: Shared, setup: Setup, control: &Receiver<Control>) -> Totals {
+pub async fn run(shared: Shared, setup: Setup, mut control: UnboundedReceiver<Control>) -> Totals {
     let shared = Arc::new(shared);
     let setup = Arc::new(setup);
     let mut s = Supervisor::new(shared.clone(), setup.clone());
     s.want(setup);
-    while let Ok(word) = control.try_recv() {
-        s.hear(word);
-    }
     loop {
+        while let Ok(word) = control.try_recv() {
+            s.hear(word);
+        }
+        while let Some(ended) = s.tasks.try_join_next_with_id() {
+            s.joined(ended);
+        }
         s.look_after();
         s.do_what_is_due();
         if s.is_over() {
             break;
         }
         // Nothing is looked at in between: who has something to say wakes us.
-        if let Ok(word) = control.recv_timeout(s.due().saturating_duration_since(Instant::now())) {
-            s.hear(word);
-            while let Ok(word) = control.try_recv() {
-                s.hear(word);
-            }
+        let due = s.due();
+        tokio::select! {
+            Some(word) = control.recv() => s.hear(word),
+            Some(ended) = s.tasks.join_next_with_id() => s.joined(ended),
+            () = sleep_until(due) => {}
         }
     }
     // What could not be written is sent again by the next start.
@@ -80,6 +90,7 @@ impl Supervisor {
         Supervisor {
             shared,
             setup,
+            tasks: Tasks::new(),
             sources: Units::default(),
             outputs: Units::default(),
             wanted_sources: Vec::new(),
@@ -99,8 +110,25 @@ impl Supervisor {
             Control::Status => self.tell_status(),
             Control::Reload(_) | Control::Changed => {}
         }
-        if self.shared.stop.load(Ordering::Relaxed) {
+        if self.shared.is_stopping() {
             self.asked.get_or_insert_with(Instant::now);
+        }
+    }
+
+    /// A task has ended. One that should not have ends the agent, as it would where a panic ends the program.
+    fn joined(&mut self, ended: Result<(Id, Exit), JoinError>) {
+        let (task, exit) = match ended {
+            Ok(ended) => ended,
+            Err(e) => (e.id(), Exit::Panicked),
+        };
+        let name = self.sources.joined(task).or_else(|| self.outputs.joined(task));
+        if exit == Exit::Panicked {
+            crate::log::error(format_args!(
+                "{}: ended by a mistake of the program, please report it; the agent ends, and the next start goes on where it stood",
+                name.unwrap_or_default()
+            ));
+            self.shared.failed.store(true, Ordering::SeqCst);
+            self.shared.begin_to_stop();
         }
     }
 
@@ -139,16 +167,17 @@ impl Supervisor {
             if report.halted.load(Ordering::SeqCst) || has_failed || is_live && report.down().is_some() {
                 unit.print.clear();
             }
-            unit.orders.again.store(true, Ordering::SeqCst);
+            unit.orders.again.notify_one();
         }
-        self.shared.bell.ring();
         self.setup = setup;
     }
 
     /// Ends what is not wanted, starts what is.
     fn look_after(&mut self) {
         let (shared, setup) = (self.shared.clone(), self.setup.clone());
-        let stopping = shared.stop.load(Ordering::Relaxed);
+        let of = (&shared, &setup);
+        let tasks = &mut self.tasks;
+        let stopping = shared.is_stopping();
         // Outputs first: what a source reads is kept for those that are known.
         for unit in &mut self.outputs.units {
             // One that has ended meanwhile has more to do.
@@ -158,7 +187,7 @@ impl Supervisor {
         }
         self.outputs.reconcile(&self.wanted_outputs, stopping, &shared, |w| {
             shared.spool.register(&w.name, w.config.from, &prints::lanes(&w.config, &setup, &shared.catalog));
-            start(w, shared.stats.output(&w.name), &shared, &setup, worker::run)
+            start_thread(w, shared.stats.output(&w.name), of, tasks, worker::run)
         });
         let goes_on = self.sources.units.is_empty() || !shared.sources_ended();
         if !stopping && !self.is_told && goes_on {
@@ -166,7 +195,7 @@ impl Supervisor {
             shared.tell_start(&setup);
         }
         let changed = self.sources.reconcile(&self.wanted_sources, stopping, &shared, |w| {
-            start(w, shared.stats.source(&w.name), &shared, &setup, intake::run)
+            start_thread(w, shared.stats.source(&w.name), of, tasks, intake::run)
         });
         if changed {
             let reports = self.sources.units.iter().map(|u| (u.name.clone(), u.report.clone())).collect();
@@ -188,21 +217,22 @@ impl Supervisor {
                 if shared.failed.load(Ordering::SeqCst) { "its state cannot be used" } else { reason },
             );
             // They look again, whether there was something to be stored or not.
-            shared.wake();
+            shared.spool.wake();
         }
         // An output that has delivered everything goes on until all have: a reload may bring more.
         let ending = ended && !self.is_told && self.outputs.units.iter().all(caught_up);
         let before = shared.sources_ended.swap(ended, Ordering::SeqCst);
         if shared.ending.swap(ending, Ordering::SeqCst) != ending || before != ended {
-            shared.wake();
+            shared.spool.wake();
         }
         // Behind the sources, so that what they stored last still goes; one that hangs does not hold the outputs up for long.
         let half = self.setup.config.stop_timeout / 2;
         if stopping
             && (ended || self.asked.is_some_and(|a| a.elapsed() >= half))
-            && !shared.stop_outputs.swap(true, Ordering::SeqCst)
+            && !shared.shutdown.outputs.is_cancelled()
         {
-            shared.wake();
+            shared.shutdown.outputs.cancel();
+            shared.spool.wake();
         }
     }
 
@@ -220,9 +250,9 @@ impl Supervisor {
     fn do_what_is_due(&mut self) {
         let shared = self.shared.clone();
         if self.asked.is_some_and(|a| a.elapsed() >= self.setup.config.stop_timeout)
-            && !shared.stop_now.swap(true, Ordering::SeqCst)
+            && !shared.shutdown.abort.is_cancelled()
         {
-            shared.wake();
+            shared.abort();
         }
         if self.synced.elapsed() >= SYNC {
             self.synced = Instant::now();
@@ -255,6 +285,6 @@ impl Supervisor {
         self.shared.sources_ended()
             && self.sources.units.iter().all(Unit::is_done)
             && self.outputs.units.iter().all(Unit::is_done)
-            && (self.shared.stop.load(Ordering::Relaxed) || self.outputs.units.len() == self.wanted_outputs.len())
+            && (self.shared.is_stopping() || self.outputs.units.len() == self.wanted_outputs.len())
     }
 }

@@ -4,13 +4,12 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
-        mpsc::{Receiver, channel},
     },
-    thread,
     time::Duration,
 };
 
 use anyhow::anyhow;
+use tokio::{runtime::Runtime, sync::Notify, task::spawn_blocking, time::sleep};
 
 use super::{
     console::{say, tell, tell_problem},
@@ -52,17 +51,16 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     log::never_wait();
     let (handle, control) = agent::control();
     let runs = Arc::new(AtomicBool::new(false));
-    let (ask, asked) = channel();
-    let reload = move || {
-        let _ = ask.send(());
-    };
-    signals::pass_on(handle.clone(), runs.clone(), reload).map_err(Failure::failed)?;
+    let asked: Arc<Notify> = Arc::default();
+    let ask = asked.clone();
+    let standing = signals::standing().map_err(Failure::failed)?;
+    let runtime = standing.pass_on(handle.clone(), runs.clone(), move || ask.notify_one());
     let catalog = Arc::new(Catalog::with_folder(args.layouts.as_deref()).map_err(Failure::usage)?);
     let profile = Profile::native().map_err(|e| Failure::failed(anyhow!(e)))?;
     let (config, state_dir) = configuration(&args.config, &catalog, args.deny_warnings)?;
     let mut options = SpoolOptions::new(state_dir.clone());
     options.max_size = config.spool_max_size.unwrap_or(SpoolOptions::MAX_SIZE);
-    let (spool, notes) = Spool::open_patiently(options, &mut waits(&state_dir)).map_err(spool_failure)?;
+    let (spool, notes) = Spool::open_patiently(options, &mut waits(&state_dir, &runtime)).map_err(spool_failure)?;
     for note in notes {
         say(format_args!("qaudjrn: {note}\n"));
     }
@@ -72,8 +70,10 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     runs.store(true, Ordering::SeqCst);
     let reloads =
         Reloads { path: args.config.clone(), state_dir, deny_warnings: args.deny_warnings, catalog, profile, handle };
-    thread::spawn(move || reloads.follow(&asked));
-    let totals = agent::run(shared, setup, &control);
+    runtime.spawn(Arc::new(reloads).follow(asked));
+    let totals = runtime.block_on(agent::run(shared, setup, control));
+    // Nothing that hangs holds up the end.
+    runtime.shutdown_background();
     sums(&totals);
     let not_well = totals.damaged > 0
         || totals.sources.iter().any(|(_, s)| s.parked > 0 || s.incomplete || args.strict && s.gaps > 0)
@@ -91,8 +91,8 @@ fn setup(profile: &Profile, config: Config) -> Setup {
     Setup::new(model_options(profile, &config, false), config)
 }
 
-/// Reads the configuration again when that is asked for. On a thread of its own: whatever hangs there, the agent goes on, and
-/// ends when it is to.
+/// Reads the configuration again when that is asked for. On a thread for calls that block: whatever hangs there, the agent goes on,
+/// and ends when it is to.
 struct Reloads {
     path: PathBuf,
     state_dir: PathBuf,
@@ -103,23 +103,28 @@ struct Reloads {
 }
 
 impl Reloads {
-    fn follow(&self, asked: &Receiver<()>) {
-        while asked.recv().is_ok() {
+    async fn follow(self: Arc<Self>, asked: Arc<Notify>) {
+        loop {
             // Several at once are one.
-            while asked.try_recv().is_ok() {}
-            let refused = |why: &dyn std::fmt::Display| {
-                say(format_args!("qaudjrn: the new configuration is refused, the old one stays:{why}\n"));
-            };
-            match configuration(&self.path, &self.catalog, self.deny_warnings) {
-                Ok((_, other)) if other != self.state_dir => refused(&" another state_dir needs a new start"),
-                Ok((config, _)) => {
-                    say(format_args!("qaudjrn: the configuration was read again: {}\n", config.hash));
-                    self.handle.say(Control::Reload(Box::new(setup(&self.profile, config))));
-                }
-                Err(e) => {
-                    refused(&"");
-                    tell(&e);
-                }
+            asked.notified().await;
+            let reloads = self.clone();
+            let _ = spawn_blocking(move || reloads.reload()).await;
+        }
+    }
+
+    fn reload(&self) {
+        let refused = |why: &dyn std::fmt::Display| {
+            say(format_args!("qaudjrn: the new configuration is refused, the old one stays:{why}\n"));
+        };
+        match configuration(&self.path, &self.catalog, self.deny_warnings) {
+            Ok((_, other)) if other != self.state_dir => refused(&" another state_dir needs a new start"),
+            Ok((config, _)) => {
+                say(format_args!("qaudjrn: the configuration was read again: {}\n", config.hash));
+                self.handle.say(Control::Reload(Box::new(setup(&self.profile, config))));
+            }
+            Err(e) => {
+                refused(&"");
+                tell(&e);
             }
         }
     }
@@ -172,7 +177,8 @@ const MIN_ROOM: u64 = 1 << 20;
 
 /// What is done while the spool cannot be opened at present: it is said once, and tried again with growing pauses. Nothing is lost by
 /// waiting, and nothing in the state is touched.
-fn waits(state_dir: &Path) -> impl FnMut(&SpoolError) -> bool {
+fn waits(state_dir: &Path, runtime: &Runtime) -> impl FnMut(&SpoolError) -> bool {
+    let runtime = runtime.handle().clone();
     let (mut pause, mut told) = (Duration::from_millis(500), String::new());
     let folder = state_dir.to_owned();
     move |e| {
@@ -186,7 +192,7 @@ fn waits(state_dir: &Path) -> impl FnMut(&SpoolError) -> bool {
             ));
             told = text;
         }
-        thread::sleep(pause);
+        runtime.block_on(sleep(pause));
         pause = (pause * 2).min(Duration::from_secs(30));
         true
     }

@@ -11,12 +11,11 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    thread,
 };
 
-use signal_hook::{
-    consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1},
-    iterator::Signals,
+use tokio::{
+    runtime::{Builder, Runtime},
+    signal::unix::{Signal, SignalKind, signal},
 };
 
 use super::{console::say, exit::Exit};
@@ -25,14 +24,65 @@ use crate::{
     log,
 };
 
-/// Signals that came since [`stand`].
-static STANDING: Mutex<Option<Signals>> = Mutex::new(None);
+/// Threads that run the tasks of an agent.
+const THREADS: usize = 2;
+
+/// What takes signals since [`stand`].
+static STANDING: Mutex<Option<Standing>> = Mutex::new(None);
+
+/// The runtime of an agent, and the signals that came since it was made.
+pub struct Standing {
+    runtime: Runtime,
+    signals: Signals,
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    reload: Signal,
+    status: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            reload: signal(SignalKind::hangup())?,
+            status: signal(SignalKind::user_defined1())?,
+        })
+    }
+}
+
+impl Standing {
+    fn new() -> io::Result<Standing> {
+        let runtime = Builder::new_multi_thread().worker_threads(THREADS).thread_name("agent").enable_all().build()?;
+        let signals = {
+            let _entered = runtime.enter();
+            Signals::new()?
+        };
+        Ok(Standing { runtime, signals })
+    }
+
+    /// Passes on to an agent what signals ask for from now on, those that came already too. `reload` is called for SIGHUP; until
+    /// `runs` is set there is nothing that would have to end in good order.
+    pub fn pass_on(self, handle: Handle, runs: Arc<AtomicBool>, reload: impl Fn() + Send + 'static) -> Runtime {
+        self.runtime.spawn(pass_on(self.signals, handle, runs, reload));
+        self.runtime
+    }
+}
 
 /// Takes signals from now on, if the command is `run`: to be called before anything else.
 pub fn stand() {
     if is_run(std::env::args_os().skip(1)) {
-        *STANDING.lock().unwrap_or_else(PoisonError::into_inner) = signals().ok();
+        *STANDING.lock().unwrap_or_else(PoisonError::into_inner) = Standing::new().ok();
     }
+}
+
+/// What [`stand`] made. An error where the system has no threads or descriptors for it.
+pub fn standing() -> io::Result<Standing> {
+    let standing = STANDING.lock().unwrap_or_else(PoisonError::into_inner).take();
+    standing.map_or_else(Standing::new, Ok)
 }
 
 /// Whether the command is `run`: the first argument behind the options of the log.
@@ -49,37 +99,34 @@ fn is_run(mut args: impl Iterator<Item = OsString>) -> bool {
     false
 }
 
-fn signals() -> io::Result<Signals> {
-    Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1])
-}
-
-/// Passes on to an agent what signals ask for, those that came already too. `reload` is called for SIGHUP; until `runs` is
-/// set there is nothing that would have to end in good order.
-pub fn pass_on(handle: Handle, runs: Arc<AtomicBool>, reload: impl Fn() + Send + 'static) -> io::Result<()> {
-    let standing = STANDING.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let mut signals = match standing {
-        Some(signals) => signals,
-        None => signals()?,
-    };
-    thread::spawn(move || {
-        let mut stopped = false;
-        for signal in signals.forever() {
-            match signal {
-                SIGHUP => reload(),
-                SIGUSR1 if runs.load(Ordering::SeqCst) => handle.say(Control::Status),
-                SIGUSR1 => say(format_args!("qaudjrn: the agent starts: its spool is opened and looked through\n")),
-                _ if stopped => exit(Exit::Interrupted as i32),
-                _ if !runs.load(Ordering::SeqCst) => {
-                    say(format_args!("qaudjrn: stopped while it started: nothing was read\n"));
-                    log::finish();
-                    exit(Exit::Done as i32)
-                }
-                _ => {
-                    stopped = true;
-                    handle.say(Control::Stop);
-                }
+async fn pass_on(mut signals: Signals, handle: Handle, runs: Arc<AtomicBool>, reload: impl Fn()) {
+    let mut stopped = false;
+    loop {
+        tokio::select! {
+            Some(()) = signals.terminate.recv() => {}
+            Some(()) = signals.interrupt.recv() => {}
+            Some(()) = signals.reload.recv() => {
+                reload();
+                continue;
             }
+            Some(()) = signals.status.recv() => {
+                match runs.load(Ordering::SeqCst) {
+                    true => handle.say(Control::Status),
+                    false => say(format_args!("qaudjrn: the agent starts: its spool is opened and looked through\n")),
+                }
+                continue;
+            }
+            else => return,
         }
-    });
-    Ok(())
+        if stopped {
+            exit(Exit::Interrupted as i32);
+        }
+        if !runs.load(Ordering::SeqCst) {
+            say(format_args!("qaudjrn: stopped while it started: nothing was read\n"));
+            log::finish();
+            exit(Exit::Done as i32);
+        }
+        stopped = true;
+        handle.say(Control::Stop);
+    }
 }

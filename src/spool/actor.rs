@@ -9,11 +9,7 @@ use std::{
     collections::BTreeMap,
     mem,
     path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::Ordering,
-        mpsc::sync_channel,
-    },
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering, mpsc::sync_channel},
     thread::{self, JoinHandle},
     time::Duration,
 };

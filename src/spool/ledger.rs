@@ -130,8 +130,7 @@ impl Board {
 
     /// Whether it has reached its size. An empty one always takes a batch: with a size that is too small it would else wait for ever.
     pub(super) fn is_full(&self) -> bool {
-        let is_full =
-            self.used() >= self.max_size.load(Ordering::Relaxed) && !self.is_empty.load(Ordering::Relaxed);
+        let is_full = self.used() >= self.max_size.load(Ordering::Relaxed) && !self.is_empty.load(Ordering::Relaxed);
         if is_full {
             self.was_full.store(true, Ordering::SeqCst);
         }

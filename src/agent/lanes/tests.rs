@@ -47,7 +47,11 @@ impl Bench {
         }
         let setup = Setup::new(model_options(&profile, &config, false), config);
         let (handle, _) = crate::agent::control();
-        let orders = Orders::new(Arc::new(Shared::new(catalog, profile, spool, handle)), Arc::new(setup), true);
+        let orders = Orders::new(
+            Arc::new(Shared::new(catalog, profile, spool, handle)),
+            Arc::new(setup),
+            crate::agent::units::Kind::Output,
+        );
         Bench { orders, _dir: dir }
     }
 
