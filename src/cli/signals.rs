@@ -2,7 +2,7 @@
 //! the program.
 //!
 //! SIGTERM and Ctrl-C stop; a second one ends the program at once: what was read is on the disk. SIGHUP reads the
-//! configuration again, SIGUSR1 writes the state to the log.
+//! configuration again, SIGUSR1 writes the state to the log. `replay` stops by the first two.
 use std::{
     ffi::OsString,
     io,
@@ -11,11 +11,14 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    thread,
+    time::Duration,
 };
 
 use tokio::{
     runtime::{Builder, Runtime},
     signal::unix::{Signal, SignalKind, signal},
+    time::sleep,
 };
 
 use super::{console::say, exit::Exit};
@@ -26,6 +29,9 @@ use crate::{
 
 /// Threads that run the tasks of an agent.
 const THREADS: usize = 2;
+
+/// So long behind a signal `replay` counts as hanging.
+const HANGS: Duration = Duration::from_secs(2);
 
 /// What takes signals since [`stand`].
 static STANDING: Mutex<Option<Standing>> = Mutex::new(None);
@@ -97,6 +103,36 @@ fn is_run(mut args: impl Iterator<Item = OsString>) -> bool {
         }
     }
     false
+}
+
+/// Set by Ctrl-C and SIGTERM, for `replay`: it ends at the next record with its summary; if it hangs in a read or a write (a
+/// silent pipe, a receiver that reads no more), the program ends two seconds later, or at the second Ctrl-C.
+pub fn stop_flag() -> io::Result<Arc<AtomicBool>> {
+    let stop: Arc<AtomicBool> = Arc::default();
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let (mut terminate, mut interrupt) = {
+        let _entered = runtime.enter();
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
+    };
+    let flag = stop.clone();
+    thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        runtime.block_on(async {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            flag.store(true, Ordering::Relaxed);
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+                () = sleep(HANGS) => {
+                    say(format_args!("qaudjrn: interrupted while waiting for input or output; no summary\n"));
+                }
+            }
+        });
+        exit(Exit::Interrupted as i32);
+    })?;
+    Ok(stop)
 }
 
 async fn pass_on(mut signals: Signals, handle: Handle, runs: Arc<AtomicBool>, reload: impl Fn()) {

@@ -14,6 +14,7 @@ use std::{
 };
 
 use chrono::DateTime;
+use rustix::event::{PollFd, PollFlags, poll};
 use serde_json::json;
 use tracing::Level;
 
@@ -257,7 +258,10 @@ fn write_all(file: &mut File, mut bytes: &[u8]) {
             Ok(0) => return,
             Ok(n) => bytes = bytes.get(n..).unwrap_or(&[]),
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => thread::sleep(Duration::from_millis(50)),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                // Where this fails the write says why.
+                let _ = poll(&mut [PollFd::new(&*file, PollFlags::OUT)], None);
+            }
             Err(_) => return,
         }
     }

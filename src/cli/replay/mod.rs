@@ -10,20 +10,19 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    thread,
     time::{Duration, Instant},
 };
 
 use anyhow::anyhow;
 use chrono_tz::Tz;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use signal_hook::iterator::Signals;
 
 use super::{
     console::say,
     context::Setup,
     exit::{Exit, Failure},
     input::capture_failure,
+    signals,
     summary::Summary,
 };
 use crate::{
@@ -43,7 +42,7 @@ pub use args::{Args, FormatArg};
 /// Runs it.
 pub fn run(args: &Args) -> Result<Exit, Failure> {
     let mut run = Run::new(args)?;
-    let stop = stop_flag()?;
+    let stop = signals::stop_flag().map_err(Failure::failed)?;
     let begin = Instant::now();
     let result = run.all(args, &stop);
     run.summary.elapsed = begin.elapsed();
@@ -58,28 +57,6 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
         Err(Stop::Failure(f)) => Err(f),
         Err(Stop::Output(e)) => Err(Failure::failed(e)),
     }
-}
-
-/// Set by Ctrl-C and SIGTERM. The run ends at the next record with its summary; if it hangs in a read or a write (a
-/// silent pipe, a receiver that reads no more), it ends two seconds later, or at the second Ctrl-C.
-fn stop_flag() -> Result<Arc<AtomicBool>, Failure> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let mut signals =
-        Signals::new([signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM]).map_err(Failure::failed)?;
-    let flag = stop.clone();
-    thread::spawn(move || {
-        for _ in signals.forever() {
-            if flag.swap(true, Ordering::Relaxed) {
-                std::process::exit(Exit::Interrupted as i32);
-            }
-            thread::spawn(|| {
-                thread::sleep(Duration::from_secs(2));
-                say(format_args!("qaudjrn: interrupted while waiting for input or output; no summary\n"));
-                std::process::exit(Exit::Interrupted as i32);
-            });
-        }
-    });
-    Ok(stop)
 }
 
 /// Why a run ended before the end.
