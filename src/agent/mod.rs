@@ -7,6 +7,7 @@
 mod append;
 mod burst;
 mod feed;
+mod fingerprint;
 mod gaps;
 mod heartbeat;
 mod intake;
@@ -20,15 +21,14 @@ mod model_tests;
 mod own;
 mod parking;
 mod position;
-mod prints;
 mod reader;
 mod refuse;
 mod report;
 pub mod roll;
 pub mod supervisor;
+mod tasks;
 pub mod totals;
 mod trouble;
-mod units;
 pub mod window;
 mod worker;
 
@@ -49,7 +49,7 @@ pub use roll::{Control, Handle, control};
 pub use supervisor::run;
 pub use totals::Totals;
 
-use self::{report::Stats, units::Kind};
+use self::{report::Stats, tasks::Kind};
 use crate::{
     config::Config,
     decode::journal::Catalog,

@@ -18,9 +18,8 @@ use self::{
     world::{COMMON, World, notice},
 };
 use super::{
-    Orders, Setup, Shared,
+    Orders, Setup, Shared, fingerprint,
     lanes::{Lanes, Next},
-    prints,
     window::{Count, Line, Moved, Window},
 };
 use crate::spool::{Lane, Spool, Start};
@@ -267,7 +266,7 @@ fn drain(world: &mut World, workers: &mut [Worker<'_>; 2]) {
 /// Makes the outputs known, as the supervisor does.
 fn register(world: &mut World, shared: &Shared, setup: &Setup) {
     for (n, config) in setup.config.outputs.iter().enumerate() {
-        shared.spool.register(&config.name, Start::Oldest, &prints::lanes(config, setup, &COMMON.catalog));
+        shared.spool.register(&config.name, Start::Oldest, &fingerprint::lanes(config, setup, &COMMON.catalog));
         world.ledger.registered(n, world.variants[n], &shared.spool);
     }
 }
@@ -282,7 +281,7 @@ fn case(ops: Vec<Op>, cache: bool) {
         let (hard, flip) = loop {
             let setup = COMMON.setup(world.variants);
             register(&mut world, &shared, &setup);
-            let orders = Orders::new(shared.clone(), setup, super::units::Kind::Output);
+            let orders = Orders::new(shared.clone(), setup, super::tasks::Kind::Output);
             let variants = world.variants;
             let mut workers = [0, 1].map(|n| Worker::new(n, variants[n], &orders));
             match run(&mut world, &mut workers, &mut ops) {

@@ -15,11 +15,10 @@ use tokio::{
 };
 
 use super::{
-    Control, Setup, Shared, Totals, intake, log,
+    Control, Setup, Shared, Totals, fingerprint, intake, log,
     metrics::Metrics,
-    prints,
     report::Report,
-    units::{Exit, Tasks, Unit, Units, Wanted, start_thread},
+    tasks::{Exit, Tasks, Unit, Units, Wanted, start_thread},
     worker::{self, Counters},
 };
 use crate::{
@@ -138,12 +137,12 @@ impl Supervisor {
         self.wanted_sources = config
             .sources
             .iter()
-            .map(|s| Wanted { name: s.name.clone(), print: prints::source(s, &setup), config: s.clone() })
+            .map(|s| Wanted { name: s.name.clone(), print: fingerprint::source(s, &setup), config: s.clone() })
             .collect();
         self.wanted_outputs = config
             .outputs
             .iter()
-            .map(|o| Wanted { name: o.name.clone(), print: prints::output(o, &setup), config: o.clone() })
+            .map(|o| Wanted { name: o.name.clone(), print: fingerprint::output(o, &setup), config: o.clone() })
             .collect();
         let names: Vec<&str> = config.outputs.iter().map(|o| o.name.as_str()).collect();
         for (name, events) in self.shared.spool.left_behind(&names) {
@@ -186,7 +185,7 @@ impl Supervisor {
             }
         }
         self.outputs.reconcile(&self.wanted_outputs, stopping, &shared, |w| {
-            shared.spool.register(&w.name, w.config.from, &prints::lanes(&w.config, &setup, &shared.catalog));
+            shared.spool.register(&w.name, w.config.from, &fingerprint::lanes(&w.config, &setup, &shared.catalog));
             start_thread(w, shared.stats.output(&w.name), of, tasks, worker::run)
         });
         let goes_on = self.sources.units.is_empty() || !shared.sources_ended();

@@ -50,7 +50,7 @@ impl Bench {
         let orders = Orders::new(
             Arc::new(Shared::new(catalog, profile, spool, handle)),
             Arc::new(setup),
-            crate::agent::units::Kind::Output,
+            crate::agent::tasks::Kind::Output,
         );
         Bench { orders, _dir: dir }
     }
