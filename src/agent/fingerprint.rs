@@ -1,6 +1,6 @@
-//! Prints: a hash over everything that a thread, or the lanes of an output, depend on. The same print, the same work.
+//! Fingerprints: a hash over everything that a task, or the lanes of an output, depend on. The same fingerprint, the same work.
 //!
-//! A print is made of the description that `{:?}` gives, in which texts are quoted and escaped: two configurations have the same
+//! It is made of the description that `{:?}` gives, in which texts are quoted and escaped: two configurations have the same
 //! one only when they are equal in all of it. Numbers of rules and places in files are left out: they move with what is written
 //! above them.
 use super::Setup;

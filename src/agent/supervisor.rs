@@ -1,6 +1,6 @@
 //! Starting and ending the sources and outputs of an agent, at its start, at its end and whenever its configuration changes.
 //!
-//! Each is a task, known by its name and by a print of everything in the configuration that it depends on. While a print
+//! Each is a task, known by its name and by a fingerprint of everything in the configuration that it depends on. While that
 //! stays the same the task goes on as it is, with its connection; when it changes, the old task ends in good order and
 //! a new one goes on from the same cursors.
 use std::{
@@ -18,7 +18,7 @@ use super::{
     Control, Setup, Shared, Totals, fingerprint, intake, log,
     metrics::Metrics,
     report::Report,
-    tasks::{Exit, Tasks, Unit, Units, Wanted, start_thread},
+    tasks::{Exit, RunningTask, RunningTasks, TaskSpec, Tasks, start_thread},
     worker::{self, Counters},
 };
 use crate::{
@@ -36,17 +36,17 @@ pub(super) struct Supervisor {
     pub(super) shared: Arc<Shared>,
     setup: Arc<Setup>,
     tasks: Tasks,
-    pub(super) sources: Units<Report>,
-    pub(super) outputs: Units<Counters>,
-    wanted_sources: Vec<Wanted<SourceConfig>>,
-    wanted_outputs: Vec<Wanted<OutputConfig>>,
+    pub(super) sources: RunningTasks<Report>,
+    pub(super) outputs: RunningTasks<Counters>,
+    source_specs: Vec<TaskSpec<SourceConfig>>,
+    output_specs: Vec<TaskSpec<OutputConfig>>,
     /// When the end began.
-    asked: Option<Instant>,
+    stop_requested_at: Option<Instant>,
     synced: Instant,
     /// The cursors could not be written.
     trouble: bool,
     /// Outputs were told that the agent has started, and not yet that it stops.
-    is_told: bool,
+    start_is_told: bool,
     metrics: Metrics,
 }
 
@@ -55,15 +55,15 @@ pub async fn run(shared: Shared, setup: Setup, mut control: UnboundedReceiver<Co
     let shared = Arc::new(shared);
     let setup = Arc::new(setup);
     let mut s = Supervisor::new(shared.clone(), setup.clone());
-    s.want(setup);
+    s.apply_config(setup);
     loop {
         while let Ok(word) = control.try_recv() {
-            s.hear(word);
+            s.obey(word);
         }
         while let Some(ended) = s.tasks.try_join_next_with_id() {
             s.joined(ended);
         }
-        s.look_after();
+        s.reconcile_tasks();
         s.do_what_is_due();
         if s.is_over() {
             break;
@@ -71,7 +71,7 @@ pub async fn run(shared: Shared, setup: Setup, mut control: UnboundedReceiver<Co
         // Nothing is looked at in between: who has something to say wakes us.
         let due = s.due();
         tokio::select! {
-            Some(word) = control.recv() => s.hear(word),
+            Some(word) = control.recv() => s.obey(word),
             Some(ended) = s.tasks.join_next_with_id() => s.joined(ended),
             () = sleep_until(due) => {}
         }
@@ -90,27 +90,27 @@ impl Supervisor {
             shared,
             setup,
             tasks: Tasks::new(),
-            sources: Units::default(),
-            outputs: Units::default(),
-            wanted_sources: Vec::new(),
-            wanted_outputs: Vec::new(),
-            asked: None,
+            sources: RunningTasks::default(),
+            outputs: RunningTasks::default(),
+            source_specs: Vec::new(),
+            output_specs: Vec::new(),
+            stop_requested_at: None,
             synced: Instant::now(),
             trouble: false,
-            is_told: false,
+            start_is_told: false,
             metrics: Metrics::new(),
         }
     }
 
-    fn hear(&mut self, word: Control) {
+    fn obey(&mut self, word: Control) {
         match word {
             Control::Stop => self.shared.begin_to_stop(),
-            Control::Reload(setup) if self.asked.is_none() => self.want(Arc::from(setup)),
+            Control::Reload(setup) if self.stop_requested_at.is_none() => self.apply_config(Arc::from(setup)),
             Control::Status => self.tell_status(),
             Control::Reload(_) | Control::Changed => {}
         }
         if self.shared.is_stopping() {
-            self.asked.get_or_insert_with(Instant::now);
+            self.stop_requested_at.get_or_insert_with(Instant::now);
         }
     }
 
@@ -132,17 +132,17 @@ impl Supervisor {
     }
 
     /// A configuration is in force from now on.
-    fn want(&mut self, setup: Arc<Setup>) {
+    fn apply_config(&mut self, setup: Arc<Setup>) {
         let config = &setup.config;
-        self.wanted_sources = config
+        self.source_specs = config
             .sources
             .iter()
-            .map(|s| Wanted { name: s.name.clone(), print: fingerprint::source(s, &setup), config: s.clone() })
+            .map(|s| TaskSpec { name: s.name.clone(), fingerprint: fingerprint::source(s, &setup), config: s.clone() })
             .collect();
-        self.wanted_outputs = config
+        self.output_specs = config
             .outputs
             .iter()
-            .map(|o| Wanted { name: o.name.clone(), print: fingerprint::output(o, &setup), config: o.clone() })
+            .map(|o| TaskSpec { name: o.name.clone(), fingerprint: fingerprint::output(o, &setup), config: o.clone() })
             .collect();
         let names: Vec<&str> = config.outputs.iter().map(|o| o.name.as_str()).collect();
         for (name, events) in self.shared.spool.left_behind(&names) {
@@ -153,63 +153,65 @@ impl Supervisor {
         self.shared.spool.set_max_size(config.spool_max_size.unwrap_or(SpoolOptions::MAX_SIZE));
         self.shared.handle.set_limit(config.stop_timeout);
         let before = &self.setup.config.hash;
-        if self.is_told && *before != config.hash {
+        if self.start_is_told && *before != config.hash {
             self.shared.tell_configuration(before, &setup);
         }
         config.hash.clone_into(&mut self.shared.configuration.write().unwrap_or_else(PoisonError::into_inner));
-        for unit in &mut self.sources.units {
-            let (report, wanted) = (&unit.report, &self.wanted_sources);
-            let is_live = wanted.iter().any(|w| w.name == unit.name && matches!(w.config.input, Input::Live(_)));
-            let has_failed = report.failed.load(Ordering::SeqCst) && unit.is_done();
+        for task in &mut self.sources.running {
+            let (report, wanted) = (&task.report, &self.source_specs);
+            let is_live = wanted.iter().any(|w| w.name == task.name && matches!(w.config.input, Input::Live(_)));
+            let has_failed = report.failed.load(Ordering::SeqCst) && task.is_done();
             // One that waits for this, or has failed, is started again, though nothing that it depends on has changed here; so
             // is a live one that is not reached: a thread of its own waits before it asks again.
             if report.halted.load(Ordering::SeqCst) || has_failed || is_live && report.down().is_some() {
-                unit.print.clear();
+                task.fingerprint.clear();
             }
-            unit.orders.again.notify_one();
+            task.orders.again.notify_one();
         }
         self.setup = setup;
     }
 
-    /// Ends what is not wanted, starts what is.
-    fn look_after(&mut self) {
+    /// Ends what is not wanted, starts what is, and moves the end of the agent on.
+    fn reconcile_tasks(&mut self) {
         let (shared, setup) = (self.shared.clone(), self.setup.clone());
         let of = (&shared, &setup);
         let tasks = &mut self.tasks;
         let stopping = shared.is_stopping();
         // Outputs first: what a source reads is kept for those that are known.
-        for unit in &mut self.outputs.units {
+        for task in &mut self.outputs.running {
             // One that has ended meanwhile has more to do.
-            if unit.is_done() && !stopping && !shared.ending() && unit.began.elapsed() >= APART {
-                unit.print.clear();
+            if task.is_done() && !stopping && !shared.ending() && task.began.elapsed() >= APART {
+                task.fingerprint.clear();
             }
         }
-        self.outputs.reconcile(&self.wanted_outputs, stopping, &shared, |w| {
+        self.outputs.reconcile(&self.output_specs, stopping, &shared, |w| {
             shared.spool.register(&w.name, w.config.from, &fingerprint::lanes(&w.config, &setup, &shared.catalog));
             start_thread(w, shared.stats.output(&w.name), of, tasks, worker::run)
         });
-        let goes_on = self.sources.units.is_empty() || !shared.sources_ended();
-        if !stopping && !self.is_told && goes_on {
-            self.is_told = true;
+        let goes_on = self.sources.running.is_empty() || !shared.sources_ended();
+        if !stopping && !self.start_is_told && goes_on {
+            self.start_is_told = true;
             shared.tell_start(&setup);
         }
-        let changed = self.sources.reconcile(&self.wanted_sources, stopping, &shared, |w| {
+        let changed = self.sources.reconcile(&self.source_specs, stopping, &shared, |w| {
             start_thread(w, shared.stats.source(&w.name), of, tasks, intake::run)
         });
         if changed {
-            let reports = self.sources.units.iter().map(|u| (u.name.clone(), u.report.clone())).collect();
+            let reports = self.sources.running.iter().map(|t| (t.name.clone(), t.report.clone())).collect();
             *shared.reports.write().unwrap_or_else(PoisonError::into_inner) = reports;
         }
-        let sources = &self.sources.units;
-        let missing =
-            self.wanted_sources.iter().any(|w| !sources.iter().any(|u| u.name == w.name && u.print == w.print));
-        let have_ended = sources.iter().all(|u| u.report.ended.load(Ordering::SeqCst) || u.is_done());
+        let sources = &self.sources.running;
+        let missing = self
+            .source_specs
+            .iter()
+            .any(|w| !sources.iter().any(|t| t.name == w.name && t.fingerprint == w.fingerprint));
+        let have_ended = sources.iter().all(|t| t.report.ended.load(Ordering::SeqCst) || t.is_done());
         let ended = have_ended && (!missing || stopping);
-        let caught_up = |u: &Unit<Counters>| u.report.caught_up.load(Ordering::SeqCst);
-        let delivered = ended && self.outputs.units.iter().all(caught_up);
+        let caught_up = |t: &RunningTask<Counters>| t.report.caught_up.load(Ordering::SeqCst);
+        let delivered = ended && self.outputs.running.iter().all(caught_up);
         // The last word is stored when nothing comes before it any more, and is waited for as everything else.
-        if (delivered || ended && stopping) && std::mem::take(&mut self.is_told) {
-            self.outputs.units.iter().for_each(|u| u.report.caught_up.store(false, Ordering::SeqCst));
+        if (delivered || ended && stopping) && std::mem::take(&mut self.start_is_told) {
+            self.outputs.running.iter().for_each(|t| t.report.caught_up.store(false, Ordering::SeqCst));
             let reason = if stopping { "it was told to stop" } else { "every source is read to its end" };
             shared.tell_stop(
                 &setup,
@@ -219,7 +221,7 @@ impl Supervisor {
             shared.spool.wake();
         }
         // An output that has delivered everything goes on until all have: a reload may bring more.
-        let ending = ended && !self.is_told && self.outputs.units.iter().all(caught_up);
+        let ending = ended && !self.start_is_told && self.outputs.running.iter().all(caught_up);
         let before = shared.sources_ended.swap(ended, Ordering::SeqCst);
         if shared.ending.swap(ending, Ordering::SeqCst) != ending || before != ended {
             shared.spool.wake();
@@ -227,7 +229,7 @@ impl Supervisor {
         // Behind the sources, so that what they stored last still goes; one that hangs does not hold the outputs up for long.
         let half = self.setup.config.stop_timeout / 2;
         if stopping
-            && (ended || self.asked.is_some_and(|a| a.elapsed() >= half))
+            && (ended || self.stop_requested_at.is_some_and(|a| a.elapsed() >= half))
             && !shared.shutdown.outputs.is_cancelled()
         {
             shared.shutdown.outputs.cancel();
@@ -238,8 +240,8 @@ impl Supervisor {
     /// When something is due next.
     fn due(&self) -> Instant {
         let whole = self.setup.config.stop_timeout;
-        let waits = self.outputs.units.iter().filter(|u| u.is_done()).map(|u| u.began + APART);
-        let stop = self.asked.into_iter().flat_map(|a| [a + whole / 2, a + whole]);
+        let waits = self.outputs.running.iter().filter(|t| t.is_done()).map(|t| t.began + APART);
+        let stop = self.stop_requested_at.into_iter().flat_map(|a| [a + whole / 2, a + whole]);
         let now = Instant::now();
         let later = stop.chain(waits).filter(|t| *t > now).min();
         let routine = (self.synced + SYNC).min(self.metrics.due());
@@ -248,7 +250,7 @@ impl Supervisor {
 
     fn do_what_is_due(&mut self) {
         let shared = self.shared.clone();
-        if self.asked.is_some_and(|a| a.elapsed() >= self.setup.config.stop_timeout)
+        if self.stop_requested_at.is_some_and(|a| a.elapsed() >= self.setup.config.stop_timeout)
             && !shared.shutdown.abort.is_cancelled()
         {
             shared.abort();
@@ -282,8 +284,8 @@ impl Supervisor {
     /// Nothing runs any more, and nothing is to be started.
     fn is_over(&self) -> bool {
         self.shared.sources_ended()
-            && self.sources.units.iter().all(Unit::is_done)
-            && self.outputs.units.iter().all(Unit::is_done)
-            && (self.shared.is_stopping() || self.outputs.units.len() == self.wanted_outputs.len())
+            && self.sources.running.iter().all(RunningTask::is_done)
+            && self.outputs.running.iter().all(RunningTask::is_done)
+            && (self.shared.is_stopping() || self.outputs.running.len() == self.output_specs.len())
     }
 }

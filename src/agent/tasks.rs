@@ -10,7 +10,7 @@ use tokio::{
 
 use super::{Orders, Setup, Shared, report::Report, worker::Counters};
 
-/// What a unit is.
+/// What a task does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
     /// Ends first.
@@ -28,7 +28,7 @@ impl Kind {
     }
 }
 
-/// What a unit reports.
+/// What a task reports.
 pub trait Reports: Send + Sync + 'static {
     /// Whose report it is.
     const KIND: Kind;
@@ -55,107 +55,106 @@ pub enum Exit {
 pub type Tasks = JoinSet<Exit>;
 
 /// A source or output, its orders and what it reports.
-pub struct Unit<R> {
+pub struct RunningTask<R> {
     /// The source or output.
     pub name: String,
-    /// What it was started with; empty where it is to be started anew.
-    pub print: String,
+    /// That of the configuration it was started with; empty where it is to be started anew.
+    pub fingerprint: String,
     /// What it is told.
     pub orders: Arc<Orders>,
     /// What it says.
     pub report: Arc<R>,
-    /// Its task, until that was joined.
-    task: Option<Id>,
+    /// Its id, until it was joined.
+    id: Option<Id>,
     /// When it was started.
     pub began: Instant,
 }
 
-impl<R> Unit<R> {
+impl<R> RunningTask<R> {
     /// Whether it has ended.
     pub fn is_done(&self) -> bool {
-        self.task.is_none()
+        self.id.is_none()
     }
 }
 
 /// Those of one kind.
-pub struct Units<R> {
+pub struct RunningTasks<R> {
     /// Those that run, or have run to their end.
-    pub units: Vec<Unit<R>>,
+    pub running: Vec<RunningTask<R>>,
 }
 
-impl<R> Default for Units<R> {
+impl<R> Default for RunningTasks<R> {
     fn default() -> Self {
-        Units { units: Vec::new() }
+        RunningTasks { running: Vec::new() }
     }
 }
 
-/// Something that is to run: its name and print.
+/// What is to run.
 #[derive(Clone)]
-pub struct Wanted<C> {
+pub struct TaskSpec<C> {
     /// The source or output.
     pub name: String,
-    /// Of all that it depends on.
-    pub print: String,
+    /// A hash of all that it depends on.
+    pub fingerprint: String,
     /// What it is to do.
     pub config: C,
 }
 
-impl<R: Reports> Units<R> {
-    /// Tells units to end that are not wanted as they are, takes away those that have ended, starts those that are missing.
-    /// Whether there are others now.
+impl<R: Reports> RunningTasks<R> {
+    /// Stops tasks whose spec changed, removes finished ones, starts missing ones. Returns whether the set changed.
     pub fn reconcile<C>(
         &mut self,
-        wanted: &[Wanted<C>],
+        wanted: &[TaskSpec<C>],
         stopping: bool,
         shared: &Shared,
-        mut start: impl FnMut(&Wanted<C>) -> Unit<R>,
+        mut start: impl FnMut(&TaskSpec<C>) -> RunningTask<R>,
     ) -> bool {
-        let is_wanted = |u: &Unit<R>| wanted.iter().any(|w| w.name == u.name && w.print == u.print);
+        let is_wanted = |t: &RunningTask<R>| wanted.iter().any(|w| w.name == t.name && w.fingerprint == t.fingerprint);
         let mut told = false;
-        for unit in self.units.iter_mut().filter(|u| !is_wanted(u)) {
-            told |= !unit.orders.drain.is_cancelled();
-            unit.orders.drain.cancel();
+        for task in self.running.iter_mut().filter(|t| !is_wanted(t)) {
+            told |= !task.orders.drain.is_cancelled();
+            task.orders.drain.cancel();
             // It ends, and is not what is wanted again before it has.
-            unit.print.clear();
+            task.fingerprint.clear();
         }
         if told {
             shared.spool.wake();
         }
-        let before = self.units.len();
-        self.units.retain(|u| is_wanted(u) || !u.is_done());
-        let mut changed = self.units.len() != before;
+        let before = self.running.len();
+        self.running.retain(|t| is_wanted(t) || !t.is_done());
+        let mut changed = self.running.len() != before;
         if stopping {
             return changed;
         }
         for w in wanted {
             // One that ends still holds the name.
-            if !self.units.iter().any(|u| u.name == w.name) {
-                self.units.push(start(w));
+            if !self.running.iter().any(|t| t.name == w.name) {
+                self.running.push(start(w));
                 changed = true;
             }
         }
         changed
     }
 
-    /// A task has ended. The name of the unit, if it is one of these.
-    pub fn joined(&mut self, task: Id) -> Option<&str> {
-        let unit = self.units.iter_mut().find(|u| u.task == Some(task))?;
-        unit.task = None;
-        Some(&unit.name)
+    /// Takes note that a task has ended. Its name, if it is one of these.
+    pub fn joined(&mut self, id: Id) -> Option<&str> {
+        let task = self.running.iter_mut().find(|t| t.id == Some(id))?;
+        task.id = None;
+        Some(&task.name)
     }
 }
 
 /// How long it is waited where the system has no thread to give.
 const NO_THREAD: Duration = Duration::from_secs(1);
 
-/// Starts a unit that has a thread of its own, because it waits for files or databases.
+/// Starts a task that has a thread of its own, because it waits for files or databases.
 pub fn start_thread<C: Clone + Send + 'static, R: Reports>(
-    wanted: &Wanted<C>,
+    wanted: &TaskSpec<C>,
     report: Arc<R>,
     (shared, setup): (&Arc<Shared>, &Arc<Setup>),
     tasks: &mut Tasks,
     run: fn(&C, &Arc<Orders>, &R),
-) -> Unit<R> {
+) -> RunningTask<R> {
     let orders = Arc::new(Orders::new(shared.clone(), setup.clone(), R::KIND));
     let (config, own_orders, own_report) = (wanted.config.clone(), orders.clone(), report.clone());
     let name = format!("{} {}", R::KIND.name(), wanted.name);
@@ -181,12 +180,12 @@ pub fn start_thread<C: Clone + Send + 'static, R: Reports>(
             }
         }
     });
-    Unit {
+    RunningTask {
         name: wanted.name.clone(),
-        print: wanted.print.clone(),
+        fingerprint: wanted.fingerprint.clone(),
         orders,
         report,
-        task: Some(task.id()),
+        id: Some(task.id()),
         began: Instant::now(),
     }
 }

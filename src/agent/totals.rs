@@ -84,22 +84,22 @@ impl Supervisor {
         ));
         let totals = self.totals();
         for (name, s) in &totals.sources {
-            let Some(unit) = self.sources.units.iter().find(|u| u.name == *name) else { continue };
-            let details = unit.report.details();
+            let Some(task) = self.sources.running.iter().find(|u| u.name == *name) else { continue };
+            let details = task.report.details();
             log(format_args!(
                 "status: source {name}: {}; read {}, filtered {}, parked {}, refused {}, spooled {}, gaps {}; last entry {}",
                 details.state, s.read, s.filtered, s.parked, s.refused, s.spooled, s.gaps, details.last
             ));
         }
         for (name, o) in &totals.outputs {
-            let Some(unit) = self.outputs.units.iter().find(|u| u.name == *name) else { continue };
+            let Some(task) = self.outputs.running.iter().find(|u| u.name == *name) else { continue };
             let more: String = [("refused", o.refused), ("unreadable", o.unreadable), ("notices", o.notices)]
                 .into_iter()
                 .filter(|(_, n)| *n > 0)
                 .map(|(what, n)| format!(", {what} {n}"))
                 .collect();
             let answers = if o.answered { "; its receiver answers: is it the right port?" } else { "" };
-            let ended = if unit.is_done() { "; it has ended" } else { "" };
+            let ended = if task.is_done() { "; it has ended" } else { "" };
             log(format_args!(
                 "status: output {name}: sent {}, filtered {}, resent {}, waiting {}{more}{answers}{ended}",
                 o.sent, o.filtered, o.resent, o.waiting
@@ -152,7 +152,7 @@ impl Supervisor {
             };
             (name, totals)
         };
-        let units = &self.sources.units;
+        let units = &self.sources.running;
         Totals {
             sources: self.shared.stats.sources().into_iter().map(source).collect(),
             outputs: self.shared.stats.outputs().into_iter().map(output).collect(),
