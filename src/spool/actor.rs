@@ -32,7 +32,8 @@ use super::{
 };
 use crate::{digest::Hash, event::Notice, runtime::blocking};
 
-/// The spool in numbers.
+/// The spool in numbers, for tests.
+#[cfg(test)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Status {
     /// Batches stored.
@@ -328,6 +329,7 @@ impl Spool {
     }
 
     /// The spool in numbers.
+    #[cfg(test)]
     pub fn status(&self) -> Status {
         let size = self.size();
         let live = &self.lock().loaded;

@@ -36,7 +36,7 @@ mod wal;
 
 use std::{io, path::PathBuf};
 
-pub use actor::{Spool, Start, Status, Waiting};
+pub use actor::{Spool, Start, Waiting};
 pub use basis::Basis;
 pub use batch::{Batch, Builder, Continuity, NewBatch, Stored};
 pub use cursor::{Cursor, Lane};
