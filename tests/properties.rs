@@ -553,35 +553,37 @@ proptest! {
     }
 
     #[test]
-    fn a_line_keeps_to_its_size_and_names_what_it_lost(s in story(5_900), ask in any_ask(480..8_192)) {
-        for code in ["CD", "CO"] {
-            let told = tell(&s, code);
-            if ask.format == Format::Json && has_surrogate(&told.path) {
+    fn a_line_keeps_to_its_size_and_names_what_it_lost(
+        s in story(5_900),
+        ask in any_ask(480..8_192),
+        code in sample::select(vec!["CD", "CO"]),
+    ) {
+        let told = tell(&s, code);
+        if ask.format == Format::Json && has_surrogate(&told.path) {
+            return Ok(());
+        }
+        let (line, written) = encode(ask, HeadingKind::Type5, s.ccsid, told.record.bytes());
+        let parsed = checked(ask, told.code, &line, written)?;
+        prop_assert!(
+            line.len() <= ask.max_size, "{} bytes of {}: {}", line.len(), ask.max_size, String::from_utf8_lossy(&line)
+        );
+        let lost: Vec<&str> = parsed.get("truncated").map_or(Vec::new(), |t| t.split(',').collect());
+        prop_assert_eq!(written.truncated, !lost.is_empty());
+        for (key, value) in told.expected(ask.format) {
+            let got = parsed.get(key);
+            if got == value.as_deref() {
                 continue;
             }
-            let (line, written) = encode(ask, HeadingKind::Type5, s.ccsid, told.record.bytes());
-            let parsed = checked(ask, told.code, &line, written)?;
-            prop_assert!(
-                line.len() <= ask.max_size, "{} bytes of {}: {}", line.len(), ask.max_size, String::from_utf8_lossy(&line)
-            );
-            let lost: Vec<&str> = parsed.get("truncated").map_or(Vec::new(), |t| t.split(',').collect());
-            prop_assert_eq!(written.truncated, !lost.is_empty());
-            for (key, value) in told.expected(ask.format) {
-                let got = parsed.get(key);
-                if got == value.as_deref() {
-                    continue;
-                }
-                let begins = got.is_none_or(|got| value.as_deref().unwrap_or("").starts_with(got));
-                prop_assert!(begins, "{key} is {got:?}, which does not begin {value:?}");
-                // CEF names a custom key by its label, which went with it.
-                let label = match key {
-                    "cs1" => "objName",
-                    "cs2" => "jobUser",
-                    "cs6" => "command",
-                    key => key,
-                };
-                prop_assert!(lost.contains(&label) || lost.contains(&"..."), "{key} went without a word: {lost:?}");
-            }
+            let begins = got.is_none_or(|got| value.as_deref().unwrap_or("").starts_with(got));
+            prop_assert!(begins, "{key} is {got:?}, which does not begin {value:?}");
+            // CEF names a custom key by its label, which went with it.
+            let label = match key {
+                "cs1" => "objName",
+                "cs2" => "jobUser",
+                "cs6" => "command",
+                key => key,
+            };
+            prop_assert!(lost.contains(&label) || lost.contains(&"..."), "{key} went without a word: {lost:?}");
         }
     }
 
