@@ -14,7 +14,7 @@ use crate::{
         connect,
         tls::{TlsOptions, pin::Pin},
     },
-    output::{Target, meter::Limits, sink::Framing},
+    output::{Target, rate_limit::Limits, sink::Framing},
     spool::Start,
 };
 

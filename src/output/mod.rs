@@ -7,15 +7,17 @@
 pub mod endpoint;
 pub mod file;
 pub mod marks;
-pub mod meter;
 pub mod pace;
 pub mod patient;
+pub mod rate_limit;
 pub mod relp;
 pub mod sink;
 pub mod stream;
 pub mod word;
 
 pub use endpoint::Target;
+// The name of before, until what uses it has followed.
+pub use rate_limit as meter;
 pub use sink::{Framing, Sink};
 
 use crate::net::ConnectError;

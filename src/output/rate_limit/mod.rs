@@ -7,14 +7,14 @@
 //! 1. In no second, whenever it begins, do more events go than the limit plus the burst, less one where the limit is a
 //!    whole number (so `burst = 1`, the default, means never more than the limit itself); and no more bytes than the
 //!    limit plus the burst, or than one event that is larger than that. `window.rs` remembers the last second.
-//! 2. What is asked for all the time goes at the limit, also where sleeps end late: `rate.rs`.
-//! 3. A date has one daily budget: `budget.rs`.
+//! 2. What is asked for all the time goes at the limit, also where sleeps end late: `limiter.rs`.
+//! 3. A date has one daily budget: `daily_budget.rs`.
 //!
 //! The caller's part: one [`Meter::took`] after each [`Answer::Now`] before the next question, with the time of the
 //! write, also for what is sent again. The bounds hold for the times given to `took`. A restart forgets the last
 //! second.
-mod budget;
-mod rate;
+mod daily_budget;
+mod limiter;
 #[cfg(test)]
 mod tests;
 mod window;
@@ -23,8 +23,8 @@ use std::{fmt, time::Duration};
 
 use chrono_tz::Tz;
 
-use self::{budget::Budget, rate::Rate, window::Window};
-pub use self::{budget::Spent, window::Amount};
+use self::{daily_budget::Budget, limiter::Rate, window::Window};
+pub use self::{daily_budget::Spent, window::Amount};
 
 /// What an output may take. What is `None` is not limited.
 #[derive(Clone, Debug, PartialEq)]
