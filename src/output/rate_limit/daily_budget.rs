@@ -52,28 +52,17 @@ impl Budget {
         Budget { limit, zone, day, bytes, ends: end(zone, day), given: now }
     }
 
-    /// Another limit, another zone.
-    pub(super) fn change(&mut self, limit: Option<u64>, zone: Tz, wall: i64) {
-        self.limit = limit;
-        if zone != self.zone {
-            (self.day, self.bytes) = carry(&self.spent(), zone, wall);
-            self.zone = zone;
-            self.ends = end(zone, self.day);
-        }
-    }
-
-    /// Begins the next day when it is time; says whether it did.
-    pub(super) fn roll(&mut self, now: Duration, wall: i64) -> bool {
+    /// Begins the next day when it is time.
+    pub(super) fn roll(&mut self, now: Duration, wall: i64) {
         if wall < self.ends && now.saturating_sub(self.given) < LONGEST_DAY {
-            return false;
+            return;
         }
         // An earlier date gets here only after the longest day: before its end nothing else does.
         let today = date(self.zone, wall);
         if today == self.day {
-            return false;
+            return;
         }
         *self = Budget { day: today, bytes: 0, ends: end(self.zone, today), given: now, ..*self };
-        true
     }
 
     /// Whether `bytes` are left. An event larger than a whole day's budget passes while anything is left.
@@ -92,10 +81,6 @@ impl Budget {
 
     pub(super) fn took(&mut self, bytes: u64) {
         self.bytes = self.bytes.saturating_add(bytes);
-    }
-
-    pub(super) fn left(&self) -> Option<u64> {
-        Some(self.limit?.saturating_sub(self.bytes))
     }
 
     pub(super) fn spent(&self) -> Spent {

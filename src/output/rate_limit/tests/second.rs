@@ -1,4 +1,4 @@
-//! A second: rates, bursts, late sleeps, figures.
+//! A second: rates, bursts, late sleeps.
 use super::*;
 
 #[test]
@@ -142,42 +142,6 @@ fn waits_are_rounded_up() {
 }
 
 #[test]
-fn the_reason_for_waiting_is_named() {
-    let limits = Limits { bytes_per_second: Some(1_000), bytes_per_day: Some(5_000), ..per_second(10.0, None) };
-    let mut meter = meter(limits);
-    assert_eq!(meter.figures(Duration::ZERO, 0).waiting, None);
-    meter.took(Duration::ZERO, 0, 10);
-    assert_eq!(meter.ask(Duration::ZERO, 0, 10, false), Answer::Wait(100 * MS));
-    assert_eq!(meter.figures(Duration::ZERO, 0).waiting, Some(Reason::EventsPerSecond));
-    assert_eq!(meter.ask(100 * MS, 0, 10, false), Answer::Now);
-    assert_eq!(meter.figures(100 * MS, 0).waiting, None);
-    meter.took(100 * MS, 0, 4_000);
-    assert!(matches!(meter.ask(SECOND, 0, 10, false), Answer::Wait(_)));
-    assert_eq!(meter.figures(SECOND, 0).waiting, Some(Reason::BytesPerSecond));
-    assert_eq!(meter.figures(60 * SECOND, 0).waiting, None, "asked no more");
-    assert_eq!(meter.ask(60 * SECOND, 0, 1_000, false), Answer::Held(24 * HOUR));
-    assert_eq!(meter.ask(60 * SECOND, 0, 1_000, true), Answer::Now);
-    assert_eq!(meter.figures(60 * SECOND, 0).waiting, Some(Reason::BytesPerDay), "the others still wait");
-    assert_eq!(meter.figures(60 * SECOND, 24 * HOUR).waiting, None);
-    assert_eq!(Reason::BytesPerDay.to_string(), "bytes_per_day");
-}
-
-#[test]
-fn figures_count_the_last_second_the_last_minute_and_the_day() {
-    let mut meter = meter(daily(1_000_000, Tz::UTC));
-    for n in 0..50_000_u32 {
-        meter.took(2 * MS * n, 0, 3);
-    }
-    let figures = meter.figures(100 * SECOND, 0);
-    assert_eq!(figures.last_second, Amount { events: 499, bytes: 1_497 });
-    assert_eq!(figures.last_minute, Amount { events: 30_000, bytes: 90_000 });
-    assert_eq!((figures.today.bytes, figures.budget_left), (150_000, Some(850_000)));
-    assert_eq!(meter.figures(100 * SECOND + 500 * MS, 0).last_minute.events, 29_750);
-    let later = meter.figures(200 * SECOND, 0);
-    assert_eq!((later.last_second, later.last_minute), (Amount::default(), Amount::default()));
-}
-
-#[test]
 fn a_clock_that_goes_back_stands_still() {
     let mut meter = meter(per_second(10.0, None));
     meter.took(5 * SECOND, 0, 1);
@@ -205,7 +169,6 @@ fn extremes_neither_overflow_nor_panic() {
                     meter.ask(now, wall, bytes, false);
                     meter.took(now, wall, bytes);
                 }
-                meter.figures(now, wall);
             }
         }
     }
@@ -227,28 +190,4 @@ fn limits_that_cannot_be_kept_are_refused() {
         let error = Meter::new(limits, None, Duration::ZERO, 0).unwrap_err().to_string();
         assert!(error.starts_with(says), "{error}");
     }
-}
-
-#[test]
-fn other_limits_forget_neither_the_last_second_nor_the_day() {
-    let mut meter = meter(Limits { bytes_per_day: Some(10_000), ..per_second(1_000.0, Some(100)) });
-    for _ in 0..100 {
-        meter.took(Duration::ZERO, 0, 10);
-    }
-    meter.set_limits(Limits { bytes_per_day: Some(1_005), ..per_second(50.0, Some(10)) }, MS, 0).unwrap();
-    assert_eq!(meter.ask(MS, 0, 5, false), Answer::Wait(999 * MS), "the second is full");
-    assert_eq!(meter.ask(MS, 0, 6, false), Answer::Held(24 * HOUR));
-    meter.set_limits(per_second(0.0, None), MS, 0).unwrap_err();
-    assert_eq!(meter.limits().events_per_second, Some(50.0));
-    meter.set_limits(Limits::default(), MS, 0).unwrap();
-    assert_eq!(meter.figures(MS, 0).waiting, None);
-}
-
-#[test]
-fn other_limits_leave_a_debt_to_be_paid() {
-    let limits = Limits { bytes_per_second: Some(1_000), ..Limits::default() };
-    let mut meter = meter(limits.clone());
-    meter.took(Duration::ZERO, 0, 10_000);
-    meter.set_limits(Limits { bytes_per_second: Some(2_000), ..limits }, 4 * SECOND, 0).unwrap();
-    assert_eq!(meter.ask(4 * SECOND, 0, 1, false), Answer::Wait(3 * SECOND));
 }
