@@ -1,13 +1,12 @@
 //! Where lines go: standard output, a file, UDP, TCP, TLS.
 //!
 //! For: framing lines ([`Sink::send`]), sending them whole and in order, ending a connection so that the receiver has
-//! read everything ([`Sink::finish`]), keeping to a rate ([`pace`]).
+//! read everything ([`Sink::finish`]), keeping to limits ([`rate_limit`]).
 //! Not for: what a line says, and durable delivery with reconnects (the agent's spool does that). A replay that loses
 //! its receiver stops and says where it stood: the capture is still there.
 pub mod endpoint;
 pub mod file;
 pub mod marks;
-pub mod pace;
 pub mod patient;
 pub mod rate_limit;
 pub mod relp;

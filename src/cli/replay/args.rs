@@ -16,7 +16,7 @@ use crate::{
     encode::{Format, Header, LineEncoding, Settings},
     filter::{RuleBook, Selection, TypeRule},
     net::tls::{TlsOptions, pem::Pem, pin::Pin},
-    output::{Target, pace, sink::Framing},
+    output::{Target, rate_limit, sink::Framing},
 };
 
 /// Options of `replay`.
@@ -125,7 +125,7 @@ pub(super) struct ToArgs {
     #[arg(long, value_enum)]
     pub(super) tcp_framing: Option<TcpFraming>,
     /// At most this many events a second, for example 500/s
-    #[arg(long, value_parser = pace::parse_rate, value_name = "EVENTS/s")]
+    #[arg(long, value_parser = rate_limit::parse_rate, value_name = "EVENTS/s")]
     pub(super) rate: Option<f64>,
     /// CA certificates to trust, PEM [default: the system's]
     #[arg(long, value_name = "FILE")]

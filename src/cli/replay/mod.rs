@@ -32,8 +32,9 @@ use crate::{
     filter::{Selection, State, Verdict},
     log,
     net::ConnectError,
-    output::{OutputError, Sink, Target, pace},
+    output::{OutputError, Sink, Target, rate_limit::Pace},
     pipeline::{self, Back, Front},
+    runtime::block_on,
     source::{Capture, Item, capture, parked, tracker::Tracker},
 };
 use args::SummaryKind;
@@ -90,7 +91,7 @@ struct Run {
     state: State,
     zone: Tz,
     lanes: Vec<Lane>,
-    pace: Option<pace::Pace>,
+    pace: Option<Pace>,
     /// Where in the journal it is.
     tracker: Tracker,
     summary: Summary,
@@ -120,7 +121,7 @@ impl Run {
         let tracker = Tracker::new(setup.job, given, setup.config.gaps, Default::default());
         let progress = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         Ok(Run {
-            pace: args.to.rate.map(pace::Pace::new),
+            pace: args.to.rate.map(Pace::new),
             state: State::default(),
             setup,
             selection,
@@ -320,7 +321,11 @@ impl Run {
                     failed = Some(e);
                     break Ok(());
                 }
-                pace.wait();
+                if pace.check().is_err()
+                    && let Err(e) = block_on(pace.wait())
+                {
+                    return Err(Stop::Failure(Failure::failed(e)));
+                }
                 if stop.load(Ordering::Relaxed) {
                     break Ok(());
                 }

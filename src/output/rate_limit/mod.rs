@@ -1,8 +1,9 @@
 //! The limits of one output: may this event go now, and if not, when?
 //!
-//! For: events a second, bytes a second, bytes a day, each optional.
-//! Not for: waiting. It reads no clock and never sleeps. The caller passes the time: `now` since any fixed start, from
-//! a clock that never steps, and `wall`, UTC microseconds, which may step. Nor for dropping: nothing is ever refused.
+//! For: events a second, bytes a second, bytes a day, each optional ([`Meter`]), and the pace of a command that sends once
+//! ([`Pace`]).
+//! Not for: waiting. A [`Meter`] reads no clock and never sleeps. The caller passes the time: `now` since any fixed start,
+//! from a clock that never steps, and `wall`, UTC microseconds, which may step. Nor for dropping: nothing is ever refused.
 //!
 //! 1. In no second, whenever it begins, do more events go than the limit plus the burst, less one where the limit is a
 //!    whole number (so `burst = 1`, the default, means never more than the limit itself); and no more bytes than the
@@ -21,9 +22,17 @@ mod tests;
 use std::time::Duration;
 
 use chrono_tz::Tz;
+use nom::{
+    bytes::complete::tag,
+    combinator::{opt, verify},
+    number::complete::double,
+    sequence::terminated,
+};
+use tokio::time::{Instant, sleep};
 
 pub use self::daily_budget::Spent;
 use self::{daily_budget::Budget, limiter::Limiter};
+use crate::parse::whole;
 
 /// What an output may take. What is `None` is not limited.
 #[derive(Clone, Debug, PartialEq)]
@@ -194,4 +203,43 @@ impl Meter {
         self.budget.roll(self.now, wall);
         self.now
     }
+}
+
+/// Events a second, evenly spread, for a command that sends once.
+#[derive(Debug)]
+pub struct Pace {
+    limiter: Limiter,
+    began: Instant,
+}
+
+impl Pace {
+    /// `events` a second.
+    pub fn new(events: f64) -> Pace {
+        let rate = Duration::try_from_secs_f64(events).unwrap_or(Duration::MAX);
+        Pace { limiter: Limiter::of_events(rate, 1), began: Instant::now() }
+    }
+
+    /// Whether the next event may go now; it is counted as sent then. Else how long it has to wait.
+    pub fn check(&mut self) -> Result<(), Duration> {
+        let now = self.began.elapsed();
+        let wait = self.limiter.wait(now, 1);
+        if !wait.is_zero() {
+            return Err(wait);
+        }
+        self.limiter.record(now, 1);
+        Ok(())
+    }
+
+    /// Waits until the next event may go, which is counted as sent then.
+    pub async fn wait(&mut self) {
+        while let Err(wait) = self.check() {
+            sleep(wait).await;
+        }
+    }
+}
+
+/// `500/s`, `500`, `0.5/s`.
+pub fn parse_rate(s: &str) -> Result<f64, String> {
+    let rate = verify(double, |n| n.is_finite() && *n > 0.0 && *n <= 1e9);
+    whole(s, terminated(rate, opt(tag("/s")))).ok_or_else(|| format!("{s:?}: expected events a second, such as 500/s"))
 }

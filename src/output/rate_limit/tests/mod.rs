@@ -1,6 +1,7 @@
 //! What holds for a second, for a day, and in any order. Time is made up; nothing sleeps.
 mod day;
 mod orders;
+mod pace;
 mod second;
 
 use std::time::Duration;
