@@ -18,7 +18,7 @@ use std::{
 
 use peers::{Kind, Receiver as Peer};
 use support::{
-    agent::{Agent, Receiver, SOURCE, capture, ids, nothing_lost, serve, signal},
+    agent::{Agent, Receiver, SOURCE, capture, ids, nothing_lost, patient, serve, signal, unread},
     program::{folder, make},
 };
 
@@ -148,7 +148,7 @@ fn n2_a_receiver_that_stalls_and_dies_with_unread_lines_loses_nothing() {
     let child = agent.start();
     agent.wait("the connection", SOON, || receiver.connections.load(Ordering::SeqCst) > 0);
     // It stalls; how much is on the way when it dies is not what is asked.
-    thread::sleep(Duration::from_secs(1));
+    agent.wait("lines that nobody reads", SOON, || !unread(receiver.port).is_empty());
     receiver.die.store(true, Ordering::SeqCst);
     receiver.deaf.store(false, Ordering::SeqCst);
     agent.ends(child, 0, Duration::from_secs(60));
@@ -254,8 +254,8 @@ fn n5_relp_to_rsyslog_loses_nothing_when_the_receiver_is_killed() {
         ),
     );
     let child = agent.start();
-    for _ in 0..2 {
-        thread::sleep(Duration::from_millis(400));
+    for round in 1..3 {
+        peer.wait_for(round * 3_000, patient(SOON));
         peer.kill();
         peer.restart();
     }

@@ -18,6 +18,7 @@ use std::{
 };
 
 use serde_json::Value;
+use support::agent::unread;
 use support::program::{
     Made, PROGRAM, Run, count, event, finish, folder, head, make, qaudjrn, replay, sequence, sequences,
 };
@@ -636,7 +637,12 @@ fn a_slow_receiver_gets_every_line_before_the_program_ends() {
         let port = listener.local_addr().unwrap().port();
         let receiver = thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
-            thread::sleep(Duration::from_millis(500));
+            // All that the systems between take is on the way, or the program has written everything and waits.
+            let mut before = Vec::new();
+            while before.is_empty() || unread(port) != before {
+                before = unread(port);
+                thread::sleep(Duration::from_millis(50));
+            }
             let mut all = Vec::new();
             stream.read_to_end(&mut all).unwrap();
             all

@@ -122,7 +122,6 @@ fn n2_fault_12_a_disk_that_is_full_from_any_write_on_is_waited_for_and_everythin
             ended = child.try_wait().unwrap();
             std::thread::sleep(Duration::from_millis(20));
         }
-        std::thread::sleep(Duration::from_millis(300));
         fs::write(run.agent.dir.path().join("room"), "").unwrap();
         let status = child.wait().unwrap().code();
         assert!([Some(0), Some(1)].contains(&status), "write {at}: {status:?}: {}", run.agent.log());
@@ -195,10 +194,8 @@ fn n2_fault_18_a_database_that_is_taken_away_ends_the_agent_and_the_next_start_l
             |address: &str| format!("{SOURCE}[[output]]\nname = \"a\"\naddress = \"{address}\"\nformat = \"json\"\n");
         let agent = Agent::new(dir, &output(&format!("tcp://127.0.0.1:{port}")));
         let child = agent.start();
-        agent.wait("the spool", SOON, || {
-            agent.read("state/metrics.prom").contains("source_read_total") && agent.log().contains("cannot connect")
-        });
-        std::thread::sleep(Duration::from_millis(700));
+        agent.wait("the output's try", SOON, || agent.log().contains("cannot connect"));
+        agent.waits("a", 2_000, SOON);
         let database = agent.dir.path().join("state/spool.db");
         match how {
             "removed" => fs::remove_file(&database).unwrap(),

@@ -12,8 +12,9 @@ use std::{
 };
 
 use support::{
-    agent::{Agent, Receiver, ids, notices, signal},
+    agent::{Agent, Receiver, ids, notices, read_to, signal},
     program::{folder, make},
+    rest::at_rest,
 };
 
 const SOON: Duration = Duration::from_secs(30);
@@ -86,7 +87,8 @@ fn n2_fault_22_a_record_that_is_written_byte_by_byte_comes_once_and_whole() {
     for at in [1, 5, 700, 1_499] {
         let record = f.entries(1);
         f.append(&record[..at]);
-        thread::sleep(Duration::from_millis(450));
+        let size = fs::metadata(f.path()).unwrap().len();
+        f.agent.wait("a look at its end", SOON, || read_to(&f.child, &f.path()) == size);
         f.append(&record[at..]);
     }
     f.has(105);
@@ -247,13 +249,6 @@ fn h6_a_stop_ends_an_agent_whose_capture_is_a_pipe() {
     agent.ends(child, 0, SOON);
 }
 
-/// CPU of a process in hundredths of a second.
-fn ticks(child: &Child) -> u64 {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
-}
-
 #[test]
 fn h2_an_idle_capture_and_an_idle_folder_cost_nothing() {
     for (kind, name) in [("", "day.type5"), ("kind = \"directory\"\ncomplete = \"rename\"\n", "drop")] {
@@ -266,12 +261,9 @@ fn h2_an_idle_capture_and_an_idle_folder_cost_nothing() {
         let child = agent.start();
         agent.wait("the entries", SOON, || ids(&agent.read("out")).len() == 100);
         // What was read is on its way; then nothing is to be done.
-        thread::sleep(Duration::from_secs(3));
-        let before = ticks(&child);
-        thread::sleep(Duration::from_secs(5));
-        let cpu = ticks(&child) - before;
+        let (used, time) = at_rest(&agent, &child, None, |used, _| used.ticks <= 4);
         signal(&child, "TERM");
         agent.ends(child, 0, SOON);
-        assert!(cpu <= 10, "{name}: {cpu} hundredths of a second of CPU in 5 s");
+        assert!(used.ticks <= 4, "{name}: {} hundredths of a second of CPU in {time:?}", used.ticks);
     }
 }

@@ -7,20 +7,20 @@ use std::{
     fs,
     io::{Read, Write},
     net::{TcpListener, TcpStream},
-    path::Path,
     process::Child,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use support::{
     agent::{Agent, FOLLOWED, capture},
     arrived::stop,
     program::{folder, make},
+    rest::at_rest,
     system::System,
 };
 
@@ -28,7 +28,7 @@ const SOON: Duration = Duration::from_secs(120);
 /// What it may take of a core, in the long form.
 const SHARE: f64 = 0.002;
 
-/// Whether nothing happens for 60 s instead of 10, and time counts.
+/// Whether nothing happens for 60 s instead of 2, and time counts.
 fn long() -> bool {
     std::env::var("QAUDJRN_LONG").is_ok_and(|v| v == "1")
 }
@@ -36,35 +36,6 @@ fn long() -> bool {
 /// How often a second a thread may go on after a wait: sources look with pauses of up to a second, each output at its connection every 5 s.
 fn most_wakes(outputs: usize) -> f64 {
     6.0 + 0.5 * outputs as f64
-}
-
-/// What a process has used so far.
-#[derive(Clone, Copy, Debug)]
-struct Used {
-    /// On a processor, by the threads that live.
-    time: Duration,
-    /// The same in ticks of the clock, those of threads that have ended too.
-    ticks: u64,
-    /// How often a thread that lives went on after a wait.
-    wakes: u64,
-}
-
-fn used(child: &Child) -> Used {
-    let process = Path::new("/proc").join(child.id().to_string());
-    let (mut nanoseconds, mut wakes) = (0, 0);
-    for task in fs::read_dir(process.join("task")).unwrap().flatten() {
-        // Nanoseconds on a processor: the ticks of `stat` are too coarse for two thousandths of ten seconds.
-        let stat = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
-        nanoseconds += stat.split(' ').next().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
-        let status = fs::read_to_string(task.path().join("status")).unwrap_or_default();
-        let line = status.lines().find_map(|l| l.strip_prefix("voluntary_ctxt_switches:"));
-        wakes += line.and_then(|n| n.trim().parse::<u64>().ok()).unwrap_or(0);
-    }
-    // Behind the name, which may hold blanks: utime and stime are the 14th and 15th field.
-    let stat = fs::read_to_string(process.join("stat")).unwrap();
-    let fields = stat.rsplit(')').next().unwrap().split_whitespace();
-    let ticks = fields.skip(11).take(2).map(|n| n.parse::<u64>().unwrap()).sum();
-    Used { time: Duration::from_nanos(nanoseconds), ticks, wakes }
 }
 
 /// A receiver that reads and waits, and uses nothing itself.
@@ -109,18 +80,12 @@ fn idles(agent: &Agent, child: &Child, receivers: &[Quiet], events: u64) {
     let all = || receivers.iter().all(|r| r.lines.load(Ordering::SeqCst) >= events);
     agent.wait("everything at every output", SOON, all);
     // Behind the last acknowledgement cursors and metrics are written once more, and pauses between looks grow.
-    thread::sleep(Duration::from_secs(5));
-    let (before, began) = (used(child), Instant::now());
-    thread::sleep(Duration::from_secs(if long() { 60 } else { 10 }));
-    let (after, time) = (used(child), began.elapsed());
-    // Ticks of 10 ms; one at each end may belong to what was before.
-    let ticks = Duration::from_millis((after.ticks - before.ticks).saturating_sub(2) * 10);
-    let busy = after.time.saturating_sub(before.time).max(ticks);
-    let share = busy.as_secs_f64() / time.as_secs_f64();
-    let wakes = after.wakes.saturating_sub(before.wakes);
-    let (often, most) = (wakes as f64 / time.as_secs_f64(), most_wakes(receivers.len()));
+    let most = most_wakes(receivers.len());
+    let window = long().then_some(Duration::from_secs(60));
+    let (used, time) = at_rest(agent, child, window, |used, time| used.often(time) < most);
+    let (share, often) = (used.share(time), used.often(time));
     let found = format!(
-        "{} outputs: {busy:?} of {time:?}, {:.3} percent of a core, {wakes} wakes, {often:.1} a second",
+        "{} outputs: {used:?} of {time:?}, {:.3} percent of a core, {often:.1} wakes a second",
         receivers.len(),
         share * 100.0,
     );

@@ -13,7 +13,7 @@ use super::{proxy::Proxy, until};
 use crate::{
     peers::{Kind, Receiver as Peer},
     support::{
-        agent::{Agent, Receiver, SOURCE, capture, patient, signal},
+        agent::{Agent, Receiver, SOURCE, capture, patient, signal, unread},
         program::folder,
     },
 };
@@ -58,7 +58,9 @@ fn r31_a_stop_is_not_held_up_by_what_an_output_waits_for() {
     let child = agent.start();
     until("lines pass", 20, || relp.controls.passed.load(SeqCst) > 50_000 && deaf.connections.load(SeqCst) == 1);
     relp.controls.frozen.store(true, SeqCst);
-    thread::sleep(Duration::from_secs(2));
+    until("all have said what they say first", 20, || unread(silent.0).len() >= 3 && !unread(deaf.port).is_empty());
+    // The write comes to its wait, and no wait ends by itself, which can only be waited for.
+    thread::sleep(Duration::from_millis(500));
     signal(&child, "TERM");
     // Waits that ended by themselves would have said so.
     let told: Vec<String> =

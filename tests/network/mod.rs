@@ -50,6 +50,9 @@ fn until_log(agent: &Agent, text: &str, seconds: u64) -> Duration {
     began.elapsed()
 }
 
+/// What comes soon, as [`Agent::wait`] takes it.
+const SOON: Duration = Duration::from_secs(30);
+
 /// Short in CI, long where asked for.
 fn seconds(short: u64, long: u64) -> Duration {
     Duration::from_secs(if std::env::var_os("QAUDJRN_LONG").is_some() { long } else { short })

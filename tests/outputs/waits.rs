@@ -3,7 +3,6 @@ use std::{
     fs,
     net::{TcpListener, UdpSocket},
     sync::atomic::Ordering::SeqCst,
-    thread,
     time::{Duration, Instant},
 };
 
@@ -11,6 +10,7 @@ use super::{SOON, spooled, sums};
 use crate::support::{
     agent::{Agent, FOLLOWED, Receiver, SOURCE, capture, ids, notices, signal},
     program::{folder, make},
+    rest::{Used, at_rest},
 };
 
 fn tcp(name: &str, port: u16, more: &str) -> String {
@@ -116,17 +116,6 @@ fn sent_counts_entries_and_notices_apart() {
     assert!(of("sent") == 10 && of("notices") >= 1, "{}", agent.log());
 }
 
-/// How often each thread of a process went to sleep so far.
-fn sleeps(pid: u32) -> std::collections::BTreeMap<String, u64> {
-    let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
-    let count = |path: std::path::PathBuf| {
-        let status = fs::read_to_string(path.join("status")).unwrap_or_default();
-        let line = status.lines().find(|l| l.starts_with("voluntary_ctxt_switches"));
-        line.and_then(|l| l.split_ascii_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
-    };
-    tasks.map(|t| (t.file_name().into_string().unwrap(), count(t.path()))).collect()
-}
-
 #[test]
 fn h2_twenty_idle_outputs_hardly_wake_up() {
     let dir = folder();
@@ -140,14 +129,10 @@ fn h2_twenty_idle_outputs_hardly_wake_up() {
     let agent = Agent::new(dir, &format!("heartbeat = 0\n{FOLLOWED}{outputs}"));
     let child = agent.start();
     agent.wait("everything", SOON, || receivers.iter().all(|r| ids(&r.text()).len() == 50));
-    // Their windows are over, and the looks have become rare.
-    thread::sleep(Duration::from_secs(5));
-    let before = sleeps(child.id());
-    thread::sleep(Duration::from_secs(6));
-    let after = sleeps(child.id());
-    // A look every two seconds, where there were ten a second.
-    let quiet = after.iter().filter(|(task, n)| before.get(*task).is_some_and(|b| *n - b <= 12)).count();
-    assert!(quiet >= 20, "{quiet} threads are quiet: {before:?} {after:?}");
+    // When their windows are over the looks become rare: of each output two a second at most, where there were ten, and some of others.
+    let is_rest = |used: &Used, time| used.often(time) <= 46.0;
+    let (used, time) = at_rest(&agent, &child, None, is_rest);
+    assert!(is_rest(&used, time), "{used:?} in {time:?}");
     signal(&child, "TERM");
     agent.ends(child, 0, SOON);
 }

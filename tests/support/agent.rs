@@ -1,10 +1,11 @@
 //! Driving an agent: its configuration, its process, its log, and a receiver that keeps what it reads.
 use std::{
     collections::BTreeMap,
+    ffi::OsString,
     fs,
     io::Read,
     net::{TcpListener, TcpStream},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
         Arc, Mutex,
@@ -84,6 +85,20 @@ impl Agent {
         }
     }
 
+    /// Waits until so many events wait for an output, as the spool on the disk says it: none when its window is over and that is stored.
+    #[track_caller]
+    pub fn waits(&self, output: &str, events: u64, within: Duration) {
+        let status = || -> Option<u64> {
+            let mut command = Command::new(PROGRAM);
+            let said =
+                command.args(["spool", "status", "--json", "--config"]).arg(&self.config).output().unwrap().stdout;
+            let found: Value = serde_json::from_slice(&said).ok()?;
+            let outputs = found["outputs"].as_array()?;
+            outputs.iter().find(|o| o["name"] == output)?["waiting"].as_u64()
+        };
+        self.wait(&format!("{events} events that wait for {output}"), within, || status() == Some(events));
+    }
+
     pub fn log(&self) -> String {
         fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
     }
@@ -107,6 +122,28 @@ impl Agent {
 pub fn signal(child: &Child, name: &str) {
     let status = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().unwrap();
     assert!(status.success());
+}
+
+/// How far a process has read a file that it has open.
+pub fn read_to(child: &Child, path: &Path) -> u64 {
+    let process = Path::new("/proc").join(child.id().to_string());
+    let files = fs::read_dir(process.join("fd")).unwrap().flatten();
+    let of_path = files.filter(|f| fs::read_link(f.path()).is_ok_and(|to| to == path));
+    let place = |name: OsString| {
+        let info = fs::read_to_string(process.join("fdinfo").join(name)).ok()?;
+        info.lines().find_map(|l| l.strip_prefix("pos:")?.trim().parse().ok())
+    };
+    of_path.filter_map(|f| place(f.file_name())).max().unwrap_or(0)
+}
+
+/// The bytes that the kernel holds for each connection to a port of this machine, where nobody has read them.
+pub fn unread(port: u16) -> Vec<u64> {
+    let text = fs::read_to_string("/proc/net/tcp").unwrap();
+    let end = format!(":{port:04X}");
+    let of_port = text.lines().skip(1).map(|l| l.split_ascii_whitespace().collect::<Vec<_>>());
+    // Local address, state 01 (connected), queues as `sent:received` in hexadecimal.
+    let of_port = of_port.filter(|f| f.get(1).is_some_and(|a| a.ends_with(&end)) && f.get(3) == Some(&"01"));
+    of_port.filter_map(|f| u64::from_str_radix(f.get(4)?.split_once(':')?.1, 16).ok()).filter(|n| *n > 0).collect()
 }
 
 /// The notices of the agent among JSON lines.

@@ -9,4 +9,5 @@ pub mod parse;
 pub mod postgres;
 pub mod program;
 pub mod record;
+pub mod rest;
 pub mod system;
