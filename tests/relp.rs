@@ -15,10 +15,8 @@ use std::{
 use peers::{Kind, Receiver};
 use qaudjrn::net::{
     Address,
-    tls::{
-        TlsOptions,
-        client::{self, TlsStream},
-    },
+    blocking::{self, TlsStream},
+    tls::TlsOptions,
     wait::{Stop, Wait},
 };
 use qaudjrn::output::relp::{DEFAULT_WINDOW, RelpError, Session};
@@ -94,7 +92,7 @@ fn every_line_arrives_under_tls() {
     let address = Address { host: "localhost".into(), port: receiver.port };
     let wait = Wait::new(TIMEOUT, &Stop::never());
     let stream: TlsStream =
-        client::connect(&address, &options, connect(receiver.port), &wait).unwrap_or_else(|e| panic!("{e}"));
+        blocking::secure(&address, &options, connect(receiver.port), &wait).unwrap_or_else(|e| panic!("{e}"));
     stream.sock.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
     let mut session = Session::open(stream, TIMEOUT, DEFAULT_WINDOW).unwrap_or_else(|e| panic!("{e}"));
     let took = send(&mut session, 1, LINES);

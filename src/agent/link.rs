@@ -11,9 +11,9 @@ use crate::{
     config::OutputConfig,
     net::{
         Address, ConnectError,
-        connect::Dial,
+        blocking::{self, Dial},
         tcp_info::Watch,
-        tls::{client, steps::Steps},
+        tls::steps::Steps,
     },
     output::{
         OutputError, Sink, Target,
@@ -286,7 +286,7 @@ fn relp(o: &OutputConfig, target: &Target, address: &Address, dial: &Dial) -> Re
     let watch = Watch::new(&socket, dial.dead_peer);
     let wire: Box<dyn Wire> = match target {
         Target::RelpTls(_) => {
-            let secure = client::connect(address, &o.tls, socket, &dial.wait())?;
+            let secure = blocking::secure(address, &o.tls, socket, &dial.wait())?;
             Box::new(Patient::new(Steps(secure), watch, dial.end.clone(), o.stall_timeout))
         }
         _ => Box::new(Patient::new(socket, watch, dial.end.clone(), o.stall_timeout)),

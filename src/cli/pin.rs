@@ -11,6 +11,7 @@ use crate::net::{
         pin::{self, Pin},
     },
 };
+use crate::runtime;
 
 /// Options of `pin`.
 #[derive(clap::Args, Debug)]
@@ -31,7 +32,9 @@ fn address(text: &str) -> Result<Address, ConnectError> {
 
 /// Runs it.
 pub fn run(args: &Args) -> Result<Exit, Failure> {
-    let cert = client::look(&args.address, args.server_name.as_deref()).map_err(Failure::failed)?;
+    let cert = runtime::block_on(client::look(&args.address, args.server_name.as_deref()))
+        .map_err(Failure::failed)?
+        .map_err(Failure::failed)?;
     print(&format!(
         "{} shows the certificate {}\n\n\
          Compare this fingerprint with the one that the receiver's administrator reads on the receiver itself\n\

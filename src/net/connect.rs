@@ -3,21 +3,26 @@
 //! The system's resolver cannot be stopped, so it works on a thread of its own, of which there is one at most for an
 //! output: who comes while it is busy waits for it.
 use std::{
-    io,
-    net::{SocketAddr, TcpStream, ToSocketAddrs},
-    sync::{
-        Arc, Mutex,
-        mpsc::{Receiver, TryRecvError, channel},
-    },
+    future::Future,
+    io::{self, Read, Write},
+    net::{IpAddr, SocketAddr, ToSocketAddrs},
+    sync::Arc,
     thread,
     time::Duration,
 };
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{SockRef, Socket};
+use tokio::{
+    io::Interest,
+    net::{TcpSocket, TcpStream},
+    sync::{Mutex, oneshot},
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Address, ConnectError, tcp_info,
-    wait::{Stop, TICK, Wait},
+    wait::{given_up, is_wait, no_answer},
 };
 
 /// How long each of these may take unless something else is said: the name, the connection, the handshake.
@@ -31,9 +36,9 @@ const MOST_ADDRESSES: usize = 8;
 #[derive(Clone)]
 pub struct Dial {
     /// The wish to make no more connections.
-    pub stop: Stop,
+    pub stop: CancellationToken,
     /// The end of those that are made.
-    pub end: Stop,
+    pub end: CancellationToken,
     /// How long each of these may take: the name, the connection, the handshake.
     pub limit: Duration,
     /// When a silent network counts as gone.
@@ -43,21 +48,32 @@ pub struct Dial {
 }
 
 impl Default for Dial {
+    /// Nobody wishes to stop: for commands that Ctrl-C ends.
     fn default() -> Self {
-        Dial { stop: Stop::never(), end: Stop::never(), limit: CONNECT, dead_peer: DEAD_PEER, names: Arc::default() }
+        Dial {
+            stop: CancellationToken::new(),
+            end: CancellationToken::new(),
+            limit: CONNECT,
+            dead_peer: DEAD_PEER,
+            names: Arc::default(),
+        }
     }
 }
 
 impl Dial {
-    /// A wait for one step.
-    pub fn wait(&self) -> Wait {
-        Wait::new(self.limit, &self.stop)
+    /// Does one step within its time, unless the wish to stop comes first. What is ready at once is done in any case.
+    pub async fn step<T>(&self, step: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+        tokio::select! {
+            biased;
+            done = timeout(self.limit, step) => done.unwrap_or_else(|_| Err(no_answer(self.limit))),
+            () = self.stop.cancelled() => Err(given_up()),
+        }
     }
 
     /// The addresses of a host, as the system knows them now.
-    pub fn resolve(&self, address: &Address) -> Result<Vec<SocketAddr>, ConnectError> {
+    pub async fn resolve(&self, address: &Address) -> Result<Vec<SocketAddr>, ConnectError> {
         let error = |source| ConnectError::Unreachable { to: address.to_string(), source };
-        let mut found = self.names.resolve(address, &self.wait()).map_err(error)?;
+        let mut found = self.step(self.names.resolve(address)).await.map_err(|e| error(of_name(e, address)))?;
         found.truncate(MOST_ADDRESSES);
         if found.is_empty() {
             return Err(error(io::Error::new(io::ErrorKind::NotFound, "the name has no address")));
@@ -65,43 +81,39 @@ impl Dial {
         Ok(found)
     }
 
-    /// Connects to the first address that answers. The socket gives reads and writes up after [`TICK`].
-    pub fn connect(&self, address: &Address) -> Result<TcpStream, ConnectError> {
+    /// Connects to the first address that answers.
+    pub async fn connect(&self, address: &Address) -> Result<TcpStream, ConnectError> {
         let error = |source| ConnectError::Unreachable { to: address.to_string(), source };
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-        for to in self.resolve(address)? {
-            match self.attempt(to) {
+        for to in self.resolve(address).await? {
+            match self.attempt(to).await {
                 Ok(stream) => return Ok(stream),
                 Err(e) => last = e,
             }
-            self.stop.check().map_err(error)?;
+            if self.stop.is_cancelled() {
+                return Err(error(given_up()));
+            }
         }
         Err(error(last))
     }
 
-    fn attempt(&self, to: SocketAddr) -> io::Result<TcpStream> {
-        let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
-        let wait = self.wait();
-        match socket.connect_timeout(&to.into(), TICK.min(self.limit)) {
-            Ok(()) => {}
-            // It goes on without us; an answer of the system itself would have its number.
-            Err(e) if e.kind() == io::ErrorKind::TimedOut && e.raw_os_error().is_none() => {
-                while socket.peer_addr().is_err() {
-                    if let Some(refused) = socket.take_error()? {
-                        return Err(refused);
-                    }
-                    wait.check()?;
-                    thread::sleep(Duration::from_millis(20));
-                }
-            }
-            Err(e) => return Err(e),
-        }
-        socket.set_tcp_nodelay(true)?;
-        tcp_info::keep_alive(&socket, self.dead_peer)?;
-        let stream = TcpStream::from(socket);
-        stream.set_read_timeout(Some(TICK))?;
-        stream.set_write_timeout(Some(TICK))?;
+    async fn attempt(&self, to: SocketAddr) -> io::Result<TcpStream> {
+        let socket = if to.is_ipv6() { TcpSocket::new_v6() } else { TcpSocket::new_v4() }?;
+        let stream = self.step(socket.connect(to)).await?;
+        stream.set_nodelay(true)?;
+        tcp_info::keep_alive(&SockRef::from(&stream), self.dead_peer)?;
         Ok(stream)
+    }
+}
+
+/// A look-up that came to no end within its time is the name server's.
+fn of_name(e: io::Error, address: &Address) -> io::Error {
+    match e.kind() {
+        // The system's own words have a number, or come from the resolver.
+        io::ErrorKind::TimedOut if e.raw_os_error().is_none() => {
+            io::Error::new(e.kind(), format!("looking up {:?}: {e} from the name server", address.host))
+        }
+        _ => e,
     }
 }
 
@@ -111,50 +123,71 @@ type Found = io::Result<Vec<SocketAddr>>;
 #[derive(Default)]
 pub struct Names {
     /// What the thread is asked, and where its answer comes.
-    busy: Mutex<Option<(Address, Receiver<Found>)>>,
+    busy: Mutex<Option<(Address, oneshot::Receiver<Found>)>>,
 }
 
 impl Names {
-    /// The addresses of a host within a wait. An answer that comes too late is used by the next who asks for it.
-    pub fn resolve(&self, address: &Address, wait: &Wait) -> Found {
-        if let Ok(ip) = address.host.parse::<std::net::IpAddr>() {
+    /// The addresses of a host, however long that takes. Who gives up leaves the answer to the next who asks for the same.
+    pub async fn resolve(&self, address: &Address) -> Found {
+        if let Ok(ip) = address.host.parse::<IpAddr>() {
             return Ok(vec![SocketAddr::new(ip, address.port)]);
         }
+        let mut busy = self.busy.lock().await;
         loop {
-            if let Some(found) = self.look(address) {
-                return found;
+            let (asked, answer) = busy.get_or_insert_with(|| (address.clone(), look_up(address.clone())));
+            let found = answer.await;
+            let is_mine = asked == address;
+            *busy = None;
+            if is_mine {
+                return found.unwrap_or_else(|_| Err(io::Error::other("the look-up ended without an answer")));
             }
-            wait.check().map_err(|e| match e.kind() {
-                io::ErrorKind::TimedOut => {
-                    io::Error::new(e.kind(), format!("looking up {:?}: {e} from the name server", address.host))
-                }
-                _ => e,
-            })?;
-            thread::sleep(Duration::from_millis(2));
         }
     }
+}
 
-    /// The answer, if it is there; asks if nobody is asked.
-    fn look(&self, address: &Address) -> Option<Found> {
-        let mut busy = self.busy.lock().ok()?;
-        if let Some((asked, answer)) = &*busy {
-            let found = match answer.try_recv() {
-                Err(TryRecvError::Empty) => return None,
-                Ok(found) => found,
-                Err(TryRecvError::Disconnected) => Err(io::Error::other("the look-up ended without an answer")),
-            };
-            let mine = asked == address;
-            *busy = None;
-            return mine.then_some(found);
-        }
-        let (to, answer) = channel();
-        let asked = address.clone();
-        thread::spawn(move || {
-            let found = (asked.host.as_str(), asked.port).to_socket_addrs().map(Iterator::collect);
-            let _ = to.send(found);
+/// Asks the system. A thread that never comes back holds up no runtime that ends.
+fn look_up(address: Address) -> oneshot::Receiver<Found> {
+    let (to, answer) = oneshot::channel();
+    thread::spawn(move || {
+        let found = (address.host.as_str(), address.port).to_socket_addrs().map(Iterator::collect);
+        let _ = to.send(found);
+    });
+    answer
+}
+
+/// A socket of the runtime as one that never waits: `WouldBlock` where there is nothing to be done at present.
+pub struct Now<'a>(pub &'a TcpStream);
+
+impl Now<'_> {
+    /// Makes a call that reads, whether the runtime knows already that there is something, or only the system does. Where there
+    /// is nothing, the runtime waits for the next from then on.
+    pub fn read_by<T>(&self, mut call: impl FnMut(&Socket) -> io::Result<T>) -> io::Result<T> {
+        let socket = SockRef::from(self.0);
+        let mut is_called = false;
+        let read = self.0.try_io(Interest::READABLE, || {
+            is_called = true;
+            call(&socket)
         });
-        *busy = Some((address.clone(), answer));
-        None
+        match read {
+            Err(e) if is_wait(&e) && !is_called => call(&socket),
+            read => read,
+        }
+    }
+}
+
+impl Read for Now<'_> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        self.read_by(|mut socket| socket.read(to))
+    }
+}
+
+impl Write for Now<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.try_write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -162,37 +195,66 @@ impl Names {
 mod tests {
     use std::time::Instant;
 
+    use socket2::{Domain, Type};
+
     use super::*;
 
-    #[test]
-    fn a_name_is_looked_up_again_each_time_and_numbers_are_not() {
+    fn address(host: &str) -> Address {
+        Address { host: host.into(), port: 9 }
+    }
+
+    #[tokio::test]
+    async fn a_name_is_looked_up_again_each_time_and_numbers_are_not() {
         let dial = Dial::default();
-        let address = |host: &str| Address { host: host.into(), port: 9 };
-        assert_eq!(dial.resolve(&address("::1")).unwrap(), ["[::1]:9".parse().unwrap()]);
+        assert_eq!(dial.resolve(&address("::1")).await.unwrap(), ["[::1]:9".parse().unwrap()]);
         for _ in 0..2 {
-            assert!(dial.resolve(&address("localhost")).unwrap().iter().all(|a| a.ip().is_loopback()));
-            assert!(dial.resolve(&address("no-such-host.invalid")).is_err());
+            assert!(dial.resolve(&address("localhost")).await.unwrap().iter().all(|a| a.ip().is_loopback()));
+            assert!(dial.resolve(&address("no-such-host.invalid")).await.is_err());
         }
     }
 
-    #[test]
-    fn an_address_that_does_not_answer_is_given_up_in_time_and_at_the_wish_to_stop() {
+    #[tokio::test(start_paused = true)]
+    async fn a_late_answer_is_for_the_next_who_asks_for_it_and_nobody_else_is_asked_meanwhile() {
+        let dial = Dial::default();
+        let (to, answer) = oneshot::channel();
+        *dial.names.busy.lock().await = Some((address("slow.test"), answer));
+        let error = dial.resolve(&address("slow.test")).await.unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "cannot connect to slow.test:9: looking up \"slow.test\": no answer within 15 s from the name server"
+        );
+        // Another name has to wait for that look-up too.
+        assert!(dial.resolve(&address("localhost")).await.unwrap_err().to_string().contains("no answer within 15 s"));
+        to.send(Ok(vec!["192.0.2.1:9".parse().unwrap()])).unwrap();
+        assert_eq!(dial.resolve(&address("slow.test")).await.unwrap(), ["192.0.2.1:9".parse().unwrap()]);
+        assert!(dial.names.busy.lock().await.is_none());
+        let stop = dial.stop.clone();
+        let (_to, answer) = oneshot::channel::<Found>();
+        *dial.names.busy.lock().await = Some((address("slow.test"), answer));
+        tokio::spawn(async move { stop.cancel() });
+        let error = dial.resolve(&address("slow.test")).await.unwrap_err().to_string();
+        assert_eq!(error, "cannot connect to slow.test:9: given up, because the agent stops");
+    }
+
+    #[tokio::test]
+    async fn an_address_that_does_not_answer_is_given_up_in_time_and_at_the_wish_to_stop() {
         // A full backlog answers no more.
         let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
         listener.listen(1).unwrap();
         let to = listener.local_addr().unwrap().as_socket().unwrap();
-        let full = || Dial { limit: Duration::from_millis(300), ..Dial::default() }.attempt(to);
+        let full = Dial { limit: Duration::from_millis(300), ..Dial::default() };
         let mut held = Vec::new();
-        while let Ok(stream) = full() {
+        while let Ok(stream) = full.attempt(to).await {
             held.push(stream);
             assert!(held.len() < 500, "the backlog is never full");
         }
-        let error = full().unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::TimedOut, "{error}");
+        let error = full.attempt(to).await.unwrap_err();
+        assert_eq!((error.kind(), error.to_string()), (io::ErrorKind::TimedOut, "no answer within 0.3 s".into()));
         let began = Instant::now();
-        let stop = Stop::when(move || began.elapsed() > Duration::from_millis(500));
-        let error = Dial { limit: Duration::from_secs(60), stop, ..Dial::default() }.attempt(to).unwrap_err();
+        let dial = Dial { limit: Duration::from_secs(60), ..Dial::default() };
+        let (attempted, ()) = tokio::join!(dial.attempt(to), async { dial.stop.cancel() });
+        let error = attempted.unwrap_err();
         assert!(error.to_string().contains("the agent stops"), "{error}");
         assert!(began.elapsed() < Duration::from_secs(30));
     }

@@ -39,7 +39,7 @@ impl Stop {
 
     /// An error once it is.
     pub fn check(&self) -> io::Result<()> {
-        if self.is_wished() { Err(io::Error::other("given up, because the agent stops")) } else { Ok(()) }
+        if self.is_wished() { Err(given_up()) } else { Ok(()) }
     }
 }
 
@@ -62,11 +62,20 @@ impl Wait {
     pub fn check(&self) -> io::Result<()> {
         self.stop.check()?;
         if Instant::now() >= self.end {
-            let text = format!("no answer within {} s", self.limit.as_secs_f32());
-            return Err(io::Error::new(io::ErrorKind::TimedOut, text));
+            return Err(no_answer(self.limit));
         }
         Ok(())
     }
+}
+
+/// The error of a wait that the end of the agent ends.
+pub fn given_up() -> io::Error {
+    io::Error::other("given up, because the agent stops")
+}
+
+/// The error of a wait that is over.
+pub fn no_answer(limit: Duration) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {} s", limit.as_secs_f32()))
 }
 
 /// Whether a call found nothing to do within its time. `TimedOut` is not meant: Linux says that of a dead connection.

@@ -10,7 +10,7 @@ use super::{
     file::{Durability, LineFile},
     stream::{Flushed, Stream},
 };
-use crate::net::{Address, ConnectError, connect::Dial, tls::client::TlsOptions};
+use crate::net::{Address, ConnectError, blocking::Dial, tls::client::TlsOptions};
 
 /// How lines follow one another on a stream (RFC 6587).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -15,9 +15,9 @@ use socket2::SockRef;
 use super::{Framing, OutputError, Target, marks::Marks, word::Word};
 use crate::net::{
     ConnectError,
-    connect::Dial,
+    blocking::{self, Dial, TlsStream},
     tcp_info::Watch,
-    tls::client::{self, TlsOptions, TlsStream},
+    tls::client::{self, TlsOptions},
     wait::{Stop, TICK, is_wait},
 };
 
@@ -72,7 +72,7 @@ impl Stream {
     pub fn open(target: &Target, framing: Framing, tls: &TlsOptions, dial: &Dial) -> Result<Stream, OutputError> {
         let kind = match target {
             Target::Tcp(a) => Kind::Tcp(dial.connect(a)?),
-            Target::Tls(a) => Kind::Tls(Box::new(client::connect(a, tls, dial.connect(a)?, &dial.wait())?)),
+            Target::Tls(a) => Kind::Tls(Box::new(blocking::secure(a, tls, dial.connect(a)?, &dial.wait())?)),
             _ => return Err(OutputError::Address("not a stream".into())),
         };
         let name = target.to_string();
@@ -114,7 +114,7 @@ impl Stream {
         if source.kind() != io::ErrorKind::ConnectionAborted {
             // A receiver that refuses our certificate under TLS 1.3 says so after the handshake.
             if let Kind::Tls(s) = &mut self.kind
-                && let Some(reason) = client::pending_refusal(s)
+                && let Some(reason) = blocking::pending_refusal(s)
             {
                 return ConnectError::Handshake { to: self.name.clone(), reason }.into();
             }

@@ -18,7 +18,7 @@ use crate::{
     agent::log,
     config::OutputConfig,
     net::{
-        connect::{Dial, Names},
+        blocking::{Dial, Names},
         wait::Stop,
     },
     output::OutputError,

@@ -1,6 +1,6 @@
 //! Connecting to a system for `doctor`: as the agent does, or as another profile.
 use crate::{
-    net::{connect::Dial, tls::pem::Pem},
+    net::{blocking::Dial, tls::pem::Pem},
     source::live::{
         Database, LiveOptions,
         mapepire::Way,

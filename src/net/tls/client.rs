@@ -3,14 +3,13 @@
 //! (`--insecure-skip-verify`, which warns each time). Whoever is trusted, the handshake signature is checked.
 use std::{
     io,
-    net::TcpStream,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use rustls::{
     CertificateError, ClientConfig, ClientConnection, ConfigBuilder, DigitallySignedStruct, Error, ProtocolVersion,
-    RootCertStore, SignatureScheme, StreamOwned,
+    RootCertStore, SignatureScheme,
     client::{
         WantsClientCert, WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -18,19 +17,27 @@ use rustls::{
     crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
+use tokio::{net::TcpStream, time::timeout};
+use tokio_rustls::TlsConnector;
 
 use super::{
     pem::Pem,
     pin::{Pin, describe, has_names, verify_by_key},
 };
-use crate::net::{
-    Address, ConnectError,
-    connect::Dial,
-    wait::{Wait, is_wait},
+use crate::{
+    net::{
+        Address, ConnectError,
+        connect::{Dial, Now},
+        wait::is_wait,
+    },
+    runtime::blocking,
 };
 
 /// A connection under TLS.
-pub type TlsStream = StreamOwned<ClientConnection, TcpStream>;
+pub type TlsStream = tokio_rustls::client::TlsStream<TcpStream>;
+
+/// How long a server that has shaken hands may take to refuse its client all the same.
+const WORD: Duration = Duration::from_millis(300);
 
 /// Whom to trust, and who we are.
 #[derive(Clone, Debug, Default)]
@@ -49,72 +56,79 @@ pub struct TlsOptions {
     pub insecure: bool,
 }
 
-/// Shakes hands on a connected socket whose reads and writes give up after a moment. The files of the options are read
-/// now, so certificates that are renewed need no restart.
-pub fn connect(
+/// Shakes hands on a connected socket, as one step of `dial`. The files of the options are read now, so certificates that are
+/// renewed need no restart.
+pub async fn connect(
     address: &Address,
     options: &TlsOptions,
-    mut socket: TcpStream,
-    wait: &Wait,
+    socket: TcpStream,
+    dial: &Dial,
 ) -> Result<TlsStream, ConnectError> {
-    let seen: Seen = Arc::default();
-    let config = config(options, seen.clone())?;
-    let name = options.server_name.as_deref().unwrap_or(&address.host);
-    let server_name = ServerName::try_from(name.to_owned())
-        .map_err(|_| ConnectError::TlsOptions(format!("{name:?} is no host name: give --server-name")))?;
-    let mut conn =
-        ClientConnection::new(Arc::new(config), server_name).map_err(|e| ConnectError::TlsOptions(e.to_string()))?;
-    let fail = |e: io::Error| ConnectError::Handshake {
-        to: address.to_string(),
-        reason: reason(&e, name, options.pin.is_some(), &seen),
-    };
-    shake_hands(&mut conn, &mut socket, wait).map_err(fail)?;
-    let mut stream = StreamOwned::new(conn, socket);
+    let plan = blocking(|| Plan::new(address, options))?;
+    let shaken = dial.step(TlsConnector::from(plan.config.clone()).connect(plan.server_name.clone(), socket)).await;
+    let mut stream = shaken.map_err(|e| plan.failed(address, &e))?;
     // Under TLS 1.3 a server refuses a client, or its missing certificate, after our side of the handshake is done:
     // it gets the chance to say so before the first event.
-    wait_for_word(&mut stream).map_err(fail)?;
+    let (socket, conn) = stream.get_mut();
+    wait_for_word(socket, conn).await.map_err(|e| plan.failed(address, &e))?;
     Ok(stream)
 }
 
-fn shake_hands(conn: &mut ClientConnection, socket: &mut TcpStream, wait: &Wait) -> io::Result<()> {
-    // A step at a time: one that comes byte by byte ends with its wait too.
-    while conn.is_handshaking() || conn.wants_write() {
-        wait.check()?;
-        let writes = conn.wants_write();
-        match if writes { conn.write_tls(socket) } else { conn.read_tls(socket) } {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(_) => {}
-            Err(e) if is_wait(&e) || e.kind() == io::ErrorKind::Interrupted => continue,
-            Err(e) => return Err(e),
-        }
-        if let Err(e) = conn.process_new_packets() {
-            // The reason, if it takes it.
-            let _ = conn.write_tls(socket);
-            return Err(io::Error::new(io::ErrorKind::InvalidData, e));
-        }
+/// What a handshake needs, and what is said when it fails.
+pub(in crate::net) struct Plan {
+    pub(in crate::net) config: Arc<ClientConfig>,
+    pub(in crate::net) server_name: ServerName<'static>,
+    name: String,
+    is_pinned: bool,
+    seen: Seen,
+}
+
+impl Plan {
+    /// Reads the files.
+    pub(in crate::net) fn new(address: &Address, options: &TlsOptions) -> Result<Plan, ConnectError> {
+        let seen: Seen = Arc::default();
+        let config = Arc::new(config(options, seen.clone())?);
+        let name = options.server_name.clone().unwrap_or_else(|| address.host.clone());
+        let server_name = ServerName::try_from(name.clone())
+            .map_err(|_| ConnectError::TlsOptions(format!("{name:?} is no host name: give --server-name")))?;
+        Ok(Plan { config, server_name, name, is_pinned: options.pin.is_some(), seen })
     }
-    Ok(())
+
+    /// Which certificate, which name and why.
+    pub(in crate::net) fn failed(&self, address: &Address, e: &io::Error) -> ConnectError {
+        let reason = reason(e, &self.name, self.is_pinned, &self.seen);
+        ConnectError::Handshake { to: address.to_string(), reason }
+    }
 }
 
 /// Waits shortly for what a server says after the handshake: session tickets when it is content, an alert when not.
-fn wait_for_word(stream: &mut TlsStream) -> io::Result<()> {
-    if stream.conn.protocol_version() != Some(ProtocolVersion::TLSv1_3) {
+async fn wait_for_word(socket: &TcpStream, conn: &mut ClientConnection) -> io::Result<()> {
+    if conn.protocol_version() != Some(ProtocolVersion::TLSv1_3) {
         return Ok(());
     }
-    stream.sock.set_read_timeout(Some(Duration::from_millis(300)))?;
-    match stream.conn.read_tls(&mut stream.sock) {
-        Ok(0) => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "closed")),
-        Ok(_) => stream.conn.process_new_packets().map(|_| ()).map_err(io::Error::other),
-        Err(e) if is_wait(&e) => Ok(()),
-        Err(e) => Err(e),
+    match timeout(WORD, read_records(socket, conn)).await {
+        Ok(Ok(0)) => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "closed")),
+        Ok(Ok(_)) => conn.process_new_packets().map(|_| ()).map_err(io::Error::other),
+        Ok(Err(e)) => Err(e),
+        Err(_) => Ok(()),
+    }
+}
+
+/// Reads once, when there is something; 0 at the end.
+async fn read_records(socket: &TcpStream, conn: &mut ClientConnection) -> io::Result<usize> {
+    loop {
+        socket.readable().await?;
+        match conn.read_tls(&mut Now(socket)) {
+            Err(e) if is_wait(&e) || e.kind() == io::ErrorKind::Interrupted => {}
+            read => return read,
+        }
     }
 }
 
 /// The alert that a server sent before it closed, in words.
-pub fn pending_refusal(stream: &mut TlsStream) -> Option<String> {
-    stream.sock.set_read_timeout(Some(Duration::from_millis(300))).ok()?;
-    while matches!(stream.conn.read_tls(&mut stream.sock), Ok(n) if n > 0) {
-        if let Err(e) = stream.conn.process_new_packets() {
+pub async fn pending_refusal(socket: &TcpStream, conn: &mut ClientConnection) -> Option<String> {
+    while matches!(timeout(WORD, read_records(socket, conn)).await, Ok(Ok(n)) if n > 0) {
+        if let Err(e) = conn.process_new_packets() {
             return Some(in_words(e));
         }
     }
@@ -166,17 +180,17 @@ fn builder(trust: Trust, seen: Seen) -> Result<ConfigBuilder<ClientConfig, Wants
 }
 
 /// Connects, looks at the certificate, and goes away. Trusts nothing and sends nothing.
-pub fn look(address: &Address, server_name: Option<&str>) -> Result<CertificateDer<'static>, ConnectError> {
+pub async fn look(address: &Address, server_name: Option<&str>) -> Result<CertificateDer<'static>, ConnectError> {
     let dial = Dial::default();
-    let mut socket = dial.connect(address)?;
+    let socket = dial.connect(address).await?;
     let fail = |reason: String| ConnectError::Handshake { to: address.to_string(), reason };
     let seen: Seen = Arc::default();
     let config = builder(Trust::Nobody, seen.clone())?.with_no_client_auth();
     let name = server_name.unwrap_or(&address.host);
     let server_name = ServerName::try_from(name.to_owned()).map_err(|_| fail(format!("{name:?} is no host name")))?;
-    let mut conn = ClientConnection::new(Arc::new(config), server_name).map_err(|e| fail(e.to_string()))?;
-    let last = match shake_hands(&mut conn, &mut socket, &dial.wait()) {
-        Ok(()) => String::from("the receiver showed no certificate"),
+    let shaken = dial.step(TlsConnector::from(Arc::new(config)).connect(server_name, socket)).await;
+    let last = match shaken {
+        Ok(_) => String::from("the receiver showed no certificate"),
         Err(e) => reason(&e, name, false, &seen),
     };
     seen.lock().ok().and_then(|s| s.clone()).ok_or_else(|| fail(last))

@@ -1,7 +1,7 @@
 //! A stream under TLS that is read step by step.
 use std::io::{self, ErrorKind, Read, Write};
 
-use super::client::TlsStream;
+use crate::net::blocking::TlsStream;
 
 /// A connection whose `read` gives up behind one read of the socket, also where what came is no whole record, or one without data:
 /// rustls' own goes on until there is some, and a peer that sends a byte now and then would hold it for ever.

@@ -25,7 +25,7 @@ use crate::{
     clock,
     decode::{history::compose::HistoryComposer, journal::compose::Composer},
     net::{
-        connect::Dial,
+        blocking::Dial,
         wait::{Stop, jittered},
     },
 };

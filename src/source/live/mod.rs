@@ -46,7 +46,7 @@ use crate::{
         journal::{Catalog, Heading},
     },
     files::read_regular,
-    net::{connect::Dial, tls::pem::Pem},
+    net::{blocking::Dial, tls::pem::Pem},
 };
 
 /// Bytes of a file with a secret, at most.

@@ -20,7 +20,7 @@ use super::{
     secret,
 };
 use crate::net::{
-    connect::Dial,
+    blocking::Dial,
     tls::pem::Pem,
     wait::{Stop, Wait},
 };

@@ -10,12 +10,8 @@ use tungstenite::{
 use super::{Frames, QueryError, ended, read_password};
 use crate::net::{
     Address,
-    connect::Dial,
-    tls::{
-        client::{self, TlsOptions},
-        pem::Pem,
-        steps::Steps,
-    },
+    blocking::{self, Dial},
+    tls::{client::TlsOptions, pem::Pem, steps::Steps},
     wait::Wait,
 };
 
@@ -73,7 +69,7 @@ pub fn connect(to: &SocketOptions, dial: &Dial) -> Result<Socket, QueryError> {
     let lost = |e: &dyn std::fmt::Display| QueryError::Lost(e.to_string());
     let password = read_password(&to.password).map_err(|e| lost(&e))?;
     let socket = dial.connect(&to.address).map_err(|e| lost(&e))?;
-    let stream = client::connect(&to.address, &to.tls, socket, &dial.wait()).map_err(|e| lost(&e))?;
+    let stream = blocking::secure(&to.address, &to.tls, socket, &dial.wait()).map_err(|e| lost(&e))?;
     let uri: Uri = format!("wss://{}/db/", to.address).parse().map_err(|e| lost(&e))?;
     let login = BASE64.encode(format!("{}:{password}", to.user).as_bytes());
     let request = ClientRequestBuilder::new(uri).with_header("Authorization", format!("Basic {login}"));

@@ -23,7 +23,7 @@ use odbc_api::{
 use super::{Dialect, Login, OdbcOptions};
 use crate::{
     net::{
-        connect::Dial,
+        blocking::Dial,
         wait::{Stop, TICK, Wait},
     },
     source::live::{

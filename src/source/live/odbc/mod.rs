@@ -14,7 +14,7 @@ pub use driver::connect;
 #[cfg(not(feature = "odbc"))]
 use super::query::{Query, QueryError};
 #[cfg(not(feature = "odbc"))]
-use crate::net::connect::Dial;
+use crate::net::blocking::Dial;
 use crate::net::tls::pem::Pem;
 
 /// Whether this program can.
