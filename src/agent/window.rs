@@ -1,10 +1,11 @@
 //! What was sent and is not known to have arrived. Plain TCP and TLS acknowledge nothing, but the peer's system does: an event
 //! that it has acknowledged leaves the window when enough was acknowledged after it, or enough time passed since, for the
-//! receiver to have read it; never before. What the receiver acknowledges (RELP) leaves it by that.
+//! receiver to have read it; never before. What the receiver acknowledges (RELP) leaves it by that, in whatever order it comes:
+//! cursors move behind the first lines, as far as all of them are acknowledged.
 //!
 //! Age is time in which the receiver could read: while something waits for longer than `STALL` to be acknowledged, its
 //! system has no room, because it reads nothing, and the clock of the window stands still.
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, ops::Range, time::Duration};
 
 use crate::spool::{Cursor, Lane};
 
@@ -71,6 +72,8 @@ struct Sent {
     bytes: u64,
     /// When its system acknowledged it, by the clock of the window.
     at: Duration,
+    /// The receiver itself acknowledged it.
+    is_acknowledged: bool,
 }
 
 /// The events on one connection, in the order in which they were sent.
@@ -122,7 +125,7 @@ pub type Moved = [Option<Cursor>; Lane::COUNT];
 impl Window {
     /// A line was handed to the connection.
     pub fn push(&mut self, line: Line, bytes: u64) {
-        self.sent.push_back(Sent { line, bytes, at: Duration::ZERO });
+        self.sent.push_back(Sent { line, bytes, at: Duration::ZERO, is_acknowledged: false });
         if let Some((lane, _)) = line.place() {
             self.lanes[lane.index()] += 1;
         }
@@ -200,6 +203,20 @@ impl Window {
         moved
     }
 
+    /// The receiver has acknowledged some lines of this connection, which are numbered from 0 in the order in which they were
+    /// handed over. Lets the first go, as far as all of them are acknowledged.
+    pub fn acknowledge_range(&mut self, lines: Range<u64>) -> Moved {
+        let place =
+            |line: u64| usize::try_from(line.saturating_sub(self.left)).unwrap_or(usize::MAX).min(self.sent.len());
+        let places = place(lines.start)..place(lines.end).max(place(lines.start));
+        self.sent.range_mut(places).for_each(|s| s.is_acknowledged = true);
+        let mut moved = [None; Lane::COUNT];
+        while self.sent.front().is_some_and(|s| s.is_acknowledged) {
+            self.pop(&mut moved);
+        }
+        moved
+    }
+
     /// Lets everything go: the receiver has read it.
     pub fn all(&mut self) -> Moved {
         self.acknowledge(u64::MAX)
@@ -233,6 +250,8 @@ impl Window {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{collection::vec, prelude::*};
+
     use super::*;
 
     fn entry(lane: Lane, event: usize) -> Line {
@@ -305,6 +324,73 @@ mod tests {
         }
         assert_eq!(w.pass(RULES), normal(1));
         assert_eq!(w.fail(), Count { entries: 1, notices: 0 });
+    }
+
+    /// What a test does with a window that is acknowledged in any order.
+    #[derive(Clone, Debug)]
+    enum Step {
+        Push(usize, bool),
+        Acknowledge(u64, u64),
+        Fail,
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            6 => (0..Lane::COUNT, prop::bool::weighted(0.1)).prop_map(|(lane, beat)| Step::Push(lane, beat)),
+            5 => (0..40_u64, 0..8_u64).prop_map(|(from, count)| Step::Acknowledge(from, from + count)),
+            1 => Just(Step::Fail),
+        ];
+        vec(step, 1..80)
+    }
+
+    proptest! {
+        /// The model is a list of lines and whether each is acknowledged.
+        #[test]
+        fn ranges_in_any_order_move_cursors_behind_the_first_lines_that_are_all_acknowledged(steps in steps()) {
+            let mut window = Window::default();
+            let mut model: Vec<(Line, bool)> = Vec::new();
+            let (mut left, mut event) = (0, 0);
+            for step in steps {
+                match step {
+                    Step::Push(lane, beat) => {
+                        event += 1;
+                        let line = if beat { Line::Beat } else { entry(Lane::ALL[lane], event) };
+                        window.push(line, 1);
+                        model.push((line, false));
+                    }
+                    Step::Acknowledge(from, to) => {
+                        let moved = window.acknowledge_range(from..to);
+                        for (n, (_, is_acknowledged)) in model.iter_mut().enumerate() {
+                            *is_acknowledged |= (from..to).contains(&(n as u64));
+                        }
+                        let front = model.iter().take_while(|(_, done)| *done).count();
+                        for lane in Lane::ALL {
+                            let last = model[left..front].iter().rev().filter_map(|(l, _)| l.place()).find(|(l, _)| *l == lane);
+                            prop_assert_eq!(moved[lane.index()], last.map(|(_, cursor)| cursor));
+                        }
+                        let mut done = Count::default();
+                        model[left..front].iter().for_each(|(line, _)| done.add(*line));
+                        prop_assert_eq!(window.take_done(), done);
+                        left = front;
+                    }
+                    Step::Fail => {
+                        let again = model[left..].iter().filter(|(line, _)| *line != Line::Beat).count() as u64;
+                        let Count { entries, notices } = window.fail();
+                        prop_assert_eq!(entries + notices, again);
+                        (model, left) = (Vec::new(), 0);
+                    }
+                }
+                prop_assert_eq!(window.events(), model[left..].iter().filter(|(line, _)| *line != Line::Beat).count());
+                prop_assert_eq!(window.is_empty(), left == model.len());
+                for lane in Lane::ALL {
+                    let has = model[left..].iter().any(|(line, _)| line.place().is_some_and(|(l, _)| l == lane));
+                    prop_assert_eq!(window.is_clear(lane), !has);
+                }
+            }
+            // Everything at once, as a prefix.
+            window.acknowledge(model.len() as u64);
+            prop_assert!(window.is_empty());
+        }
     }
 
     #[test]
