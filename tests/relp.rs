@@ -6,8 +6,7 @@ mod peers;
 
 use std::{
     collections::BTreeMap,
-    io::{Read, Write},
-    net::TcpStream,
+    future::Future,
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -15,11 +14,15 @@ use std::{
 use peers::{Kind, Receiver};
 use qaudjrn::net::{
     Address,
-    blocking::{self, TlsStream},
-    tls::TlsOptions,
-    wait::{Stop, Wait},
+    connect::Dial,
+    tls::{TlsOptions, client},
 };
-use qaudjrn::output::relp::{DEFAULT_WINDOW, RelpError, Session};
+use qaudjrn::output::relp::{DEFAULT_WINDOW, Guard, RelpError, Session};
+use qaudjrn::runtime;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 const LINES: u64 = 20_000;
@@ -29,25 +32,32 @@ fn line(id: u64) -> String {
     format!("<110>1 2026-11-17T10:00:01.000000Z PROD1 qaudjrn - AF-A - line {id} {fill}")
 }
 
-fn connect(port: u16) -> TcpStream {
-    let stream = TcpStream::connect(("127.0.0.1", port)).expect("connection");
-    stream.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
-    stream.set_write_timeout(Some(TIMEOUT)).unwrap();
+/// Runs a test to its end: receivers are started and stopped by calls that wait, and a thread is the test's own.
+fn run<T>(test: impl Future<Output = T>) -> T {
+    runtime::block_on(test).unwrap()
+}
+
+async fn connect(port: u16) -> TcpStream {
+    let stream = TcpStream::connect(("127.0.0.1", port)).await.expect("connection");
     stream.set_nodelay(true).unwrap();
     stream
 }
 
-fn open(port: u16, window: usize) -> Session<TcpStream> {
-    Session::open(connect(port), TIMEOUT, window).unwrap_or_else(|e| panic!("{e}"))
+async fn open_by(port: u16, timeout: Duration, window: usize) -> Result<Session<TcpStream>, RelpError> {
+    Session::open(connect(port).await, Guard::default(), timeout, window).await
+}
+
+async fn open(port: u16, window: usize) -> Session<TcpStream> {
+    open_by(port, TIMEOUT, window).await.unwrap_or_else(|e| panic!("{e}"))
 }
 
 /// Sends the lines from `first` to `last` and closes. Gives how long it took.
-fn send<S: Read + Write>(session: &mut Session<S>, first: u64, last: u64) -> Duration {
+async fn send<S: AsyncRead + AsyncWrite + Unpin>(session: &mut Session<S>, first: u64, last: u64) -> Duration {
     let start = Instant::now();
     for id in first..=last {
-        session.send(line(id).as_bytes(), id).unwrap_or_else(|e| panic!("{e}"));
+        session.send(line(id).as_bytes(), id).await.unwrap_or_else(|e| panic!("{e}"));
     }
-    session.close(TIMEOUT).unwrap_or_else(|e| panic!("{e}"));
+    session.close(TIMEOUT).await.unwrap_or_else(|e| panic!("{e}"));
     assert_eq!((session.acknowledged(), session.unanswered()), (Some(last), 0));
     start.elapsed()
 }
@@ -62,8 +72,7 @@ fn assert_exact(receiver: Receiver, last: u64) {
 #[test]
 fn every_line_arrives_once_and_in_order() {
     let receiver = Receiver::start(Kind::RsyslogRelp);
-    let mut session = open(receiver.port, DEFAULT_WINDOW);
-    let took = send(&mut session, 1, LINES);
+    let took = run(async { send(&mut open(receiver.port, DEFAULT_WINDOW).await, 1, LINES).await });
     println!("{LINES} lines in {took:?}");
     // Everything that is acknowledged is on file: nobody waits for rsyslog here.
     assert_exact(receiver, LINES);
@@ -74,7 +83,7 @@ fn every_window_works() {
     let receiver = Receiver::start(Kind::RsyslogRelp);
     let mut first = 1;
     for window in [1, 2, 3, 1000] {
-        send(&mut open(receiver.port, window), first, first + 1499);
+        run(async { send(&mut open(receiver.port, window).await, first, first + 1499).await });
         first += 1500;
     }
     assert_exact(receiver, first - 1);
@@ -90,27 +99,27 @@ fn every_line_arrives_under_tls() {
         ..TlsOptions::default()
     };
     let address = Address { host: "localhost".into(), port: receiver.port };
-    let wait = Wait::new(TIMEOUT, &Stop::never());
-    let stream: TlsStream =
-        blocking::secure(&address, &options, connect(receiver.port), &wait).unwrap_or_else(|e| panic!("{e}"));
-    stream.sock.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
-    let mut session = Session::open(stream, TIMEOUT, DEFAULT_WINDOW).unwrap_or_else(|e| panic!("{e}"));
-    let took = send(&mut session, 1, LINES);
+    let took = run(async {
+        let dial = Dial { limit: TIMEOUT, ..Dial::default() };
+        let stream = client::connect(&address, &options, connect(receiver.port).await, &dial).await;
+        let stream = stream.unwrap_or_else(|e| panic!("{e}"));
+        let opened = Session::open(stream, Guard::default(), TIMEOUT, DEFAULT_WINDOW).await;
+        send(&mut opened.unwrap_or_else(|e| panic!("{e}")), 1, LINES).await
+    });
     println!("{LINES} lines in {took:?}");
     assert_exact(receiver, LINES);
 }
 
 /// Sends all lines over as many sessions as it takes, the way an agent does: after an error, everything that is not
 /// acknowledged once more. Gives how many sessions broke.
-fn send_through(port: u16) -> u64 {
+async fn send_through(port: u16) -> u64 {
     let (mut done, mut breaks) = (0, 0);
     while done < LINES {
-        let Some(mut session) = try_open(port) else {
-            sleep(Duration::from_millis(20));
+        let Some(mut session) = try_open(port).await else {
+            tokio::time::sleep(Duration::from_millis(20)).await;
             continue;
         };
-        let sent = (done + 1..=LINES).try_for_each(|id| session.send(line(id).as_bytes(), id));
-        let ended = sent.and_then(|()| session.close(TIMEOUT));
+        let ended = send_all(&mut session, done + 1).await;
         done = session.acknowledged().unwrap_or(done);
         if let Err(error) = ended {
             println!("{error}; {done} are acknowledged");
@@ -122,11 +131,17 @@ fn send_through(port: u16) -> u64 {
     breaks
 }
 
+async fn send_all(session: &mut Session<TcpStream>, first: u64) -> Result<(), RelpError> {
+    for id in first..=LINES {
+        session.send(line(id).as_bytes(), id).await?;
+    }
+    session.close(TIMEOUT).await
+}
+
 /// A session, unless the receiver is away.
-fn try_open(port: u16) -> Option<Session<TcpStream>> {
-    let stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
-    stream.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
-    Session::open(stream, TIMEOUT, DEFAULT_WINDOW).ok()
+async fn try_open(port: u16) -> Option<Session<TcpStream>> {
+    let stream = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
+    Session::open(stream, Guard::default(), TIMEOUT, DEFAULT_WINDOW).await.ok()
 }
 
 /// Sends all lines to a receiver that `end` ends and that is started again, each time it has got `every` more: every
@@ -135,7 +150,7 @@ fn nothing_is_lost(every: usize, end: fn(&mut Receiver)) {
     let mut receiver = Receiver::start(Kind::RsyslogRelp);
     let port = receiver.port;
     let breaks = std::thread::scope(|scope| {
-        let sender = scope.spawn(move || send_through(port));
+        let sender = scope.spawn(move || run(send_through(port)));
         for next in (every..LINES as usize).step_by(every) {
             // On a busy machine all may have been sent before this thread looks again: `breaks` says whether one was early enough.
             while receiver.count() < next && !sender.is_finished() {
@@ -175,28 +190,34 @@ fn a_receiver_that_is_stopped_loses_nothing_and_gets_at_most_a_window_twice() {
 #[test]
 fn a_receiver_that_is_stopped_says_so_to_an_idle_session() {
     let mut receiver = Receiver::start(Kind::RsyslogRelp);
-    let mut session = open(receiver.port, DEFAULT_WINDOW);
-    session.send(line(1).as_bytes(), 1).unwrap();
-    while session.unanswered() > 0 {
-        session.poll(TIMEOUT).unwrap();
-    }
-    assert_eq!(session.poll(Duration::ZERO).unwrap(), 0);
-    receiver.terminate();
-    let error = session.poll(TIMEOUT).unwrap_err();
+    let error = run(async {
+        let mut session = open(receiver.port, DEFAULT_WINDOW).await;
+        session.send(line(1).as_bytes(), 1).await.unwrap();
+        while session.unanswered() > 0 {
+            session.poll(TIMEOUT).await.unwrap();
+        }
+        assert_eq!(session.poll(Duration::ZERO).await.unwrap(), 0);
+        receiver.terminate();
+        // Whoever only waits hears of it too.
+        session.stir().await.unwrap_err()
+    });
     assert!(matches!(error, RelpError::ClosedByServer { unanswered: 0 }), "{error}");
 }
 
 #[test]
 fn a_receiver_that_hangs_is_noticed_and_nothing_is_lost_when_it_goes_on() {
     let receiver = Receiver::start(Kind::RsyslogRelp);
-    let mut session = Session::open(connect(receiver.port), Duration::from_millis(300), DEFAULT_WINDOW).unwrap();
-    receiver.pause();
-    let error = (1..=LINES).find_map(|id| session.send(line(id).as_bytes(), id).err()).unwrap();
-    assert!(matches!(error, RelpError::Silent { unanswered: DEFAULT_WINDOW, .. }), "{error}");
-    // It may have gone on for some lines after the signal.
-    let done = session.acknowledged().unwrap_or(0);
-    receiver.resume();
-    send(&mut open(receiver.port, DEFAULT_WINDOW), done + 1, done + 500);
+    let done = run(async {
+        let mut session = open_by(receiver.port, Duration::from_millis(300), DEFAULT_WINDOW).await.unwrap();
+        receiver.pause();
+        let error = send_all(&mut session, 1).await.unwrap_err();
+        assert!(matches!(error, RelpError::Silent { unanswered: DEFAULT_WINDOW, .. }), "{error}");
+        // It may have gone on for some lines after the signal.
+        let done = session.acknowledged().unwrap_or(0);
+        receiver.resume();
+        send(&mut open(receiver.port, DEFAULT_WINDOW).await, done + 1, done + 500).await;
+        done
+    });
     let mut raw: Vec<String> = receiver.finish(done as usize + 500, TIMEOUT).into_iter().map(|r| r.raw).collect();
     // What the first session had sent arrives too.
     assert!(raw.len() <= done as usize + 500 + DEFAULT_WINDOW, "{}", raw.len());
@@ -209,7 +230,7 @@ fn a_receiver_that_hangs_is_noticed_and_nothing_is_lost_when_it_goes_on() {
 fn a_port_without_relp_is_told_from_one_with() {
     for kind in [Kind::RsyslogTcp, Kind::RsyslogTls, Kind::RsyslogRelpTls] {
         let receiver = Receiver::start(kind);
-        let opened = Session::open(connect(receiver.port), Duration::from_millis(500), 1);
+        let opened = run(open_by(receiver.port, Duration::from_millis(500), 1));
         let error = opened.map(|_| ()).unwrap_err();
         assert!(matches!(error, RelpError::NotOpened(_)), "{kind:?}: {error}");
         println!("{kind:?}: {error}");

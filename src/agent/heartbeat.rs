@@ -2,8 +2,10 @@
 //! source, under the name of its system.
 use std::{
     sync::atomic::{AtomicU64, Ordering},
-    time::{Duration, Instant},
+    time::Duration,
 };
+
+use tokio::time::Instant;
 
 use super::{Orders, worker::Counters};
 use crate::{

@@ -1,32 +1,31 @@
 //! One connection of an output, whatever its transport: takes lines, says which of them are done.
 pub mod route;
 
-use std::{
-    io::{Read, Write},
-    time::{Duration, Instant},
+use std::{future::pending, time::Duration};
+
+use socket2::SockRef;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    task::JoinHandle,
+    time::Instant,
 };
 
 use super::window::{Moved, Rules, Window};
 use crate::{
     config::OutputConfig,
-    net::{
-        Address, ConnectError,
-        blocking::{self, Dial},
-        tcp_info::Watch,
-        tls::steps::Steps,
-    },
+    net::{Address, ConnectError, connect::Dial, tcp_info::Watch, tls::client},
     output::{
         OutputError, Sink, Target,
-        patient::Patient,
-        relp::{DEFAULT_WINDOW, RelpError, Session},
+        relp::{DEFAULT_WINDOW, Guard, RelpError, Session},
         stream::{Flushed, Stream},
     },
+    runtime::blocking,
 };
 
 /// Something that RELP runs over.
-pub trait Wire: Read + Write + Send {}
+pub trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
 
-impl<T: Read + Write + Send> Wire for T {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
 
 /// A connection.
 pub enum Link {
@@ -49,9 +48,10 @@ pub struct Written {
     synced: Instant,
     /// How often the file was begun anew.
     anew: u64,
-    /// How often the name is looked up again, and when that was.
+    /// How often the name is looked up again, when that was, and the look-up that goes on.
     renew: Duration,
     renewed: Instant,
+    look_up: Option<LookUp>,
     /// Refusals that were seen, how many of them were told, and whether the log knows that they go on.
     refused: u64,
     told: u64,
@@ -61,37 +61,37 @@ pub struct Written {
     notes: Vec<String>,
 }
 
-/// How long a look-up may hold up datagrams; what comes later is used by the next one.
-const LOOK_UP: Duration = Duration::from_millis(100);
+/// A look-up in the background, which ends with its owner.
+struct LookUp(JoinHandle<Result<Vec<std::net::SocketAddr>, ConnectError>>);
+
+impl Drop for LookUp {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 /// How often what is written to a file is made to be on the disk.
 const SYNC: Duration = Duration::from_millis(500);
 
 impl Link {
     /// Connects.
-    pub fn open(o: &OutputConfig, target: &Target, dial: &Dial) -> Result<Link, OutputError> {
+    pub async fn open(o: &OutputConfig, target: &Target, dial: &Dial) -> Result<Link, OutputError> {
         let framing = o.framing();
         if let Some(key) = &o.tls.key {
-            key.check_private()?;
+            blocking(|| key.check_private())?;
         }
         match target {
-            Target::Tcp(_) | Target::Tls(_) => Ok(Link::Stream(Box::new(Stream::open(target, framing, &o.tls, dial)?))),
-            Target::Relp(a) | Target::RelpTls(a) => relp(o, target, a, dial),
-            _ => Ok(Link::Sink(Box::new(Written {
-                sink: Sink::open_by(target, framing, &o.tls, dial)?,
-                target: target.clone(),
-                dial: dial.clone(),
-                taken: 0,
-                done: 0,
-                synced: Instant::now(),
-                anew: 0,
-                renew: o.failback_interval,
-                renewed: Instant::now(),
-                refused: 0,
-                told: 0,
-                going_on: false,
-                trouble: String::new(),
-                notes: Vec::new(),
-            }))),
+            Target::Tcp(_) | Target::Tls(_) => {
+                Ok(Link::Stream(Box::new(Stream::open(target, framing, &o.tls, dial).await?)))
+            }
+            Target::Relp(a) | Target::RelpTls(a) => relp(o, target, a, dial).await,
+            Target::Udp(a) => {
+                let found = dial.resolve(a).await?;
+                Ok(Written::new(o, target, dial, Sink::open_at(target, framing, &found)?))
+            }
+            Target::Stdout | Target::Null | Target::File(_) => {
+                Ok(Written::new(o, target, dial, blocking(|| Sink::open_at(target, framing, &[]))?))
+            }
         }
     }
 
@@ -109,16 +109,34 @@ impl Link {
         matches!(self, Link::Stream(s) if s.has_answered())
     }
 
-    /// Takes a line. RELP waits here while the receiver owes answers for a whole window.
+    /// Whether a line may be taken: RELP has none while the receiver owes answers for a whole window.
+    pub fn has_room(&self) -> bool {
+        match self {
+            Link::Relp(s, ..) => s.has_room(),
+            Link::Stream(_) | Link::Sink(_) => true,
+        }
+    }
+
+    /// Waits until there is room for a line.
+    pub async fn make_room(&mut self) -> Result<(), OutputError> {
+        match self {
+            Link::Relp(s, _, name) => s.make_room().await.map_err(|e| failed(name, e)),
+            Link::Stream(_) | Link::Sink(_) => Ok(()),
+        }
+    }
+
+    /// Takes a line, for which there must be room.
     pub fn take(&mut self, line: &[u8]) -> Result<(), OutputError> {
         match self {
             Link::Stream(s) => s.take(line),
             Link::Relp(s, taken, name) => {
-                s.send(line, *taken).map_err(|e| failed(name, e))?;
+                if !s.offer(line, *taken).map_err(|e| failed(name, e))? {
+                    return Err(failed(name, RelpError::Full));
+                }
                 *taken += 1;
             }
             Link::Sink(w) => {
-                w.sink.send(line)?;
+                w.sink.take(line)?;
                 w.taken += 1;
             }
         }
@@ -127,24 +145,60 @@ impl Link {
 
     /// Whether enough was taken for a write.
     pub fn is_full(&self) -> bool {
-        matches!(self, Link::Stream(s) if s.is_full())
+        match self {
+            Link::Stream(s) => s.is_full(),
+            Link::Relp(s, ..) => s.is_full(),
+            Link::Sink(w) => w.sink.is_full(),
+        }
     }
 
     /// Writes what was taken, as far as the receiver takes it.
-    pub fn flush(&mut self) -> Result<Flushed, OutputError> {
+    pub async fn flush(&mut self) -> Result<Flushed, OutputError> {
         match self {
-            Link::Stream(s) => s.flush(),
-            Link::Relp(s, _, name) => s.flush().map(|()| Flushed::All).map_err(|e| failed(name, e)),
-            Link::Sink(w) => w.sink.flush().map(|()| Flushed::All),
+            Link::Stream(s) => s.flush().await,
+            Link::Relp(s, _, name) => s.flush().await.map(|()| Flushed::All).map_err(|e| failed(name, e)),
+            Link::Sink(w) => w.flush().map(|()| Flushed::All),
         }
     }
 
     /// Looks whether the receiver has gone, and reads what it answers.
-    pub fn look(&mut self) -> Result<(), OutputError> {
+    pub async fn look(&mut self) -> Result<(), OutputError> {
         match self {
-            Link::Stream(s) => s.look(),
-            Link::Relp(s, _, name) => s.poll(Duration::ZERO).map(|_| ()).map_err(|e| failed(name, e)),
+            Link::Stream(s) => s.look().await,
+            Link::Relp(s, _, name) => s.poll(Duration::ZERO).await.map(|_| ()).map_err(|e| failed(name, e)),
             Link::Sink(w) => w.look(),
+        }
+    }
+
+    /// Waits until there is something to [look](Self::look) at: the receiver says something or closes, takes more where it took no
+    /// more, or answers.
+    pub async fn stir(&mut self) -> Result<(), OutputError> {
+        match self {
+            Link::Stream(s) => {
+                s.stir(false).await;
+                Ok(())
+            }
+            Link::Relp(s, _, name) => s.stir().await.map_err(|e| failed(name, e)),
+            Link::Sink(w) => w.stir().await,
+        }
+    }
+
+    /// The same while the connection is [ended](Self::finish).
+    pub async fn stir_at_end(&mut self) {
+        match self {
+            Link::Stream(s) => s.stir(true).await,
+            Link::Relp(..) | Link::Sink(_) => pending().await,
+        }
+    }
+
+    /// Whether it is to be looked at though nothing stirs.
+    pub fn wants_looks(&self) -> bool {
+        match self {
+            // Nobody but the system says what is acknowledged, and only when asked.
+            Link::Stream(s) => s.outstanding().is_some(),
+            Link::Relp(..) => false,
+            // A file may go by another name, datagrams may be refused.
+            Link::Sink(w) => matches!(w.target, Target::File(_) | Target::Udp(_)),
         }
     }
 
@@ -203,12 +257,12 @@ impl Link {
     }
 
     /// Ends the connection: a step of it, to be repeated until it is `true`. Then everything that was taken has arrived.
-    pub fn finish(&mut self, at_most: Duration) -> Result<bool, OutputError> {
+    pub async fn finish(&mut self, at_most: Duration) -> Result<bool, OutputError> {
         match self {
-            Link::Stream(s) => s.finish(),
-            Link::Relp(s, _, name) => s.close(at_most).map(|()| true).map_err(|e| failed(name, e)),
+            Link::Stream(s) => s.finish().await,
+            Link::Relp(s, _, name) => s.close(at_most).await.map(|()| true).map_err(|e| failed(name, e)),
             Link::Sink(w) => {
-                let finished = w.sink.finish();
+                let finished = blocking(|| w.sink.finish());
                 w.tell_refusals();
                 finished.map(|()| true)
             }
@@ -217,10 +271,35 @@ impl Link {
 }
 
 impl Written {
+    fn new(o: &OutputConfig, target: &Target, dial: &Dial, sink: Sink) -> Link {
+        Link::Sink(Box::new(Written {
+            sink,
+            target: target.clone(),
+            dial: dial.clone(),
+            taken: 0,
+            done: 0,
+            synced: Instant::now(),
+            anew: 0,
+            renew: o.failback_interval,
+            renewed: Instant::now(),
+            look_up: None,
+            refused: 0,
+            told: 0,
+            going_on: false,
+            trouble: String::new(),
+            notes: Vec::new(),
+        }))
+    }
+
+    /// Writes what was taken: standard output and disks may take their time.
+    fn flush(&mut self) -> Result<(), OutputError> {
+        if self.sink.waiting() == 0 { Ok(()) } else { blocking(|| self.sink.flush()) }
+    }
+
     /// Lines that are done.
     fn done(&mut self) -> Result<u64, OutputError> {
         if self.sink.is_dirty() && self.synced.elapsed() >= SYNC {
-            self.sink.sync()?;
+            blocking(|| self.sink.sync())?;
             self.synced = Instant::now();
         }
         if !self.sink.is_dirty() {
@@ -232,7 +311,10 @@ impl Written {
     /// Counts what was refused since the last look, tells when that begins and ends, and follows a name to another address,
     /// or to another file.
     fn look(&mut self) -> Result<(), OutputError> {
-        self.sink.look()?;
+        match self.target {
+            Target::File(_) => blocking(|| self.sink.look())?,
+            _ => self.sink.look()?,
+        }
         let anew = self.sink.renewed();
         if std::mem::replace(&mut self.anew, anew) != anew {
             self.notes.push(format!("{}: the file went by another name: it is begun anew", self.target));
@@ -248,14 +330,31 @@ impl Written {
             if !more {
                 self.tell_refusals();
             }
-            self.renew();
+            self.look_up();
         }
         Ok(())
     }
 
-    fn renew(&mut self) {
-        let dial = Dial { limit: LOOK_UP.min(self.dial.limit), ..self.dial.clone() };
-        match self.sink.renew(&self.target, &dial) {
+    /// Looks the name up again in the background: datagrams go on meanwhile.
+    fn look_up(&mut self) {
+        let Target::Udp(address) = &self.target else { return };
+        if self.look_up.is_none() {
+            let (dial, address) = (self.dial.clone(), address.clone());
+            self.look_up = Some(LookUp(tokio::spawn(async move { dial.resolve(&address).await })));
+        }
+    }
+
+    /// Waits for the look-up that goes on.
+    async fn stir(&mut self) -> Result<(), OutputError> {
+        let Some(look_up) = &mut self.look_up else { return pending().await };
+        let found = (&mut look_up.0).await;
+        self.look_up = None;
+        let Target::Udp(address) = &self.target else { return Ok(()) };
+        let renewed = match found {
+            Ok(found) => found.map_err(OutputError::from).and_then(|found| self.sink.renew(address, &found)),
+            Err(_) => Ok(()),
+        };
+        match renewed {
             Ok(()) => self.trouble.clear(),
             Err(OutputError::Connect(ConnectError::Unreachable { source, .. }))
                 if source.kind() == std::io::ErrorKind::TimedOut => {}
@@ -267,6 +366,7 @@ impl Written {
                 }
             }
         }
+        Ok(())
     }
 
     fn tell_refusals(&mut self) {
@@ -279,22 +379,17 @@ impl Written {
     }
 }
 
-fn relp(o: &OutputConfig, target: &Target, address: &Address, dial: &Dial) -> Result<Link, OutputError> {
+async fn relp(o: &OutputConfig, target: &Target, address: &Address, dial: &Dial) -> Result<Link, OutputError> {
     let name = target.to_string();
-    let socket = dial.connect(address)?;
-    let own = socket.try_clone();
-    let watch = Watch::new(&socket, dial.dead_peer);
+    let socket = dial.connect(address).await?;
+    let watch = Watch::new(&SockRef::from(&socket), dial.dead_peer);
     let wire: Box<dyn Wire> = match target {
-        Target::RelpTls(_) => {
-            let secure = blocking::secure(address, &o.tls, socket, &dial.wait())?;
-            Box::new(Patient::new(Steps(secure), watch, dial.end.clone(), o.stall_timeout))
-        }
-        _ => Box::new(Patient::new(socket, watch, dial.end.clone(), o.stall_timeout)),
+        Target::RelpTls(_) => Box::new(client::connect(address, &o.tls, socket, dial).await?),
+        _ => Box::new(socket),
     };
-    // The session waits in steps of the read timeout; set last, because the handshake sets its own.
-    own.and_then(|s| s.set_read_timeout(Some(Duration::from_millis(50))))
-        .map_err(|source| ConnectError::Unreachable { to: name.clone(), source })?;
-    let mut session = Session::open(wire, dial.limit, DEFAULT_WINDOW).map_err(|e| failed(&name, e))?;
+    let guard = Guard { watch: Some(watch), end: dial.end.clone(), stall: o.stall_timeout };
+    let opened = Session::open(wire, guard, dial.limit, DEFAULT_WINDOW).await;
+    let mut session = opened.map_err(|e| failed(&name, e))?;
     // A receiver that takes its time with answers is slow, not gone: a silent network is found below.
     session.set_timeout(o.stall_timeout);
     Ok(Link::Relp(Box::new(session), 0, name))

@@ -18,7 +18,7 @@ use super::{
     Control, Setup, Shared, Totals, fingerprint, intake, log,
     metrics::Metrics,
     report::Report,
-    tasks::{Exit, RunningTask, RunningTasks, TaskSpec, Tasks, start_thread},
+    tasks::{Exit, RunningTask, RunningTasks, TaskSpec, Tasks, start_task, start_thread},
     worker::{self, Counters},
 };
 use crate::{
@@ -186,7 +186,7 @@ impl Supervisor {
         }
         self.outputs.reconcile(&self.output_specs, stopping, &shared, |w| {
             shared.spool.register(&w.name, w.config.from, &fingerprint::lanes(&w.config, &setup, &shared.catalog));
-            start_thread(w, shared.stats.output(&w.name), of, tasks, worker::run)
+            start_task(w, shared.stats.output(&w.name), of, tasks, worker::run)
         });
         let goes_on = self.sources.running.is_empty() || !shared.sources_ended();
         if !stopping && !self.start_is_told && goes_on {

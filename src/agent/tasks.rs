@@ -71,6 +71,11 @@ pub struct RunningTask<R> {
 }
 
 impl<R> RunningTask<R> {
+    fn new<C>(wanted: &TaskSpec<C>, orders: Arc<Orders>, report: Arc<R>, id: Id) -> RunningTask<R> {
+        let (name, fingerprint) = (wanted.name.clone(), wanted.fingerprint.clone());
+        RunningTask { name, fingerprint, orders, report, id: Some(id), began: Instant::now() }
+    }
+
     /// Whether it has ended.
     pub fn is_done(&self) -> bool {
         self.id.is_none()
@@ -144,6 +149,26 @@ impl<R: Reports> RunningTasks<R> {
     }
 }
 
+/// Starts what is a task of the runtime.
+pub fn start_task<C: Clone, R: Reports, F: Future<Output = ()> + Send + 'static>(
+    wanted: &TaskSpec<C>,
+    report: Arc<R>,
+    (shared, setup): (&Arc<Shared>, &Arc<Setup>),
+    tasks: &mut Tasks,
+    run: fn(Arc<C>, Arc<Orders>, Arc<R>) -> F,
+) -> RunningTask<R> {
+    let orders = Arc::new(Orders::new(shared.clone(), setup.clone(), R::KIND));
+    let at_work = shared.handle.enter(format!("{} {}", R::KIND.name(), wanted.name));
+    let work = run(Arc::new(wanted.config.clone()), orders.clone(), report.clone());
+    let task = tasks.spawn(async move {
+        // Dropped behind everything that the task holds.
+        let _at_work = at_work;
+        work.await;
+        Exit::Done
+    });
+    RunningTask::new(wanted, orders, report, task.id())
+}
+
 /// How long it is waited where the system has no thread to give.
 const NO_THREAD: Duration = Duration::from_secs(1);
 
@@ -180,12 +205,5 @@ pub fn start_thread<C: Clone + Send + 'static, R: Reports>(
             }
         }
     });
-    RunningTask {
-        name: wanted.name.clone(),
-        fingerprint: wanted.fingerprint.clone(),
-        orders,
-        report,
-        id: Some(task.id()),
-        began: Instant::now(),
-    }
+    RunningTask::new(wanted, orders, report, task.id())
 }

@@ -1,7 +1,8 @@
 //! One output: takes events from the spool at its own cursors, and hands them to its connection at its own pace.
 //!
-//! It waits for events, never for a clock alone: for a batch, the wish to stop, or the time of what is due next. It ends
-//! when the agent does ([`Shared::ending`](super::Shared)) and everything is delivered, or when it is told to.
+//! It is a task: between two waits it hands over a block of lines at most, so that others get their turn. It waits for events,
+//! never for a clock alone: for a batch, what its connection has to say, the wish to stop, or the time of what is due next. It
+//! ends when the agent does ([`Shared::ending`](super::Shared)) and everything is delivered, or when it is told to.
 mod closing;
 mod hand_over;
 mod serve;
@@ -10,8 +11,10 @@ use std::{
     collections::VecDeque,
     sync::Arc,
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
-    time::{Duration, Instant},
+    time::Duration,
 };
+
+use tokio::time::{Instant, sleep_until};
 
 use super::{
     Orders,
@@ -26,8 +29,8 @@ use crate::{
     clock,
     config::OutputConfig,
     event::Notice,
-    net::wait::{Stop, jittered},
-    output::{OutputError, meter::Meter},
+    net::wait::jittered,
+    output::{OutputError, rate_limit::Meter},
     spool::{Lane, SpoolError},
 };
 
@@ -58,7 +61,7 @@ pub struct Counters {
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(60));
 
 struct Worker<'a> {
-    config: &'a OutputConfig,
+    config: &'a Arc<OutputConfig>,
     orders: &'a Arc<Orders>,
     counters: &'a Counters,
     lanes: Lanes<'a>,
@@ -94,13 +97,13 @@ enum Served {
 }
 
 /// Runs one output until the agent ends and everything is delivered, or until it is told to stop.
-pub fn run(config: &OutputConfig, orders: &Arc<Orders>, counters: &Counters) {
+pub async fn run(config: Arc<OutputConfig>, orders: Arc<Orders>, counters: Arc<Counters>) {
     let spent = orders.shared.spool.spent(&config.name).and_then(|text| serde_json::from_str(&text).ok());
     let wall = clock::now().timestamp_micros();
     match Meter::new(config.limits.clone(), spent.as_ref(), Duration::ZERO, wall) {
         Ok(meter) => {
-            let mut worker = Worker::new(config, orders, counters, meter);
-            worker.run();
+            let mut worker = Worker::new(&config, &orders, &counters, meter);
+            worker.run().await;
             worker.tell_losses(true);
             let nowhere = worker.lanes.take_last_nowhere();
             worker.count_nowhere(nowhere);
@@ -114,7 +117,7 @@ pub fn run(config: &OutputConfig, orders: &Arc<Orders>, counters: &Counters) {
 }
 
 impl<'a> Worker<'a> {
-    fn new(config: &'a OutputConfig, orders: &'a Arc<Orders>, counters: &'a Counters, meter: Meter) -> Worker<'a> {
+    fn new(config: &'a Arc<OutputConfig>, orders: &'a Arc<Orders>, counters: &'a Counters, meter: Meter) -> Worker<'a> {
         let every = config.heartbeat.unwrap_or(orders.setup.config.heartbeat);
         Worker {
             config,
@@ -131,33 +134,34 @@ impl<'a> Worker<'a> {
             refused: 0,
             unsent: 0,
             unsent_notices: 0,
-            losses: Losses::new(Instant::now()),
+            losses: Losses::new(std::time::Instant::now()),
             confirms: true,
             began: Instant::now(),
             line: Vec::new(),
         }
     }
 
-    fn run(&mut self) {
-        let (stopping, over) = (self.orders.clone(), self.orders.clone());
-        let stop = Stop::when(move || stopping.stopping() || stopping.must_stop());
-        let mut route = Route::new(self.config, stop, Stop::when(move || over.must_stop()));
+    async fn run(&mut self) {
+        let mut route = Route::new(self.config, self.orders);
         let mut wait = BACKOFF.0;
         let mut told = String::new();
         while !self.is_done() {
             self.lanes.rewind();
             (self.last, self.refused) = (None, 0);
             let connected = Instant::now();
-            let served = route.open().map_err(anyhow::Error::from).and_then(|mut link| {
-                let served = self.serve(&mut link, &mut route, &mut told);
-                if served.is_err() {
-                    route.failed();
-                    // What was answered before the end is answered all the same.
-                    let _ = self.settle(&mut link);
+            let served = match route.open().await {
+                Ok(mut link) => {
+                    let served = self.serve(&mut link, &mut route, &mut told).await;
+                    if served.is_err() {
+                        route.failed();
+                        // What was answered before the end is answered all the same.
+                        let _ = self.settle(&mut link);
+                    }
+                    self.tell_notes(&mut link);
+                    served
                 }
-                self.tell_notes(&mut link);
-                served
-            });
+                Err(e) => Err(e.into()),
+            };
             match served {
                 Ok(Served::Everything) => return,
                 Ok(Served::Enough) => wait = BACKOFF.0,
@@ -170,7 +174,7 @@ impl<'a> Worker<'a> {
                     if connected.elapsed() > Duration::from_secs(10) {
                         wait = BACKOFF.0;
                     }
-                    self.pause(jittered(wait));
+                    self.pause(jittered(wait)).await;
                     wait = (wait * 2).min(BACKOFF.1);
                 }
             }
@@ -207,17 +211,20 @@ impl<'a> Worker<'a> {
     }
 
     /// Waits before the next connection, but not into the end.
-    fn pause(&self, wait: Duration) {
+    async fn pause(&mut self, wait: Duration) {
         let end = Instant::now() + wait;
+        let mut view = self.orders.shared.spool.view();
         loop {
-            let woken = self.orders.shared.spool.woken();
+            view.mark_unchanged();
             // With a new batch it is not caught up any more, which others ask.
-            let next = self.orders.shared.spool.last() + 1;
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() || self.is_done() || self.orders.stopping() {
+            if Instant::now() >= end || self.is_done() || self.orders.stopping() {
                 return;
             }
-            self.orders.shared.spool.wait(woken, next, left);
+            tokio::select! {
+                _ = view.changed() => {}
+                () = self.orders.drain.cancelled() => {}
+                () = sleep_until(end) => {}
+            }
         }
     }
 

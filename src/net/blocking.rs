@@ -154,17 +154,6 @@ fn wait_for_word(stream: &mut TlsStream) -> io::Result<()> {
     }
 }
 
-/// The alert that a server sent before it closed, in words.
-pub fn pending_refusal(stream: &mut TlsStream) -> Option<String> {
-    stream.sock.set_read_timeout(Some(Duration::from_millis(300))).ok()?;
-    while matches!(stream.conn.read_tls(&mut stream.sock), Ok(n) if n > 0) {
-        if let Err(e) = stream.conn.process_new_packets() {
-            return Some(super::tls::client::in_words(e));
-        }
-    }
-    None
-}
-
 type Found = io::Result<Vec<SocketAddr>>;
 
 /// Looks names up, one at a time.

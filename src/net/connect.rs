@@ -3,7 +3,6 @@
 //! The system's resolver cannot be stopped, so it works on a thread of its own, of which there is one at most for an
 //! output: who comes while it is busy waits for it.
 use std::{
-    future::Future,
     io::{self, Read, Write},
     net::{IpAddr, SocketAddr, ToSocketAddrs},
     sync::Arc,

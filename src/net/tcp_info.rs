@@ -9,13 +9,10 @@
 //!   (RFC 9293, section 3.8.6.1; TCP_RTO_MAX in Linux). A network that falls silent in between is found that much later.
 //!
 //! On other systems than Linux, or where netlink is forbidden, keepalive alone is left.
-use std::{
-    io,
-    net::TcpStream,
-    time::{Duration, Instant},
-};
+use std::{io, time::Duration};
 
-use socket2::{Socket, TcpKeepalive};
+use socket2::{SockRef, Socket, TcpKeepalive};
+use tokio::time::Instant;
 
 /// Sets keepalive such that silence on an idle connection is found within `limit`.
 pub fn keep_alive(socket: &Socket, limit: Duration) -> io::Result<()> {
@@ -86,8 +83,8 @@ pub struct Watch {
 
 impl Watch {
     /// Of a connected socket.
-    pub fn new(stream: &TcpStream, limit: Duration) -> Watch {
-        let mut kernel = kernel::Question::new(stream).ok();
+    pub fn new(socket: &SockRef<'_>, limit: Duration) -> Watch {
+        let mut kernel = kernel::Question::new(socket).ok();
         let answers = kernel.as_mut().and_then(kernel::Question::ask).is_some();
         Watch { limit, next: Instant::now(), silence: Silence::default(), kernel, answers }
     }
@@ -102,6 +99,11 @@ impl Watch {
                 None => Err(io::ErrorKind::NotConnected.into()),
             },
         }
+    }
+
+    /// When [`check`](Self::check) asks the kernel again.
+    pub fn next(&self) -> Instant {
+        self.next
     }
 
     /// An error when the network is silent for too long. Cheap: the kernel is asked a few times in that time.
@@ -129,7 +131,7 @@ mod kernel {
     //! `sock_diag(7)`: a netlink message that names one TCP socket by its addresses, and the answer to it.
     use std::{
         io::{self, Read, Write},
-        net::{IpAddr, SocketAddr, TcpStream},
+        net::{IpAddr, SocketAddr},
         time::Duration,
     };
 
@@ -162,10 +164,12 @@ mod kernel {
     }
 
     impl Question {
-        pub fn new(stream: &TcpStream) -> io::Result<Question> {
+        pub fn new(stream: &Socket) -> io::Result<Question> {
+            let ends = stream.local_addr()?.as_socket().zip(stream.peer_addr()?.as_socket());
+            let (local, peer) = ends.ok_or(io::ErrorKind::AddrNotAvailable)?;
             let socket = Socket::new(Domain::from(AF_NETLINK), Type::DGRAM, Some(Protocol::from(NETLINK_SOCK_DIAG)))?;
             socket.set_read_timeout(Some(Duration::from_millis(100)))?;
-            Ok(Question { socket, request: request(stream.local_addr()?, stream.peer_addr()?) })
+            Ok(Question { socket, request: request(local, peer) })
         }
 
         /// `None` when the kernel does not say: the connection has ended, which the next read or write tells.
@@ -262,14 +266,16 @@ mod kernel {
 #[cfg(not(target_os = "linux"))]
 mod kernel {
     //! Nobody to ask.
-    use std::{io, net::TcpStream};
+    use std::io;
+
+    use socket2::Socket;
 
     use super::Facts;
 
     pub struct Question;
 
     impl Question {
-        pub fn new(_: &TcpStream) -> io::Result<Question> {
+        pub fn new(_: &Socket) -> io::Result<Question> {
             Ok(Question)
         }
 

@@ -45,6 +45,14 @@ impl Target {
         }
     }
 
+    /// The host and port of what is reached over a network.
+    pub fn has_address(&self) -> Option<&Address> {
+        match self {
+            Target::Udp(a) => Some(a),
+            other => other.connects_to(),
+        }
+    }
+
     /// Whether two differ in their place only.
     pub fn is_of_kind(&self, other: &Target) -> bool {
         std::mem::discriminant(self) == std::mem::discriminant(other)

@@ -1,6 +1,8 @@
 //! Which lines the peer's system has: lines end somewhere in the bytes on the wire (under TLS in those of its records), and
 //! the system says how many of these are not acknowledged.
-use std::{collections::VecDeque, time::Instant};
+use std::collections::VecDeque;
+
+use tokio::time::Instant;
 
 /// So many lines are whole within so many bytes of the wire.
 struct Mark {

@@ -7,7 +7,6 @@
 pub mod endpoint;
 pub mod file;
 pub mod marks;
-pub mod patient;
 pub mod rate_limit;
 pub mod relp;
 pub mod sink;
@@ -15,8 +14,6 @@ pub mod stream;
 pub mod word;
 
 pub use endpoint::Target;
-// The name of before, until what uses it has followed.
-pub use rate_limit as meter;
 pub use sink::{Framing, Sink};
 
 use crate::net::ConnectError;

@@ -1,8 +1,13 @@
-//! One open output: takes lines, frames them, writes them.
+//! One open output: takes lines, frames them, writes them, by calls that wait.
 use std::{
     io::{self, Write},
     net::{SocketAddr, UdpSocket},
-    time::{Duration, Instant},
+    time::Duration,
+};
+
+use tokio::{
+    runtime::{Builder, Runtime},
+    time::{Instant, timeout_at},
 };
 
 use super::{
@@ -10,7 +15,7 @@ use super::{
     file::{Durability, LineFile},
     stream::{Flushed, Stream},
 };
-use crate::net::{Address, ConnectError, blocking::Dial, tls::client::TlsOptions};
+use crate::net::{Address, ConnectError, connect::Dial, tls::client::TlsOptions};
 
 /// How lines follow one another on a stream (RFC 6587).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,7 +58,8 @@ enum Kind {
     Null,
     File(Box<LineFile>),
     Udp(UdpSocket),
-    Stream(Box<Stream>),
+    /// With the runtime that its socket is of.
+    Stream(Box<Stream>, Runtime),
 }
 
 /// An open output.
@@ -69,24 +75,37 @@ pub struct Sink {
 }
 
 impl Sink {
-    /// Opens it: connects, shakes hands.
+    /// Opens it: connects, shakes hands. To be called outside of a runtime.
     pub fn open(target: &Target, framing: Framing, tls: &TlsOptions) -> Result<Sink, OutputError> {
-        Sink::open_by(target, framing, tls, &Dial::default())
+        let Some(address) = target.has_address() else { return Sink::open_at(target, framing, &[]) };
+        let unreachable = |source| ConnectError::Unreachable { to: address.to_string(), source };
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(unreachable)?;
+        let dial = Dial::default();
+        match target {
+            Target::Tcp(_) | Target::Tls(_) => {
+                let stream = runtime.block_on(Stream::open(target, framing, tls, &dial))?;
+                Ok(Sink::new(Kind::Stream(Box::new(stream), runtime), target.to_string(), framing))
+            }
+            Target::Udp(a) => Sink::open_at(target, framing, &runtime.block_on(dial.resolve(a))?),
+            _ => Sink::open_at(target, framing, &[]),
+        }
     }
 
-    /// The same, with its own times and stoppable.
-    pub fn open_by(target: &Target, framing: Framing, tls: &TlsOptions, dial: &Dial) -> Result<Sink, OutputError> {
+    /// Opens what has no connection; datagrams go to the first of the addresses that takes them.
+    pub fn open_at(target: &Target, framing: Framing, to: &[SocketAddr]) -> Result<Sink, OutputError> {
         let (kind, name) = match target {
             Target::Stdout => (Kind::Stdout(io::stdout()), "standard output".to_owned()),
             Target::Null => (Kind::Null, "null".to_owned()),
             Target::File(path) => (Kind::File(Box::new(LineFile::open(path, framing)?)), path.display().to_string()),
-            Target::Udp(a) => (Kind::Udp(udp(a, &dial.resolve(a)?)?), target.to_string()),
-            Target::Tcp(_) | Target::Tls(_) => {
-                (Kind::Stream(Box::new(Stream::open(target, framing, tls, dial)?)), target.to_string())
-            }
+            Target::Udp(a) => (Kind::Udp(udp(a, to)?), target.to_string()),
+            Target::Tcp(_) | Target::Tls(_) => return Err(OutputError::Address("not a stream".into())),
             Target::Relp(a) | Target::RelpTls(a) => return Err(OutputError::RelpForRun(a.to_string())),
         };
-        Ok(Sink { kind, name, framing, batch: Vec::with_capacity(BATCH + (16 << 10)), waiting: 0, refused: 0 })
+        Ok(Sink::new(kind, name, framing))
+    }
+
+    fn new(kind: Kind, name: String, framing: Framing) -> Sink {
+        Sink { kind, name, framing, batch: Vec::with_capacity(BATCH + (16 << 10)), waiting: 0, refused: 0 }
     }
 
     /// Its name in messages.
@@ -94,9 +113,25 @@ impl Sink {
         &self.name
     }
 
-    /// Takes one line, which has no line end. It is written at once for UDP, with others for streams.
+    /// Takes one line, which has no line end, and writes when enough is gathered.
     #[inline]
     pub fn send(&mut self, line: &[u8]) -> Result<(), OutputError> {
+        self.take(line)?;
+        if self.is_full() { self.flush() } else { Ok(()) }
+    }
+
+    /// Whether enough is gathered for a write.
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        match &self.kind {
+            Kind::Stream(stream, _) => stream.is_full(),
+            _ => self.batch.len() >= BATCH,
+        }
+    }
+
+    /// Takes one line, which has no line end. It is sent at once by UDP, with the next flush by others.
+    #[inline]
+    pub fn take(&mut self, line: &[u8]) -> Result<(), OutputError> {
         match &mut self.kind {
             Kind::Null => Ok(()),
             Kind::Udp(socket) => match send_datagram(socket, line, &mut self.refused) {
@@ -112,15 +147,15 @@ impl Sink {
                     Err(self.write_error(source))
                 }
             },
-            Kind::Stream(stream) => {
+            Kind::Stream(stream, _) => {
                 self.waiting += 1;
                 stream.take(line);
-                if stream.is_full() { self.flush() } else { Ok(()) }
+                Ok(())
             }
             Kind::Stdout(_) | Kind::File(_) => {
                 self.waiting += 1;
                 self.framing.put(line, &mut self.batch);
-                if self.batch.len() >= BATCH { self.flush() } else { Ok(()) }
+                Ok(())
             }
         }
     }
@@ -138,8 +173,8 @@ impl Sink {
                 self.waiting = lines(self.framing, rest).min(self.waiting);
                 e
             }),
-            Kind::Stream(stream) => {
-                insist(stream)?;
+            Kind::Stream(stream, runtime) => {
+                runtime.block_on(insist(stream))?;
                 Ok(())
             }
             Kind::Null | Kind::Udp(_) => Ok(()),
@@ -167,19 +202,18 @@ impl Sink {
     /// What the receiver said, which no receiver of syslog does; once.
     pub fn note(&mut self) -> Option<String> {
         match &mut self.kind {
-            Kind::Stream(stream) => stream.note(),
+            Kind::Stream(stream, _) => stream.note(),
             _ => None,
         }
     }
 
-    /// Looks up again where datagrams go: no receiver ends a connection that there is not.
-    pub fn renew(&mut self, target: &Target, dial: &Dial) -> Result<(), OutputError> {
-        let (Kind::Udp(socket), Target::Udp(address)) = (&mut self.kind, target) else { return Ok(()) };
-        let found = dial.resolve(address)?;
+    /// Datagrams go to these addresses of their receiver from now on: no receiver ends a connection that there is not.
+    pub fn renew(&mut self, address: &Address, found: &[SocketAddr]) -> Result<(), OutputError> {
+        let Kind::Udp(socket) = &mut self.kind else { return Ok(()) };
         if socket.peer_addr().is_ok_and(|now| found.contains(&now)) {
             return Ok(());
         }
-        *socket = udp(address, &found)?;
+        *socket = udp(address, found)?;
         Ok(())
     }
 
@@ -211,7 +245,7 @@ impl Sink {
                 // Asking takes it away: the next datagram need not be sent twice.
                 self.refused += u64::from(matches!(socket.take_error(), Ok(Some(e)) if is_refusal(&e)));
             }
-            Kind::Stdout(_) | Kind::Null | Kind::Stream(_) => {}
+            Kind::Stdout(_) | Kind::Null | Kind::Stream(..) => {}
         }
         Ok(())
     }
@@ -234,14 +268,11 @@ impl Sink {
                 self.refused += u64::from(matches!(waits, Err(e) if is_refusal(&e)));
                 Ok(())
             }
-            Kind::Stream(stream) => {
-                let end = Instant::now() + FINISH;
-                while !stream.finish()? {
-                    if Instant::now() >= end {
-                        return Err(OutputError::Unconfirmed { to: self.name.clone(), seconds: FINISH.as_secs() });
-                    }
+            Kind::Stream(stream, runtime) => {
+                if runtime.block_on(finish(stream))? {
+                    return Ok(());
                 }
-                Ok(())
+                Err(OutputError::Unconfirmed { to: self.name.clone(), seconds: FINISH.as_secs() })
             }
             Kind::Stdout(_) | Kind::Null => Ok(()),
         }
@@ -253,20 +284,31 @@ impl Sink {
 }
 
 /// Writes everything, however often the receiver takes no more, up to [`STALL`].
-fn insist(stream: &mut Stream) -> Result<(), OutputError> {
-    let mut since: Option<(Instant, u64)> = None;
-    while stream.flush()? == Flushed::Stalled {
-        let progress = stream.progress();
-        match since {
-            Some((began, at)) if at == progress => {
-                if began.elapsed() >= STALL {
-                    return Err(stream.gave_up(STALL));
-                }
-            }
-            _ => since = Some((Instant::now(), progress)),
+async fn insist(stream: &mut Stream) -> Result<(), OutputError> {
+    let (mut since, mut at) = (Instant::now(), stream.progress());
+    while stream.flush().await? == Flushed::Stalled {
+        if stream.progress() != at {
+            (since, at) = (Instant::now(), stream.progress());
+        } else if since.elapsed() >= STALL {
+            return Err(stream.gave_up(STALL));
+        }
+        if timeout_at(since + STALL, stream.stir(false)).await.is_ok() {
+            stream.look().await?;
         }
     }
     Ok(())
+}
+
+/// Ends a connection; whether the receiver closed within its time.
+async fn finish(stream: &mut Stream) -> Result<bool, OutputError> {
+    let end = Instant::now() + FINISH;
+    while !stream.finish().await? {
+        if Instant::now() >= end {
+            return Ok(false);
+        }
+        let _ = timeout_at(end, stream.stir(true)).await;
+    }
+    Ok(true)
 }
 
 /// How many lines a piece of a batch holds; it begins with a whole one.

@@ -1,24 +1,31 @@
-//! A TCP or TLS connection: lines go out framed, a write that blocks can be given up and gone on with, and a peer that
+//! A TCP or TLS connection: lines go out framed, a write that the receiver does not take is gone on with later, and a peer that
 //! closed, a network that fell silent, or a peer that speaks another protocol, is seen before the next write.
 //!
-//! What is written is in the system's queue, which dies with the connection. So the system is asked what the peer's system
-//! has acknowledged ([`Watch::unacknowledged`]), and only that counts ([`Stream::acknowledged`]).
+//! Every step does what can be done at once; [`Stream::stir`] waits until there is something to do again. What is written is in
+//! the system's queue, which dies with the connection. So the system is asked what the peer's system has acknowledged
+//! ([`Watch::unacknowledged`]), and only that counts ([`Stream::acknowledged`]).
 use std::{
     io::{self, Read, Write},
     mem::MaybeUninit,
-    net::{Shutdown, TcpStream},
-    time::{Duration, Instant},
+    net::Shutdown,
+    time::Duration,
 };
 
+use rustls::ClientConnection;
 use socket2::SockRef;
+use tokio::{
+    net::TcpStream,
+    time::{Instant, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
 
 use super::{Framing, OutputError, Target, marks::Marks, word::Word};
 use crate::net::{
     ConnectError,
-    blocking::{self, Dial, TlsStream},
+    connect::{Dial, Now},
     tcp_info::Watch,
     tls::client::{self, TlsOptions},
-    wait::{Stop, TICK, is_wait},
+    wait::{given_up, is_wait},
 };
 
 /// Lines are gathered to this many bytes before they are written.
@@ -29,18 +36,15 @@ const FIRST_WORD: Duration = Duration::from_millis(200);
 /// How often the system is asked what is acknowledged, at most.
 const ASK: Duration = Duration::from_millis(20);
 
-enum Kind {
-    Tcp(TcpStream),
-    Tls(Box<TlsStream>),
-}
-
 /// An open connection.
 pub struct Stream {
-    kind: Kind,
+    socket: TcpStream,
+    /// What makes records of bytes, and bytes of records, under TLS.
+    tls: Option<Box<ClientConnection>>,
     name: String,
     framing: Framing,
     watch: Watch,
-    stop: Stop,
+    end: CancellationToken,
     buffer: Vec<u8>,
     /// Bytes of the buffer that are written.
     at: usize,
@@ -67,29 +71,40 @@ pub enum Flushed {
     Stalled,
 }
 
+/// Why a step failed.
+enum Fault {
+    /// The connection has ended, and the peer may have said why before.
+    Broken(io::Error),
+    /// That is known already.
+    Known(OutputError),
+}
+
+impl From<io::Error> for Fault {
+    fn from(e: io::Error) -> Fault {
+        Fault::Broken(e)
+    }
+}
+
 impl Stream {
     /// Connects.
-    pub fn open(target: &Target, framing: Framing, tls: &TlsOptions, dial: &Dial) -> Result<Stream, OutputError> {
-        let kind = match target {
-            Target::Tcp(a) => Kind::Tcp(dial.connect(a)?),
-            Target::Tls(a) => Kind::Tls(Box::new(blocking::secure(a, tls, dial.connect(a)?, &dial.wait())?)),
+    pub async fn open(target: &Target, framing: Framing, tls: &TlsOptions, dial: &Dial) -> Result<Stream, OutputError> {
+        let (socket, tls) = match target {
+            Target::Tcp(a) => (dial.connect(a).await?, None),
+            Target::Tls(a) => {
+                let secure = client::connect(a, tls, dial.connect(a).await?, dial).await?;
+                let (socket, conn) = secure.into_inner();
+                (socket, Some(Box::new(conn)))
+            }
             _ => return Err(OutputError::Address("not a stream".into())),
         };
-        let name = target.to_string();
-        let socket = match &kind {
-            Kind::Tcp(s) => s,
-            Kind::Tls(s) => &s.sock,
-        };
-        // The handshake waits otherwise.
-        let waits = socket.set_read_timeout(Some(TICK));
-        waits.map_err(|source| ConnectError::Unreachable { to: name.clone(), source })?;
-        let watch = Watch::new(socket, dial.dead_peer);
+        let watch = Watch::new(&SockRef::from(&socket), dial.dead_peer);
         Ok(Stream {
-            kind,
-            name,
+            socket,
+            tls,
+            name: target.to_string(),
             framing,
             watch,
-            stop: dial.end.clone(),
+            end: dial.end.clone(),
             buffer: Vec::with_capacity(BATCH + (16 << 10)),
             at: 0,
             taken: 0,
@@ -102,36 +117,28 @@ impl Stream {
         })
     }
 
-    fn socket(&mut self) -> &mut TcpStream {
-        match &mut self.kind {
-            Kind::Tcp(s) => s,
-            Kind::Tls(s) => &mut s.sock,
-        }
-    }
-
     /// Why it failed: the reason that the peer gave, where it gave one before it ended the connection.
-    fn failed(&mut self, source: io::Error) -> OutputError {
+    async fn explain(&mut self, fault: Fault) -> OutputError {
+        let source = match fault {
+            Fault::Known(e) => return e,
+            Fault::Broken(e) => e,
+        };
         if source.kind() != io::ErrorKind::ConnectionAborted {
             // A receiver that refuses our certificate under TLS 1.3 says so after the handshake.
-            if let Kind::Tls(s) = &mut self.kind
-                && let Some(reason) = blocking::pending_refusal(s)
-            {
-                return ConnectError::Handshake { to: self.name.clone(), reason }.into();
-            }
-            if let Kind::Tcp(s) = &mut self.kind {
+            if let Some(conn) = &mut self.tls {
+                if let Some(reason) = client::pending_refusal(&self.socket, conn).await {
+                    return ConnectError::Handshake { to: self.name.clone(), reason }.into();
+                }
+            } else {
                 let mut bytes = [0; 64];
-                if let Ok(n) = s.set_nonblocking(true).and_then(|()| s.read(&mut bytes))
-                    && let Err(wrong) = self.hear(bytes.get(..n).unwrap_or_default())
+                if let Ok(n) = Now(&self.socket).read(&mut bytes)
+                    && let Err(Fault::Known(wrong)) = self.hear(bytes.get(..n).unwrap_or_default())
                 {
                     return wrong;
                 }
             }
         }
         OutputError::Write { to: self.name.clone(), source }
-    }
-
-    fn closed(&mut self) -> OutputError {
-        self.failed(io::Error::new(io::ErrorKind::ConnectionAborted, CLOSED))
     }
 
     /// Takes a line; it is written with the next flush.
@@ -191,32 +198,57 @@ impl Stream {
         self.word.tell()
     }
 
+    /// Waits until a step may come to something: the peer says something or closes, the system takes more where it took no more,
+    /// a silent network is to be looked for, or the end has come. `ends` where the connection is being [ended](Self::finish).
+    /// [`look`](Self::look) or `finish` is to be called behind it.
+    pub async fn stir(&self, ends: bool) {
+        let silence = (ends || self.outstanding().is_some()).then(|| self.watch.next());
+        let due = match self.began.filter(|_| ends && !self.shut) {
+            Some(began) => Some(silence.map_or(began + FIRST_WORD, |s| s.min(began + FIRST_WORD))),
+            None => silence,
+        };
+        tokio::select! {
+            _ = self.socket.readable() => {}
+            _ = self.socket.writable(), if self.blocked.is_some() => {}
+            () = self.end.cancelled() => {}
+            () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
+        }
+    }
+
     /// Writes what was gathered, as far as the receiver takes it. A peer that has closed is an error before anything is
     /// written: what is written to it is lost without a sign (RFC 1122, section 4.2.2.13).
-    pub fn flush(&mut self) -> Result<Flushed, OutputError> {
+    pub async fn flush(&mut self) -> Result<Flushed, OutputError> {
+        match self.write() {
+            Ok(flushed) => Ok(flushed),
+            Err(fault) => Err(self.explain(fault).await),
+        }
+    }
+
+    fn write(&mut self) -> Result<Flushed, Fault> {
         if self.at < self.buffer.len() {
-            self.look()?;
+            self.look_now()?;
             self.began.get_or_insert_with(Instant::now);
         }
         while self.at < self.buffer.len() {
             let rest = self.buffer.get(self.at..).unwrap_or_default();
-            let wrote = match &mut self.kind {
-                Kind::Tcp(s) => s.write(rest).inspect(|n| self.marks.wrote(*n)),
-                Kind::Tls(s) => records(s, &mut self.marks).and_then(|()| s.conn.writer().write(rest)),
+            let mut socket = Now(&self.socket);
+            let wrote = match &mut self.tls {
+                None => socket.write(rest).inspect(|n| self.marks.wrote(*n)),
+                Some(conn) => records(conn, &mut socket, &mut self.marks).and_then(|()| conn.writer().write(rest)),
             };
             match wrote {
-                Ok(0) => return Err(self.failed(io::ErrorKind::WriteZero.into())),
+                Ok(0) => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
                 Ok(n) => self.at += n,
                 Err(e) if is_wait(&e) => return Ok(self.stalled()),
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(self.failed(e)),
+                Err(e) => return Err(e.into()),
             }
         }
-        if let Kind::Tls(s) = &mut self.kind {
-            match records(s, &mut self.marks) {
+        if let Some(conn) = &mut self.tls {
+            match records(conn, &mut Now(&self.socket), &mut self.marks) {
                 Ok(()) => {}
                 Err(e) if is_wait(&e) => return Ok(self.stalled()),
-                Err(e) => return Err(self.failed(e)),
+                Err(e) => return Err(e.into()),
             }
         }
         self.buffer.clear();
@@ -232,59 +264,64 @@ impl Stream {
     }
 
     /// Whether the peer has closed, speaks another protocol, or the network is silent.
-    pub fn look(&mut self) -> Result<(), OutputError> {
-        self.watch.check().map_err(|e| self.failed(e))?;
+    pub async fn look(&mut self) -> Result<(), OutputError> {
+        match self.look_now() {
+            Ok(()) => Ok(()),
+            Err(fault) => Err(self.explain(fault).await),
+        }
+    }
+
+    fn look_now(&mut self) -> Result<(), Fault> {
+        self.watch.check()?;
         // One call, for it is done before every write.
         let peek = libc::MSG_PEEK | libc::MSG_DONTWAIT;
-        let socket: &TcpStream = self.socket();
-        match SockRef::from(socket).recv_with_flags(&mut [MaybeUninit::uninit()], peek) {
-            Ok(0) => Err(self.closed()),
-            Ok(_) if self.swallow()? => Err(self.closed()),
+        match Now(&self.socket).read_by(|socket| socket.recv_with_flags(&mut [MaybeUninit::uninit()], peek)) {
+            Ok(0) => Err(closed()),
+            Ok(_) if self.swallow()? => Err(closed()),
             Ok(_) => Ok(()),
             Err(e) if is_wait(&e) || e.kind() == io::ErrorKind::Interrupted => Ok(()),
-            Err(e) => Err(self.failed(e)),
+            Err(e) => Err(e.into()),
         }
     }
 
     /// Takes note of what the peer says.
-    fn hear(&mut self, bytes: &[u8]) -> Result<(), OutputError> {
+    fn hear(&mut self, bytes: &[u8]) -> Result<(), Fault> {
         match self.word.hear(bytes) {
-            Some(s) => Err(OutputError::WrongPort { to: self.name.clone(), what: s.what, advice: s.advice }),
+            Some(s) => {
+                let wrong = OutputError::WrongPort { to: self.name.clone(), what: s.what, advice: s.advice };
+                Err(Fault::Known(wrong))
+            }
             None => Ok(()),
         }
     }
 
-    /// Reads what is there, waiting for it as long as a read does. Whether the peer closes with it; the alert that it gave
-    /// as its reason is an error.
-    fn swallow(&mut self) -> Result<bool, OutputError> {
+    /// Reads what is there. Whether the peer closes with it; the alert that it gave as its reason is an error.
+    fn swallow(&mut self) -> Result<bool, Fault> {
         let mut bytes = [0; 4096];
-        match &mut self.kind {
-            Kind::Tcp(s) => match s.read(&mut bytes) {
-                Ok(0) => Ok(true),
-                Ok(n) => self.hear(bytes.get(..n).unwrap_or_default()).map(|()| false),
-                Err(e) if is_wait(&e) || e.kind() == io::ErrorKind::Interrupted => Ok(false),
-                Err(e) => Err(self.failed(e)),
+        let mut socket = Now(&self.socket);
+        let (said, closes) = match &mut self.tls {
+            None => match socket.read(&mut bytes) {
+                Ok(n) => (n, n == 0),
+                Err(e) if is_wait(&e) || e.kind() == io::ErrorKind::Interrupted => (0, false),
+                Err(e) => return Err(e.into()),
             },
-            Kind::Tls(s) => match s.conn.read_tls(&mut s.sock) {
-                Ok(0) => Ok(true),
-                Ok(_) => match s.conn.process_new_packets() {
-                    Ok(state) => {
-                        let mut closes = state.peer_has_closed();
-                        let mut said = 0;
-                        match s.conn.reader().read(&mut bytes) {
-                            Ok(n) => said = n,
-                            Err(e) => closes |= e.kind() == io::ErrorKind::UnexpectedEof,
-                        }
-                        self.hear(bytes.get(..said).unwrap_or_default()).map(|()| closes)
-                    }
+            Some(conn) => match conn.read_tls(&mut socket) {
+                Ok(0) => (0, true),
+                Ok(_) => match conn.process_new_packets() {
+                    Ok(state) => match conn.reader().read(&mut bytes) {
+                        Ok(n) => (n, state.peer_has_closed()),
+                        Err(e) => (0, state.peer_has_closed() || e.kind() == io::ErrorKind::UnexpectedEof),
+                    },
                     Err(e) => {
-                        Err(ConnectError::Handshake { to: self.name.clone(), reason: client::in_words(e) }.into())
+                        let refused = ConnectError::Handshake { to: self.name.clone(), reason: client::in_words(e) };
+                        return Err(Fault::Known(refused.into()));
                     }
                 },
-                Err(e) if is_wait(&e) || e.kind() == io::ErrorKind::Interrupted => Ok(false),
-                Err(e) => Err(self.failed(e)),
+                Err(e) if is_wait(&e) || e.kind() == io::ErrorKind::Interrupted => (0, false),
+                Err(e) => return Err(e.into()),
             },
-        }
+        };
+        self.hear(bytes.get(..said).unwrap_or_default()).map(|()| closes)
     }
 
     /// Whether our side is closed.
@@ -293,41 +330,49 @@ impl Stream {
     }
 
     /// Ends the connection, step by step: nothing more will be written, and the receiver is to close too, which it does
-    /// when it has read everything. Waits for a moment; `true` when it has.
-    pub fn finish(&mut self) -> Result<bool, OutputError> {
-        self.stop.check().and_then(|()| self.watch.check()).map_err(|e| self.failed(e))?;
+    /// when it has read everything. `true` when it has.
+    pub async fn finish(&mut self) -> Result<bool, OutputError> {
+        match self.finish_now() {
+            Ok(finished) => Ok(finished),
+            Err(fault) => Err(self.explain(fault).await),
+        }
+    }
+
+    fn finish_now(&mut self) -> Result<bool, Fault> {
+        if self.end.is_cancelled() {
+            return Err(given_up().into());
+        }
+        self.watch.check()?;
         if self.shut {
             return self.swallow();
         }
-        let young = self.began.map_or(Duration::ZERO, |b| FIRST_WORD.saturating_sub(b.elapsed()));
-        if !young.is_zero() {
+        if self.began.is_some_and(|b| b.elapsed() < FIRST_WORD) {
             // One that closes before us is no receiver that has read everything.
-            self.socket().set_read_timeout(Some(young)).map_err(|e| self.failed(e))?;
-            let closes = self.swallow();
-            self.socket().set_read_timeout(Some(TICK)).map_err(|e| self.failed(e))?;
-            return if closes? { Err(self.closed()) } else { Ok(false) };
+            return if self.swallow()? { Err(closed()) } else { Ok(false) };
         }
-        self.look()?;
-        let shut = match &mut self.kind {
-            Kind::Tcp(s) => s.shutdown(Shutdown::Write),
-            Kind::Tls(s) => {
-                s.conn.send_close_notify();
-                records(s, &mut self.marks).and_then(|()| s.sock.shutdown(Shutdown::Write))
+        self.look_now()?;
+        let mut socket = Now(&self.socket);
+        let sent = match &mut self.tls {
+            None => Ok(()),
+            Some(conn) => {
+                conn.send_close_notify();
+                records(conn, &mut socket, &mut self.marks)
             }
         };
-        match shut {
-            Ok(()) => self.shut = true,
-            Err(e) if is_wait(&e) || e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(self.failed(e)),
+        match sent.and_then(|()| SockRef::from(&self.socket).shutdown(Shutdown::Write)) {
+            Ok(()) => (self.shut, self.blocked) = (true, None),
+            Err(e) if is_wait(&e) => _ = self.stalled(),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e.into()),
         }
         Ok(false)
     }
 }
 
 /// Writes the records that TLS has ready, and counts their bytes.
-fn records(s: &mut TlsStream, marks: &mut Marks) -> io::Result<()> {
-    while s.conn.wants_write() {
-        match s.conn.write_tls(&mut s.sock) {
+fn records(conn: &mut ClientConnection, socket: &mut Now<'_>, marks: &mut Marks) -> io::Result<()> {
+    while conn.wants_write() {
+        match conn.write_tls(socket) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(n) => marks.wrote(n),
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
@@ -338,4 +383,9 @@ fn records(s: &mut TlsStream, marks: &mut Marks) -> io::Result<()> {
 }
 
 /// What is said of a peer that closed while lines may still come.
-const CLOSED: &str = "the receiver has closed";
+fn closed() -> Fault {
+    Fault::Broken(io::Error::new(io::ErrorKind::ConnectionAborted, "the receiver has closed"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -229,7 +229,7 @@ impl Spool {
             }
         }
         // Whatever is odd is for the thread that can mend it.
-        match self.read(from) {
+        match blocking(|| self.read(from)) {
             Some(batch) => Ok(Some(batch)),
             None => self.ask(move |s| s.next(from)),
         }

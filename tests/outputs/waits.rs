@@ -129,8 +129,8 @@ fn h2_twenty_idle_outputs_hardly_wake_up() {
     let agent = Agent::new(dir, &format!("heartbeat = 0\n{FOLLOWED}{outputs}"));
     let child = agent.start();
     agent.wait("everything", SOON, || receivers.iter().all(|r| ids(&r.text()).len() == 50));
-    // When their windows are over the looks become rare: of each output two a second at most, where there were ten, and some of others.
-    let is_rest = |used: &Used, time| used.often(time) <= 46.0;
+    // When their windows are over no output looks at anything: what is left is the supervisor, the spool and the source.
+    let is_rest = |used: &Used, time| used.often(time) <= 20.0;
     let (used, time) = at_rest(&agent, &child, None, is_rest);
     assert!(is_rest(&used, time), "{used:?} in {time:?}");
     signal(&child, "TERM");

@@ -3,24 +3,19 @@
 //!
 //! Not for: what happens to events. A connection that did not end cleanly leaves its window to the next one, whichever
 //! address that is.
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-        mpsc::{Receiver, TryRecvError, channel},
-    },
-    thread,
-    time::{Duration, Instant},
+use std::{future::pending, sync::Arc, time::Duration};
+
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep_until},
 };
+use tokio_util::sync::CancellationToken;
 
 use super::Link;
 use crate::{
-    agent::log,
+    agent::{Orders, log},
     config::OutputConfig,
-    net::{
-        blocking::{Dial, Names},
-        wait::Stop,
-    },
+    net::connect::{Dial, Names},
     output::OutputError,
 };
 
@@ -44,20 +39,43 @@ pub struct Route {
     trouble: Vec<String>,
     /// The first address, reached again.
     ready: Option<Link>,
-    search: Option<Receiver<Result<Link, OutputError>>>,
+    search: Option<Search>,
     next_search: Instant,
     /// Between two looks; longer each time the first address proved of no use.
     interval: Duration,
-    /// Ends what goes on in the background.
-    over: Arc<AtomicBool>,
+}
+
+/// A search for the first address, which ends with its owner.
+struct Search {
+    task: JoinHandle<Result<Link, OutputError>>,
+    /// Cancelled when it has come to an end, whatever that is.
+    over: CancellationToken,
+}
+
+impl Search {
+    fn new(search: impl Future<Output = Result<Link, OutputError>> + Send + 'static) -> Search {
+        let over = CancellationToken::new();
+        let at_end = over.clone().drop_guard();
+        let task = tokio::spawn(async move {
+            let _at_end = at_end;
+            search.await
+        });
+        Search { task, over }
+    }
+}
+
+impl Drop for Search {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }
 
 impl Route {
-    /// Of an output. With `stop` no more connections are made; with `end` those that are end.
-    pub fn new(config: &OutputConfig, stop: Stop, end: Stop) -> Route {
+    /// Of an output. When it is to end no more connections are made; when it is to end at once those that are end.
+    pub fn new(config: &Arc<OutputConfig>, orders: &Orders) -> Route {
         let dial = Dial {
-            stop,
-            end,
+            stop: orders.drain.clone(),
+            end: orders.abort.clone(),
             limit: config.connect_timeout,
             dead_peer: config.dead_peer_timeout,
             names: Arc::new(Names::default()),
@@ -73,13 +91,12 @@ impl Route {
             search: None,
             next_search: Instant::now(),
             interval: config.failback_interval,
-            over: Arc::default(),
-            config: Arc::new(config.clone()),
+            config: config.clone(),
         }
     }
 
     /// Connects to the first address that can be reached.
-    pub fn open(&mut self) -> Result<Link, OutputError> {
+    pub async fn open(&mut self) -> Result<Link, OutputError> {
         if let Some(link) = self.ready.take() {
             self.is_used(0);
             return Ok(link);
@@ -89,12 +106,12 @@ impl Route {
         let (behind, before) = all.split_at(self.from.min(all.len()));
         let mut errors = Vec::new();
         for (place, target) in before.iter().chain(behind) {
-            match Link::open(&config, target, &self.dial) {
+            match Link::open(&config, target, &self.dial).await {
                 Ok(link) => {
                     self.is_used(*place);
                     return Ok(link);
                 }
-                Err(e) if self.dial.stop.is_wished() => return Err(e),
+                Err(e) if self.dial.stop.is_cancelled() => return Err(e),
                 Err(e) => {
                     self.tell(*place, &e);
                     errors.push(e);
@@ -112,6 +129,9 @@ impl Route {
     /// A connection ended before its time.
     pub fn failed(&mut self) {
         let count = self.config.failover.len() + 1;
+        if self.used == 0 && self.since.elapsed() > LONGEST {
+            self.interval = self.config.failback_interval;
+        }
         // Reached, and of no use: the next one gets its turn, so that an address that only takes connections cannot keep
         // the events from one that takes lines.
         self.from = if self.since.elapsed() < TOO_SHORT { (self.used + 1) % count } else { 0 };
@@ -122,42 +142,43 @@ impl Route {
 
     /// Whether another address than the first is in use and the first can be reached again. The next
     /// [`open`](Self::open) takes it.
-    pub fn first_is_back(&mut self) -> bool {
-        if self.used == 0 {
-            if self.since.elapsed() > LONGEST {
-                self.interval = self.config.failback_interval;
-            }
-            return false;
+    pub async fn first_is_back(&mut self) -> bool {
+        if self.used == 0 || self.ready.is_some() {
+            return self.used != 0;
         }
-        if self.ready.is_some() {
-            return true;
-        }
-        if let Some(search) = &self.search {
-            match search.try_recv() {
-                Err(TryRecvError::Empty) => return false,
-                Ok(Ok(link)) => {
-                    self.ready = Some(link);
-                    log(format_args!("output {}: {} is back", self.config.name, self.config.address));
+        match &mut self.search {
+            Some(search) if search.over.is_cancelled() => {
+                match (&mut search.task).await {
+                    Ok(Ok(link)) => {
+                        self.ready = Some(link);
+                        log(format_args!("output {}: {} is back", self.config.name, self.config.address));
+                    }
+                    Ok(Err(e)) => self.tell(0, &e),
+                    Err(_) => {}
                 }
-                Ok(Err(e)) => self.tell(0, &e),
-                Err(TryRecvError::Disconnected) => {}
+                self.search = None;
+                self.next_search = Instant::now() + self.interval;
             }
-            self.search = None;
-            self.next_search = Instant::now() + self.interval;
-        } else if Instant::now() >= self.next_search {
-            self.search();
+            None if Instant::now() >= self.next_search => self.search(),
+            _ => {}
         }
         self.ready.is_some()
     }
 
+    /// Waits until [`first_is_back`](Self::first_is_back) has something new to say, or to do.
+    pub async fn stir(&mut self) {
+        match &self.search {
+            _ if self.used == 0 => pending().await,
+            _ if self.ready.is_some() => {}
+            Some(search) => search.over.cancelled().await,
+            None => sleep_until(self.next_search).await,
+        }
+    }
+
     fn search(&mut self) {
-        let (to, found) = channel();
-        let config = self.config.clone();
-        let dial = Dial { stop: self.dial.stop.or(self.over.clone()), ..self.dial.clone() };
-        thread::spawn(move || {
-            let _ = to.send(Link::open(&config, &config.address, &dial));
-        });
-        self.search = Some(found);
+        let (config, dial) = (self.config.clone(), self.dial.clone());
+        let link = async move { Link::open(&config, &config.address, &dial).await };
+        self.search = Some(Search::new(link));
     }
 
     fn is_used(&mut self, place: usize) {
@@ -185,11 +206,5 @@ impl Route {
             log(format_args!("output {}: {text}", self.config.name));
             *before = text;
         }
-    }
-}
-
-impl Drop for Route {
-    fn drop(&mut self) {
-        self.over.store(true, Ordering::Relaxed);
     }
 }

@@ -1,10 +1,8 @@
 //! Moving cursors behind what has arrived, and ending a connection such that everything has.
-use std::{
-    sync::atomic::Ordering,
-    time::{Duration, Instant},
-};
+use std::{sync::atomic::Ordering, time::Duration};
 
 use anyhow::anyhow;
+use tokio::time::{Instant, sleep};
 
 use super::Worker;
 use crate::{
@@ -15,6 +13,9 @@ use crate::{
     },
     spool::Lane,
 };
+
+/// How often it is asked what is acknowledged while that is what the end waits for.
+const ASK: Duration = Duration::from_millis(250);
 
 impl Worker<'_> {
     /// Moves the cursors behind what is done.
@@ -71,7 +72,7 @@ impl Worker<'_> {
     /// Ends the connection cleanly: the receiver has read everything when it closes too. One that does not close is waited
     /// for as long as its system has not acknowledged everything, at most `stall_timeout` without any progress, and then
     /// until everything counts as arrived by its age.
-    pub(super) fn finish(&mut self, link: &mut Link) -> anyhow::Result<()> {
+    pub(super) async fn finish(&mut self, link: &mut Link) -> anyhow::Result<()> {
         let to_confirm = self.window.events();
         let mut since = Instant::now();
         let mut stopping: Option<Instant> = None;
@@ -79,7 +80,7 @@ impl Worker<'_> {
         loop {
             let wait = self.config.stall_timeout;
             let at_most = if self.orders.stopping() { self.orders.setup.config.stop_timeout } else { wait };
-            if link.finish(at_most)? {
+            if link.finish(at_most).await? {
                 break;
             }
             self.settle(link)?;
@@ -104,6 +105,7 @@ impl Worker<'_> {
                     at_most.as_secs()
                 ));
             }
+            self.wait_at_end(link, at_most - waited).await;
         }
         self.count_refused(link);
         let moved = self.window.all();
@@ -112,5 +114,15 @@ impl Worker<'_> {
         }
         self.count_done(moved);
         Ok(())
+    }
+
+    /// Waits until the next step of the end may come to something.
+    async fn wait_at_end(&mut self, link: &mut Link, at_most: Duration) {
+        let asks = if self.window.is_there() { self.settles_in(link).unwrap_or(at_most) } else { ASK };
+        tokio::select! {
+            () = link.stir_at_end() => {}
+            () = self.orders.drain.cancelled(), if !self.orders.stopping() => {}
+            () = sleep(asks.min(at_most)) => {}
+        }
     }
 }

@@ -15,31 +15,39 @@ const SHORTEST: usize = 480;
 
 impl Worker<'_> {
     /// Whether there is a limit a second.
-    fn is_paced(&self) -> bool {
+    pub(super) fn is_paced(&self) -> bool {
         let limits = &self.config.limits;
         limits.events_per_second.is_some() || limits.bytes_per_second.is_some()
     }
 
-    /// Hands the line over that may go. The limits a second hold for the wire, so where there are some it is written at
-    /// once, and its time is that of the write: one that was late would else stand within a second with too many others.
-    pub(super) fn hand_over(&mut self, link: &mut Link, line: Line) -> anyhow::Result<Flushed> {
-        if !self.take(link, line)? {
-            return Ok(Flushed::All);
+    /// Hands the line over that may go. The limits a second hold for the wire, so where there are some it is
+    /// [written](Self::write_out) at once, and its time is that of the write: one that was late would else stand within a second
+    /// with too many others.
+    pub(super) fn hand_over(&mut self, link: &mut Link, line: Line) -> anyhow::Result<()> {
+        if self.take(link, line)? {
+            self.owed = Some(self.line.len() as u64);
+            if !self.is_paced() {
+                self.count_owed();
+            }
         }
-        self.owed = Some(self.line.len() as u64);
-        if self.is_paced() && link.flush()? == Flushed::Stalled {
-            return Ok(Flushed::Stalled);
+        Ok(())
+    }
+
+    /// Writes what was handed over, and counts what was owed.
+    pub(super) async fn write_out(&mut self, link: &mut Link) -> anyhow::Result<Flushed> {
+        let flushed = link.flush().await?;
+        if flushed == Flushed::All {
+            self.count_owed();
         }
-        self.count_owed();
-        Ok(Flushed::All)
+        Ok(flushed)
     }
 
     /// Hands a heartbeat over outside the limits a second.
-    pub(super) fn slip_in(&mut self, link: &mut Link) -> anyhow::Result<Flushed> {
+    pub(super) async fn slip_in(&mut self, link: &mut Link) -> anyhow::Result<Flushed> {
         if self.take(link, Line::Beat)? {
             self.meter.let_pass(self.now(), clock::now().timestamp_micros(), self.line.len() as u64);
         }
-        Ok(link.flush()?)
+        Ok(link.flush().await?)
     }
 
     /// Gives the line to the connection; one that the way does not take is written again, shorter, as all after it. `false`

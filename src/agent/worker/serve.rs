@@ -1,11 +1,13 @@
 //! Serving one connection: what goes next, what is due, and the wait for either.
-use std::{
-    sync::atomic::Ordering,
-    time::{Duration, Instant},
-};
+use std::{sync::atomic::Ordering, time::Duration};
 
 use anyhow::anyhow;
 use chrono::DateTime;
+use tokio::{
+    sync::watch,
+    task::yield_now,
+    time::{Instant, sleep_until, timeout_at},
+};
 
 use super::{Served, Worker};
 use crate::{
@@ -17,14 +19,18 @@ use crate::{
         window::Line,
     },
     clock,
-    output::{meter::Answer, stream::Flushed},
-    spool::Lane,
+    output::{rate_limit::Answer, stream::Flushed},
+    spool::{Lane, View},
 };
 
 /// How soon behind an event acknowledgements are looked at, and how seldom where nothing happens.
 const LOOK: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 /// So long a receiver takes nothing before the log says so.
 const STALLED: Duration = Duration::from_secs(5);
+/// So long a receiver may take nothing that is to be left in good order.
+const PARTING: Duration = Duration::from_millis(250);
+/// Lines that are handed over in one go: a few milliseconds of work, and then others get their turn.
+const BURST: usize = 2_000;
 
 /// Where the loop of a connection is.
 struct Turn {
@@ -42,6 +48,10 @@ struct Turn {
 enum Step {
     /// It went, or another is to be asked for.
     Went,
+    /// It went, and is to be written before another goes.
+    Write,
+    /// The connection has no room for it.
+    NoRoom,
     /// The meter holds it back.
     Later,
     /// There is none.
@@ -50,62 +60,111 @@ enum Step {
 
 impl Worker<'_> {
     /// Serves one connection.
-    pub(super) fn serve(&mut self, link: &mut Link, route: &mut Route, told: &mut String) -> anyhow::Result<Served> {
+    pub(super) async fn serve(
+        &mut self,
+        link: &mut Link,
+        route: &mut Route,
+        told: &mut String,
+    ) -> anyhow::Result<Served> {
         if !std::mem::take(told).is_empty() {
             log(format_args!("output {}: connected again", self.config.name));
         }
         let now = Instant::now();
         let mut turn =
             Turn { next_look: now + LOOK.0, interval: LOOK.0, stalled: None, stall_told: false, paced: None };
+        let mut view = self.orders.shared.spool.view();
         loop {
             // Before anything is asked: what changes from now on ends the wait below.
-            let woken = self.orders.shared.spool.woken();
+            view.mark_unchanged();
             if self.orders.must_stop() {
                 return Err(anyhow!("stopped"));
             }
             if Instant::now() >= turn.next_look
-                && let Some(served) = self.look_after(link, route, &mut turn)?
+                && let Some(served) = self.look_after(link, route, &mut turn).await?
             {
                 return Ok(served);
             }
             if self.orders.stopping()
                 && turn.stalled.is_none()
                 && !self.has_last_word()?
-                && link.flush()? == Flushed::All
+                && link.flush().await? == Flushed::All
             {
-                self.finish(link)?;
+                self.finish(link).await?;
                 return Ok(Served::Everything);
             }
-            if (link.is_full() || turn.stalled.is_some()) && !self.press_on(link, &mut turn)? {
+            if (link.is_full() || turn.stalled.is_some()) && !self.press_on(link, &mut turn).await? {
+                self.wait_for_receiver(link, &turn).await?;
                 continue;
             }
             turn.paced = None;
-            let next = match self.beat(link, &mut turn)? {
-                Step::None => self.next_line(link, &mut turn)?,
+            let next = match self.beat(link, &mut turn).await? {
+                Step::None => self.next_lines(link, &mut turn).await?,
                 other => other,
             };
             if matches!(next, Step::Went) {
                 turn.interval = LOOK.0;
                 turn.next_look = turn.next_look.min(Instant::now() + LOOK.0);
+                yield_now().await;
                 continue;
             }
             // What was gathered goes out before a wait.
-            if link.flush()? == Flushed::Stalled {
+            if link.flush().await? == Flushed::Stalled {
                 turn.stall(link);
                 continue;
             }
             self.count_owed();
             self.settle_at_rest(link)?;
             if matches!(next, Step::None)
-                && let Some(served) = self.at_end(link)?
+                && let Some(served) = self.at_end(link).await?
             {
                 return Ok(served);
             }
-            let from = Lane::ALL.iter().map(|l| self.lanes.place(*l).batch).min().unwrap_or(0);
-            let spool = &self.orders.shared.spool;
-            let wait = self.due_in(link, &turn);
-            spool.wait(woken, from.max(spool.last() + 1), wait);
+            self.wait(link, route, &mut turn, &mut view).await?;
         }
+    }
+
+    /// Waits until there is something to do: the spool has more, the connection has something to say, something is due, or the
+    /// end has come.
+    async fn wait(
+        &mut self,
+        link: &mut Link,
+        route: &mut Route,
+        turn: &mut Turn,
+        view: &mut watch::Receiver<View>,
+    ) -> anyhow::Result<()> {
+        let due = self.due(link, turn);
+        let (orders, is_stopping) = (self.orders, self.orders.stopping());
+        tokio::select! {
+            biased;
+            () = orders.abort.cancelled() => {}
+            () = orders.drain.cancelled(), if !is_stopping => {}
+            stirred = link.stir() => {
+                stirred?;
+                turn.next_look = Instant::now();
+            }
+            () = route.stir() => turn.next_look = Instant::now(),
+            _ = view.changed() => {}
+            () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
+        }
+        Ok(())
+    }
+
+    /// Waits until a receiver that takes nothing takes something, or its time is over.
+    async fn wait_for_receiver(&mut self, link: &mut Link, turn: &Turn) -> anyhow::Result<()> {
+        let since = turn.stalled.map_or_else(Instant::now, |(since, _)| since);
+        // Told as soon as it is longer than that.
+        let told = (!turn.stall_told).then(|| since + STALLED + Duration::from_millis(1));
+        let due =
+            [Some(turn.next_look), told, since.checked_add(self.config.stall_timeout)].into_iter().flatten().min();
+        tokio::select! {
+            stirred = link.stir() => {
+                stirred?;
+                link.look().await?;
+            }
+            () = self.orders.drain.cancelled(), if !self.orders.stopping() => {}
+            () = sleep_until(due.unwrap_or(turn.next_look)) => {}
+        }
+        Ok(())
     }
 
     /// Whether nothing is left to be sent but that the agent stops: then that goes too.
@@ -115,17 +174,24 @@ impl Worker<'_> {
         Ok(is_next && matches!(self.lanes.next(self.spent.is_some())?, Next::Event(_)))
     }
 
-    /// How long nothing is to be done unless something happens.
-    fn due_in(&self, link: &Link, turn: &Turn) -> Duration {
+    /// When something is to be done though nothing happens.
+    fn due(&self, link: &Link, turn: &Turn) -> Option<Instant> {
         let now = Instant::now();
-        let until = |at: Instant| at.saturating_duration_since(now);
-        let others = [self.heartbeat.due_in(), turn.paced.map(until), self.settles_in(link)];
-        others.into_iter().flatten().fold(until(turn.next_look), Duration::min).max(Duration::from_micros(50))
+        let waits = [self.heartbeat.due_in(), self.settles_in(link)];
+        let waits = waits.into_iter().flatten().filter_map(|wait| now.checked_add(wait));
+        let look = link.wants_looks().then_some(turn.next_look);
+        let due = waits.chain(turn.paced).chain(look).min()?;
+        Some(due.max(now + Duration::from_micros(50)))
     }
 
     /// Looks at the connection, moves cursors, goes back to the first address when that is there again.
-    fn look_after(&mut self, link: &mut Link, route: &mut Route, turn: &mut Turn) -> anyhow::Result<Option<Served>> {
-        link.look()?;
+    async fn look_after(
+        &mut self,
+        link: &mut Link,
+        route: &mut Route,
+        turn: &mut Turn,
+    ) -> anyhow::Result<Option<Served>> {
+        link.look().await?;
         self.count_refused(link);
         self.tell_losses(false);
         self.tell_notes(link);
@@ -133,25 +199,42 @@ impl Worker<'_> {
         turn.next_look = Instant::now() + turn.interval;
         // Less and less often while nothing happens.
         turn.interval = (turn.interval * 2).min(LOOK.1);
-        if !route.first_is_back() {
+        if !route.first_is_back().await {
             return Ok(None);
         }
-        if turn.stalled.is_some() || link.flush()? == Flushed::Stalled {
+        if self.part(link).await? == Flushed::Stalled {
             return Err(anyhow!("the first address is back, and this receiver takes nothing"));
         }
-        self.finish(link)?;
+        self.finish(link).await?;
         Ok(Some(Served::Enough))
     }
 
+    /// Writes what was taken to a receiver that is left; one that takes nothing is not waited for.
+    async fn part(&mut self, link: &mut Link) -> anyhow::Result<Flushed> {
+        let (mut since, mut at) = (Instant::now(), link.progress());
+        loop {
+            if self.write_out(link).await? == Flushed::All {
+                return Ok(Flushed::All);
+            }
+            if link.progress() != at {
+                (since, at) = (Instant::now(), link.progress());
+            }
+            match timeout_at(since + PARTING, link.stir()).await {
+                Ok(stirred) => stirred?,
+                Err(_) => return Ok(Flushed::Stalled),
+            }
+            link.look().await?;
+        }
+    }
+
     /// Writes on. `false` while the receiver takes nothing.
-    fn press_on(&mut self, link: &mut Link, turn: &mut Turn) -> anyhow::Result<bool> {
+    async fn press_on(&mut self, link: &mut Link, turn: &mut Turn) -> anyhow::Result<bool> {
         let name = &self.config.name;
-        if link.flush()? == Flushed::All {
+        if self.write_out(link).await? == Flushed::All {
             turn.stalled = None;
             if std::mem::take(&mut turn.stall_told) {
                 log(format_args!("output {name}: the receiver reads again"));
             }
-            self.count_owed();
             return Ok(true);
         }
         let since = turn.stall(link);
@@ -168,14 +251,50 @@ impl Worker<'_> {
         Ok(false)
     }
 
+    /// Hands events over, and waits where each is to be written or has to wait for room.
+    async fn next_lines(&mut self, link: &mut Link, turn: &mut Turn) -> anyhow::Result<Step> {
+        match self.burst(link, turn)? {
+            Step::Write => {
+                if self.write_out(link).await? == Flushed::Stalled {
+                    turn.stall(link);
+                }
+                Ok(Step::Went)
+            }
+            Step::NoRoom => {
+                link.make_room().await?;
+                Ok(Step::Went)
+            }
+            step => Ok(step),
+        }
+    }
+
+    /// Hands events over until enough is gathered for a write, others should get their turn, or one may not go. No waits here:
+    /// this is what most of the time is spent with.
+    fn burst(&mut self, link: &mut Link, turn: &mut Turn) -> anyhow::Result<Step> {
+        for n in 0..BURST {
+            match self.next_line(link, turn)? {
+                Step::Went if link.is_full() => return Ok(Step::Went),
+                Step::Went => {}
+                // What went before is told first.
+                Step::None | Step::Later if n > 0 => return Ok(Step::Went),
+                step => return Ok(step),
+            }
+        }
+        Ok(Step::Went)
+    }
+
     /// Hands the next event over, if there is one and it may go.
     fn next_line(&mut self, link: &mut Link, turn: &mut Turn) -> anyhow::Result<Step> {
         let lane = match self.lanes.next(self.spent.is_some())? {
             Next::Event(lane) => lane,
             Next::Nothing => return self.look_at_budget(),
-            // A stop, the connection and the clock are looked at between some batches and the next.
-            Next::Later => return self.look_on(link, turn),
+            // There is more to look through; what was found so far goes out meanwhile. A stop, the connection and the clock are
+            // looked at between some batches and the next.
+            Next::Later => return Ok(Step::Write),
         };
+        if !link.has_room() {
+            return Ok(Step::NoRoom);
+        }
         self.caught_up(false);
         let next = self.lanes.encode(lane, &mut self.line)?;
         let (now, wall) = (self.now(), clock::now().timestamp_micros());
@@ -196,19 +315,9 @@ impl Worker<'_> {
             true => Line::Notice(lane, next),
             false => Line::Entry(lane, next),
         };
-        if self.hand_over(link, line)? == Flushed::Stalled {
-            turn.stall(link);
-        }
+        self.hand_over(link, line)?;
         self.lanes.step(lane, next);
-        Ok(Step::Went)
-    }
-
-    /// There is more to look through; what was found so far goes out meanwhile.
-    fn look_on(&mut self, link: &mut Link, turn: &mut Turn) -> anyhow::Result<Step> {
-        if link.flush()? == Flushed::Stalled {
-            turn.stall(link);
-        }
-        Ok(Step::Went)
+        Ok(if self.is_paced() { Step::Write } else { Step::Went })
     }
 
     /// Nothing may go before the next day, where a lane is held back: looks whether it has begun.
@@ -242,7 +351,7 @@ impl Worker<'_> {
 
     /// Sends heartbeats when it is time. Those that the meter would hold back for longer go outside its limits a second: an
     /// output of an event an hour would else be silent, or send nothing but heartbeats.
-    fn beat(&mut self, link: &mut Link, turn: &mut Turn) -> anyhow::Result<Step> {
+    async fn beat(&mut self, link: &mut Link, turn: &mut Turn) -> anyhow::Result<Step> {
         if self.heartbeat.is_due() {
             self.beats = self.heartbeat.notices(self.config, self.orders, self.counters).into();
         }
@@ -256,9 +365,15 @@ impl Worker<'_> {
             turn.paced = Some(Instant::now() + wait);
             return Ok(Step::Later);
         }
+        if !link.has_room() {
+            link.make_room().await?;
+        }
         let flushed = match answer {
-            Answer::Wait(_) => self.slip_in(link)?,
-            Answer::Now | Answer::Held(_) => self.hand_over(link, Line::Beat)?,
+            Answer::Wait(_) => self.slip_in(link).await?,
+            Answer::Now | Answer::Held(_) => {
+                self.hand_over(link, Line::Beat)?;
+                if self.is_paced() { self.write_out(link).await? } else { Flushed::All }
+            }
         };
         self.beats.pop_front();
         if flushed == Flushed::Stalled {
@@ -268,10 +383,10 @@ impl Worker<'_> {
     }
 
     /// Nothing is left to be sent. Something when that ends the connection.
-    fn at_end(&mut self, link: &mut Link) -> anyhow::Result<Option<Served>> {
+    async fn at_end(&mut self, link: &mut Link) -> anyhow::Result<Option<Served>> {
         if link.may_lose() {
             // What is lost is told before the last word.
-            link.look()?;
+            link.look().await?;
             self.count_refused(link);
             self.tell_losses(self.orders.shared.sources_ended());
         }
@@ -280,13 +395,13 @@ impl Worker<'_> {
         let at_end = self.lanes.is_at_end();
         self.caught_up(at_end && self.losses.are_told());
         if ending && at_end {
-            self.finish(link)?;
+            self.finish(link).await?;
             return Ok(Some(Served::Everything));
         }
         // What is in the window fills the spool, and nothing more can come that would push it out: a receiver that closes
         // with us has read it. One that another output fills gets no emptier by that.
         if self.confirms && self.window.events() > 0 && self.orders.shared.spool.is_full() && self.pins() {
-            self.finish(link)?;
+            self.finish(link).await?;
             return Ok(Some(Served::Enough));
         }
         Ok(None)

@@ -89,12 +89,16 @@ fn an_answer_of_the_kernel_is_read_and_one_that_is_cut_says_nothing() {
 #[cfg(all(target_os = "linux", target_endian = "little"))]
 #[test]
 fn the_kernel_says_what_is_on_the_way() {
-    use std::{io::Write, net::TcpListener};
+    use socket2::SockRef;
+    use std::{
+        io::Write,
+        net::{TcpListener, TcpStream},
+    };
     for host in ["127.0.0.1:0", "[::1]:0"] {
         let Ok(listener) = TcpListener::bind(host) else { continue };
         let mut stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (_peer, _) = listener.accept().unwrap();
-        let mut question = kernel::Question::new(&stream).unwrap();
+        let mut question = kernel::Question::new(&SockRef::from(&stream)).unwrap();
         stream.write_all(b"hello").unwrap();
         std::thread::sleep(Duration::from_millis(300));
         let facts = question.ask().unwrap();

@@ -99,6 +99,9 @@ pub enum RelpError {
         /// The number it sent.
         transaction: u32,
     },
+    /// A line is given where the window has no room for it.
+    #[error("the window is full: a line has to wait for an answer")]
+    Full,
     /// The session is used after it ended.
     #[error("the RELP session has ended: open a new one")]
     Ended,
@@ -120,6 +123,7 @@ impl RelpError {
             | RelpError::Malformed(_)
             | RelpError::Command { .. }
             | RelpError::Transaction { .. }
+            | RelpError::Full
             | RelpError::Ended => true,
             RelpError::Window(_)
             | RelpError::LineTooLong(_)

@@ -1,7 +1,8 @@
 //! RELP, the Reliable Event Logging Protocol: every line is answered, so that what a receiver does not have is known.
 //!
 //! For: one [`Session`] over a connected stream, TCP or TLS: opening it, sending lines, knowing which were answered,
-//! closing it. Not for: connecting, connecting again, and keeping lines until they are answered; the caller does that.
+//! closing it. What frames mean is in a [`RelpCore`], which has no connection and no clock. Not for: connecting, connecting
+//! again, and keeping lines until they are answered; the caller does that.
 //!
 //! ```text
 //! we                                              the receiver
@@ -33,19 +34,28 @@
 //! * imrelp cuts lines longer than its maxDataSize (8 KiB when nothing is said) and answers 200 all the same.
 mod error;
 mod frame;
+mod state;
 #[cfg(test)]
 mod tests;
 
 use std::{
-    collections::VecDeque,
-    io::{self, Read, Write},
-    mem,
-    time::{Duration, Instant},
+    future::poll_fn,
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
 };
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Instant, sleep, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
 
 pub use self::error::RelpError;
 pub use self::frame::FrameError;
-use self::frame::{Answer, Frame, LAST_TRANSACTION, MAX_LINE, escaped};
+pub use self::state::RelpCore;
+use crate::net::{tcp_info::Watch, wait::given_up};
 
 /// The window that librelp takes when nothing is said.
 pub const DEFAULT_WINDOW: usize = 128;
@@ -53,167 +63,152 @@ pub const DEFAULT_WINDOW: usize = 128;
 /// would wait for the other to read.
 pub const MAX_WINDOW: usize = 10_000;
 
-/// Frames are gathered to this many bytes before they are written.
-const BATCH: usize = 64 << 10;
 /// How much is read at once.
 const READ: usize = 8 << 10;
 /// How long a receiver may take to close after it answered `close`, and how long its last answers are read after a
 /// write failed.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-/// What we say when we open.
-const OFFERS: &str = concat!("relp_version=0\nrelp_software=qaudjrn,", env!("CARGO_PKG_VERSION"), "\ncommands=syslog");
+/// How long each of these answers is waited for.
+const LAST_WORD: Duration = Duration::from_millis(50);
 
-/// What an answer is waited for.
-enum Command {
-    Open,
-    /// A line, with the name the caller has for it.
-    Syslog(u64),
-    Close,
+/// What else ends the waits of a session.
+pub struct Guard {
+    /// Looks whether the network is silent.
+    pub watch: Option<Watch>,
+    /// The end of the agent.
+    pub end: CancellationToken,
+    /// How long a write may make no way.
+    pub stall: Duration,
 }
 
-/// A frame whose answer, or the answer of one sent before it, has not come.
-struct Pending {
-    command: Command,
-    answered: bool,
+impl Default for Guard {
+    /// Nothing but the timeout of the session.
+    fn default() -> Guard {
+        Guard { watch: None, end: CancellationToken::new(), stall: Duration::MAX }
+    }
 }
 
-/// An open session. The stream blocks, and its caller has set a read timeout (100 ms, say: every wait here is as fine
-/// as that and no finer; without one a silent receiver blocks for ever) and a write timeout.
+/// An open session.
 ///
 /// ```no_run
-/// use std::{net::TcpStream, time::Duration};
-/// use qaudjrn::output::relp::{DEFAULT_WINDOW, Session};
+/// use std::time::Duration;
+/// use qaudjrn::output::relp::{DEFAULT_WINDOW, Guard, Session};
 ///
-/// let stream = TcpStream::connect("siem.example.com:2514")?;
-/// stream.set_read_timeout(Some(Duration::from_millis(100)))?;
-/// stream.set_write_timeout(Some(Duration::from_secs(60)))?;
-/// let mut session = Session::open(stream, Duration::from_secs(30), DEFAULT_WINDOW)?;
-/// session.send(b"<110>1 2026-11-17T10:00:01Z PROD1 qaudjrn - AF-A - -", 4711)?;
-/// session.close(Duration::from_secs(30))?;
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let stream = tokio::net::TcpStream::connect("siem.example.com:2514").await?;
+/// let mut session = Session::open(stream, Guard::default(), Duration::from_secs(30), DEFAULT_WINDOW).await?;
+/// session.send(b"<110>1 2026-11-17T10:00:01Z PROD1 qaudjrn - AF-A - -", 4711).await?;
+/// session.close(Duration::from_secs(30)).await?;
 /// assert_eq!(session.acknowledged(), Some(4711));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # Ok(())
+/// # }
 /// ```
 pub struct Session<S> {
     stream: S,
-    /// How long the receiver may be silent while it owes answers.
-    timeout: Duration,
-    /// The most lines that are sent and not acknowledged.
-    window: usize,
-    /// Frames gathered and not yet written.
-    outgoing: Vec<u8>,
-    /// Bytes read that are no whole frame yet.
-    incoming: Vec<u8>,
-    /// Oldest first. Transaction numbers are consecutive, so the oldest one's number gives everyone's place.
-    pending: VecDeque<Pending>,
-    /// The transaction number of the first in `pending`, or of the next frame.
-    oldest: u32,
-    /// How many of `pending` were written: others cannot have been answered.
-    written: usize,
-    /// Since when the receiver owes an answer without giving one.
-    silent_since: Instant,
-    acknowledged: Option<u64>,
+    core: RelpCore,
+    guard: Guard,
+    /// Something may be in a buffer of the stream (TLS).
+    unflushed: bool,
+    /// Since when the receiver takes nothing of what is to be written.
+    blocked: Option<Instant>,
     /// After an error or `close` nothing more is sent or read.
     ended: bool,
 }
 
-impl<S: Read + Write> Session<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     /// Opens a session on a connected stream. `timeout` is how long the receiver may be silent while it owes answers,
     /// now and later; `window` the most lines that are sent and not acknowledged, 1 to [`MAX_WINDOW`].
-    pub fn open(stream: S, timeout: Duration, window: usize) -> Result<Session<S>, RelpError> {
-        if !(1..=MAX_WINDOW).contains(&window) {
-            return Err(RelpError::Window(window));
+    pub async fn open(stream: S, guard: Guard, timeout: Duration, window: usize) -> Result<Session<S>, RelpError> {
+        let core = RelpCore::new(timeout, window, Instant::now())?;
+        let mut session = Session { stream, core, guard, unflushed: false, blocked: None, ended: false };
+        match session.until(RelpCore::is_answered).await {
+            Ok(()) => Ok(session),
+            Err(e @ (RelpError::OpenRefused { .. } | RelpError::Version { .. } | RelpError::NoSyslog { .. })) => Err(e),
+            Err(other) => Err(RelpError::NotOpened(Box::new(other))),
         }
-        let mut session = Session {
-            stream,
-            timeout,
-            window,
-            outgoing: Vec::with_capacity(BATCH + (16 << 10)),
-            incoming: Vec::new(),
-            pending: VecDeque::with_capacity(window + 1),
-            oldest: 1,
-            written: 0,
-            silent_since: Instant::now(),
-            acknowledged: None,
-            ended: false,
-        };
-        session.put(Command::Open, b"open", OFFERS.as_bytes());
-        session.opened().map_err(|e| match e {
-            RelpError::OpenRefused { .. } | RelpError::Version { .. } | RelpError::NoSyslog { .. } => e,
-            other => RelpError::NotOpened(Box::new(other)),
-        })?;
-        Ok(session)
     }
 
-    /// Takes one line, which may have any bytes, under the name `id`. It is written with others, when enough have come
-    /// or [`Session::flush`] says so. When the window is full, waits for answers.
+    /// Whether [`offer`](Self::offer) takes a line.
+    pub fn has_room(&self) -> bool {
+        self.core.has_room()
+    }
+
+    /// Takes one line, which may have any bytes, under the name `id`; it is written with others, by [`flush`](Self::flush).
+    /// `false` where the window is full.
     ///
     /// Names should rise from line to line: [`Session::acknowledged`] gives the name of one line for all before it. After
     /// an error everything behind that one is to be sent again, this line too.
-    pub fn send(&mut self, line: &[u8], id: u64) -> Result<(), RelpError> {
-        if line.len() > MAX_LINE {
-            return Err(RelpError::LineTooLong(line.len()));
+    pub fn offer(&mut self, line: &[u8], id: u64) -> Result<bool, RelpError> {
+        if self.ended { Err(RelpError::Ended) } else { self.core.offer(line, id) }
+    }
+
+    /// Waits until the window has room, and no longer: a receiver whose system holds back small packets (Nagle) sends
+    /// the first answer at once and the others when it hears from us, for which the next line is as good as an empty
+    /// packet that ours would delay for 40 ms.
+    pub async fn make_room(&mut self) -> Result<(), RelpError> {
+        self.unless_ended()?;
+        self.until(RelpCore::has_room).await
+    }
+
+    /// The same as [`offer`](Self::offer), waiting for room, and writing when enough is gathered.
+    pub async fn send(&mut self, line: &[u8], id: u64) -> Result<(), RelpError> {
+        while !self.offer(line, id)? {
+            self.make_room().await?;
         }
-        self.unless_ended(|session| {
-            if session.pending.len() >= session.window {
-                session.make_room()?;
-            }
-            session.put(Command::Syslog(id), b"syslog", line);
-            if session.outgoing.len() >= BATCH { session.write() } else { Ok(()) }
-        })
+        if self.is_full() { self.flush().await } else { Ok(()) }
     }
 
-    /// Writes what was gathered.
-    pub fn flush(&mut self) -> Result<(), RelpError> {
-        self.unless_ended(Session::write)
+    /// Whether enough is gathered for a write.
+    pub fn is_full(&self) -> bool {
+        self.core.is_full()
     }
 
-    /// Writes what was gathered and reads the answers that are there; waits up to `wait` for the first one, and
-    /// always as long as one read takes. Gives how many came. None is no error, unless the receiver owes some for
-    /// longer than the session's timeout. With nothing to wait for it notices a receiver that closes.
-    pub fn poll(&mut self, wait: Duration) -> Result<usize, RelpError> {
-        self.unless_ended(|session| {
-            session.write()?;
-            let start = Instant::now();
-            loop {
-                match session.read()? {
-                    Some(answers) if answers > 0 => return Ok(answers),
-                    _ => session.check_silence()?,
-                }
-                if start.elapsed() >= wait {
-                    return Ok(0);
-                }
+    /// Writes what was gathered. Answers that come meanwhile are taken.
+    pub async fn flush(&mut self) -> Result<(), RelpError> {
+        self.unless_ended()?;
+        while !self.core.outgoing().is_empty() || self.unflushed {
+            self.step(None).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes what was gathered and reads the answers that are there; waits up to `wait` for the first one. Gives how many
+    /// came. None is no error, unless the receiver owes some for longer than the session's timeout. With nothing to wait for
+    /// it notices a receiver that closes.
+    pub async fn poll(&mut self, wait: Duration) -> Result<usize, RelpError> {
+        self.flush().await?;
+        let end = Instant::now().checked_add(wait);
+        loop {
+            match self.step(end).await? {
+                0 if is_over(end) => return Ok(0),
+                0 => {}
+                answers => return Ok(answers),
             }
-        })
+        }
+    }
+
+    /// Waits until answers came, or the session has ended. What came is kept where nobody waits for it to the end.
+    pub async fn stir(&mut self) -> Result<(), RelpError> {
+        self.unless_ended()?;
+        while self.step(None).await? == 0 {}
+        Ok(())
     }
 
     /// The name of the last line that, like all sent before it, was answered 200: the receiver has them.
     pub fn acknowledged(&self) -> Option<u64> {
-        self.acknowledged
+        self.core.acknowledged()
     }
 
     /// Lines that were taken and are not acknowledged: what is to be sent again if the session ends here.
     pub fn unanswered(&self) -> usize {
-        self.pending.iter().filter(|p| matches!(p.command, Command::Syslog(_))).count()
+        self.core.unanswered()
     }
 
     /// Ends the session in good order: everything is written, answered and closed within `timeout`. `Ok` means that
     /// every line is acknowledged. Afterwards only [`Session::acknowledged`] and [`Session::unanswered`] are of use.
-    pub fn close(&mut self, timeout: Duration) -> Result<(), RelpError> {
-        let closed = self.unless_ended(|session| {
-            session.put(Command::Close, b"close", b"");
-            session.write()?;
-            let start = Instant::now();
-            while !session.pending.is_empty() {
-                if start.elapsed() >= timeout {
-                    return Err(RelpError::Silent { waited: timeout, unanswered: session.unanswered() });
-                }
-                session.read()?;
-            }
-            // The receiver now closes, with a hint or without; whoever closes first makes no difference to the lines.
-            let start = Instant::now();
-            while start.elapsed() < timeout.min(LAST_WORDS) && session.read().is_ok() {}
-            Ok(())
-        });
+    pub async fn close(&mut self, timeout: Duration) -> Result<(), RelpError> {
+        self.unless_ended()?;
+        let closed = self.say_goodbye(timeout).await;
         self.ended = true;
         match closed {
             // A receiver that goes away first, but not before it has answered every line.
@@ -227,182 +222,176 @@ impl<S: Read + Write> Session<S> {
         }
     }
 
+    async fn say_goodbye(&mut self, timeout: Duration) -> Result<(), RelpError> {
+        self.core.close();
+        let end = Instant::now().checked_add(timeout);
+        while !self.core.is_answered() {
+            if is_over(end) {
+                return Err(RelpError::Silent { waited: timeout, unanswered: self.unanswered() });
+            }
+            self.step_by(end, false).await?;
+        }
+        // The receiver now closes, with a hint or without; whoever closes first makes no difference to the lines.
+        let end = Instant::now().checked_add(timeout.min(LAST_WORDS));
+        while !is_over(end) && self.step_by(end, false).await.is_ok() {}
+        Ok(())
+    }
+
     /// From now on the receiver may be silent for so long while it owes answers.
     pub fn set_timeout(&mut self, timeout: Duration) {
-        self.timeout = timeout;
+        self.core.set_timeout(timeout);
     }
 
-    /// The stream, to set its timeouts or to end TLS on it.
-    pub fn stream(&mut self) -> &mut S {
-        &mut self.stream
+    fn unless_ended(&self) -> Result<(), RelpError> {
+        if self.ended { Err(RelpError::Ended) } else { Ok(()) }
     }
 
-    /// Waits for the answer to `open`.
-    fn opened(&mut self) -> Result<(), RelpError> {
-        self.write()?;
-        while !self.pending.is_empty() {
-            self.read()?;
-            self.check_silence()?;
+    /// Writes and reads until something is so.
+    async fn until(&mut self, is_so: fn(&RelpCore) -> bool) -> Result<(), RelpError> {
+        while !is_so(&self.core) {
+            self.step(None).await?;
         }
         Ok(())
     }
 
-    /// Does it, or says that the session has ended; an error ends it.
-    fn unless_ended<T>(&mut self, f: impl FnOnce(&mut Self) -> Result<T, RelpError>) -> Result<T, RelpError> {
-        if self.ended {
-            return Err(RelpError::Ended);
-        }
-        let result = f(self);
-        self.ended = result.is_err();
-        result
+    /// Writes and reads until something came of it, or the time is over: how many answers came. An error ends the session.
+    async fn step(&mut self, until: Option<Instant>) -> Result<usize, RelpError> {
+        let stepped = self.step_by(until, true).await;
+        self.ended |= stepped.is_err();
+        stepped
     }
 
-    /// Waits until the window has room, and no longer: a receiver whose system holds back small packets (Nagle) sends
-    /// the first answer at once and the others when it hears from us, for which the next line is as good as an empty
-    /// packet that ours would delay for 40 ms.
-    fn make_room(&mut self) -> Result<(), RelpError> {
-        self.write()?;
-        while self.pending.len() >= self.window {
-            self.read()?;
-            self.check_silence()?;
-        }
-        Ok(())
+    /// The same; `owed` where the session's own timeout holds.
+    async fn step_by(&mut self, until: Option<Instant>, owed: bool) -> Result<usize, RelpError> {
+        // Asked each time: answers that come without end are no reason to go on.
+        self.check(owed)?;
+        let due = self.due(until, owed);
+        let end = self.guard.end.clone();
+        let answers = tokio::select! {
+            biased;
+            stepped = poll_fn(|cx| self.poll_step(cx)) => match stepped {
+                Err(RelpError::Write { source, .. }) => return Err(self.last_words(source).await),
+                stepped => stepped?,
+            },
+            () = end.cancelled() => 0,
+            () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => 0,
+        };
+        self.check(owed)?;
+        Ok(answers)
     }
 
-    /// Gathers a frame.
-    fn put(&mut self, command: Command, name: &[u8], data: &[u8]) {
-        frame::put(after(self.oldest, self.pending.len()), name, data, &mut self.outgoing);
-        self.pending.push_back(Pending { command, answered: false });
+    /// Writes and reads as far as the stream goes.
+    fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, RelpError>> {
+        let wrote = match self.poll_write(cx) {
+            Ok(wrote) => wrote,
+            Err(source) => return Poll::Ready(Err(RelpError::Write { source, unanswered: self.unanswered() })),
+        };
+        match self.poll_read(cx) {
+            Poll::Pending if wrote => Poll::Ready(Ok(0)),
+            read => read,
+        }
     }
 
-    /// Writes what was gathered.
-    fn write(&mut self) -> Result<(), RelpError> {
-        if self.outgoing.is_empty() {
-            return Ok(());
-        }
-        let result = self.stream.write_all(&self.outgoing).and_then(|()| self.stream.flush());
-        self.outgoing.clear();
-        if self.written == 0 {
-            self.silent_since = Instant::now();
-        }
-        self.written = self.pending.len();
-        result.map_err(|source| self.last_words(source))
-    }
-
-    /// A receiver that goes away while we write may have sent answers and a reason before: they are still there.
-    fn last_words(&mut self, source: io::Error) -> RelpError {
-        let start = Instant::now();
-        while start.elapsed() < LAST_WORDS {
-            match self.read() {
-                Ok(Some(_)) => {}
-                Ok(None) | Err(RelpError::Disconnected { .. } | RelpError::Read { .. }) => break,
-                Err(reason) => return reason,
+    /// Whether anything was written.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+        let mut wrote = false;
+        while !self.core.outgoing().is_empty() {
+            match Pin::new(&mut self.stream).poll_write(cx, self.core.outgoing()) {
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(n)) => {
+                    self.core.wrote(n, Instant::now());
+                    (self.blocked, self.unflushed, wrote) = (None, true, true);
+                }
+                Poll::Ready(Err(e)) if e.kind() == io::ErrorKind::Interrupted => {}
+                Poll::Ready(Err(e)) => return Err(e),
+                Poll::Pending => break,
             }
         }
-        RelpError::Write { source, unanswered: self.unanswered() }
+        if self.unflushed {
+            match Pin::new(&mut self.stream).poll_flush(cx) {
+                Poll::Ready(flushed) => flushed.map(|()| self.unflushed = false)?,
+                Poll::Pending => {}
+            }
+        }
+        let is_done = self.core.outgoing().is_empty() && !self.unflushed;
+        self.blocked = if is_done { None } else { Some(self.blocked.unwrap_or_else(Instant::now)) };
+        Ok(wrote)
     }
 
-    /// Reads once and takes what came. Gives the number of answers; `None` if nothing at all came.
-    fn read(&mut self) -> Result<Option<usize>, RelpError> {
+    /// Reads once and takes what came. Gives the number of answers.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, RelpError>> {
         let mut bytes = [0; READ];
-        match self.stream.read(&mut bytes) {
-            Ok(0) => Err(RelpError::Disconnected { unanswered: self.unanswered() }),
-            Ok(length) => {
-                self.incoming.extend_from_slice(bytes.get(..length).unwrap_or_default());
-                self.take_frames().map(Some)
-            }
+        let mut bytes = ReadBuf::new(&mut bytes);
+        let Poll::Ready(read) = Pin::new(&mut self.stream).poll_read(cx, &mut bytes) else { return Poll::Pending };
+        Poll::Ready(match read {
+            Ok(()) if bytes.filled().is_empty() => Err(RelpError::Disconnected { unanswered: self.unanswered() }),
+            Ok(()) => self.core.hear(bytes.filled(), Instant::now()),
             Err(e) => match e.kind() {
-                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Ok(None),
+                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Ok(0),
                 // TLS without its end.
                 io::ErrorKind::UnexpectedEof => Err(RelpError::Disconnected { unanswered: self.unanswered() }),
                 _ => Err(RelpError::Read { source: e, unanswered: self.unanswered() }),
             },
-        }
+        })
     }
 
-    /// Whether the receiver owes an answer for too long.
-    fn check_silence(&self) -> Result<(), RelpError> {
-        match self.written > 0 && self.silent_since.elapsed() >= self.timeout {
-            true => Err(RelpError::Silent { waited: self.timeout, unanswered: self.unanswered() }),
-            false => Ok(()),
-        }
+    /// When something is to be looked at though nothing happens.
+    fn due(&self, until: Option<Instant>, owed: bool) -> Option<Instant> {
+        let waits = self.blocked.is_some() || self.core.owes();
+        let silence = self.guard.watch.as_ref().filter(|_| waits).map(Watch::next);
+        let answer = self.core.silent_at().filter(|_| owed && self.blocked.is_none());
+        let stall = self.blocked.and_then(|since| since.checked_add(self.guard.stall));
+        [until, silence, answer, stall].into_iter().flatten().min()
     }
 
-    /// Takes the whole frames among the bytes read. Gives the number of answers.
-    fn take_frames(&mut self) -> Result<usize, RelpError> {
-        let mut incoming = mem::take(&mut self.incoming);
-        let (mut used, mut answers) = (0, 0);
-        while let Some((frame, length)) = Frame::parse(incoming.get(used..).unwrap_or_default())? {
-            used += length;
-            answers += usize::from(self.take(&frame)?);
+    /// An error when the agent ends, the network is silent, the receiver takes nothing or owes answers for too long.
+    fn check(&mut self, owed: bool) -> Result<(), RelpError> {
+        if self.guard.end.is_cancelled() {
+            return Err(self.broken(given_up()));
         }
-        incoming.drain(..used);
-        self.incoming = incoming;
-        Ok(answers)
-    }
-
-    /// Takes one frame. Whether it was an answer.
-    fn take(&mut self, frame: &Frame<'_>) -> Result<bool, RelpError> {
-        match (frame.transaction, frame.command) {
-            (0, b"serverclose") => Err(RelpError::ClosedByServer { unanswered: self.unanswered() }),
-            (transaction, b"rsp") => self.take_answer(transaction, frame.data).map(|()| true),
-            // A hint that we do not know: hints may be lost without harm.
-            (0, _) => Ok(false),
-            (_, other) => Err(RelpError::Command { command: escaped(other, other.len()) }),
+        if let Some(Err(e)) = self.guard.watch.as_mut().map(Watch::check) {
+            return Err(self.broken(e));
         }
-    }
-
-    fn take_answer(&mut self, transaction: u32, data: &[u8]) -> Result<(), RelpError> {
-        let place = usize::try_from(place(transaction, self.oldest)).unwrap_or(usize::MAX);
-        let pending = self.pending.get_mut(place).filter(|p| transaction != 0 && place < self.written && !p.answered);
-        let Some(pending) = pending else { return Err(RelpError::Transaction { transaction }) };
-        match pending.command {
-            Command::Open => accept(&Answer::parse(data)?)?,
-            Command::Syslog(id) => {
-                let answer = Answer::parse(data)?;
-                if answer.code != 200 {
-                    return Err(RelpError::Refused { id, code: answer.code, text: escaped(answer.text, 80) });
-                }
+        match self.blocked.map(|since| since.elapsed()) {
+            Some(waited) if waited >= self.guard.stall => {
+                let text = format!("the receiver took nothing for {} s (stall_timeout)", waited.as_secs());
+                Err(self.broken(io::Error::new(io::ErrorKind::ConnectionAborted, text)))
             }
-            // librelp's is empty, and nobody's could change anything.
-            Command::Close => {}
+            // What it is to answer may not have reached it.
+            Some(_) => Ok(()),
+            None if owed => self.core.check_silence(Instant::now()),
+            None => Ok(()),
         }
-        pending.answered = true;
-        self.silent_since = Instant::now();
-        while let Some(first) = self.pending.pop_front_if(|p| p.answered) {
-            if let Command::Syslog(id) = first.command {
-                self.acknowledged = Some(id);
+    }
+
+    fn broken(&self, source: io::Error) -> RelpError {
+        let unanswered = self.unanswered();
+        match self.blocked {
+            Some(_) => RelpError::Write { source, unanswered },
+            None => RelpError::Read { source, unanswered },
+        }
+    }
+
+    /// A receiver that goes away while we write may have sent answers and a reason before: they are still there.
+    async fn last_words(&mut self, source: io::Error) -> RelpError {
+        let end = Instant::now() + LAST_WORDS;
+        let reason = loop {
+            let read = tokio::select! {
+                biased;
+                read = poll_fn(|cx| self.poll_read(cx)) => read,
+                () = sleep(LAST_WORD) => break None,
+            };
+            match read {
+                Ok(_) if Instant::now() < end => {}
+                Ok(_) | Err(RelpError::Disconnected { .. } | RelpError::Read { .. }) => break None,
+                Err(reason) => break Some(reason),
             }
-            self.oldest = after(self.oldest, 1);
-            self.written -= 1;
-        }
-        Ok(())
+        };
+        reason.unwrap_or_else(|| RelpError::Write { source, unanswered: self.unanswered() })
     }
 }
 
-/// Whether the answer to `open` is one that we can work with.
-fn accept(answer: &Answer<'_>) -> Result<(), RelpError> {
-    if answer.code != 200 {
-        return Err(RelpError::OpenRefused { code: answer.code, text: escaped(answer.text, 80) });
-    }
-    let version = answer.offer("relp_version").unwrap_or_default();
-    if version != b"0" {
-        return Err(RelpError::Version { offered: escaped(version, 80) });
-    }
-    let commands = answer.offer("commands").unwrap_or_default();
-    match commands.split(|b| *b == b',').any(|command| command == b"syslog") {
-        true => Ok(()),
-        false => Err(RelpError::NoSyslog { offered: escaped(commands, 80) }),
-    }
-}
-
-/// The transaction number `count` after `transaction`; after the last one comes 1.
-fn after(transaction: u32, count: usize) -> u32 {
-    let count = u32::try_from(count).unwrap_or(0) % LAST_TRANSACTION;
-    (transaction - 1 + count) % LAST_TRANSACTION + 1
-}
-
-/// How many transactions after `oldest` the number `transaction` stands.
-fn place(transaction: u32, oldest: u32) -> u32 {
-    (transaction + LAST_TRANSACTION - oldest) % LAST_TRANSACTION
+/// Whether a time has come; one that no clock reaches is none.
+fn is_over(end: Option<Instant>) -> bool {
+    end.is_some_and(|end| Instant::now() >= end)
 }
