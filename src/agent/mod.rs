@@ -10,6 +10,7 @@ mod feed;
 mod fingerprint;
 mod gaps;
 mod heartbeat;
+mod ingest;
 mod intake;
 mod lanes;
 pub mod link;

@@ -2,7 +2,7 @@
 //! configuration.
 use std::sync::atomic::Ordering;
 
-use super::Intake;
+use super::Ingest;
 use crate::{
     agent::{gaps::Several, log},
     clock,
@@ -20,9 +20,9 @@ use crate::{
     spool::batch::Parked,
 };
 
-impl Intake<'_> {
+impl Ingest<'_> {
     /// Tells of what was parked and what is missing, when it is time to; `last` when there is no other time.
-    pub(super) fn tell(&mut self, last: bool) {
+    pub fn tell(&mut self, last: bool) {
         self.tell_parked(last);
         self.tell_gaps(last);
     }
@@ -51,9 +51,9 @@ impl Intake<'_> {
     /// Tells of what was parked, when it is time to.
     fn tell_parked(&mut self, last: bool) {
         let now = clock::now().timestamp_micros();
-        let about = (self.tracker.system(), self.config.zone, now);
-        if let Some((text, notice)) = self.parking.tell(&self.config.name, about, last) {
-            log(format_args!("source {}: {text}", self.config.name));
+        let about = (self.tracker.system(), self.of.config.zone, now);
+        if let Some((text, notice)) = self.parking.tell(&self.of.config.name, about, last) {
+            log(format_args!("source {}: {text}", self.of.config.name));
             self.builder.push_notice(&notice);
             self.notices += 1;
         }
@@ -62,22 +62,22 @@ impl Intake<'_> {
     /// What is read is not what the configuration says: it is sent as it reads, and nobody is to take it for right.
     #[cold]
     pub(super) fn contradicted(&mut self, why: &str) {
-        log(format_args!("source {}: {why}", self.config.name));
+        log(format_args!("source {}: {why}", self.of.config.name));
         let notice =
-            Notice::new(CONTRADICTION, self.tracker.system(), clock::now().timestamp_micros(), self.config.zone)
-                .with("source", &self.config.name)
+            Notice::new(CONTRADICTION, self.tracker.system(), clock::now().timestamp_micros(), self.of.config.zone)
+                .with("source", &self.of.config.name)
                 .with("option", "date_format")
                 .with("problem", why);
         self.builder.push_notice(&notice);
         self.notices += 1;
-        self.orders.shared.failed.store(true, Ordering::Relaxed);
+        self.contradicted = true;
     }
 
     /// Something is missing: a notice to every output, a line in the log, a count. What is missing again and again is told in sums.
     #[cold]
-    pub(super) fn gap(&mut self, gap: Gap) {
-        self.report.gaps.fetch_add(1, Ordering::Relaxed);
-        self.report.missing.fetch_add(gap.count(), Ordering::Relaxed);
+    pub fn gap(&mut self, gap: Gap) {
+        self.of.report.gaps.fetch_add(1, Ordering::Relaxed);
+        self.of.report.missing.fetch_add(gap.count(), Ordering::Relaxed);
         self.gaps.add(gap);
         self.tell_gaps(false);
     }
@@ -86,17 +86,17 @@ impl Intake<'_> {
     fn tell_gaps(&mut self, last: bool) {
         let Some(Several { gap, missing, .. }) = self.gaps.tell(last) else { return };
         let text = format!("gap: {}", gap.text);
-        alike("gap", format_args!("source {}: {text}", self.config.name));
+        alike("gap", format_args!("source {}: {text}", self.of.config.name));
         let place = |p: &JournalPlace| if *p == JournalPlace::default() { String::new() } else { p.to_string() };
         let now = clock::now().timestamp_micros();
-        let notice = Notice::new(GAP, self.tracker.system(), now, self.config.zone)
-            .with("source", &self.config.name)
+        let notice = Notice::new(GAP, self.tracker.system(), now, self.of.config.zone)
+            .with("source", &self.of.config.name)
             .with("last_before", place(&gap.before))
             .with("first_after", place(&gap.after))
             .with("missing", &gap.text)
             .with("missing_entries", if missing > 0 { missing.to_string() } else { String::new() });
         self.builder.push_notice(&notice);
         self.notices += 1;
-        self.report.set(|d| d.gap = gap.text);
+        self.of.report.set(|d| d.gap = gap.text);
     }
 }
