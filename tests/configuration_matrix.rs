@@ -20,7 +20,7 @@ use std::{
     time::Duration,
 };
 
-use matrix::{Counts, Kind, OTHERS, Row, rows};
+use matrix::{Counts, Kind, OTHERS, Row, filters_of_senders, rows};
 use qaudjrn::{config::Config, decode::journal::Catalog};
 use socket2::{Domain, Socket, Type};
 use support::{
@@ -36,6 +36,7 @@ fn every_key_has_its_row() {
     let known = Config::keys(&Catalog::shipped().unwrap());
     let mut here: BTreeSet<String> = rows().into_iter().map(|r| r.key).collect();
     here.extend(OTHERS.iter().map(|(key, _)| (*key).to_owned()));
+    here.extend(filters_of_senders());
     let missing: Vec<&String> = known.difference(&here).collect();
     let gone: Vec<&String> = here.difference(&known).collect();
     assert!(missing.is_empty() && gone.is_empty(), "without a row: {missing:?}; not known any more: {gone:?}");

@@ -1,43 +1,104 @@
 //! Storing a batch, however long there is no room for it.
 use std::time::Duration;
 
-use super::{Orders, ingest::Ready, log, report::Report};
-use crate::{config::SourceConfig, source::WAIT};
+use tokio::time::sleep;
 
-/// How often it is looked whether there is room.
+use super::{
+    Orders,
+    ingest::{Of, Ready},
+    log,
+};
+use crate::source::WAIT;
+
+/// How often a thread looks whether there is room.
 const PATIENCE: Duration = WAIT;
+/// How often a task does, where nobody says so: a disk that is full, of whoever, may have some.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Stores a batch, however long that takes: a spool that is full or a disk without room is waited for, and the source is
 /// not read meanwhile. `None` when the agent is to stop and the batch is not stored: it will be read again.
-pub fn append(config: &SourceConfig, orders: &Orders, report: &Report, ready: Ready) -> anyhow::Result<Option<i64>> {
+pub fn append(of: Of<'_>, orders: &Orders, ready: Ready) -> anyhow::Result<Option<i64>> {
     let spool = &orders.shared.spool;
     let Ready { mut batch, position, part } = ready;
     let part = part.as_ref().map(|(name, place)| (name.as_str(), place.as_str()));
-    let mut told = String::new();
+    let mut waiting = Waiting::new(of);
     loop {
         let trouble = if spool.is_full() {
-            "the spool is full".to_owned()
+            FULL.to_owned()
         } else {
             match spool.append(&mut batch, &position, part) {
-                Ok(id) => {
-                    if !told.is_empty() {
-                        log(format_args!("source {}: reading goes on", config.name));
-                        report.set_up("reading");
-                    }
-                    return Ok(Some(id));
-                }
+                Ok(id) => return Ok(waiting.is_over(id)),
                 Err(e) if e.is_not_now() => e.to_string(),
                 Err(e) => return Err(e.into()),
             }
         };
-        if told != trouble {
-            crate::log::warn(format_args!("source {}: not read until there is room: {trouble}", config.name));
-            report.set_down(&format!("not read: {trouble}"));
-            told = trouble;
-        }
+        waiting.tell(trouble);
         if orders.stopping() {
             return Ok(None);
         }
         orders.pause(PATIENCE);
+    }
+}
+
+/// The same for a task.
+pub async fn append_async(of: Of<'_>, orders: &Orders, ready: Ready) -> anyhow::Result<Option<i64>> {
+    let spool = &orders.shared.spool;
+    let Ready { mut batch, position, part } = ready;
+    let part = part.as_ref().map(|(name, place)| (name.as_str(), place.as_str()));
+    let mut waiting = Waiting::new(of);
+    loop {
+        // Before it is looked: what changes behind this is waited for.
+        let mut view = spool.view();
+        let trouble = if spool.is_full() {
+            FULL.to_owned()
+        } else {
+            match spool.append_async(&mut batch, &position, part).await {
+                Ok(id) => return Ok(waiting.is_over(id)),
+                Err(e) if e.is_not_now() => e.to_string(),
+                Err(e) => return Err(e.into()),
+            }
+        };
+        waiting.tell(trouble);
+        if orders.stopping() {
+            return Ok(None);
+        }
+        tokio::select! {
+            () = orders.drain.cancelled() => {}
+            _ = view.changed() => {}
+            () = sleep(LOOK) => {}
+        }
+    }
+}
+
+const FULL: &str = "the spool is full";
+
+/// What is said while there is no room.
+struct Waiting<'a> {
+    of: Of<'a>,
+    told: String,
+}
+
+impl Waiting<'_> {
+    fn new(of: Of<'_>) -> Waiting<'_> {
+        Waiting { of, told: String::new() }
+    }
+
+    /// Why it is waited, once.
+    fn tell(&mut self, trouble: String) {
+        if self.told != trouble {
+            let Of { config, report, .. } = self.of;
+            crate::log::warn(format_args!("source {}: not read until there is room: {trouble}", config.name));
+            report.set_down(&format!("not read: {trouble}"));
+            self.told = trouble;
+        }
+    }
+
+    /// It is stored as this batch.
+    fn is_over(&self, batch: i64) -> Option<i64> {
+        if !self.told.is_empty() {
+            log(format_args!("source {}: reading goes on", self.of.config.name));
+            self.of.report.set_up("reading");
+        }
+        Some(batch)
     }
 }

@@ -32,6 +32,11 @@ impl Burst {
         true
     }
 
+    /// When what is gathered may be told, at the latest.
+    pub fn due(&self) -> Instant {
+        self.since + EVERY
+    }
+
     /// Nothing came for so long that what comes next is told one by one.
     pub fn calm(&mut self, now: Instant) {
         if now.saturating_duration_since(self.since) >= EVERY {

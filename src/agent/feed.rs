@@ -15,7 +15,6 @@ use crate::{
         capture::Opener,
         directory::DirectoryFeed,
         live::{LiveFeed, Site},
-        stream::StreamFeed,
     },
 };
 
@@ -46,16 +45,7 @@ pub fn open(config: &SourceConfig, orders: &Arc<Orders>, place: &Value) -> Resul
             let site = Site { catalog: catalog.clone(), heading, charset: config.charset, zone: config.zone, system };
             Ok(Box::new(LiveFeed::new(options, site, place)))
         }
-        Input::Stream(options) => {
-            let heading = config.kind.and_then(|k| catalog.heading(k).cloned());
-            let heading =
-                heading.ok_or_else(|| FeedError::Config("a stream needs input, such as \"type5\"".to_owned()))?;
-            let (orders, name) = (orders.clone(), config.name.clone());
-            let durable = move || {
-                let stored = orders.shared.spool.position(&name).ok().flatten();
-                stored.and_then(|(text, _)| serde_json::from_str(&text).ok()).unwrap_or_default()
-            };
-            Ok(Box::new(StreamFeed::new(options, heading, config.charset, Box::new(durable))?))
-        }
+        // A task reads it ([`super::senders`]).
+        Input::Stream(_) => Err(FeedError::Config("a stream has no feed: this is a mistake of the program".to_owned())),
     }
 }

@@ -5,7 +5,7 @@
 //! above them.
 use super::Setup;
 use crate::{
-    config::{OutputConfig, SourceConfig},
+    config::{ListenerConfig, OutputConfig, SourceConfig},
     decode::journal::Catalog,
     digest::{checksum, hex},
     filter::RuleId,
@@ -17,6 +17,14 @@ pub fn source(source: &SourceConfig, setup: &Setup) -> String {
     let mut source = source.clone();
     source.filter = source.filter.unnumbered();
     digest(&format!("{source:?} {:?} {:?} {:?} {:?}", c.filter.unnumbered(), c.when_full, c.severity, c.gaps))
+}
+
+/// Everything that a listener and its senders depend on.
+pub fn listener(listener: &ListenerConfig, setup: &Setup) -> String {
+    let c = &setup.config;
+    let mut listener = listener.clone();
+    listener.contents_mut().for_each(|s| s.filter = s.filter.unnumbered());
+    digest(&format!("{listener:?} {:?} {:?} {:?} {:?}", c.filter.unnumbered(), c.when_full, c.severity, c.gaps))
 }
 
 /// Everything that an output depends on, what is in the files of its certificates too. Not the sources: what of them shapes

@@ -29,6 +29,11 @@ impl Gaps {
         Gaps { burst: Burst::new(now), waiting }
     }
 
+    /// When what is not told yet is to be told; `None` where there is nothing.
+    pub fn due(&self) -> Option<Instant> {
+        self.waiting.is_some().then(|| self.burst.due())
+    }
+
     /// What is not told yet.
     pub fn waiting(&self) -> Option<&Several> {
         self.waiting.as_ref()

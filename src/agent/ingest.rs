@@ -161,9 +161,9 @@ impl<'a> Ingest<'a> {
         self.builder.events() >= EVENTS || self.builder.size() >= BYTES || self.builder.about.read >= RECORDS
     }
 
-    /// Whether something is missing or parked that is to be told later ([`Ingest::tell`]).
-    pub fn has_more_to_tell(&self) -> bool {
-        self.parking.waiting().is_some() || self.gaps.waiting().is_some()
+    /// When something that is missing or parked is to be told that is not told yet ([`Ingest::tell`]).
+    pub fn tells_at(&self) -> Option<Instant> {
+        self.parking.due().into_iter().chain(self.gaps.due()).min()
     }
 
     /// Takes a record.

@@ -24,28 +24,19 @@ const PATIENCE: Duration = WAIT;
 /// Runs one source until its end or the wish to stop. What fails is tried again, unless that cannot help.
 pub fn run(config: &SourceConfig, orders: &Arc<Orders>, report: &Report) {
     report.set_down("starting");
-    let mut trouble = Trouble::default();
+    let mut trouble = Trouble::new(format!("source {}", config.name));
     let result = loop {
         let began = Instant::now();
         match take_in(config, orders, report, &mut trouble) {
             Ok(feed) => break Ok(feed),
             Err(e) if orders.stopping() || is_permanent(config, &e) => break Err(e),
-            Err(e) => trouble.pause(config, orders, report, &e, began.elapsed()),
+            Err(e) => trouble.pause(orders, report, &e, began.elapsed()),
         }
     };
     report.ended.store(true, Ordering::SeqCst);
     orders.shared.handle.say(Control::Changed);
-    match result {
-        Ok(mut feed) => {
-            finish(config, orders, feed.as_mut());
-            report.set_up("ended");
-        }
-        Err(e) => {
-            trouble.tell(config, &e, "");
-            report.set_down(&format!("failed: {e}"));
-            report.failed.store(true, Ordering::SeqCst);
-        }
-    }
+    let result = result.map(|mut feed| finish(config, orders, feed.as_mut()));
+    trouble.finish(report, result);
 }
 
 /// What a step asks for.
@@ -96,7 +87,7 @@ fn take_in(
             }
         };
         if std::mem::take(&mut failed) {
-            trouble.is_over(config, report);
+            trouble.is_over(report);
         }
         let asks = take(&mut ingest, of, step)?;
         if !asks.is_record || !reads {
@@ -189,7 +180,7 @@ fn store(ingest: &mut Ingest<'_>, of: Of<'_>, orders: &Orders, feed: &mut dyn Fe
     if ingest.take_contradiction() {
         orders.shared.failed.store(true, Ordering::Relaxed);
     }
-    let Some(batch) = append(of.config, orders, of.report, ready)? else { return Ok(false) };
+    let Some(batch) = append(of, orders, ready)? else { return Ok(false) };
     feed.stored(batch)?;
     ingest.stored(orders.shared.spool.pressure());
     Ok(true)

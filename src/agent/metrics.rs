@@ -26,6 +26,8 @@ pub struct Whole<'a> {
     pub spool: u64,
     /// Bytes it may have.
     pub spool_max: u64,
+    /// Transactions that stored batches, since the start.
+    pub commits: u64,
 }
 
 impl Metrics {
@@ -107,6 +109,8 @@ pub fn text(totals: &Totals, whole: &Whole<'_>) -> String {
         head(&mut t, &format!("qaudjrn_{name}"), "gauge", help);
         let _ = writeln!(t, "qaudjrn_{name} {value}");
     }
+    head(&mut t, "qaudjrn_spool_commits_total", "counter", "Transactions that stored batches, each synced once");
+    let _ = writeln!(t, "qaudjrn_spool_commits_total {}", whole.commits);
     each(&mut t, "source", &SOURCE, &totals.sources);
     each(&mut t, "output", &OUTPUT, &totals.outputs);
     t
@@ -165,7 +169,8 @@ mod tests {
             failed: false,
             damaged: 0,
         };
-        let whole = Whole { configuration: "abc", uptime: Duration::from_secs(5), spool: 10, spool_max: 20 };
+        let whole =
+            Whole { configuration: "abc", uptime: Duration::from_secs(5), spool: 10, spool_max: 20, commits: 4 };
         let text = text(&totals, &whole);
         for line in [
             "# TYPE qaudjrn_source_gaps_total counter",
@@ -173,6 +178,7 @@ mod tests {
             r#"qaudjrn_source_read_total{source="a\"b\\x0a\\x1b"} 7"#,
             "qaudjrn_output_waiting{output=\"qradar\"} 3",
             "qaudjrn_uptime_seconds 5",
+            "qaudjrn_spool_commits_total 4",
         ] {
             assert!(text.lines().any(|l| l == line), "{line:?} is not in\n{text}");
         }

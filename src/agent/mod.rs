@@ -26,6 +26,7 @@ mod reader;
 mod refuse;
 mod report;
 pub mod roll;
+mod senders;
 pub mod supervisor;
 mod tasks;
 pub mod totals;
@@ -50,7 +51,10 @@ pub use roll::{Control, Handle, control};
 pub use supervisor::run;
 pub use totals::Totals;
 
-use self::{report::Stats, tasks::Kind};
+use self::{
+    report::{Report, Stats},
+    tasks::Kind,
+};
 use crate::{
     config::Config,
     decode::journal::Catalog,
@@ -85,6 +89,8 @@ pub struct Shared {
     /// The hash of the configuration in force.
     configuration: RwLock<String>,
     reports: RwLock<Vec<NamedReport>>,
+    /// The senders of listeners, behind the names of these.
+    senders: RwLock<BTreeMap<(String, String), Arc<Report>>>,
     /// What was done under each name since the start, whatever threads did it.
     stats: Stats,
     /// Speaks to the one who looks after the threads.
@@ -113,7 +119,7 @@ impl Shutdown {
 }
 
 /// A source and what it did.
-type NamedReport = (String, Arc<report::Report>);
+type NamedReport = (String, Arc<Report>);
 
 /// One configuration in force.
 pub struct Setup {
@@ -180,6 +186,7 @@ impl Shared {
             began: Instant::now(),
             configuration: RwLock::default(),
             reports: RwLock::default(),
+            senders: RwLock::default(),
             handle,
         }
     }
@@ -230,8 +237,25 @@ impl Shared {
         hash.get(..16).unwrap_or(&hash).to_owned()
     }
 
+    /// Those of all sources that there are, the senders of listeners behind the others.
     fn reports(&self) -> Vec<NamedReport> {
-        self.reports.read().unwrap_or_else(PoisonError::into_inner).clone()
+        let mut all = self.reports.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let senders = self.senders.read().unwrap_or_else(PoisonError::into_inner);
+        all.extend(senders.iter().map(|((_, name), report)| (name.clone(), report.clone())));
+        all
+    }
+
+    /// The report of a sender that came to a listener, under the name of its source.
+    fn sender(&self, listener: &str, source: &str) -> Arc<Report> {
+        let report = self.stats.source(source);
+        let mut senders = self.senders.write().unwrap_or_else(PoisonError::into_inner);
+        senders.insert((listener.to_owned(), source.to_owned()), report.clone());
+        report
+    }
+
+    /// A listener listens no more: nothing is said of its senders any more but what they did.
+    fn forget_senders(&self, listener: &str) {
+        self.senders.write().unwrap_or_else(PoisonError::into_inner).retain(|(of, _), _| of != listener);
     }
 }
 
@@ -271,10 +295,5 @@ impl Orders {
     /// The same as [`rest`](Self::rest), for a thread of the agent.
     fn pause(&self, wait: Duration) {
         Runtime::current().block_on(self.rest(wait));
-    }
-
-    /// The same as [`rest_before_again`](Self::rest_before_again), for a thread of the agent.
-    fn pause_before_again(&self, wait: Duration) -> bool {
-        Runtime::current().block_on(self.rest_before_again(wait))
     }
 }

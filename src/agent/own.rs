@@ -45,7 +45,8 @@ impl Shared {
 
     /// Without fields.
     fn plain(&self, kind: Kind, setup: &Setup) -> Notice {
-        let zone = setup.config.sources.first().map_or(chrono_tz::UTC, |s| s.zone);
+        let first = setup.config.every_source().next();
+        let zone = first.map_or(chrono_tz::UTC, |s| s.zone);
         Notice::new(kind, &self.system(setup), clock::now().timestamp_micros(), zone)
     }
 
@@ -53,7 +54,7 @@ impl Shared {
         self.plain(kind, setup)
             .with("host", host())
             .with("agent_version", env!("CARGO_PKG_VERSION"))
-            .with("sources", setup.config.sources.len())
+            .with("sources", setup.config.sources.len() + setup.config.listeners.len())
             .with("outputs", setup.config.outputs.len())
     }
 

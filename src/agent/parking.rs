@@ -73,6 +73,11 @@ impl Parking {
         Parking { unit, burst: Burst::new(now), run }
     }
 
+    /// When what is not told yet is to be told; `None` where there is nothing.
+    pub fn due(&self) -> Option<Instant> {
+        self.run.is_some().then(|| self.burst.due())
+    }
+
     /// What is not told yet.
     pub fn waiting(&self) -> Option<&Run> {
         self.run.as_ref()

@@ -140,7 +140,6 @@ impl Report {
     pub fn set_condition(&self, condition: &Condition<'_>) {
         match condition {
             Condition::Reading => self.set_up("reading"),
-            Condition::Listening => self.set_up("listening"),
             Condition::Down(why) => self.set_down(why),
         }
     }

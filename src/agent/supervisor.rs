@@ -18,11 +18,12 @@ use super::{
     Control, Setup, Shared, Totals, fingerprint, intake, log,
     metrics::Metrics,
     report::Report,
+    senders,
     tasks::{Exit, RunningTask, RunningTasks, TaskSpec, Tasks, start_task, start_thread},
     worker::{self, Counters},
 };
 use crate::{
-    config::{OutputConfig, SourceConfig, source::Input},
+    config::{Config, ListenerConfig, OutputConfig, SourceConfig, source::Input},
     spool::SpoolOptions,
 };
 
@@ -31,6 +32,58 @@ const SYNC: Duration = Duration::from_millis(500);
 /// How long an output that has ended, though it is wanted, is left alone before it is started again.
 const APART: Duration = Duration::from_secs(1);
 
+/// What entries come from.
+#[derive(Clone)]
+enum Origin {
+    Source(Box<SourceConfig>),
+    Listener(Box<ListenerConfig>),
+}
+
+impl Origin {
+    /// Whether it is the journal of a live system.
+    fn is_live(&self) -> bool {
+        matches!(self, Origin::Source(s) if matches!(s.input, Input::Live(_)))
+    }
+
+    /// All of a configuration.
+    fn specs(config: &Config, setup: &Setup) -> Vec<TaskSpec<Origin>> {
+        let sources = config.sources.iter().map(|s| TaskSpec {
+            name: s.name.clone(),
+            fingerprint: fingerprint::source(s, setup),
+            config: Origin::Source(Box::new(s.clone())),
+        });
+        let listeners = config.listeners.iter().map(|l| TaskSpec {
+            name: l.name.clone(),
+            fingerprint: fingerprint::listener(l, setup),
+            config: Origin::Listener(Box::new(l.clone())),
+        });
+        sources.chain(listeners).collect()
+    }
+
+    /// Starts it: what waits for a network only is a task, and everything else has a thread.
+    fn start(
+        wanted: &TaskSpec<Origin>,
+        report: Arc<Report>,
+        of: (&Arc<Shared>, &Arc<Setup>),
+        tasks: &mut Tasks,
+    ) -> RunningTask<Report> {
+        match &wanted.config {
+            Origin::Listener(l) => start_task(&wanted.with(&**l), report, of, tasks, senders::run_listener),
+            Origin::Source(s) if matches!(s.input, Input::Stream(_)) => {
+                start_task(&wanted.with(&**s), report, of, tasks, senders::run_stream)
+            }
+            Origin::Source(s) => start_thread(&wanted.with(&**s), report, of, tasks, intake::run),
+        }
+    }
+}
+
+impl TaskSpec<Origin> {
+    /// The same of one kind.
+    fn with<C: Clone>(&self, config: &C) -> TaskSpec<C> {
+        TaskSpec { name: self.name.clone(), fingerprint: self.fingerprint.clone(), config: config.clone() }
+    }
+}
+
 /// Looks after the tasks.
 pub(super) struct Supervisor {
     pub(super) shared: Arc<Shared>,
@@ -38,7 +91,7 @@ pub(super) struct Supervisor {
     tasks: Tasks,
     pub(super) sources: RunningTasks<Report>,
     pub(super) outputs: RunningTasks<Counters>,
-    source_specs: Vec<TaskSpec<SourceConfig>>,
+    source_specs: Vec<TaskSpec<Origin>>,
     output_specs: Vec<TaskSpec<OutputConfig>>,
     /// When the end began.
     stop_requested_at: Option<Instant>,
@@ -134,11 +187,7 @@ impl Supervisor {
     /// A configuration is in force from now on.
     fn apply_config(&mut self, setup: Arc<Setup>) {
         let config = &setup.config;
-        self.source_specs = config
-            .sources
-            .iter()
-            .map(|s| TaskSpec { name: s.name.clone(), fingerprint: fingerprint::source(s, &setup), config: s.clone() })
-            .collect();
+        self.source_specs = Origin::specs(config, &setup);
         self.output_specs = config
             .outputs
             .iter()
@@ -159,7 +208,7 @@ impl Supervisor {
         config.hash.clone_into(&mut self.shared.configuration.write().unwrap_or_else(PoisonError::into_inner));
         for task in &mut self.sources.running {
             let (report, wanted) = (&task.report, &self.source_specs);
-            let is_live = wanted.iter().any(|w| w.name == task.name && matches!(w.config.input, Input::Live(_)));
+            let is_live = wanted.iter().any(|w| w.name == task.name && w.config.is_live());
             let has_failed = report.failed.load(Ordering::SeqCst) && task.is_done();
             // One that waits for this, or has failed, is started again, though nothing that it depends on has changed here; so
             // is a live one that is not reached: a thread of its own waits before it asks again.
@@ -194,7 +243,7 @@ impl Supervisor {
             shared.tell_start(&setup);
         }
         let changed = self.sources.reconcile(&self.source_specs, stopping, &shared, |w| {
-            start_thread(w, shared.stats.source(&w.name), of, tasks, intake::run)
+            Origin::start(w, shared.stats.source(&w.name), of, tasks)
         });
         if changed {
             let reports = self.sources.running.iter().map(|t| (t.name.clone(), t.report.clone())).collect();

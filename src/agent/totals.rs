@@ -83,9 +83,10 @@ impl Supervisor {
             spool.max_size()
         ));
         let totals = self.totals();
+        let reports = self.shared.reports();
         for (name, s) in &totals.sources {
-            let Some(task) = self.sources.running.iter().find(|u| u.name == *name) else { continue };
-            let details = task.report.details();
+            let Some((_, report)) = reports.iter().find(|(n, _)| n == name) else { continue };
+            let details = report.details();
             log(format_args!(
                 "status: source {name}: {}; read {}, filtered {}, parked {}, refused {}, spooled {}, gaps {}; last entry {}",
                 details.state, s.read, s.filtered, s.parked, s.refused, s.spooled, s.gaps, details.last
@@ -115,6 +116,7 @@ impl Supervisor {
             uptime: self.shared.began.elapsed(),
             spool: spool.size(),
             spool_max: spool.max_size(),
+            commits: spool.commits(),
         };
         metrics::text(&self.totals(), &whole)
     }
@@ -152,12 +154,12 @@ impl Supervisor {
             };
             (name, totals)
         };
-        let units = &self.sources.running;
+        let reports = self.shared.reports();
         Totals {
             sources: self.shared.stats.sources().into_iter().map(source).collect(),
             outputs: self.shared.stats.outputs().into_iter().map(output).collect(),
             failed: self.shared.failed.load(Ordering::Relaxed)
-                || units.iter().any(|u| u.report.failed.load(Ordering::Relaxed)),
+                || reports.iter().any(|(_, r)| r.failed.load(Ordering::Relaxed)),
             damaged: self.shared.spool.damaged(),
         }
     }

@@ -1,6 +1,8 @@
 //! A source that fails: whether that stays, what is said of it, and when it is tried again.
 use std::{sync::atomic::Ordering, time::Duration};
 
+use tokio::runtime::Handle as Runtime;
+
 use super::{Orders, log, report::Report};
 use crate::{
     config::{SourceConfig, source::Input},
@@ -24,8 +26,9 @@ pub fn is_permanent(config: &SourceConfig, e: &anyhow::Error) -> bool {
 }
 
 /// What keeps a source from being read, and how long it is left alone before it is tried again.
-#[derive(Default)]
 pub struct Trouble {
+    /// `source a`, for messages.
+    whose: String,
     told: String,
     wait: Duration,
 }
@@ -34,18 +37,28 @@ pub struct Trouble {
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(60));
 
 impl Trouble {
+    /// None yet; of a source or listener that messages call so.
+    pub fn new(whose: String) -> Trouble {
+        Trouble { whose, told: String::new(), wait: Duration::ZERO }
+    }
+
     /// Says what is wrong, once.
-    pub fn tell(&mut self, config: &SourceConfig, e: &anyhow::Error, rest: &str) {
+    pub fn tell(&mut self, e: &anyhow::Error, rest: &str) {
         let text = e.to_string();
         if self.told != text {
-            crate::log::error(format_args!("source {}: {text}{rest}", config.name));
+            crate::log::error(format_args!("{}: {text}{rest}", self.whose));
             self.told = text;
         }
     }
 
     /// It failed after so long: waits until it is to be tried again.
-    pub fn pause(&mut self, config: &SourceConfig, orders: &Orders, report: &Report, e: &anyhow::Error, ran: Duration) {
-        self.tell(config, e, "; it is tried again");
+    pub fn pause(&mut self, orders: &Orders, report: &Report, e: &anyhow::Error, ran: Duration) {
+        Runtime::current().block_on(self.rest(orders, report, e, ran));
+    }
+
+    /// The same for a task.
+    pub async fn rest(&mut self, orders: &Orders, report: &Report, e: &anyhow::Error, ran: Duration) {
+        self.tell(e, "; it is tried again");
         report.set_down(&format!("failed, and tried again: {e}"));
         report.failed.store(true, Ordering::SeqCst);
         if let Some(lost) = e.downcast_ref::<SpoolError>().filter(|e| e.ends_the_agent()) {
@@ -54,17 +67,29 @@ impl Trouble {
         if ran > BACKOFF.1 || self.wait.is_zero() {
             self.wait = BACKOFF.0;
         }
-        if orders.pause_before_again(jittered(self.wait)) {
+        if orders.rest_before_again(jittered(self.wait)).await {
             self.wait = Duration::ZERO;
         }
         self.wait = (self.wait * 2).min(BACKOFF.1);
     }
 
     /// It is read.
-    pub fn is_over(&mut self, config: &SourceConfig, report: &Report) {
+    pub fn is_over(&mut self, report: &Report) {
         report.failed.store(false, Ordering::SeqCst);
         if !std::mem::take(&mut self.told).is_empty() {
-            log(format_args!("source {}: it is read again", config.name));
+            log(format_args!("{}: it is read again", self.whose));
+        }
+    }
+
+    /// It will not be read any more: by itself or because of the end, or for this.
+    pub fn finish(&mut self, report: &Report, result: anyhow::Result<()>) {
+        match result {
+            Ok(()) => report.set_up("ended"),
+            Err(e) => {
+                self.tell(&e, "");
+                report.set_down(&format!("failed: {e}"));
+                report.failed.store(true, Ordering::SeqCst);
+            }
         }
     }
 }

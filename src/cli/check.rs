@@ -61,7 +61,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     let errors = config.problems.iter().filter(|p| p.weight == Weight::Error).count();
     let warnings = config.problems.len() - errors;
     let mut means = vec![("filter".to_owned(), words(&config.filter, &config.book, &catalog))];
-    for s in config.sources.iter().filter(|s| !s.filter.is_empty()) {
+    for s in config.every_source().filter(|s| !s.filter.is_empty()) {
         means.push((format!("source {}, of what the filter sends", s.name), words(&s.filter, &config.book, &catalog)));
     }
     for o in &config.outputs {

@@ -4,6 +4,7 @@
 //! nearest valid spelling. Errors stop the program, warnings do not.
 pub mod doctor;
 mod filter;
+mod listener;
 mod live;
 pub mod output;
 pub mod presets;
@@ -13,6 +14,7 @@ pub mod ready;
 pub mod size;
 pub mod source;
 pub mod state_dir;
+mod stream;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -26,6 +28,7 @@ use self::{
     read::{Placed, Reader, Section},
 };
 pub use self::{
+    listener::ListenerConfig,
     output::OutputConfig,
     problem::{ConfigError, Problem, Weight},
     source::SourceConfig,
@@ -48,6 +51,8 @@ pub struct Config {
     pub book: RuleBook,
     /// Where entries come from.
     pub sources: Vec<SourceConfig>,
+    /// Where senders come to, each of whom is a source.
+    pub listeners: Vec<ListenerConfig>,
     /// The folder of the agent's state.
     pub state_dir: Option<PathBuf>,
     /// Bytes that the spool may have; `None` for the default.
@@ -170,6 +175,7 @@ impl Config {
         let filter = s.table("filter", &mut r);
         config.filter = rules.filter(filter, None, &mut r);
         config.sources = source::sources(&mut s, &config.filter, &mut rules, &mut r);
+        config.listeners = listener::listeners(&mut s, (&config.filter, &config.sources), &mut rules, &mut r);
         config.outputs = output::outputs(&mut s, &config.filter, &mut rules, &mut r);
         config.line = line(&mut s, &mut r);
         config.doctor = doctor::doctor(&mut s, &mut r);
@@ -193,7 +199,8 @@ impl Config {
     pub fn keys(catalog: &Catalog) -> BTreeSet<String> {
         let kinds = ["capture", "directory", "stream", "mapepire", "odbc"];
         let sources = kinds.map(|kind| format!("[[source]]\nkind = \"{kind}\"\n"));
-        let text = format!("{}[[output]]\naddress = \"null\"\n", sources.concat());
+        let listener = "[[listener]]\nlisten = \"unix:/s\"\n[[listener.sender]]\n";
+        let text = format!("{}{listener}[[output]]\naddress = \"null\"\n", sources.concat());
         let all = Config::parse(&text, "", Path::new(""), catalog).looked_for;
         let is_table =
             |key: &String| all.iter().any(|k| k.strip_prefix(key.as_str()).is_some_and(|k| k.starts_with('.')));
@@ -209,7 +216,7 @@ impl Config {
 
     /// Adds warnings for names that the CCSID of the jobs cannot write.
     pub fn examine_names(&mut self, job: &'static Charset) {
-        let sources = self.sources.iter().map(|s| &s.filter);
+        let sources = all_of(&self.sources, &self.listeners).map(|s| &s.filter);
         let all = std::iter::once(&self.filter).chain(sources).chain(self.outputs.iter().map(|o| &o.filter));
         for (rule, text) in all.flat_map(|rules| lint::unwritable(rules, job)) {
             let rule = self.book.get(rule);
@@ -217,6 +224,11 @@ impl Config {
             let place = rule.and_then(|r| r.place.clone());
             self.problems.push(Problem::warning(place, format!("{name}: {text}")));
         }
+    }
+
+    /// What is read: the sources, and what listeners say of their senders, as far as it is not the same.
+    pub fn every_source(&self) -> impl Iterator<Item = &SourceConfig> {
+        all_of(&self.sources, &self.listeners)
     }
 
     /// The output of a name.
@@ -236,7 +248,7 @@ impl Config {
                 self.problems.push(Problem::error(Some(place.clone()), e.to_string()));
             }
         }
-        let sources = self.sources.iter().map(|s| (format!("source {}: ", s.name), &s.filter));
+        let sources = all_of(&self.sources, &self.listeners).map(|s| (format!("source {}: ", s.name), &s.filter));
         let outputs = self.outputs.iter().map(|o| (format!("output {}: ", o.name), &o.filter));
         for (whose, rules) in std::iter::once((String::new(), &self.filter)).chain(sources).chain(outputs) {
             for level in ["*SECURITY", "*AUTFAIL"] {
@@ -267,6 +279,11 @@ impl Config {
             }
         }
     }
+}
+
+/// What is read, and what is said of it.
+fn all_of<'a>(sources: &'a [SourceConfig], listeners: &'a [ListenerConfig]) -> impl Iterator<Item = &'a SourceConfig> {
+    sources.iter().chain(listeners.iter().flat_map(ListenerConfig::contents))
 }
 
 /// How often an output hears that the agent lives, unless the configuration says otherwise.

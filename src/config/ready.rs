@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Config, OutputConfig, Problem, SourceConfig, source::Input, state_dir};
+use super::{Config, ListenerConfig, OutputConfig, Problem, SourceConfig, source::Input, state_dir};
 use crate::{
     agent::link,
     encode::{Format, QRADAR_SIZE, RSYSLOG_SIZE, SYSLOG_NG_SIZE},
@@ -40,7 +40,8 @@ pub fn missing(config: &Config) -> Vec<&'static str> {
     if config.state_dir.is_none() {
         missing.push("state_dir is missing: where the agent keeps its spool");
     }
-    if config.sources.is_empty() && !config.has_wrong("source") {
+    let none = config.sources.is_empty() && config.listeners.is_empty();
+    if none && !config.has_wrong("source") && !config.has_wrong("listener") {
         missing.push("there is no [[source]]");
     }
     if config.outputs.is_empty() && !config.has_wrong("output") {
@@ -61,10 +62,13 @@ pub fn problems(config: &Config, who: Who) -> Vec<Problem> {
     for s in &config.sources {
         source(s, &mut found);
     }
+    for l in &config.listeners {
+        listener(l, &mut found);
+    }
     for o in &config.outputs {
         output(o, &mut found);
     }
-    one_door(&config.sources, &mut found);
+    one_door(config, &mut found);
     one_file(&config.outputs, &mut found);
     no_input(config, &mut found);
     found.problems
@@ -123,6 +127,10 @@ fn certificates(pem: &Pem) -> Result<(), String> {
     pem.certificates().map(drop).map_err(|e| e.to_string())
 }
 
+fn revoked(pem: &Pem) -> Result<(), String> {
+    pem.revoked().map(drop).map_err(|e| e.to_string())
+}
+
 fn private_key(pem: &Pem) -> Result<(), String> {
     pem.check_private().and_then(|()| pem.private_key().map(drop)).map_err(|e| e.to_string())
 }
@@ -176,16 +184,7 @@ fn source(s: &SourceConfig, found: &mut Found) {
             Err(e) => found.advice(format!("{} = {}: {e}", of("path"), options.path.display())),
             Ok(_) => {}
         },
-        Input::Stream(StreamOptions { cert, key, client_ca, .. }) => {
-            for (name, path) in [("cert", cert), ("client_ca", client_ca)] {
-                if let Some(path) = path {
-                    found.pem(&of(name), &Pem::from(path.clone()), certificates);
-                }
-            }
-            if let Some(key) = key {
-                found.pem(&of("key"), &Pem::from(key.clone()), private_key);
-            }
-        }
+        Input::Stream(options) => door(options, of, found),
         Input::Live(options) => match &options.database {
             Database::Mapepire(options) => {
                 if let Way::Socket(socket) = &options.way {
@@ -200,6 +199,35 @@ fn source(s: &SourceConfig, found: &mut Found) {
             },
         },
     }
+}
+
+/// The files of a socket that is listened on.
+fn door(
+    StreamOptions { cert, key, client_ca, client_crl, .. }: &StreamOptions,
+    of: impl Fn(&str) -> String,
+    found: &mut Found,
+) {
+    for (name, path) in [("cert", cert), ("client_ca", client_ca)] {
+        if let Some(path) = path {
+            found.pem(&of(name), &Pem::from(path.clone()), certificates);
+        }
+    }
+    if let Some(key) = key {
+        found.pem(&of("key"), &Pem::from(key.clone()), private_key);
+    }
+    if let Some(crl) = client_crl {
+        found.pem(&of("client_crl"), &Pem::from(crl.clone()), revoked);
+    }
+}
+
+fn listener(l: &ListenerConfig, found: &mut Found) {
+    if l.lacks_zone() {
+        found.warning(format!(
+            "listener {}: no timezone is given: times of the entries of its senders are taken as UTC; write where the systems are, such as timezone = \"Europe/Berlin\", or a [[listener.sender]] for each",
+            l.name
+        ));
+    }
+    door(&l.options, |key| format!("listener {}: {key}", l.name), found);
 }
 
 /// The files of an output or a live source; of a key that was `said` to be wrong, no more is said.
@@ -271,17 +299,20 @@ fn file(of: &str, path: &Path, found: &mut Found) {
     }
 }
 
-/// Two sources that listen in one place: the second would wait for ever.
-fn one_door(sources: &[SourceConfig], found: &mut Found) {
-    let mut seen: Vec<(&Listen, &str)> = Vec::new();
-    for s in sources {
-        let Input::Stream(StreamOptions { listen, .. }) = &s.input else { continue };
+/// Two that listen in one place: the second would wait for ever.
+fn one_door(config: &Config, found: &mut Found) {
+    let mut seen: Vec<(&Listen, String)> = Vec::new();
+    let streams = config.sources.iter().filter_map(|s| match &s.input {
+        Input::Stream(options) => Some((options, format!("source {}", s.name))),
+        _ => None,
+    });
+    let listeners = config.listeners.iter().map(|l| (&l.options, format!("listener {}", l.name)));
+    for (StreamOptions { listen, .. }, whose) in streams.chain(listeners) {
         match seen.iter().find(|(other, _)| meets(listen, other)) {
-            Some((_, other)) => found.error(format!(
-                "source {}: listen = {listen}: source {other} listens there too: give each its own",
-                s.name
-            )),
-            None => seen.push((listen, &s.name)),
+            Some((_, other)) => {
+                found.error(format!("{whose}: listen = {listen}: {other} listens there too: give each its own"));
+            }
+            None => seen.push((listen, whose)),
         }
     }
 }

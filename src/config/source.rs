@@ -7,7 +7,8 @@ use encoding_rs::Encoding;
 use super::{
     filter::RuleReader,
     live,
-    read::{Placed, Reader, Section, wrong_path},
+    read::{Placed, Reader, Section},
+    stream::{self, Who},
 };
 use crate::{
     decode::{
@@ -22,7 +23,7 @@ use crate::{
         directory::{After, Complete, DirectoryOptions, Order},
         history::export::decoded,
         live::LiveOptions,
-        stream::{LONGEST_PATH, Listen, StreamOptions},
+        stream::StreamOptions,
     },
 };
 
@@ -148,7 +149,7 @@ pub fn sources(
         let input = match t.choice("kind", &kinds, r).unwrap_or(Kind::Capture) {
             Kind::Capture => capture(&mut t, &place, r),
             Kind::Directory => directory(&mut t, &place, r),
-            Kind::Stream => stream(&mut t, &place, r),
+            Kind::Stream => stream::stream(&mut t, &place, Who::One, r).map(Input::Stream),
             Kind::Mapepire => live::mapepire(&mut t, &place, r).map(|o| Input::Live(Box::new(o))),
             Kind::Odbc => live::odbc(&mut t, &place, r).map(|o| Input::Live(Box::new(o))),
         };
@@ -177,33 +178,16 @@ pub fn sources(
         if history.is_some() || buffers.is_some() {
             whole_files(&t, &input, r);
         }
-        let charset = charset(&mut t, r);
-        let zone_is_given = t.has("timezone");
-        let zone = zone(&mut t, r);
-        let formats =
-            [("MDY", DateFormat::Mdy), ("DMY", DateFormat::Dmy), ("YMD", DateFormat::Ymd), ("JUL", DateFormat::Jul)];
-        let dates = t.choice("date_format", &formats, r);
-        let gaps = t.choice("gaps", &GAPS, r);
-        let mut text = |key: &'static str, r: &mut Reader<'_>| -> Vec<u8> {
-            let (Some(Placed { value, place }), Some(charset)) = (t.string(key, r), charset) else { return Vec::new() };
-            charset.name(&value).unwrap_or_else(|e| {
-                r.error(place, format!("source.{key}: {e}"));
-                Vec::new()
-            })
-        };
-        let given = Given {
-            system: text("system", r),
-            receiver: text("receiver", r),
-            receiver_library: text("receiver_library", r),
-        };
-        if history.is_some() && given.system.is_empty() {
+        let content = content(&mut t, None, r);
+        if history.is_some() && content.as_ref().is_none_or(|c| c.given.system.is_empty()) {
             r.error(place.clone(), "source.system is missing: the history log does not hold the name of the system");
         }
         t.finish(r);
         if !has_name {
             r.error(place, "source.name is missing");
         }
-        let (Some(name), Some(input), Some(charset)) = (name, input, charset) else { continue };
+        let (Some(name), Some(input), Some(content)) = (name, input, content) else { continue };
+        let Content { charset, zone, zone_is_given, dates, gaps, given } = content;
         if found.iter().any(|s| s.name == name.value) {
             r.error(name.place, format!("source.name: there are two sources named {:?}", name.value));
         }
@@ -226,6 +210,89 @@ pub fn sources(
         });
     }
     found
+}
+
+/// What is said of the entries of a source, a listener or a sender, whatever they come from.
+#[derive(Clone)]
+struct Content {
+    charset: &'static Charset,
+    zone: Tz,
+    zone_is_given: bool,
+    dates: Option<DateFormat>,
+    gaps: Option<Count>,
+    given: Given,
+}
+
+/// Reads it; what is not there is as `usual`.
+fn content(t: &mut Section<'_>, usual: Option<&SourceConfig>, r: &mut Reader<'_>) -> Option<Content> {
+    let own_charset = t.has("ccsid");
+    let charset = charset(t, r);
+    let charset = if own_charset { charset } else { usual.map(|u| u.charset).or(charset) };
+    let own_zone = t.has("timezone");
+    let zone = zone(t, r);
+    let formats =
+        [("MDY", DateFormat::Mdy), ("DMY", DateFormat::Dmy), ("YMD", DateFormat::Ymd), ("JUL", DateFormat::Jul)];
+    let dates = t.choice("date_format", &formats, r).or(usual.and_then(|u| u.dates));
+    let gaps = t.choice("gaps", &GAPS, r).or(usual.and_then(|u| u.gaps));
+    let mut text = |key: &'static str, r: &mut Reader<'_>| -> Vec<u8> {
+        let (Some(Placed { value, place }), Some(charset)) = (t.string(key, r), charset) else { return Vec::new() };
+        charset.name(&value).unwrap_or_else(|e| {
+            r.error(place, format!("{}: {e}", t.name(key)));
+            Vec::new()
+        })
+    };
+    let given = Given {
+        system: text("system", r),
+        receiver: text("receiver", r),
+        receiver_library: text("receiver_library", r),
+    };
+    Some(Content {
+        charset: charset?,
+        zone: usual.filter(|_| !own_zone).map_or(zone, |u| u.zone),
+        zone_is_given: own_zone || usual.is_some_and(|u| u.zone_is_given),
+        dates,
+        gaps,
+        given,
+    })
+}
+
+/// A sender's heading: no other records come over a socket.
+pub fn sent(t: &mut Section<'_>, r: &mut Reader<'_>) -> Option<HeadingKind> {
+    let headings = WHAT.iter().filter_map(|(word, what)| match what {
+        What::Entries(kind) => Some((*word, *kind)),
+        _ => None,
+    });
+    t.choice("input", &headings.collect::<Vec<_>>(), r)
+}
+
+/// Where entries are sent to: what stands in a listener, or in a sender of it, where what it does not say is as `usual`.
+pub fn sender(
+    t: &mut Section<'_>,
+    (name, options): (String, &StreamOptions),
+    (usual, filter): (Option<&SourceConfig>, Rules),
+    r: &mut Reader<'_>,
+) -> Option<SourceConfig> {
+    let kind = sent(t, r).or(usual.and_then(|u| u.kind));
+    let Content { charset, zone, zone_is_given, dates, gaps, given } = content(t, usual, r)?;
+    let input = Input::Stream(options.clone());
+    let (history, encoding, buffers, stream, record_length) = (None, None, None, None, None);
+    Some(SourceConfig {
+        name,
+        input,
+        filter,
+        kind,
+        history,
+        encoding,
+        buffers,
+        stream,
+        record_length,
+        charset,
+        zone,
+        zone_is_given,
+        dates,
+        gaps,
+        given,
+    })
 }
 
 /// What records are made of is read in whole files: what is wrong with keys that say otherwise.
@@ -289,61 +356,6 @@ fn directory(t: &mut Section<'_>, at: &Place, r: &mut Reader<'_>) -> Option<Inpu
     Some(Input::Directory(DirectoryOptions { path, pattern, complete, order, after, follow }))
 }
 
-fn stream(t: &mut Section<'_>, at: &Place, r: &mut Reader<'_>) -> Option<Input> {
-    let mut file = |key: &'static str, r: &mut Reader<'_>| t.path(key, r).map(|p| p.value);
-    let (cert, key, client_ca) = (file("cert", r), file("key", r), file("client_ca", r));
-    let client_crl = file("client_crl", r);
-    let client_names = t.strings("client_names", r);
-    if let Some(names) = client_names.as_ref().filter(|names| names.value.is_empty() || client_ca.is_none()) {
-        r.error(names.place.clone(), "source.client_names: expected one name or more that the certificate of a sender may have, with client_ca, the CA that must have signed it");
-    }
-    if client_crl.is_some() && client_ca.is_none() {
-        r.error(at.clone(), "source.client_crl is for client_ca: the list of its certificates that are revoked");
-    }
-    let client_names = client_names.map(|names| names.value.into_iter().map(|n| n.value).collect());
-    let Some(Placed { value, place }) = t.string("listen", r) else {
-        r.error(at.clone(), "source.listen is missing");
-        return None;
-    };
-    let wrong = format!(
-        "source.listen = {value:?}: expected tcp://HOST:PORT, tls://HOST:PORT or unix:PATH, where the program on the IBM i connects to"
-    );
-    let listen = match value.split_once(':') {
-        Some(("unix", path)) if wrong_path(path).is_none() => Some(Listen::Unix(r.folder.join(path))),
-        Some(("tcp", rest)) => rest.strip_prefix("//").and_then(|a| a.parse().ok()).map(Listen::Tcp),
-        Some(("tls", rest)) => rest.strip_prefix("//").and_then(|a| a.parse().ok()).map(Listen::Tls),
-        _ => None,
-    };
-    let Some(listen) = listen else {
-        r.error(place, wrong);
-        return None;
-    };
-    if let Listen::Unix(path) = &listen
-        && path.as_os_str().len() > LONGEST_PATH
-    {
-        let bytes = path.as_os_str().len();
-        r.error(place, format!("source.listen: the path of this socket has {bytes} bytes, and may have {LONGEST_PATH}: give a shorter one"));
-        return None;
-    }
-    let is_tls = matches!(listen, Listen::Tls(_));
-    if is_tls && (cert.is_none() || key.is_none()) {
-        r.error(place, "source.listen: tls:// needs cert and key: the certificate that the sender is shown");
-        return None;
-    }
-    if !is_tls && (cert.is_some() || key.is_some() || client_ca.is_some()) {
-        r.error(place.clone(), "source.listen: cert, key and client_ca are for tls://");
-    }
-    if is_tls && client_ca.is_none() {
-        r.warning(place.clone(), "source.listen: tls:// without client_ca: anyone who reaches this port can write entries, and take the place of the sender; give client_ca, the CA whose certificates senders must show");
-    }
-    if let Listen::Tcp(a) = &listen
-        && !matches!(a.host.as_str(), "127.0.0.1" | "::1" | "localhost")
-    {
-        r.warning(place, "source.listen: tcp:// on an address that others reach: anyone there can write entries and read ours on the way; use tls:// with client_ca");
-    }
-    Some(Input::Stream(StreamOptions { listen, cert, key, client_ca, client_names, client_crl }))
-}
-
 /// `encoding`: of exports of the history log only.
 fn encoding(t: &mut Section<'_>, history: Option<HistoryForm>, r: &mut Reader<'_>) -> Option<&'static Encoding> {
     let Placed { value, place } = t.string("encoding", r)?;
@@ -359,7 +371,7 @@ fn charset(t: &mut Section<'_>, r: &mut Reader<'_>) -> Option<&'static Charset> 
     let ccsid = t.integer("ccsid", 0..65_536, r).and_then(|n| u16::try_from(n).ok()).unwrap_or(37);
     let found = Charset::ebcdic(ccsid);
     if let (Err(e), Some(place)) = (&found, t.place_of("ccsid", r)) {
-        r.error(place, format!("source.ccsid = {ccsid}: {e}"));
+        r.error(place, format!("{} = {ccsid}: {e}", t.name("ccsid")));
     }
     found.ok()
 }

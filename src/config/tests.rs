@@ -6,6 +6,7 @@ use crate::{
     source::live::odbc,
 };
 
+mod listener;
 mod live;
 mod told;
 

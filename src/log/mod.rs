@@ -233,10 +233,12 @@ impl Visit for Said {
     }
 }
 
-/// Whom a message is about: `source NAME` or `output NAME`.
+/// Whom a message is about: `source NAME`, `listener NAME` or `output NAME`.
 fn subject(message: &str) -> &str {
     match message.split_once(": ") {
-        Some((subject, _)) if subject.starts_with("source ") || subject.starts_with("output ") => subject,
+        Some((subject, _)) if ["source ", "listener ", "output "].iter().any(|kind| subject.starts_with(kind)) => {
+            subject
+        }
         _ => "",
     }
 }
@@ -255,6 +257,7 @@ mod tests {
     fn a_message_is_about_the_source_or_output_it_begins_with() {
         assert_eq!(subject("source prod01: offset 7: parked"), "source prod01");
         assert_eq!(subject("output siem: connected again"), "output siem");
+        assert_eq!(subject("listener ibmi: 10.0.0.1 is refused"), "listener ibmi");
         assert_eq!(subject("the configuration was read again: 12ab"), "");
         assert_eq!(subject("source"), "");
     }

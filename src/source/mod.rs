@@ -89,8 +89,6 @@ pub enum Step<'a> {
 pub enum Condition<'a> {
     /// What there is to be read is read.
     Reading,
-    /// Nobody is there to send, and everybody who comes is let in.
-    Listening,
     /// It cannot be read at present: why, in words for a heartbeat.
     Down(Cow<'a, str>),
 }

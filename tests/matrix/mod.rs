@@ -75,7 +75,7 @@ const FILTER: [(&str, &str, &str, &str); 27] = [
 ];
 
 /// Keys that say something else than what is read, in which order, and what lines are made of it; each with the reason.
-pub const OTHERS: [(&str, &str); 77] = [
+pub const OTHERS: [(&str, &str); 104] = [
     ("state_dir", "another state is another agent"),
     ("stop_timeout", "how long an end may take"),
     ("heartbeat", "when the agent speaks of itself"),
@@ -153,7 +153,41 @@ pub const OTHERS: [(&str, &str); 77] = [
     ("output.meter.bytes_per_second", "when lines go"),
     ("output.meter.byte_burst", "when lines go"),
     ("source.read", "what is asked of the server: tests/live.rs"),
+    ("listener.name", "another name is another listener"),
+    ("listener.listen", "where it is"),
+    ("listener.cert", "who we are"),
+    ("listener.key", "who we are"),
+    ("listener.client_ca", "whom to trust"),
+    ("listener.client_names", "whom to trust"),
+    ("listener.client_crl", "whom to trust"),
+    ("listener.source", "another name is another source: tests/listener.rs"),
+    ("listener.max_senders", "how many there may be"),
+    ("listener.input", "what the bytes are: another value is a mistake"),
+    ("listener.ccsid", "as source.ccsid, of senders: tests/listener.rs"),
+    ("listener.timezone", "as source.timezone, of senders: tests/listener.rs"),
+    ("listener.date_format", "as source.date_format, of senders"),
+    ("listener.gaps", "what counts as missing: tests/supervise.rs"),
+    ("listener.system", "as source.system, of senders"),
+    ("listener.receiver", "as source.receiver, of senders"),
+    ("listener.receiver_library", "as source.receiver_library, of senders"),
+    ("listener.sender.input", "what the bytes are: another value is a mistake"),
+    ("listener.sender.ccsid", "as source.ccsid, of senders: tests/listener.rs"),
+    ("listener.sender.timezone", "as source.timezone, of senders: tests/listener.rs"),
+    ("listener.sender.date_format", "as source.date_format, of senders"),
+    ("listener.sender.gaps", "what counts as missing: tests/supervise.rs"),
+    ("listener.sender.system", "as source.system, of senders"),
+    ("listener.sender.receiver", "as source.receiver, of senders"),
+    ("listener.sender.receiver_library", "as source.receiver_library, of senders"),
+    ("listener.sender.match", "who it is"),
+    ("listener.sender.name", "another name is another source"),
 ];
+
+/// The filters of listeners and of their senders: read, and compiled into sources, as `source.filter` is, whose rows those of each key are;
+/// that they are is in `src/config/tests/listener.rs` and `tests/listener.rs`.
+pub fn filters_of_senders() -> impl Iterator<Item = String> {
+    let prefixes = ["listener.filter", "listener.sender.filter"];
+    prefixes.into_iter().flat_map(|prefix| FILTER.iter().map(move |(key, ..)| format!("{prefix}.{key}")))
+}
 
 /// All rows.
 pub fn rows() -> Vec<Row> {

@@ -155,14 +155,12 @@ proptest! {
         let bench = Bench::new("");
         let mut disk = Disk::default();
         let mut ingest = bench.ingest(Position::default(), &[0; 32]);
-        // What a sender gives: everything behind what is stored, after a kill from there again.
-        let mut given: Vec<Act> = Vec::new();
+        // What is sent since what is stored comes again behind a kill.
         let (mut n, mut sent, mut records) = (0, Vec::new(), 0);
         for act in acts {
             match act {
                 Act::Cut => {
                     disk.store(&mut ingest);
-                    given.clear();
                     sent.clone_from(&disk.entries);
                     continue;
                 }
@@ -172,10 +170,9 @@ proptest! {
                     sent.clone_from(&disk.entries);
                     ingest = bench.ingest(stored, &disk.chained);
                     ingest.expect_again();
-                    given.clear();
                     continue;
                 }
-                _ => given.push(act.clone()),
+                _ => {}
             }
             match act {
                 Act::Sent(by) | Act::Longer(by) => {
@@ -204,7 +201,7 @@ proptest! {
         }
         ingest.tell(true);
         disk.store(&mut ingest);
-        prop_assert!(!ingest.has_more_to_tell());
+        prop_assert_eq!(ingest.tells_at(), None);
         prop_assert_eq!(&disk.entries, &sent);
         prop_assert!(disk.entries.is_sorted());
         let load = |n: &std::sync::atomic::AtomicU64| n.load(Ordering::Relaxed);
@@ -226,7 +223,8 @@ fn a_batch_is_full_by_its_events_its_bytes_or_its_records() {
         });
         count.unwrap()
     };
-    assert_eq!(until_full("PW", u64::from(EVENTS)), u64::from(EVENTS));
+    // These are long: their bytes count before their number does.
+    assert!((1_000..u64::from(EVENTS)).contains(&until_full("PW", u64::from(EVENTS))));
     assert_eq!(until_full("CD", RECORDS), RECORDS);
     let mut ingest = bench.ingest(Position::default(), &[0; 32]);
     for n in 0..3 {
@@ -244,14 +242,14 @@ fn what_is_missing_again_and_again_waits_and_is_stored_with_the_place() {
     for n in 0..40 {
         ingest.lost(format!("{n} is missing"));
     }
-    assert!(ingest.has_more_to_tell());
+    assert!(ingest.tells_at().is_some());
     disk.store(&mut ingest);
-    assert!(disk.position.gaps.is_some() && ingest.has_more_to_tell());
+    assert!(disk.position.gaps.is_some() && ingest.tells_at().is_some());
     // Whoever goes on tells the rest.
     let mut ingest = bench.ingest(disk.position.clone(), &disk.chained);
     ingest.tell(true);
     disk.store(&mut ingest);
-    assert!(disk.position.gaps.is_none() && !ingest.has_more_to_tell());
+    assert!(disk.position.gaps.is_none() && ingest.tells_at().is_none());
     assert_eq!(disk.notices, 11);
     assert_eq!(bench.report.gaps.load(Ordering::Relaxed), 40);
 }

@@ -162,6 +162,17 @@ pub fn has_name(cert: &CertificateDer<'_>, wanted: &[String]) -> bool {
     names(&x).into_iter().chain(common).any(|name| wanted.iter().any(|w| w.eq_ignore_ascii_case(&name)))
 }
 
+/// The first DNS name of a certificate, else the common name of its subject, as they are written there.
+pub fn first_name(cert: &CertificateDer<'_>) -> Option<String> {
+    let (_, x) = X509Certificate::from_der(cert).ok()?;
+    let alternatives = x.subject_alternative_name().ok()?.map(|san| san.value.general_names.as_slice());
+    let dns = alternatives.unwrap_or(&[]).iter().find_map(|n| match n {
+        GeneralName::DNSName(name) => Some((*name).to_owned()),
+        _ => None,
+    });
+    dns.or_else(|| x.subject().iter_common_name().find_map(|n| n.as_str().ok()).map(str::to_owned))
+}
+
 /// The names a certificate is for.
 fn names(x: &X509Certificate<'_>) -> Vec<String> {
     let Ok(Some(san)) = x.subject_alternative_name() else { return Vec::new() };

@@ -1,41 +1,52 @@
 //! Letting senders in: listening, and nobody who takes his time keeps others out.
 use std::{
-    collections::VecDeque,
-    fs, io,
-    net::{Shutdown, TcpListener},
+    fs,
+    future::Future,
+    io,
     os::unix::{
         fs::{DirBuilderExt, FileTypeExt, PermissionsExt},
-        net::{UnixListener, UnixStream},
+        net::{UnixListener as StdUnixListener, UnixStream as StdUnixStream},
     },
     path::{Path, PathBuf},
-    sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread::{self, JoinHandle},
     time::Duration,
 };
 
-use socket2::{SockRef, Socket};
+use tokio::{
+    net::{TcpListener, UnixListener},
+    task::JoinSet,
+    time::{sleep, timeout},
+};
 
 use super::{
     Listen, StreamOptions,
-    handshake::{UnderWay, handshake, secure},
-    wire::{LOOK, Wire},
+    connection::Wire,
+    handshake::{Lobby, Secure, handshake},
+    identity,
 };
-use crate::source::FeedError;
+use crate::{runtime::blocking, source::FeedError};
 
-/// How often who waits for connections looks whether that is over, where nothing else wakes him.
-const AWAKE: Duration = Duration::from_millis(250);
-/// Refusals that are kept to be told.
-const REFUSALS: usize = 8;
+/// How long it is seen whether a connection is closed again at once, and how long a system is left alone that is short of something.
+const LOOK: Duration = Duration::from_millis(50);
 
-/// A sender that was let in.
+/// A sender that is let in.
 pub struct Peer {
+    /// As the so-manieth it came.
+    pub number: u64,
     /// Its address, for messages.
     pub name: String,
+    /// Who it is, where that can be told: written by a stranger.
+    pub identity: Option<String>,
     /// The connection.
     pub wire: Wire,
+}
+
+/// What becomes of senders that are let in, and of what is to be said of those who are not.
+pub trait Reception: Clone + Send + Sync + 'static {
+    /// One is let in.
+    fn enter(&self, peer: Peer) -> impl Future<Output = ()> + Send;
+
+    /// Somebody is not, and this is why.
+    fn refuse(&self, why: String);
 }
 
 enum Door {
@@ -43,144 +54,126 @@ enum Door {
     Unix(UnixListener),
 }
 
-impl Door {
-    fn socket(&self) -> SockRef<'_> {
-        match self {
-            Door::Tcp(l) => SockRef::from(l),
-            Door::Unix(l) => SockRef::from(l),
-        }
+/// The name of a socket, which is taken away behind it.
+struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
     }
 }
 
-/// Who waits to be taken, and what is to be said of those who are not. Of several who wait only the newest does.
-#[derive(Default)]
-struct Porch {
-    inside: Mutex<Inside>,
-    came: Condvar,
-}
-
-#[derive(Default)]
-struct Inside {
-    peer: Option<Peer>,
-    /// The number of the newest that was let in.
-    newest: u64,
-    refusals: VecDeque<String>,
-    /// Refusals that are counted only.
-    more: u64,
-}
-
-impl Porch {
-    fn lock(&self) -> MutexGuard<'_, Inside> {
-        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Lets one in that came as the so-manieth. One that came before another who is in already took longer: it comes again.
-    fn enter(&self, number: u64, peer: Peer) {
-        let mut inside = self.lock();
-        if number < inside.newest {
-            drop(inside);
-            return self.refuse(format!("{} is closed: another sender came after it", peer.name));
-        }
-        inside.newest = number;
-        let name = peer.name.clone();
-        let before = inside.peer.replace(peer);
-        drop(inside);
-        if let Some(before) = before {
-            self.refuse(format!("{} is closed: {name} came after it", before.name));
-        }
-        self.came.notify_all();
-    }
-
-    fn refuse(&self, why: String) {
-        let mut inside = self.lock();
-        if inside.refusals.len() < REFUSALS {
-            inside.refusals.push_back(why);
-        } else {
-            inside.more += 1;
-        }
-    }
-}
-
-/// Listens until it is dropped.
+/// A socket that is listened on. Dropped, it is free for whoever comes next, and nobody is on his way in any more.
 pub struct Doors {
-    porch: Arc<Porch>,
-    over: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-    /// The listening socket, to be shut down: who waits at it is woken.
-    listener: Socket,
-    socket: Option<PathBuf>,
+    door: Door,
+    /// Behind the door.
+    _file: Option<SocketFile>,
+    secure: Option<Secure>,
 }
 
 impl Doors {
     /// Opens them.
-    pub fn open(options: &StreamOptions) -> Result<Doors, FeedError> {
+    pub async fn open(options: &StreamOptions) -> Result<Doors, FeedError> {
         let io = |what: String| move |source| FeedError::Io { what, source };
-        let (door, socket) = match &options.listen {
+        let (door, file) = match &options.listen {
             Listen::Tcp(a) | Listen::Tls(a) => {
-                let listener = TcpListener::bind((a.host.as_str(), a.port)).map_err(io(format!("listening on {a}")))?;
-                (Door::Tcp(listener), None)
+                let listener = TcpListener::bind((a.host.as_str(), a.port)).await;
+                (Door::Tcp(listener.map_err(io(format!("listening on {a}")))?), None)
             }
             Listen::Unix(path) => {
-                let listener = unix(path).map_err(io(format!("listening on {}", path.display())))?;
-                (Door::Unix(listener), Some(path.clone()))
+                let made = unix(path).map_err(io(format!("listening on {}", path.display())))?;
+                let file = SocketFile(path.clone());
+                let listener = made.set_nonblocking(true).and_then(|()| UnixListener::from_std(made));
+                (Door::Unix(listener.map_err(io(format!("listening on {}", path.display())))?), Some(file))
             }
         };
-        // A mistake in the files is told at the start, not with the first sender.
-        if matches!(options.listen, Listen::Tls(_)) {
-            secure(options).map_err(FeedError::Config)?;
+        let secure = match options.listen {
+            Listen::Tls(_) => {
+                let secure = Secure::new(options);
+                // A mistake in the files is told at the start, not with the first sender.
+                secure.config().await.map_err(FeedError::Config)?;
+                Some(secure)
+            }
+            _ => None,
+        };
+        Ok(Doors { door, _file: file, secure })
+    }
+
+    async fn next(&self) -> io::Result<(Wire, String, Option<u32>)> {
+        match &self.door {
+            Door::Tcp(l) => l.accept().await.map(|(s, from)| (Wire::Tcp(s), from.to_string(), None)),
+            Door::Unix(l) => {
+                let (s, _) = l.accept().await?;
+                let user = s.peer_cred().ok().map(|c| c.uid());
+                Ok((Wire::Unix(s), "a local program".to_owned(), user))
+            }
         }
-        // Where a shutdown does not wake who waits, the time does.
-        let awake = if cfg!(target_os = "linux") { None } else { Some(AWAKE) };
-        let own = door.socket();
-        let listener = own.set_read_timeout(awake).and_then(|()| own.try_clone());
-        let listener = listener.map_err(io("listening".to_owned()))?;
-        let porch: Arc<Porch> = Arc::default();
-        let over: Arc<AtomicBool> = Arc::default();
-        let (options, to, own) = (options.clone(), porch.clone(), over.clone());
-        let thread = thread::spawn(move || listen(&door, &options, &to, &own));
-        Ok(Doors { porch, over, thread: Some(thread), listener, socket })
     }
 
-    /// The sender that came last, if one waits.
-    pub fn newest(&self) -> Option<Peer> {
-        self.porch.lock().peer.take()
-    }
-
-    /// The same; waits for one.
-    pub fn wait(&self, at_most: Duration) -> Option<Peer> {
-        let waited = self.porch.came.wait_timeout_while(self.porch.lock(), at_most, |inside| inside.peer.is_none());
-        waited.unwrap_or_else(PoisonError::into_inner).0.peer.take()
-    }
-
-    /// Why senders were not let in.
-    pub fn refused(&self) -> Option<String> {
-        let mut inside = self.porch.lock();
-        inside.refusals.pop_front().or_else(|| match std::mem::take(&mut inside.more) {
-            0 => None,
-            more => Some(format!("{more} more connections were refused or closed")),
-        })
+    /// Lets senders in, until it is dropped.
+    pub async fn listen(self, reception: impl Reception) {
+        let lobby = Lobby::default();
+        let mut guests = JoinSet::new();
+        let mut number = 0;
+        loop {
+            lobby.room().await;
+            let (wire, name, user) = match self.next().await {
+                Ok(came) => came,
+                Err(_) => {
+                    // The system is short of something: later.
+                    sleep(LOOK).await;
+                    continue;
+                }
+            };
+            while guests.try_join_next().is_some() {}
+            number += 1;
+            let guest = match lobby.begin(number, &wire.socket()) {
+                Ok(guest) => guest,
+                Err(e) => {
+                    reception.refuse(format!("{name} is refused: {e}"));
+                    continue;
+                }
+            };
+            let (secure, reception) = (self.secure.clone(), reception.clone());
+            // Nobody's silence holds up the door.
+            guests.spawn(async move {
+                let shaken = match (secure, wire) {
+                    (Some(secure), Wire::Tcp(socket)) => handshake(socket, &secure, &guest).await.map(Some),
+                    (_, wire) => stays(wire).await.map(|wire| wire.map(|w| (w, None))),
+                };
+                let let_in = shaken.and_then(|found| {
+                    let Some((wire, identity)) = found else { return Ok(None) };
+                    wire.prepare().map_err(|e| e.to_string())?;
+                    // One that was ended for another one takes nobody's place.
+                    Ok(guest.let_in().then_some((wire, identity)))
+                });
+                match let_in {
+                    Ok(Some((wire, identity))) => {
+                        let identity = identity.or_else(|| user.map(|uid| blocking(|| identity::of_user(uid))));
+                        reception.enter(Peer { number, name, identity, wire }).await;
+                    }
+                    Ok(None) => {}
+                    Err(why) => reception.refuse(format!("{name} is refused: {why}")),
+                }
+            });
+        }
     }
 }
 
-impl Drop for Doors {
-    fn drop(&mut self) {
-        self.over.store(true, Ordering::SeqCst);
-        let _ = self.listener.shutdown(Shutdown::Both);
-        if let Some(thread) = self.thread.take() {
-            // Only then is the port free for whoever comes next.
-            let _ = thread.join();
-        }
-        if let Some(socket) = &self.socket {
-            let _ = fs::remove_file(socket);
-        }
+/// A connection, unless it is closed again at once: that was somebody who only looked whether there is a listener.
+async fn stays(wire: Wire) -> Result<Option<Wire>, String> {
+    match timeout(LOOK, wire.speaks()).await {
+        Ok(Ok(false)) => Ok(None),
+        Ok(Err(e)) => Err(e.to_string()),
+        Ok(Ok(true)) | Err(_) => Ok(Some(wire)),
     }
 }
 
 /// Makes a Unix socket that its owner and group can write to, and nobody else at any moment. One that nobody listens on is
 /// left over and taken away; anything else at the path stays.
-fn unix(path: &Path) -> io::Result<UnixListener> {
+fn unix(path: &Path) -> io::Result<StdUnixListener> {
     match fs::symlink_metadata(path) {
-        Ok(m) if m.file_type().is_socket() => match UnixStream::connect(path) {
+        Ok(m) if m.file_type().is_socket() => match StdUnixStream::connect(path) {
             Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path)?,
             Err(e) => return Err(e),
             Ok(_) => return Err(io::Error::new(io::ErrorKind::AddrInUse, "another program listens there")),
@@ -197,7 +190,7 @@ fn unix(path: &Path) -> io::Result<UnixListener> {
     let _ = fs::remove_file(&inner);
     let _ = fs::remove_dir(&folder);
     fs::DirBuilder::new().mode(0o700).create(&folder)?;
-    let made = UnixListener::bind(&inner).and_then(|listener| {
+    let made = StdUnixListener::bind(&inner).and_then(|listener| {
         fs::set_permissions(&inner, fs::Permissions::from_mode(0o660))?;
         // A link, because that never replaces what came to be there meanwhile.
         fs::hard_link(&inner, path)?;
@@ -206,65 +199,4 @@ fn unix(path: &Path) -> io::Result<UnixListener> {
     let _ = fs::remove_file(&inner);
     let _ = fs::remove_dir(&folder);
     made
-}
-
-fn listen(door: &Door, options: &StreamOptions, porch: &Arc<Porch>, over: &AtomicBool) {
-    let under_way = UnderWay::default();
-    let is_tls = matches!(options.listen, Listen::Tls(_));
-    let mut number = 0;
-    while !over.load(Ordering::SeqCst) {
-        let came = match door {
-            Door::Tcp(l) => l.accept().map(|(s, from)| (Wire::Tcp(s), from.to_string())),
-            Door::Unix(l) => l.accept().map(|(s, _)| (Wire::Unix(s), "a local program".to_owned())),
-        };
-        let (wire, name) = match came {
-            Ok(came) => came,
-            Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => continue,
-            Err(_) => {
-                // The system is short of something: later.
-                if !over.load(Ordering::SeqCst) {
-                    thread::sleep(LOOK);
-                }
-                continue;
-            }
-        };
-        number += 1;
-        if !is_tls && wire.is_ready() == Some(false) {
-            continue;
-        }
-        let spoke = match under_way.begin(number, &wire.socket()) {
-            Ok(spoke) => spoke,
-            Err(e) => {
-                porch.refuse(format!("{name} is refused: {e}"));
-                continue;
-            }
-        };
-        let (options, porch, under_way) = (options.clone(), porch.clone(), under_way.clone());
-        // Nobody's silence holds up the door.
-        thread::spawn(move || {
-            let shaken = match wire {
-                Wire::Tcp(socket) if is_tls => handshake(socket, &options, &spoke).map(Some),
-                wire => wait_for_more(wire),
-            };
-            under_way.end(number);
-            let refused = |why| format!("{name} is refused: {why}");
-            match shaken.map_err(refused).and_then(|wire| wire.map(|w| prepare(&w, &name).map(|()| w)).transpose()) {
-                Ok(Some(wire)) => porch.enter(number, Peer { name, wire }),
-                Ok(None) => {}
-                Err(why) => porch.refuse(why),
-            }
-        });
-    }
-}
-
-/// Whether a connection stays for a moment. One that is closed again at once was somebody who only looked whether there is a
-/// listener.
-fn wait_for_more(wire: Wire) -> Result<Option<Wire>, String> {
-    wire.prepare().map_err(|e| e.to_string())?;
-    Ok((!wire.is_closed()).then_some(wire))
-}
-
-/// Ready to be read from, or why not.
-fn prepare(wire: &Wire, name: &str) -> Result<(), String> {
-    wire.prepare().map_err(|e| format!("{name} is refused: {e}"))
 }

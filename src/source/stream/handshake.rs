@@ -3,136 +3,260 @@ use std::{
     cmp::Reverse,
     collections::HashMap,
     io::{self, ErrorKind},
-    mem::MaybeUninit,
-    net::{IpAddr, Shutdown, TcpStream},
+    net::{IpAddr, Shutdown},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use rustls::{RootCertStore, ServerConfig, ServerConnection, crypto::ring, server::WebPkiClientVerifier};
+use rustls::{
+    RootCertStore, ServerConfig,
+    crypto::ring,
+    server::{NoServerSessionStorage, WebPkiClientVerifier},
+};
 use socket2::{SockRef, Socket};
+use tokio::{
+    net::TcpStream,
+    sync::{Notify, Semaphore},
+    time::{Instant, sleep_until, timeout},
+};
+use tokio_rustls::TlsAcceptor;
 
-use super::{StreamOptions, wire::Wire};
-use crate::net::tls::{
-    pem::Pem,
-    pin::{describe, has_name},
+use super::{
+    StreamOptions,
+    connection::{Wire, peek},
+    identity,
+};
+use crate::{
+    digest::{Hash, checksum},
+    files::read_regular,
+    net::tls::{
+        pem::Pem,
+        pin::{describe, has_name},
+    },
+    runtime::blocking,
 };
 
 /// How long a handshake may take as a whole.
-pub const HANDSHAKE: Duration = Duration::from_secs(15);
+const HANDSHAKE: Duration = Duration::from_secs(15);
 /// Connections at once that are not let in yet; one of them is ended for a new one.
-pub const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 64;
+/// How long all of them have where each has said something: many senders that come back at the same moment do not push each other out.
+const GRACE: Duration = Duration::from_secs(1);
+/// Handshakes that read files at once.
+const READERS: usize = 4;
+/// Bytes of a file of certificates, at most: as it is read.
+const MOST: u64 = 64 << 20;
 
 /// A connection that is not let in yet.
-struct Guest {
+struct Waiting {
     number: u64,
     socket: Socket,
     /// Whose it is, where that can be told.
     address: Option<IpAddr>,
     spoke: Arc<AtomicBool>,
+    since: Instant,
 }
 
-impl Guest {
+impl Waiting {
     /// Whether something came from it.
     fn has_spoken(&self) -> bool {
-        let peek = libc::MSG_PEEK | libc::MSG_DONTWAIT;
-        self.spoke.load(Ordering::Relaxed)
-            || self.socket.recv_with_flags(&mut [MaybeUninit::uninit()], peek).is_ok_and(|n| n > 0)
+        self.spoke.load(Ordering::Relaxed) || peek(SockRef::from(&self.socket)).is_ok_and(|n| n > 0)
     }
 }
 
 /// The connections that are not let in yet, oldest first.
 #[derive(Clone, Default)]
-pub struct UnderWay {
-    guests: Arc<Mutex<Vec<Guest>>>,
+pub struct Lobby {
+    inside: Arc<Inside>,
 }
 
-impl UnderWay {
-    fn lock(&self) -> MutexGuard<'_, Vec<Guest>> {
-        self.guests.lock().unwrap_or_else(PoisonError::into_inner)
+#[derive(Default)]
+struct Inside {
+    waiting: Mutex<Vec<Waiting>>,
+    left: Notify,
+}
+
+impl Inside {
+    fn lock(&self) -> MutexGuard<'_, Vec<Waiting>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts one more, under a number that no other has. What is returned is set when something came from it.
-    pub fn begin(&self, number: u64, socket: &SockRef<'_>) -> io::Result<Arc<AtomicBool>> {
+    /// Takes one out; whether it was there still.
+    fn take(&self, number: u64) -> bool {
+        let mut waiting = self.lock();
+        let before = waiting.len();
+        waiting.retain(|w| w.number != number);
+        let was_there = waiting.len() < before;
+        drop(waiting);
+        self.left.notify_one();
+        was_there
+    }
+}
+
+/// One of those in the [`Lobby`], until it is dropped.
+pub struct Guest {
+    number: u64,
+    spoke: Arc<AtomicBool>,
+    lobby: Lobby,
+}
+
+impl Guest {
+    /// Something came from it.
+    fn mark_spoken(&self) {
+        self.spoke.store(true, Ordering::Relaxed);
+    }
+
+    /// It is let in, unless it was ended for another one.
+    pub fn let_in(&self) -> bool {
+        self.lobby.inside.take(self.number)
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.lobby.inside.take(self.number);
+    }
+}
+
+impl Lobby {
+    /// Counts one more, under a number that no other has.
+    pub fn begin(&self, number: u64, socket: &SockRef<'_>) -> io::Result<Guest> {
         let socket = socket.try_clone()?;
         let address = socket.peer_addr().ok().and_then(|a| a.as_socket()).map(|a| a.ip());
         let spoke: Arc<AtomicBool> = Arc::default();
-        let mut guests = self.lock();
-        if guests.len() >= AT_ONCE
-            && let Some(out) = pushed_out(&guests)
+        let mut waiting = self.inside.lock();
+        if waiting.len() >= AT_ONCE
+            && let Some(out) = pushed_out(&waiting)
         {
-            // Its thread sees the end and says so.
-            let _ = guests.remove(out).socket.shutdown(Shutdown::Both);
+            // Its task sees the end and says so.
+            let _ = waiting.remove(out).socket.shutdown(Shutdown::Both);
         }
-        guests.push(Guest { number, socket, address, spoke: spoke.clone() });
-        Ok(spoke)
+        waiting.push(Waiting { number, socket, address, spoke: spoke.clone(), since: Instant::now() });
+        Ok(Guest { number, spoke, lobby: self.clone() })
     }
 
-    /// It is over.
-    pub fn end(&self, number: u64) {
-        self.lock().retain(|g| g.number != number);
+    /// Waits until one more can be counted without a wrong to another: where each has said something, all have some time.
+    pub async fn room(&self) {
+        loop {
+            let until = {
+                let waiting = self.inside.lock();
+                if waiting.len() < AT_ONCE || waiting.iter().any(|w| !w.has_spoken()) {
+                    return;
+                }
+                waiting.first().map_or_else(Instant::now, |oldest| oldest.since + GRACE)
+            };
+            if until <= Instant::now() {
+                return;
+            }
+            tokio::select! {
+                () = self.inside.left.notified() => {}
+                () = sleep_until(until) => return,
+            }
+        }
     }
 }
 
 /// Who has to go: one that has said nothing before one that has, one of an address with many before one of an address with few,
 /// and of those that are alike the oldest.
-fn pushed_out(guests: &[Guest]) -> Option<usize> {
+fn pushed_out(waiting: &[Waiting]) -> Option<usize> {
     let mut by_address: HashMap<Option<IpAddr>, usize> = HashMap::new();
-    for guest in guests {
+    for guest in waiting {
         *by_address.entry(guest.address).or_default() += 1;
     }
-    let rank = |(i, guest): &(usize, &Guest)| {
+    let rank = |(i, guest): &(usize, &Waiting)| {
         (!guest.has_spoken(), by_address.get(&guest.address).copied().unwrap_or(0), Reverse(*i))
     };
-    guests.iter().enumerate().max_by_key(rank).map(|(i, _)| i)
+    waiting.iter().enumerate().max_by_key(rank).map(|(i, _)| i)
 }
 
-/// Shakes hands.
-pub fn handshake(mut socket: TcpStream, options: &StreamOptions, spoke: &AtomicBool) -> Result<Wire, String> {
+/// What is said of a connection that ends before it is let in.
+const ENDED: &str = "TLS: it ended during the handshake";
+
+/// Shakes hands. The name of the certificate that was shown comes with the connection.
+pub async fn handshake(socket: TcpStream, secure: &Secure, guest: &Guest) -> Result<(Wire, Option<String>), String> {
+    let shaken = timeout(HANDSHAKE, shake(socket, secure, guest)).await;
+    shaken.unwrap_or_else(|_| Err(format!("TLS: the handshake took more than {} s", HANDSHAKE.as_secs())))
+}
+
+async fn shake(socket: TcpStream, secure: &Secure, guest: &Guest) -> Result<(Wire, Option<String>), String> {
+    let text = |e: io::Error| match e.kind() {
+        ErrorKind::UnexpectedEof => ENDED.to_owned(),
+        _ => format!("TLS: {e}"),
+    };
+    if socket.peek(&mut [0]).await.map_err(text)? == 0 {
+        return Err(ENDED.to_owned());
+    }
+    guest.mark_spoken();
     // Read for every connection: certificates are renewed.
-    let config = secure(options)?;
-    let mut conn = ServerConnection::new(Arc::new(config)).map_err(|e| e.to_string())?;
-    let text = |e: io::Error| format!("TLS: {e}");
-    socket.set_nonblocking(false).map_err(text)?;
-    let end = Instant::now() + HANDSHAKE;
-    while conn.is_handshaking() || conn.wants_write() {
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(format!("TLS: the handshake took more than {} s", HANDSHAKE.as_secs()));
-        }
-        socket.set_read_timeout(Some(left)).map_err(text)?;
-        socket.set_write_timeout(Some(left)).map_err(text)?;
-        let writes = conn.wants_write();
-        match if writes { conn.write_tls(&mut socket) } else { conn.read_tls(&mut socket) } {
-            Ok(0) if !writes => return Err("TLS: it ended during the handshake".to_owned()),
-            Ok(_) if writes => {}
-            Ok(_) => spoke.store(true, Ordering::Relaxed),
-            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => {
-                continue;
-            }
-            Err(e) => return Err(text(e)),
-        }
-        if let Err(e) = conn.process_new_packets() {
-            // The reason, if it takes it.
-            let _ = conn.write_tls(&mut socket);
-            return Err(format!("TLS: {e}"));
-        }
+    let config = secure.config().await?;
+    let stream = TlsAcceptor::from(config).accept(socket).await.map_err(text)?;
+    let cert = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+    if let Some(names) = &secure.options.client_names
+        && !cert.is_some_and(|cert| has_name(cert, names))
+    {
+        let shown = cert.map_or("none".to_owned(), describe);
+        return Err(format!("TLS: its certificate {shown} has none of the names of client_names"));
     }
-    if let Some(names) = &options.client_names {
-        let cert = conn.peer_certificates().and_then(|chain| chain.first());
-        if !cert.is_some_and(|cert| has_name(cert, names)) {
-            let shown = cert.map_or("none".to_owned(), describe);
-            return Err(format!("TLS: its certificate {shown} has none of the names of client_names"));
-        }
+    let identity = cert.and_then(identity::of_certificate);
+    Ok((Wire::Tls(Box::new(stream)), identity))
+}
+
+/// Our side of TLS: made of the files as they are, and shared by all connections while these stay the same.
+#[derive(Clone)]
+pub struct Secure {
+    options: Arc<StreamOptions>,
+    readers: Arc<Semaphore>,
+    last: Arc<Mutex<Option<(Hash, Arc<ServerConfig>)>>>,
+}
+
+impl Secure {
+    /// By these options.
+    pub fn new(options: &StreamOptions) -> Secure {
+        let readers = Arc::new(Semaphore::new(READERS));
+        Secure { options: Arc::new(options.clone()), readers, last: Arc::default() }
     }
-    Ok(Wire::Tls(Box::new(conn), socket))
+
+    /// The configuration, from the files as they are now.
+    pub async fn config(&self) -> Result<Arc<ServerConfig>, String> {
+        // It is never closed.
+        let _reads = self.readers.acquire().await;
+        blocking(|| self.read())
+    }
+
+    fn read(&self) -> Result<Arc<ServerConfig>, String> {
+        let before = self.print();
+        let known = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let (Some((of, config)), Some(now)) = (known, before)
+            && of == now
+            && let Some(key) = &self.options.key
+        {
+            Pem::from(key.clone()).check_private().map_err(|e| e.to_string())?;
+            return Ok(config);
+        }
+        let config = Arc::new(secure(&self.options)?);
+        // Of files that changed meanwhile nobody knows which were read.
+        if let Some(print) = before.filter(|p| self.print() == Some(*p)) {
+            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((print, config.clone()));
+        }
+        Ok(config)
+    }
+
+    /// A hash of all files; `None` where one cannot be read.
+    fn print(&self) -> Option<Hash> {
+        let StreamOptions { cert, key, client_ca, client_crl, .. } = &*self.options;
+        let mut all = Vec::new();
+        for path in [cert, key, client_ca, client_crl].into_iter().flatten() {
+            all.extend_from_slice(&checksum(&read_regular(path, MOST).ok()?));
+        }
+        Some(checksum(&all))
+    }
 }
 
 /// The configuration of our side, from the files as they are now.
-pub fn secure(options: &StreamOptions) -> Result<ServerConfig, String> {
+fn secure(options: &StreamOptions) -> Result<ServerConfig, String> {
     let (Some(cert), Some(key)) = (&options.cert, &options.key) else {
         return Err("tls:// needs cert and key".to_owned());
     };
@@ -160,37 +284,81 @@ pub fn secure(options: &StreamOptions) -> Result<ServerConfig, String> {
     };
     let chain = Pem::from(cert.clone()).certificates().map_err(|e| e.to_string())?;
     let key = key.private_key().map_err(|e| e.to_string())?;
-    builder.with_single_cert(chain, key).map_err(|e| format!("{}: {e}", cert.display()))
+    let mut config = builder.with_single_cert(chain, key).map_err(|e| format!("{}: {e}", cert.display()))?;
+    // Every connection shows its certificate: one that was revoked meanwhile does not go on with what was agreed before.
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    Ok(config)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{io::Write, net::TcpListener};
+    use std::{
+        io::Write,
+        net::{TcpListener, TcpStream},
+    };
 
     use super::*;
 
-    #[test]
-    fn h13_who_says_nothing_is_pushed_out_before_who_has_spoken_whatever_is_older() {
+    fn pairs() -> impl FnMut() -> (TcpStream, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let connect = || {
+        move || {
             let own = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
             (own, listener.accept().unwrap().0)
-        };
-        let under_way = UnderWay::default();
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn h13_who_says_nothing_is_pushed_out_before_who_has_spoken_whatever_is_older() {
+        let mut connect = pairs();
+        let lobby = Lobby::default();
         // The oldest is the only one that has said something.
         let (mut honest, its) = connect();
         honest.write_all(b"\x16").unwrap();
         its.peek(&mut [0]).unwrap();
-        under_way.begin(0, &SockRef::from(&its)).unwrap();
+        let guest = lobby.begin(0, &SockRef::from(&its)).unwrap();
         let mut others = Vec::new();
         for number in 1..=AT_ONCE as u64 * 2 {
+            lobby.room().await;
             let (own, other) = connect();
-            under_way.begin(number, &SockRef::from(&other)).unwrap();
-            others.push((own, other));
+            others.push((lobby.begin(number, &SockRef::from(&other)).unwrap(), own, other));
         }
-        let numbers: Vec<u64> = under_way.lock().iter().map(|g| g.number).collect();
+        let numbers: Vec<u64> = lobby.inside.lock().iter().map(|w| w.number).collect();
         assert_eq!((numbers.len(), numbers[0], numbers[1]), (AT_ONCE, 0, AT_ONCE as u64 + 2));
-        under_way.end(0);
-        assert!(under_way.lock().iter().all(|g| g.number != 0));
+        assert!(!others[0].0.let_in() && guest.let_in());
+        drop(guest);
+        assert!(lobby.inside.lock().iter().all(|w| w.number != 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_that_come_at_once_and_speak_wait_for_each_other_and_nobody_for_long() {
+        let mut connect = pairs();
+        let lobby = Lobby::default();
+        let mut guests = Vec::new();
+        for number in 0..AT_ONCE as u64 {
+            lobby.room().await;
+            let (own, other) = connect();
+            let guest = lobby.begin(number, &SockRef::from(&other)).unwrap();
+            guest.mark_spoken();
+            guests.push((guest, own, other));
+        }
+        let began = Instant::now();
+        let other = lobby.clone();
+        let waits = tokio::spawn(async move { other.room().await });
+        tokio::task::yield_now().await;
+        assert!(!waits.is_finished());
+        // One is through.
+        guests.pop();
+        waits.await.unwrap();
+        assert_eq!(began.elapsed(), Duration::ZERO);
+        let (_own, other) = connect();
+        let last = lobby.begin(1_000, &SockRef::from(&other)).unwrap();
+        last.mark_spoken();
+        // Nobody comes through any more: the oldest has had its time.
+        lobby.room().await;
+        assert!(began.elapsed() >= GRACE && began.elapsed() < GRACE * 2);
+        let (_own, other) = connect();
+        let _newest = lobby.begin(1_001, &SockRef::from(&other)).unwrap();
+        assert!(!guests[0].0.let_in() && guests[1].0.let_in());
     }
 }

@@ -1,0 +1,251 @@
+//! Sources that are sent to: a socket for one sender (`kind = "stream"`), and listeners, where many senders come to one
+//! (`[[listener]]`).
+//!
+//! Each sender is a source with a task of its own ([`session`]), and none has a thread. A listener knows each by its certificate
+//! or its user and has a seat for it ([`seat`]): there its newest connection waits, and takes the place of the one before.
+mod seat;
+mod session;
+
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    panic::resume_unwind,
+    sync::{Arc, atomic::Ordering},
+};
+
+use tokio::{
+    sync::mpsc,
+    task::{JoinError, JoinSet},
+    time::Instant,
+};
+
+use self::{seat::Seat, session::serve};
+use super::{
+    Control, Orders,
+    ingest::Of,
+    log,
+    report::Report,
+    trouble::{Trouble, is_permanent},
+};
+use crate::{
+    config::{ListenerConfig, SourceConfig, source::Input},
+    decode::journal::Heading,
+    source::{
+        FeedError,
+        stream::{Doors, Peer, Reception},
+    },
+};
+
+/// Runs a source of one sender, until the wish to stop. What fails is tried again, unless that cannot help.
+pub async fn run_stream(config: Arc<SourceConfig>, orders: Arc<Orders>, report: Arc<Report>) {
+    report.set_down("starting");
+    let mut trouble = Trouble::new(format!("source {}", config.name));
+    let work = async {
+        loop {
+            let began = Instant::now();
+            match stream(&config, &orders, &report, &mut trouble).await {
+                Err(e) if !orders.stopping() && !is_permanent(&config, &e) => {
+                    trouble.rest(&orders, &report, &e, began.elapsed()).await;
+                }
+                result => break result,
+            }
+        }
+    };
+    let result = unless_aborted(&orders, work).await;
+    end(&orders, &report, trouble, result);
+}
+
+/// Runs a listener and all its senders, until the wish to stop.
+pub async fn run_listener(config: Arc<ListenerConfig>, orders: Arc<Orders>, report: Arc<Report>) {
+    report.set_down("starting");
+    let mut trouble = Trouble::new(format!("listener {}", config.name));
+    let work = async {
+        loop {
+            let began = Instant::now();
+            match listen(&config, &orders, &report, &mut trouble).await {
+                Err(e) if !orders.stopping() && !is_permanent(&config.usual, &e) => {
+                    trouble.rest(&orders, &report, &e, began.elapsed()).await;
+                }
+                result => break result,
+            }
+        }
+    };
+    let result = unless_aborted(&orders, work).await;
+    orders.shared.forget_senders(&config.name);
+    end(&orders, &report, trouble, result);
+}
+
+/// Gives up when everything is to end at once.
+async fn unless_aborted(orders: &Orders, work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::select! {
+        result = work => result,
+        () = orders.abort.cancelled() => Ok(()),
+    }
+}
+
+fn end(orders: &Orders, report: &Report, mut trouble: Trouble, result: anyhow::Result<()>) {
+    report.ended.store(true, Ordering::SeqCst);
+    trouble.finish(report, result);
+    orders.shared.handle.say(Control::Changed);
+}
+
+/// The heading of what is sent, by the configuration.
+fn heading(config: &SourceConfig, orders: &Orders) -> Result<Arc<Heading>, FeedError> {
+    let heading = config.kind.and_then(|k| orders.shared.catalog.heading(k).cloned());
+    heading.ok_or_else(|| FeedError::Config("a stream needs input, such as \"type5\"".to_owned()))
+}
+
+fn of<'a>(config: &'a SourceConfig, orders: &'a Orders, report: &'a Report) -> Of<'a> {
+    Of { config, setup: &orders.setup, parts: &orders.shared.parts, report }
+}
+
+/// Where a socket tells of who comes.
+#[derive(Clone)]
+struct Desk {
+    /// `source a`, for messages.
+    whose: Arc<str>,
+    peers: mpsc::Sender<Peer>,
+}
+
+impl Reception for Desk {
+    async fn enter(&self, peer: Peer) {
+        // Who is not there any more closes it.
+        let _ = self.peers.send(peer).await;
+    }
+
+    fn refuse(&self, why: String) {
+        log(format_args!("{}: {why}", self.whose));
+    }
+}
+
+/// One sender, whoever it is: one seat.
+async fn stream(config: &SourceConfig, orders: &Orders, report: &Report, trouble: &mut Trouble) -> anyhow::Result<()> {
+    let heading = heading(config, orders)?;
+    let Input::Stream(options) = &config.input else { return Ok(()) };
+    let doors = Doors::open(options).await?;
+    let seat = Seat::default();
+    let (to, mut peers) = mpsc::channel(1);
+    let desk = Desk { whose: format!("source {}", config.name).into(), peers: to };
+    let seated = async {
+        while let Some(peer) = peers.recv().await {
+            if let Some(closed) = seat.enter(peer) {
+                log(format_args!("source {}: {closed}", config.name));
+            }
+        }
+    };
+    tokio::select! {
+        served = serve(of(config, orders, report), orders, &heading, &seat, trouble) => served,
+        () = doors.listen(desk) => Ok(()),
+        () = seated => Ok(()),
+    }
+}
+
+/// A listener while it listens.
+struct Listener<'a> {
+    config: &'a ListenerConfig,
+    orders: &'a Arc<Orders>,
+    /// By the name of the source.
+    seats: BTreeMap<String, Arc<Seat>>,
+    senders: JoinSet<()>,
+}
+
+/// Any number of senders: a seat and a task for each.
+async fn listen(
+    config: &ListenerConfig,
+    orders: &Arc<Orders>,
+    report: &Report,
+    trouble: &mut Trouble,
+) -> anyhow::Result<()> {
+    let doors = Doors::open(&config.options).await?;
+    trouble.is_over(report);
+    report.set_up("listening");
+    let (to, mut peers) = mpsc::channel(1);
+    let desk = Desk { whose: format!("listener {}", config.name).into(), peers: to };
+    let mut listener = Listener { config, orders, seats: BTreeMap::new(), senders: JoinSet::new() };
+    {
+        let mut open = std::pin::pin!(doors.listen(desk));
+        loop {
+            tokio::select! {
+                () = orders.drain.cancelled() => break,
+                () = &mut open => break,
+                Some(peer) = peers.recv() => listener.enter(peer)?,
+                Some(ended) = listener.senders.join_next() => joined(ended),
+            }
+        }
+    }
+    // Nobody comes any more; those who are here have the same orders.
+    while let Some(ended) = listener.senders.join_next().await {
+        joined(ended);
+    }
+    Ok(())
+}
+
+/// What a sender's mistake of the program ends is the agent.
+fn joined(ended: Result<(), JoinError>) {
+    if let Err(e) = ended
+        && let Ok(panic) = e.try_into_panic()
+    {
+        resume_unwind(panic);
+    }
+}
+
+impl Listener<'_> {
+    /// Lets one in that was let in by the door, if it is known who it is.
+    fn enter(&mut self, peer: Peer) -> Result<(), FeedError> {
+        let name = &self.config.name;
+        let source = match self.config.source_of(peer.identity.as_deref()) {
+            Ok(source) => source,
+            Err(why) => {
+                log(format_args!("listener {name}: {} is refused: {why}", peer.name));
+                return Ok(());
+            }
+        };
+        let seat = match self.seats.get(&source.name) {
+            Some(seat) => seat.clone(),
+            None if self.seats.len() >= self.config.max_senders => {
+                log(format_args!(
+                    "listener {name}: {} is refused: it would be source {}, and there are {} senders already: max_senders says how many may be",
+                    peer.name,
+                    source.name,
+                    self.seats.len()
+                ));
+                return Ok(());
+            }
+            None => self.begin(source)?,
+        };
+        if let Some(closed) = seat.enter(peer) {
+            log(format_args!("listener {name}: {closed}"));
+        }
+        Ok(())
+    }
+
+    /// A sender that was not here since the start.
+    fn begin(&mut self, source: SourceConfig) -> Result<Arc<Seat>, FeedError> {
+        let heading = heading(&source, self.orders)?;
+        let report = self.orders.shared.sender(&self.config.name, &source.name);
+        let seat: Arc<Seat> = Arc::default();
+        self.seats.insert(source.name.clone(), seat.clone());
+        self.senders.spawn(run_sender(source, self.orders.clone(), report, heading, seat.clone()));
+        Ok(seat)
+    }
+}
+
+/// Runs one sender of a listener, until the wish to stop. What fails closes its connection, and it may come again.
+async fn run_sender(
+    config: SourceConfig,
+    orders: Arc<Orders>,
+    report: Arc<Report>,
+    heading: Arc<Heading>,
+    seat: Arc<Seat>,
+) {
+    let mut trouble = Trouble::new(format!("source {}", config.name));
+    let result = loop {
+        let began = Instant::now();
+        match serve(of(&config, &orders, &report), &orders, &heading, &seat, &mut trouble).await {
+            Err(e) if !orders.stopping() => trouble.rest(&orders, &report, &e, began.elapsed()).await,
+            result => break result,
+        }
+    };
+    report.ended.store(true, Ordering::SeqCst);
+    trouble.finish(&report, result);
+}
