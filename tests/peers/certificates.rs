@@ -36,6 +36,11 @@ impl Certificates {
         made
     }
 
+    /// Makes the certificate of one more client: `NAME.pem` and `NAME.key`, with this serial number.
+    pub fn client(&self, name: &str, names: &[&str], serial: u64) -> (PathBuf, PathBuf) {
+        self.signed(name, names, (ExtendedKeyUsagePurpose::ClientAuth, serial), 4096)
+    }
+
     /// Makes the server's certificate anew, with these names, valid from 1975 to the beginning of a year.
     pub fn server(&self, names: &[&str], until: i32) {
         self.leaf("server", names, ExtendedKeyUsagePurpose::ServerAuth, until);
@@ -62,18 +67,30 @@ impl Certificates {
     }
 
     fn leaf(&self, name: &str, names: &[&str], usage: ExtendedKeyUsagePurpose, until: i32) {
+        let serial = if name == "client" { 77 } else { 1 };
+        self.signed(name, names, (usage, serial), until);
+    }
+
+    fn signed(
+        &self,
+        name: &str,
+        names: &[&str],
+        (usage, serial): (ExtendedKeyUsagePurpose, u64),
+        until: i32,
+    ) -> (PathBuf, PathBuf) {
         let folder = self.ca.parent().expect("a folder");
         let key = KeyPair::generate().expect("key");
         let mut params =
             CertificateParams::new(names.iter().map(|n| n.to_string()).collect::<Vec<_>>()).expect("names");
         params.distinguished_name.push(DnType::CommonName, name);
-        params.serial_number = Some(SerialNumber::from(if name == "client" { 77 } else { 1_u64 }));
+        params.serial_number = Some(SerialNumber::from(serial));
         params.extended_key_usages = vec![usage];
         params.not_after = date_time_ymd(until, 1, 1);
         let cert = params.signed_by(&key, &*self.authority).expect("certificate");
-        write(folder, &format!("{name}.pem"), cert.pem());
+        let cert = write(folder, &format!("{name}.pem"), cert.pem());
         let key = write(folder, &format!("{name}.key"), key.serialize_pem());
         fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).expect("a private key");
+        (cert, key)
     }
 }
 
