@@ -20,10 +20,10 @@ use crate::{
     parse::whole,
     source::live::{
         Database, LiveOptions, entry,
+        journal_tail::{From, TailOptions},
         mapepire::{MapepireOptions, PORT, SocketOptions, Way},
         odbc::{self, Dialect, Login, OdbcOptions},
         statements::Columns,
-        tail::{From, TailOptions},
     },
 };
 

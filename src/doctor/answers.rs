@@ -8,11 +8,11 @@ use super::questions;
 use crate::{
     config::doctor::{DoctorConfig, ObjectName},
     source::live::{
-        chain::{self, Receiver},
+        journal_tail::TailOptions,
         query::{Query, QueryError, Row, text},
+        receivers::{self, Receiver},
         statements::{self, Columns},
         system::System,
-        tail::TailOptions,
     },
 };
 
@@ -290,7 +290,7 @@ fn journals(db: &mut dyn Query, library: &str, name: &str) -> Result<Asked<Optio
 
 fn receivers(db: &mut dyn Query, library: &str, journal: &str) -> Result<Asked<Vec<Listed>>, QueryError> {
     let rows = asked(db.all(statements::CHAIN, &[library, journal]))?;
-    let one = |row: &Row| Ok(Listed { receiver: chain::receiver(row)?, status: text(row, 5).to_owned() });
+    let one = |row: &Row| Ok(Listed { receiver: receivers::receiver(row)?, status: text(row, 5).to_owned() });
     Ok(match rows {
         Ok(rows) => Ok(rows.iter().map(one).collect::<Result<_, QueryError>>()?),
         Err(refused) => Err(refused),

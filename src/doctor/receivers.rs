@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::answers::Listed;
 use crate::{
-    source::live::tail::TailPlace,
+    source::live::journal_tail::TailPlace,
     spool::{SpoolError, inspect::Inspector, positions::PositionFile},
 };
 
@@ -144,7 +144,7 @@ pub fn something_waits(reports: &[ReceiverReport]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::{chain::JournalPlace, live::chain::Receiver};
+    use crate::source::{chain::JournalPlace, live::receivers::Receiver};
 
     fn chain() -> Vec<Listed> {
         let one = |n: u64, status: &str| Listed {

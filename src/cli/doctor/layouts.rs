@@ -25,8 +25,9 @@ use crate::{
     },
     files::open_regular,
     source::live::{
-        LiveOptions, chain, entry,
+        LiveOptions, entry,
         query::{Query, QueryError},
+        receivers,
         statements::Columns,
         system::System,
     },
@@ -148,11 +149,11 @@ fn begin(
     db: &mut dyn Query,
     options: &LiveOptions,
     report: &mut SystemProof,
-) -> Result<(Columns, Vec<chain::Receiver>), QueryError> {
+) -> Result<(Columns, Vec<receivers::Receiver>), QueryError> {
     let System { name, user, .. } = System::ask(db)?;
     (report.system, report.asker) = (name, user);
     let columns = Columns::given_or_asked(options.columns, db)?;
-    Ok((columns, chain::read(db, &options.tail.library, &options.tail.journal)?))
+    Ok((columns, receivers::read(db, &options.tail.library, &options.tail.journal)?))
 }
 
 /// Whether a table may be written there: there is nothing, or one that was written here.

@@ -2,7 +2,7 @@ use super::*;
 use crate::{
     config::doctor::ObjectName,
     doctor::answers::{Journal, Listed, Object, Profile, Right},
-    source::live::{chain::Receiver, query::QueryError},
+    source::live::{query::QueryError, receivers::Receiver},
 };
 
 fn words_of(text: &str) -> Vec<String> {

@@ -12,11 +12,11 @@ use super::compare::{Column, ColumnKind, Pair};
 use crate::{
     doctor::questions,
     source::live::{
-        chain::Receiver,
         entry::Reader,
+        journal_tail::{TailOptions, is_empty, is_loss},
         query::{Query, QueryError, Row, text},
+        receivers::Receiver,
         statements::{self, Columns},
-        tail::{TailOptions, is_empty, is_loss},
     },
 };
 

@@ -1,18 +1,18 @@
-//! The journal of a live system as a source, followed by queries: [`mapepire`] or [`odbc`] asks, [`tail`] says what and when.
+//! The journal of a live system as a source, followed by queries: [`mapepire`] or [`odbc`] asks, [`journal_tail`] says what and when.
 //!
 //! A thread asks and reads ahead by two answers; the feed hands out what it got. Everything that is sent to the system is in
 //! [`statements`], and all of it is queries.
-pub mod chain;
 pub mod entry;
-mod follower;
-pub mod history;
+pub mod history_tail;
+pub mod journal_tail;
 pub mod login;
 pub mod mapepire;
 pub mod odbc;
+mod poll;
 pub mod query;
+pub mod receivers;
 pub mod statements;
 pub mod system;
-pub mod tail;
 #[cfg(test)]
 mod tests;
 
@@ -31,13 +31,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use self::{
-    follower::Follower,
-    history::{HistoryPlace, Mark},
+    history_tail::{HistoryPlace, Mark},
+    journal_tail::{News, TailOptions, TailPlace},
     mapepire::{Mapepire, MapepireOptions},
     odbc::OdbcOptions,
+    poll::Follower,
     query::{Query, QueryError},
     statements::Columns,
-    tail::{News, TailOptions, TailPlace},
 };
 use super::{Condition, Feed, FeedError, MOST, Place, Record, Step, WAIT};
 use crate::{

@@ -2,11 +2,11 @@
 use std::collections::VecDeque;
 
 use super::{
-    chain::Receiver,
     entry::Reader,
+    journal_tail::{From, News, Seen, Tail, TailOptions, TailPlace},
     query::{Query, QueryError, Row, Rows},
+    receivers::Receiver,
     statements::{self, Columns},
-    tail::{From, News, Seen, Tail, TailOptions, TailPlace},
 };
 use crate::decode::{
     ebcdic::Charset,

@@ -14,12 +14,12 @@ use chrono::{Offset, TimeZone};
 use super::{
     LiveOptions, LivePlace, Site, Word,
     entry::{self, Reader},
-    history::HistoryTail,
+    history_tail::HistoryTail,
+    journal_tail::{News, Seen, Tail},
     login::{Logins, Next},
     query::QueryError,
     statements::Columns,
     system::System,
-    tail::{News, Seen, Tail},
 };
 use crate::{
     clock,

@@ -9,10 +9,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    chain::{self, Receiver},
     entry::Reader,
-    history::{HistoryPlace, Mark},
+    history_tail::{HistoryPlace, Mark},
     query::{Endless, Query, QueryError},
+    receivers::{self, Receiver},
     statements::{self, Columns, DATA},
 };
 use crate::source::{
@@ -146,7 +146,7 @@ impl Tail {
 
     /// Looks once, and reads a page at most.
     pub fn look(&mut self, db: &mut dyn Query, sink: &mut Sink<'_>) -> Result<Seen, QueryError> {
-        let chain = chain::read(db, &self.options.library, &self.options.journal)?;
+        let chain = receivers::read(db, &self.options.library, &self.options.journal)?;
         if chain.is_empty() {
             self.say_once(sink, format!(
                 "{}/{} has no receivers that this user can see: is auditing set up (CRTJRN, CHGSECAUD), and has the user *USE on the journal?",
@@ -212,7 +212,7 @@ impl Tail {
         sink: &mut Sink<'_>,
     ) -> Result<Seen, QueryError> {
         let r = &chain[i];
-        if let Some(text) = chain::replaced(r, &place.at, &place.attached) {
+        if let Some(text) = receivers::replaced(r, &place.at, &place.attached) {
             // Or the list is wrong.
             self.doubts += 1;
             if self.doubts <= DOUBTS {
@@ -279,7 +279,7 @@ impl Tail {
             return Seen::Doubt;
         }
         let read = r.at(r.last.max(self.sequence()));
-        let missing = chain::missing(&read, next);
+        let missing = receivers::missing(&read, next);
         if missing.is_some() && self.doubts < DOUBTS {
             self.doubts += 1;
             return Seen::Doubt;
@@ -310,7 +310,7 @@ impl Tail {
         place: &TailPlace,
         sink: &mut Sink<'_>,
     ) -> Result<Seen, QueryError> {
-        let attached = chain::attached(db, &self.options.library, &self.options.journal)?;
+        let attached = receivers::attached(db, &self.options.library, &self.options.journal)?;
         if attached
             .is_some_and(|(library, name)| (library, name) == (place.at.library.clone(), place.at.receiver.clone()))
         {

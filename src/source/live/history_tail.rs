@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     entry::{hex, timestamp},
+    journal_tail::{From, Seen},
     query::{Endless, Query, QueryError, Row},
     statements,
-    tail::{From, Seen},
 };
 use crate::{
     decode::{ebcdic::Charset, history::compose::HistoryComposer},
