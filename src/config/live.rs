@@ -20,8 +20,9 @@ use crate::{
     parse::whole,
     source::live::{
         Database, LiveOptions, entry,
-        journal_tail::{From, TailOptions},
+        journal_tail::TailOptions,
         mapepire::{MapepireOptions, PORT, SocketOptions, Way},
+        news::From,
         odbc::{self, Dialect, Login, OdbcOptions},
         statements::Columns,
     },

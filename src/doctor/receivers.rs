@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::answers::Listed;
 use crate::{
-    source::live::journal_tail::TailPlace,
+    source::live::news::TailPlace,
     spool::{SpoolError, inspect::Inspector, positions::PositionFile},
 };
 

@@ -1,6 +1,6 @@
 //! Where a live source begins, and its journal, as texts.
 use super::*;
-use crate::source::live::journal_tail::From;
+use crate::source::live::news::From;
 
 fn source(line: &str) -> Config {
     parse(&format!("[[source]]\nname = \"a\"\nkind = \"mapepire\"\ncommand = [\"x\"]\n{line}\n"))

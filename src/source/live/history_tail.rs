@@ -3,11 +3,9 @@
 //! The service has no key: rows are numbered by query. The place is a time and what was seen of it, so that of messages with equal
 //! times, which may stand on both sides of a page's edge, none is lost and none comes twice. A message that is written with an older
 //! time, behind a clock that was set back, is not seen.
-use serde::{Deserialize, Serialize};
-
 use super::{
     entry::{hex, timestamp},
-    journal_tail::{From, Seen},
+    news::{From, HistoryPlace, Mark, Seen},
     query::{Endless, Query, QueryError, Row},
     statements,
 };
@@ -26,28 +24,6 @@ const MOST: usize = 20_000;
 const OLDEST: &str = "1980-01-01-00.00.00.000000";
 /// Behind every message.
 const END: &str = "9999-12-30-00.00.00.000000";
-/// A place in the history log.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HistoryPlace {
-    /// The time of the last message.
-    pub time: String,
-    /// The messages of that time that were read, by what is in them.
-    pub seen: Vec<String>,
-}
-
-impl HistoryPlace {
-    /// A message was read.
-    pub fn pass(&mut self, time: &str, what: &str) {
-        if self.time != time {
-            time.clone_into(&mut self.time);
-            self.seen.clear();
-        }
-        self.seen.push(what.to_owned());
-    }
-}
-
-/// A message that was read: its time, and what is in it.
-pub type Mark = (String, String);
 
 /// Follows the history log.
 pub struct HistoryTail {

@@ -6,11 +6,9 @@
 //! pruned receiver; and a reader that once believes so rewinds by millions of entries. So: nothing is ever read before the place,
 //! a receiver is left only when its last number stayed the same from one look to the next, and something counts as missing only
 //! after five looks said so.
-use serde::{Deserialize, Serialize};
-
 use super::{
     entry::Reader,
-    history_tail::{HistoryPlace, Mark},
+    news::{From, News, Seen, TailPlace},
     query::{Endless, Query, QueryError},
     receivers::{self, Receiver},
     statements::{self, Columns, DATA},
@@ -29,19 +27,6 @@ const FEW_ROWS: usize = 100;
 /// Bytes of data of an entry that are asked for: a record holds no more.
 const MOST_DATA: usize = 65_535;
 
-/// Where a source without a place begins.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum From {
-    /// With what is written from now on.
-    Now,
-    /// With the oldest entry of the oldest receiver.
-    Oldest,
-    /// With an entry, by receiver and number.
-    Entry(String, u64),
-    /// With the first entry at or after a time of the system, yyyy-mm-dd-hh.mm.ss or the like.
-    Time(String),
-}
-
 /// What is followed, and how.
 #[derive(Clone, Debug)]
 pub struct TailOptions {
@@ -57,47 +42,6 @@ pub struct TailOptions {
     pub page: u64,
     /// Rows of one answer.
     pub rows: usize,
-}
-
-/// A place, with what is needed to go on from it when its receiver is gone.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TailPlace {
-    /// The last entry that was read, or that was found not to be wanted.
-    #[serde(flatten)]
-    pub at: JournalPlace,
-    /// When its receiver was attached.
-    #[serde(default)]
-    pub attached: String,
-}
-
-/// What a look brings.
-#[derive(Debug)]
-pub enum News {
-    /// Records of one receiver, each behind its 4-byte length, with the place behind each.
-    Records(Vec<u8>, Vec<u64>, TailPlace),
-    /// The place moved, though nothing was read; nothing is missing between.
-    Moved(TailPlace),
-    /// Something is missing; it goes on at the place.
-    Missing(Gap, TailPlace),
-    /// Messages of the history log, each behind its 4-byte length, with the mark of each.
-    History(Vec<u8>, Vec<Mark>),
-    /// Where the history log is read from, before anything was read of it.
-    Began(HistoryPlace),
-    /// The system's offset from UTC in seconds east, from here on.
-    Offset(i32),
-    /// For the log.
-    Say(String),
-}
-
-/// Whether there is more at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seen {
-    /// There is.
-    Behind,
-    /// It is to be looked again before anything can be said.
-    Doubt,
-    /// Everything that is there was read.
-    All,
 }
 
 /// Takes news; `false` where nobody wants them any more.

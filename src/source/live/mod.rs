@@ -7,6 +7,7 @@ pub mod history_tail;
 pub mod journal_tail;
 pub mod login;
 pub mod mapepire;
+pub mod news;
 pub mod odbc;
 mod poll;
 pub mod query;
@@ -31,9 +32,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use self::{
-    history_tail::{HistoryPlace, Mark},
-    journal_tail::{News, TailOptions, TailPlace},
+    journal_tail::TailOptions,
     mapepire::{Mapepire, MapepireOptions},
+    news::{HistoryPlace, Mark, News, TailPlace},
     odbc::OdbcOptions,
     poll::Follower,
     query::{Query, QueryError},

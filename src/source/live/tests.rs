@@ -3,7 +3,8 @@ use std::collections::VecDeque;
 
 use super::{
     entry::Reader,
-    journal_tail::{From, News, Seen, Tail, TailOptions, TailPlace},
+    journal_tail::{Tail, TailOptions},
+    news::{From, News, Seen, TailPlace},
     query::{Query, QueryError, Row, Rows},
     receivers::Receiver,
     statements::{self, Columns},
