@@ -14,7 +14,7 @@ use crate::{
         CaptureFeed, Feed, FeedError,
         capture::Opener,
         directory::DirectoryFeed,
-        live::{LiveFeed, Site},
+        live::{LiveFeed, SystemContext},
     },
 };
 
@@ -42,7 +42,8 @@ pub fn open(config: &SourceConfig, orders: &Arc<Orders>, place: &Value) -> Resul
                 heading.ok_or_else(|| FeedError::Config("the *TYPE5 heading is not among the tables".to_owned()))?;
             let system = config.charset.decode_string(&config.given().system);
             let options = options.as_ref().clone();
-            let site = Site { catalog: catalog.clone(), heading, charset: config.charset, zone: config.zone, system };
+            let site =
+                SystemContext { catalog: catalog.clone(), heading, charset: config.charset, zone: config.zone, system };
             Ok(Box::new(LiveFeed::new(options, site, place)))
         }
         // A task reads it ([`super::senders`]).

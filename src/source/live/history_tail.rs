@@ -5,7 +5,7 @@
 //! time, behind a clock that was set back, is not seen.
 use super::{
     entry::{hex, timestamp},
-    news::{From, HistoryPlace, Mark, Seen},
+    news::{From, HistoryPlace, Mark, Poll},
     query::{Endless, Query, QueryError, Row},
     statements,
 };
@@ -60,7 +60,7 @@ impl HistoryTail {
         &mut self,
         db: &mut dyn Query,
         sink: &mut dyn FnMut(Vec<u8>, Vec<Mark>) -> bool,
-    ) -> Result<Seen, QueryError> {
+    ) -> Result<Poll, QueryError> {
         if self.place.seen.len() > MOST {
             let text = format!("more than {MOST} messages of one time ({}): no system writes so many", self.place.time);
             return Err(QueryError::Lost(text));
@@ -99,11 +99,11 @@ impl HistoryTail {
             let Some(rest) = found.rest.take() else { break };
             if read >= MOST {
                 db.close(&rest)?;
-                return Ok(Seen::Behind);
+                return Ok(Poll::Behind);
             }
             found = db.more(&rest, 1_000)?;
         }
-        Ok(Seen::All)
+        Ok(Poll::CaughtUp)
     }
 }
 

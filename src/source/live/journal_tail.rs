@@ -8,7 +8,7 @@
 //! after five looks said so.
 use super::{
     entry::Reader,
-    news::{From, News, Seen, TailPlace},
+    news::{From, Poll, TailPlace, Update},
     query::{Endless, Query, QueryError},
     receivers::{self, Receiver},
     statements::{self, Columns, DATA},
@@ -19,7 +19,7 @@ use crate::source::{
 };
 
 /// Looks that must agree before something counts as missing.
-const DOUBTS: u32 = 5;
+const CONFIRMATIONS: u32 = 5;
 /// Bytes of an answer, by those of the answer before; and rows that are asked for while nothing is known of their bytes. Entries
 /// may be 200 bytes or 30,000, twice that in hexadecimal.
 const ANSWER: usize = 4 << 20;
@@ -45,7 +45,7 @@ pub struct TailOptions {
 }
 
 /// Takes news; `false` where nobody wants them any more.
-pub type Sink<'a> = dyn FnMut(News) -> bool + 'a;
+pub type Sink<'a> = dyn FnMut(Update) -> bool + 'a;
 
 /// Follows one journal.
 pub struct Tail {
@@ -89,19 +89,19 @@ impl Tail {
     }
 
     /// Looks once, and reads a page at most.
-    pub fn look(&mut self, db: &mut dyn Query, sink: &mut Sink<'_>) -> Result<Seen, QueryError> {
+    pub fn look(&mut self, db: &mut dyn Query, sink: &mut Sink<'_>) -> Result<Poll, QueryError> {
         let chain = receivers::read(db, &self.options.library, &self.options.journal)?;
         if chain.is_empty() {
             self.say_once(sink, format!(
                 "{}/{} has no receivers that this user can see: is auditing set up (CRTJRN, CHGSECAUD), and has the user *USE on the journal?",
                 self.options.library, self.options.journal
             ));
-            return Ok(Seen::All);
+            return Ok(Poll::CaughtUp);
         }
         let Some(place) = self.place.clone() else {
             let place = self.begin(db, &chain, sink)?;
             self.move_to(sink, place);
-            return Ok(Seen::Behind);
+            return Ok(Poll::Behind);
         };
         match chain.iter().position(|r| r.holds(&place.at)) {
             Some(i) => self.read_from(db, &chain, i, place, sink),
@@ -142,7 +142,7 @@ impl Tail {
                 return Ok(before(newest, newest.last));
             }
         };
-        sink(News::Say(format!("{text}: it begins with the oldest entry that is there")));
+        sink(Update::Say(format!("{text}: it begins with the oldest entry that is there")));
         Ok(before(oldest, oldest.first.saturating_sub(1)))
     }
 
@@ -154,16 +154,16 @@ impl Tail {
         i: usize,
         place: TailPlace,
         sink: &mut Sink<'_>,
-    ) -> Result<Seen, QueryError> {
+    ) -> Result<Poll, QueryError> {
         let r = &chain[i];
         if let Some(text) = receivers::replaced(r, &place.at, &place.attached) {
             // Or the list is wrong.
             self.doubts += 1;
-            if self.doubts <= DOUBTS {
-                return Ok(Seen::Doubt);
+            if self.doubts <= CONFIRMATIONS {
+                return Ok(Poll::Inconclusive);
             }
             self.go_on_in(r, place.at, Some(text), sink);
-            return Ok(Seen::Behind);
+            return Ok(Poll::Behind);
         }
         // Kept for the day on which it is gone.
         if let Some(own) = &mut self.place {
@@ -176,7 +176,7 @@ impl Tail {
             let Some(next) = next else {
                 // What was doubted before is as it should be.
                 self.doubts = 0;
-                return Ok(Seen::All);
+                return Ok(Poll::CaughtUp);
             };
             return Ok(self.leave(r, next, sink));
         }
@@ -186,7 +186,7 @@ impl Tail {
             Err(e) if is_empty(&e) => self.doubts = 0,
             Err(e) if e.message_id() == Some("CPF7054") => {
                 self.say_once(sink, format!("{e}: {from} to {end} of {}: this is a mistake of the agent", r.name));
-                return Ok(Seen::All);
+                return Ok(Poll::CaughtUp);
             }
             Err(e) if is_loss(&e) => return Ok(self.doubt(chain, i, &e, sink)),
             Err(e) if is_authority(&e) => {
@@ -194,7 +194,7 @@ impl Tail {
                     sink,
                     format!("{e}: the user needs *USE on the journal and on receiver {}/{}", r.library, r.name),
                 );
-                return Ok(Seen::All);
+                return Ok(Poll::CaughtUp);
             }
             Err(e) => return Err(e),
         }
@@ -206,9 +206,9 @@ impl Tail {
                 let place = TailPlace { at: r.at(end), attached: r.attached.clone() };
                 self.move_to(sink, place);
             }
-            return Ok(Seen::Behind);
+            return Ok(Poll::Behind);
         }
-        Ok(Seen::All)
+        Ok(Poll::CaughtUp)
     }
 
     fn sequence(&self) -> u64 {
@@ -216,20 +216,20 @@ impl Tail {
     }
 
     /// A receiver was read to its end, and there is another: its last number must stay as it is for two looks.
-    fn leave(&mut self, r: &Receiver, next: &Receiver, sink: &mut Sink<'_>) -> Seen {
+    fn leave(&mut self, r: &Receiver, next: &Receiver, sink: &mut Sink<'_>) -> Poll {
         let seen = (r.name.clone(), r.last);
         if self.leaving.as_ref() != Some(&seen) {
             self.leaving = Some(seen);
-            return Seen::Doubt;
+            return Poll::Inconclusive;
         }
         let read = r.at(r.last.max(self.sequence()));
         let missing = receivers::missing(&read, next);
-        if missing.is_some() && self.doubts < DOUBTS {
+        if missing.is_some() && self.doubts < CONFIRMATIONS {
             self.doubts += 1;
-            return Seen::Doubt;
+            return Poll::Inconclusive;
         }
         self.go_on_in(next, read, missing, sink);
-        Seen::Behind
+        Poll::Behind
     }
 
     /// Goes on at the beginning of a receiver.
@@ -241,7 +241,7 @@ impl Tail {
             Some(text) => {
                 let gap = Gap { before: read, after: next.at(next.first), text, back: false, numbers: None };
                 self.place = Some(place.clone());
-                sink(News::Missing(gap, place));
+                sink(Update::Missing(gap, place));
             }
         }
     }
@@ -253,18 +253,18 @@ impl Tail {
         chain: &[Receiver],
         place: &TailPlace,
         sink: &mut Sink<'_>,
-    ) -> Result<Seen, QueryError> {
+    ) -> Result<Poll, QueryError> {
         let attached = receivers::attached(db, &self.options.library, &self.options.journal)?;
         if attached
             .is_some_and(|(library, name)| (library, name) == (place.at.library.clone(), place.at.receiver.clone()))
         {
             // It is the newest one, and the list is older.
-            return Ok(Seen::Doubt);
+            return Ok(Poll::Inconclusive);
         }
         self.doubts += 1;
         // The oldest one that came behind it; without its time, the oldest of all.
         let next = chain.iter().find(|r| place.attached.is_empty() || r.attached > place.attached);
-        let Some(next) = next.filter(|_| self.doubts > DOUBTS) else { return Ok(Seen::Doubt) };
+        let Some(next) = next.filter(|_| self.doubts > CONFIRMATIONS) else { return Ok(Poll::Inconclusive) };
         let follows = place.at.sequence.checked_add(1) == Some(next.first);
         let text = (!follows).then(|| {
             format!(
@@ -273,28 +273,28 @@ impl Tail {
             )
         });
         self.go_on_in(next, place.at.clone(), text, sink);
-        Ok(Seen::Behind)
+        Ok(Poll::Behind)
     }
 
     /// The system says that the place, or its receiver, is not there.
-    fn doubt(&mut self, chain: &[Receiver], i: usize, why: &QueryError, sink: &mut Sink<'_>) -> Seen {
+    fn doubt(&mut self, chain: &[Receiver], i: usize, why: &QueryError, sink: &mut Sink<'_>) -> Poll {
         self.doubts += 1;
-        if self.doubts <= DOUBTS {
-            return Seen::Doubt;
+        if self.doubts <= CONFIRMATIONS {
+            return Poll::Inconclusive;
         }
         let (r, read) = (&chain[i], self.place.clone().unwrap_or_default().at);
         // Entries of it that are still there, behind the place; else the next receiver. Never back.
         let next = if r.first > read.sequence.saturating_add(1) { Some(r) } else { chain.get(i + 1) };
         let Some(next) = next else {
             self.say_once(sink, format!("{why}; there is nothing to go on with"));
-            return Seen::All;
+            return Poll::CaughtUp;
         };
         let text = format!(
             "the place {read} is not there any more ({why}): it goes on in receiver {}/{} with {}",
             next.library, next.name, next.first
         );
         self.go_on_in(next, read, Some(text), sink);
-        Seen::Behind
+        Poll::Behind
     }
 
     /// Reads a range and hands out what it holds, an answer at a time.
@@ -358,7 +358,7 @@ impl Tail {
             }
             if !numbers.is_empty() {
                 let place = TailPlace { at: r.at(read), attached: r.attached.clone() };
-                if !sink(News::Records(bytes, numbers, place.clone())) {
+                if !sink(Update::Records(bytes, numbers, place.clone())) {
                     return Err(QueryError::Stopped);
                 }
                 self.place = Some(place);
@@ -370,12 +370,12 @@ impl Tail {
 
     fn move_to(&mut self, sink: &mut Sink<'_>, place: TailPlace) {
         self.place = Some(place.clone());
-        sink(News::Moved(place));
+        sink(Update::Moved(place));
     }
 
     fn say_once(&mut self, sink: &mut Sink<'_>, text: String) {
         if self.said.as_ref() != Some(&text) {
-            sink(News::Say(text.clone()));
+            sink(Update::Say(text.clone()));
             self.said = Some(text);
         }
     }

@@ -34,9 +34,9 @@ use serde_json::Value;
 use self::{
     journal_tail::TailOptions,
     mapepire::{Mapepire, MapepireOptions},
-    news::{HistoryPlace, Mark, News, TailPlace},
+    news::{HistoryPlace, Mark, TailPlace, Update},
     odbc::OdbcOptions,
-    poll::Follower,
+    poll::Poller,
     query::{Query, QueryError},
     statements::Columns,
 };
@@ -111,7 +111,7 @@ pub struct LiveOptions {
 
 /// What is known of the system beside its answers.
 #[derive(Clone)]
-pub struct Site {
+pub struct SystemContext {
     /// The tables.
     pub catalog: Arc<Catalog>,
     /// The heading of the records that are made.
@@ -146,8 +146,8 @@ enum Marks {
 }
 
 /// What the thread says.
-enum Word {
-    News(Box<News>),
+enum PollerMessage {
+    Update(Box<Update>),
     /// It is read from now on, or why it is not.
     Condition(Option<String>),
     /// It does nothing more until the agent is told to begin again.
@@ -157,7 +157,7 @@ enum Word {
 /// A journal that is followed.
 pub struct LiveFeed {
     heading: Arc<Heading>,
-    words: Receiver<Word>,
+    words: Receiver<PollerMessage>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
     /// Records that came, how far they are handed out, and the place behind the last of these.
@@ -176,7 +176,7 @@ pub struct LiveFeed {
 
 impl LiveFeed {
     /// Begins to follow; `stored` is the place that was stored last.
-    pub fn new(options: LiveOptions, site: Site, stored: &Value) -> LiveFeed {
+    pub fn new(options: LiveOptions, site: SystemContext, stored: &Value) -> LiveFeed {
         let (place, first) = match serde_json::from_value::<Option<LivePlace>>(stored.clone()) {
             Ok(place) => (place.unwrap_or_default(), None),
             Err(e) => {
@@ -187,9 +187,9 @@ impl LiveFeed {
         let (to, words) = sync_channel(AHEAD);
         let stop: Arc<AtomicBool> = Arc::default();
         let heading = site.heading.clone();
-        let follower = Follower { options, site, stop: stop.clone(), to };
+        let poller = Poller { options, site, stop: stop.clone(), to };
         let from = place.clone();
-        let thread = thread::spawn(move || follower.run(from));
+        let thread = thread::spawn(move || poller.run(from));
         LiveFeed {
             heading,
             words,
@@ -209,9 +209,9 @@ impl LiveFeed {
 
 impl LiveFeed {
     /// Takes in what the thread has read; nothing is returned where that is records.
-    fn take(&mut self, news: News) -> Option<Step<'static>> {
+    fn take(&mut self, news: Update) -> Option<Step<'static>> {
         match news {
-            News::Records(bytes, numbers, place) => {
+            Update::Records(bytes, numbers, place) => {
                 // The number goes up record by record.
                 let sequence = self.place.journal.at.sequence;
                 self.place.journal = place;
@@ -219,24 +219,24 @@ impl LiveFeed {
                 (self.bytes, self.taken, self.marks) = (bytes, 0, Marks::Numbers(numbers.into_iter()));
                 None
             }
-            News::History(bytes, marks) => {
+            Update::History(bytes, marks) => {
                 (self.bytes, self.taken, self.marks) = (bytes, 0, Marks::Messages(marks.into_iter()));
                 None
             }
-            News::Moved(place) => {
+            Update::Moved(place) => {
                 self.place.journal = place;
                 Some(Step::Moved)
             }
-            News::Missing(gap, place) => {
+            Update::Missing(gap, place) => {
                 self.place.journal = place;
                 Some(Step::Missing(gap))
             }
-            News::Began(place) => {
+            Update::Began(place) => {
                 self.place.history.get_or_insert(place);
                 Some(Step::Moved)
             }
-            News::Offset(seconds) => Some(Step::Offset(seconds)),
-            News::Say(text) => Some(Step::Say(text)),
+            Update::Offset(seconds) => Some(Step::Offset(seconds)),
+            Update::Say(text) => Some(Step::Say(text)),
         }
     }
 }
@@ -253,16 +253,16 @@ impl Feed for LiveFeed {
             }
             // What was handed out is to be stored before long; else there is nothing to look up for.
             match self.words.recv_timeout(if self.owes { WAIT } else { MOST }) {
-                Ok(Word::News(news)) => {
+                Ok(PollerMessage::Update(news)) => {
                     if let Some(step) = self.take(*news) {
                         return Ok(step);
                     }
                 }
-                Ok(Word::Condition(down)) => {
+                Ok(PollerMessage::Condition(down)) => {
                     self.down = down;
                     return Ok(Step::Idle);
                 }
-                Ok(Word::Halted(text)) => {
+                Ok(PollerMessage::Halted(text)) => {
                     self.halted = true;
                     self.down = Some(format!("stopped: {text}"));
                     return Ok(Step::Halted(text));

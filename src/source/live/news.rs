@@ -29,7 +29,7 @@ pub struct TailPlace {
 
 /// What a look brings.
 #[derive(Debug)]
-pub enum News {
+pub enum Update {
     /// Records of one receiver, each behind its 4-byte length, with the place behind each.
     Records(Vec<u8>, Vec<u64>, TailPlace),
     /// The place moved, though nothing was read; nothing is missing between.
@@ -48,13 +48,13 @@ pub enum News {
 
 /// Whether there is more at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seen {
+pub enum Poll {
     /// There is.
     Behind,
     /// It is to be looked again before anything can be said.
-    Doubt,
+    Inconclusive,
     /// Everything that is there was read.
-    All,
+    CaughtUp,
 }
 
 /// A message that was read: its time, and what is in it.

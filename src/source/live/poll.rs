@@ -12,12 +12,12 @@ use std::{
 use chrono::{Offset, TimeZone};
 
 use super::{
-    LiveOptions, LivePlace, Site, Word,
+    LiveOptions, LivePlace, PollerMessage, SystemContext,
     entry::{self, Reader},
     history_tail::HistoryTail,
     journal_tail::Tail,
     login::{Logins, Next},
-    news::{News, Seen},
+    news::{Poll, Update},
     query::QueryError,
     statements::Columns,
     system::System,
@@ -39,11 +39,11 @@ const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_se
 const CLOCK: Duration = Duration::from_secs(10);
 
 /// The thread that asks.
-pub(super) struct Follower {
+pub(super) struct Poller {
     pub(super) options: LiveOptions,
-    pub(super) site: Site,
+    pub(super) site: SystemContext,
     pub(super) stop: Arc<AtomicBool>,
-    pub(super) to: SyncSender<Word>,
+    pub(super) to: SyncSender<PollerMessage>,
 }
 
 /// What is waited beyond the interval: a question that was slow on its way and one that is quick are not to come closer than that.
@@ -59,7 +59,7 @@ struct Past {
     logins: Logins,
 }
 
-impl Follower {
+impl Poller {
     /// Follows until it is stopped, or the login is refused.
     pub(super) fn run(self, mut place: LivePlace) {
         let mut wait = BACKOFF.0;
@@ -70,7 +70,7 @@ impl Follower {
             let (pause, text) = match past.logins.next(&ended) {
                 Next::Stop => return,
                 Next::Halt(text) => {
-                    let _ = self.to.send(Word::Halted(text));
+                    let _ = self.to.send(PollerMessage::Halted(text));
                     return;
                 }
                 Next::Again(pause, text) => (pause, text),
@@ -91,13 +91,13 @@ impl Follower {
     /// Says whether the system is read, and why it is not, when that changes.
     fn tell_condition(&self, past: &mut Past, down: Option<String>) {
         if past.down.as_ref() != Some(&down) {
-            let _ = self.to.send(Word::Condition(down.clone()));
+            let _ = self.to.send(PollerMessage::Condition(down.clone()));
             past.down = Some(down);
         }
     }
 
     fn say(&self, text: String) {
-        let _ = self.to.send(Word::News(Box::new(News::Say(text))));
+        let _ = self.to.send(PollerMessage::Update(Box::new(Update::Say(text))));
     }
 
     /// Waits; who sets the wish to stop unparks the thread.
@@ -149,7 +149,7 @@ impl Follower {
         let mut history = HistoryTail::new(composer, site.charset, place.history.clone(), from, &now);
         if self.options.history && place.history.is_none() {
             place.history = Some(history.place().clone());
-            let _ = self.to.send(Word::News(Box::new(News::Began(history.place().clone()))));
+            let _ = self.to.send(PollerMessage::Update(Box::new(Update::Began(history.place().clone()))));
         }
         let (mut looked_at_clock, mut idle) = (Instant::now(), 0_u32);
         // Before the first look too: the connection before this one, or the agent, may have looked just now.
@@ -157,25 +157,27 @@ impl Follower {
         loop {
             let began = Instant::now();
             // It waits here while nobody takes what is there: the system is the buffer.
-            let hand = |news| self.to.send(Word::News(Box::new(news))).is_ok() && !self.stop.load(Ordering::Relaxed);
-            let mut seen = Ok(Seen::All);
+            let hand = |news| {
+                self.to.send(PollerMessage::Update(Box::new(news))).is_ok() && !self.stop.load(Ordering::Relaxed)
+            };
+            let mut seen = Ok(Poll::CaughtUp);
             let before = place.clone();
             if self.options.journal {
                 seen = tail.look(db, &mut |news| hand(news));
                 place.journal = tail.place().cloned().unwrap_or_default();
             }
             if self.options.history && seen.is_ok() {
-                let messages = history.look(db, &mut |bytes, marks| hand(News::History(bytes, marks)));
+                let messages = history.look(db, &mut |bytes, marks| hand(Update::History(bytes, marks)));
                 place.history = Some(history.place().clone());
                 seen = match messages {
-                    Ok(Seen::All) => seen,
+                    Ok(Poll::CaughtUp) => seen,
                     other => other,
                 };
             }
             match seen? {
                 _ if before != *place => idle = 0,
-                Seen::Behind | Seen::Doubt => idle = 0,
-                Seen::All => idle = idle.saturating_add(1),
+                Poll::Behind | Poll::Inconclusive => idle = 0,
+                Poll::CaughtUp => idle = idle.saturating_add(1),
             }
             // Reached, but it shows nothing: that is not read either.
             self.tell_condition(past, tail.trouble().map(|why| format!("not read: {why}")));
@@ -199,7 +201,7 @@ impl Follower {
     /// source: every time would be wrong.
     fn tell_clock(&self, offset: Option<i32>) {
         if let Some(offset) = offset {
-            let _ = self.to.send(Word::News(Box::new(News::Offset(offset))));
+            let _ = self.to.send(PollerMessage::Update(Box::new(Update::Offset(offset))));
         }
         let here = self.site.zone.offset_from_utc_datetime(&clock::now().naive_utc()).fix().local_minus_utc();
         match offset {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use super::{
     entry::Reader,
     journal_tail::{Tail, TailOptions},
-    news::{From, News, Seen, TailPlace},
+    news::{From, Poll, TailPlace, Update},
     query::{Query, QueryError, Row, Rows},
     receivers::Receiver,
     statements::{self, Columns},
@@ -142,14 +142,14 @@ struct Got {
     gaps: Vec<String>,
 }
 
-fn look(tail: &mut Tail, journal: &mut Journal, got: &mut Got) -> Result<Seen, QueryError> {
+fn look(tail: &mut Tail, journal: &mut Journal, got: &mut Got) -> Result<Poll, QueryError> {
     tail.look(journal, &mut |news| {
         match news {
-            News::Records(_, numbers, place) => {
+            Update::Records(_, numbers, place) => {
                 got.ids.extend(numbers.into_iter().map(|n| (place.at.receiver.clone(), n)));
             }
-            News::Missing(gap, _) => got.gaps.push(gap.text),
-            News::Moved(_) | News::Began(_) | News::Offset(_) | News::Say(_) | News::History(..) => {}
+            Update::Missing(gap, _) => got.gaps.push(gap.text),
+            Update::Moved(_) | Update::Began(_) | Update::Offset(_) | Update::Say(_) | Update::History(..) => {}
         }
         true
     })
@@ -401,7 +401,7 @@ fn c6_an_answer_has_as_many_rows_as_fit_into_four_mebibytes() {
         let mut numbers = Vec::new();
         for _ in 0..5 {
             let mut sink = |news| {
-                if let News::Records(_, some, _) = news {
+                if let Update::Records(_, some, _) = news {
                     numbers.extend(some);
                 }
                 true
