@@ -48,7 +48,7 @@ pub struct TailOptions {
 pub type Sink<'a> = dyn FnMut(Update) -> bool + 'a;
 
 /// Follows one journal.
-pub struct Tail {
+pub struct JournalTail {
     options: TailOptions,
     page: String,
     rest: String,
@@ -62,10 +62,10 @@ pub struct Tail {
     rows: usize,
 }
 
-impl Tail {
+impl JournalTail {
     /// Goes on from a place.
-    pub fn new(options: TailOptions, columns: Columns, reader: Reader, place: Option<TailPlace>) -> Tail {
-        Tail {
+    pub fn new(options: TailOptions, columns: Columns, reader: Reader, place: Option<TailPlace>) -> JournalTail {
+        JournalTail {
             page: statements::page(columns),
             rest: statements::rest(),
             options,
@@ -99,18 +99,23 @@ impl Tail {
             return Ok(Poll::CaughtUp);
         }
         let Some(place) = self.place.clone() else {
-            let place = self.begin(db, &chain, sink)?;
+            let place = self.initial_position(db, &chain, sink)?;
             self.move_to(sink, place);
             return Ok(Poll::Behind);
         };
         match chain.iter().position(|r| r.holds(&place.at)) {
             Some(i) => self.read_from(db, &chain, i, place, sink),
-            None => self.gone(db, &chain, &place, sink),
+            None => self.receiver_missing(db, &chain, &place, sink),
         }
     }
 
     /// The first place.
-    fn begin(&mut self, db: &mut dyn Query, chain: &[Receiver], sink: &mut Sink<'_>) -> Result<TailPlace, QueryError> {
+    fn initial_position(
+        &mut self,
+        db: &mut dyn Query,
+        chain: &[Receiver],
+        sink: &mut Sink<'_>,
+    ) -> Result<TailPlace, QueryError> {
         let (oldest, newest) = (&chain[0], &chain[chain.len() - 1]);
         let before = |r: &Receiver, sequence: u64| TailPlace { at: r.at(sequence), attached: r.attached.clone() };
         let text = match self.options.from.clone() {
@@ -162,7 +167,7 @@ impl Tail {
             if self.doubts <= CONFIRMATIONS {
                 return Ok(Poll::Inconclusive);
             }
-            self.go_on_in(r, place.at, Some(text), sink);
+            self.enter_receiver(r, place.at, Some(text), sink);
             return Ok(Poll::Behind);
         }
         // Kept for the day on which it is gone.
@@ -178,7 +183,7 @@ impl Tail {
                 self.doubts = 0;
                 return Ok(Poll::CaughtUp);
             };
-            return Ok(self.leave(r, next, sink));
+            return Ok(self.next_receiver(r, next, sink));
         }
         let end = r.last.min(from.saturating_add(self.options.page - 1));
         match self.read(db, r, from, end, sink) {
@@ -188,7 +193,7 @@ impl Tail {
                 self.say_once(sink, format!("{e}: {from} to {end} of {}: this is a mistake of the agent", r.name));
                 return Ok(Poll::CaughtUp);
             }
-            Err(e) if is_loss(&e) => return Ok(self.doubt(chain, i, &e, sink)),
+            Err(e) if is_loss(&e) => return Ok(self.suspect_loss(chain, i, &e, sink)),
             Err(e) if is_authority(&e) => {
                 self.say_once(
                     sink,
@@ -216,7 +221,7 @@ impl Tail {
     }
 
     /// A receiver was read to its end, and there is another: its last number must stay as it is for two looks.
-    fn leave(&mut self, r: &Receiver, next: &Receiver, sink: &mut Sink<'_>) -> Poll {
+    fn next_receiver(&mut self, r: &Receiver, next: &Receiver, sink: &mut Sink<'_>) -> Poll {
         let seen = (r.name.clone(), r.last);
         if self.leaving.as_ref() != Some(&seen) {
             self.leaving = Some(seen);
@@ -228,12 +233,12 @@ impl Tail {
             self.doubts += 1;
             return Poll::Inconclusive;
         }
-        self.go_on_in(next, read, missing, sink);
+        self.enter_receiver(next, read, missing, sink);
         Poll::Behind
     }
 
     /// Goes on at the beginning of a receiver.
-    fn go_on_in(&mut self, next: &Receiver, read: JournalPlace, missing: Option<String>, sink: &mut Sink<'_>) {
+    fn enter_receiver(&mut self, next: &Receiver, read: JournalPlace, missing: Option<String>, sink: &mut Sink<'_>) {
         let place = TailPlace { at: next.at(next.first.saturating_sub(1)), attached: next.attached.clone() };
         (self.leaving, self.doubts) = (None, 0);
         match missing {
@@ -247,7 +252,7 @@ impl Tail {
     }
 
     /// The receiver of the place is not in the list.
-    fn gone(
+    fn receiver_missing(
         &mut self,
         db: &mut dyn Query,
         chain: &[Receiver],
@@ -272,12 +277,12 @@ impl Tail {
                 place.at.library, place.at.receiver, place.at.sequence, next.library, next.name, next.first
             )
         });
-        self.go_on_in(next, place.at.clone(), text, sink);
+        self.enter_receiver(next, place.at.clone(), text, sink);
         Ok(Poll::Behind)
     }
 
     /// The system says that the place, or its receiver, is not there.
-    fn doubt(&mut self, chain: &[Receiver], i: usize, why: &QueryError, sink: &mut Sink<'_>) -> Poll {
+    fn suspect_loss(&mut self, chain: &[Receiver], i: usize, why: &QueryError, sink: &mut Sink<'_>) -> Poll {
         self.doubts += 1;
         if self.doubts <= CONFIRMATIONS {
             return Poll::Inconclusive;
@@ -293,7 +298,7 @@ impl Tail {
             "the place {read} is not there any more ({why}): it goes on in receiver {}/{} with {}",
             next.library, next.name, next.first
         );
-        self.go_on_in(next, read, Some(text), sink);
+        self.enter_receiver(next, read, Some(text), sink);
         Poll::Behind
     }
 

@@ -15,7 +15,7 @@ use super::{
     LiveOptions, LivePlace, PollerMessage, SystemContext,
     entry::{self, Reader},
     history_tail::HistoryTail,
-    journal_tail::Tail,
+    journal_tail::JournalTail,
     login::{Logins, Next},
     news::{Poll, Update},
     query::QueryError,
@@ -143,7 +143,7 @@ impl Poller {
             Composer::new(site.heading.clone()).always("system_name", &name)
         };
         let reader = Reader::new(composer(), site.charset, columns);
-        let mut tail = Tail::new(self.options.tail.clone(), columns, reader, place.in_journal());
+        let mut tail = JournalTail::new(self.options.tail.clone(), columns, reader, place.in_journal());
         let composer = HistoryComposer::new(composer(), site.catalog.history(), site.catalog.messages().clone());
         let from = &self.options.tail.from;
         let mut history = HistoryTail::new(composer, site.charset, place.history.clone(), from, &now);

@@ -3,7 +3,7 @@ use std::collections::VecDeque;
 
 use super::{
     entry::Reader,
-    journal_tail::{Tail, TailOptions},
+    journal_tail::{JournalTail, TailOptions},
     news::{From, Poll, TailPlace, Update},
     query::{Query, QueryError, Row, Rows},
     receivers::Receiver,
@@ -126,13 +126,13 @@ impl Query for Journal {
     }
 }
 
-fn tail(from: From, place: Option<TailPlace>, page: u64) -> Tail {
+fn tail(from: From, place: Option<TailPlace>, page: u64) -> JournalTail {
     let heading = Catalog::shipped().unwrap().heading(HeadingKind::Type5).unwrap().clone();
     let columns = Columns { user_name: true, remote: false };
     let reader = Reader::new(Composer::new(heading), Charset::ebcdic(37).unwrap(), columns);
     let options =
         TailOptions { library: "QSYS".into(), journal: "QAUDJRN".into(), from, codes: "T,J".into(), page, rows: 1_000 };
-    Tail::new(options, columns, reader, place)
+    JournalTail::new(options, columns, reader, place)
 }
 
 /// What a reader got: ids in order, and the gaps.
@@ -142,7 +142,7 @@ struct Got {
     gaps: Vec<String>,
 }
 
-fn look(tail: &mut Tail, journal: &mut Journal, got: &mut Got) -> Result<Poll, QueryError> {
+fn look(tail: &mut JournalTail, journal: &mut Journal, got: &mut Got) -> Result<Poll, QueryError> {
     tail.look(journal, &mut |news| {
         match news {
             Update::Records(_, numbers, place) => {
@@ -275,7 +275,7 @@ fn n3_receivers_that_are_deleted_unread_are_one_gap_each_time_and_reading_never_
 }
 
 /// A journal with twenty entries that were read.
-fn twenty_read() -> (Journal, Tail, Got) {
+fn twenty_read() -> (Journal, JournalTail, Got) {
     let mut journal = Journal::new();
     journal.append(20, false);
     let mut reader = tail(From::Oldest, None, 50);
