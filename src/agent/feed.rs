@@ -42,9 +42,9 @@ pub fn open(config: &SourceConfig, orders: &Arc<Orders>, place: &Value) -> Resul
                 heading.ok_or_else(|| FeedError::Config("the *TYPE5 heading is not among the tables".to_owned()))?;
             let system = config.charset.decode_string(&config.given().system);
             let options = options.as_ref().clone();
-            let site =
+            let context =
                 SystemContext { catalog: catalog.clone(), heading, charset: config.charset, zone: config.zone, system };
-            Ok(Box::new(LiveFeed::new(options, site, place)))
+            Ok(Box::new(LiveFeed::new(options, context, place)))
         }
         // A task reads it ([`super::senders`]).
         Input::Stream(_) => Err(FeedError::Config("a stream has no feed: this is a mistake of the program".to_owned())),

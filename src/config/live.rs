@@ -21,7 +21,7 @@ use crate::{
     source::live::{
         Database, LiveOptions, entry,
         journal_tail::TailOptions,
-        mapepire::{MapepireOptions, PORT, SocketOptions, Way},
+        mapepire::{MapepireOptions, PORT, SocketOptions, Transport},
         news::From,
         odbc::{self, Dialect, Login, OdbcOptions},
         statements::Columns,
@@ -30,14 +30,19 @@ use crate::{
 
 /// Reads the keys of kind mapepire.
 pub fn mapepire(t: &mut Section<'_>, at: &Place, r: &mut Reader<'_>) -> Option<LiveOptions> {
-    let way = way(t, at, r);
+    let transport = transport(t, at, r);
     let call_timeout = t.positive("call_timeout", r).map_or(Duration::from_secs(60), Duration::from_secs_f64);
     let text = |t: &mut Section<'_>, key: &'static str, default: &str, r: &mut Reader<'_>| {
         t.string(key, r).map_or(default.to_owned(), |p| p.value)
     };
     let technique = t.choice("technique", &[("tcp", "tcp"), ("cli", "cli")], r).unwrap_or("tcp").to_owned();
     let properties = text(t, "properties", "naming=sql;", r);
-    followed(t, way.map(|way| Database::Mapepire(MapepireOptions { way, technique, properties, call_timeout })), r)
+    followed(
+        t,
+        transport
+            .map(|transport| Database::Mapepire(MapepireOptions { transport, technique, properties, call_timeout })),
+        r,
+    )
 }
 
 /// Reads the keys of kind odbc.
@@ -76,7 +81,7 @@ fn followed(t: &mut Section<'_>, database: Option<Database>, r: &mut Reader<'_>)
 }
 
 /// `address` with `user` and `password`, or `command`.
-fn way(t: &mut Section<'_>, at: &Place, r: &mut Reader<'_>) -> Option<Way> {
+fn transport(t: &mut Section<'_>, at: &Place, r: &mut Reader<'_>) -> Option<Transport> {
     let (address, command) = (t.string("address", r), t.strings("command", r));
     let (user, password) = (t.string("user", r), t.string("password", r));
     let tls = output::tls(t, "source", r);
@@ -101,7 +106,7 @@ fn way(t: &mut Section<'_>, at: &Place, r: &mut Reader<'_>) -> Option<Way> {
                 name => Some(name),
             };
             let password = r.pem("source.password", password);
-            Some(Way::Socket(Box::new(SocketOptions { address: to?, tls, user: user?, password: password? })))
+            Some(Transport::Socket(Box::new(SocketOptions { address: to?, tls, user: user?, password: password? })))
         }
         (None, Some(command)) if command.value.is_empty() => {
             r.error(
@@ -114,7 +119,7 @@ fn way(t: &mut Section<'_>, at: &Place, r: &mut Reader<'_>) -> Option<Way> {
             if let Some(user) = user {
                 r.error(user.place, "source.user: with command, the program logs in");
             }
-            Some(Way::Program(command.value.into_iter().map(|p| p.value).collect()))
+            Some(Transport::Program(command.value.into_iter().map(|p| p.value).collect()))
         }
         (None, None) => {
             r.error(at.clone(), "source.address is missing: the system, HOST or HOST:PORT; or command, a program that speaks Mapepire on its standard input and output");

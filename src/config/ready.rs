@@ -17,7 +17,7 @@ use crate::{
     net::tls::{TlsOptions, pem::Pem},
     output::Target,
     source::{
-        live::{Database, mapepire::Way, odbc::Login},
+        live::{Database, mapepire::Transport, odbc::Login},
         stream::{Listen, StreamOptions},
     },
 };
@@ -187,7 +187,7 @@ fn source(s: &SourceConfig, found: &mut Found) {
         Input::Stream(options) => door(options, of, found),
         Input::Live(options) => match &options.database {
             Database::Mapepire(options) => {
-                if let Way::Socket(socket) = &options.way {
+                if let Transport::Socket(socket) = &options.transport {
                     found.pem(&of("password"), &socket.password, secret);
                     tls(&of(""), &socket.tls, |_| false, found);
                 }

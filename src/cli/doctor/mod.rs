@@ -22,7 +22,7 @@ use crate::{
         report::{Report, SystemReport, json},
     },
     filter::types::TypeRules,
-    source::live::{Database, LiveOptions, mapepire::Way, odbc::Login},
+    source::live::{Database, LiveOptions, mapepire::Transport, odbc::Login},
 };
 
 /// Options of `doctor`.
@@ -109,9 +109,9 @@ fn look(
     let mut db = args.profile.connect(options)?;
     // Without --user, and with a command, whoever asks is the agent.
     let agent = args.profile.user.as_ref().and_then(|_| match &options.database {
-        Database::Mapepire(options) => match &options.way {
-            Way::Socket(socket) => Some(socket.user.as_str()),
-            Way::Program(_) => None,
+        Database::Mapepire(options) => match &options.transport {
+            Transport::Socket(socket) => Some(socket.user.as_str()),
+            Transport::Program(_) => None,
         },
         Database::Odbc(options) => match &options.login {
             Login::Dsn { user, .. } => user.as_ref().map(|(name, _)| name.as_str()),

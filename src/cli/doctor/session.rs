@@ -3,7 +3,7 @@ use crate::{
     net::{blocking::Dial, tls::pem::Pem},
     source::live::{
         Database, LiveOptions,
-        mapepire::Way,
+        mapepire::Transport,
         odbc::Login,
         query::{Query, QueryError},
     },
@@ -27,9 +27,9 @@ impl Profile {
         if let (Some(user), Some(password)) = (&self.user, &self.password) {
             let password = Pem::parse(password)?;
             match &mut to {
-                Database::Mapepire(options) => match &mut options.way {
-                    Way::Socket(socket) => (socket.user, socket.password) = (user.clone(), password),
-                    Way::Program(_) => return Err("--user: with command, the program logs in".to_owned()),
+                Database::Mapepire(options) => match &mut options.transport {
+                    Transport::Socket(socket) => (socket.user, socket.password) = (user.clone(), password),
+                    Transport::Program(_) => return Err("--user: with command, the program logs in".to_owned()),
                 },
                 Database::Odbc(options) => match &mut options.login {
                     Login::Dsn { user: own, .. } => *own = Some((user.clone(), password)),

@@ -93,7 +93,7 @@ fn n10_a_meter_that_no_output_could_keep_to_is_refused() {
 fn n10_relative_files_stand_beside_the_configuration() {
     use crate::{
         net::tls::pem::Pem,
-        source::live::{Database, mapepire::Way},
+        source::live::{Database, mapepire::Transport},
     };
     let text = "[[source]]\nname = \"p\"\nkind = \"mapepire\"\naddress = \"h\"\nuser = \"U\"\npassword = \"pw\"\nca = \"ca.pem\"\n\
          [[output]]\nname = \"o\"\naddress = \"tls://h:1\"\ncert = \"c\"\nkey = \"credential:k\"\n\
@@ -102,7 +102,7 @@ fn n10_relative_files_stand_beside_the_configuration() {
     assert_eq!(c.problems, vec![]);
     let source::Input::Live(live) = &c.sources[0].input else { panic!("{:?}", c.sources[0].input) };
     let Database::Mapepire(options) = &live.database else { panic!("{live:?}") };
-    let Way::Socket(socket) = &options.way else { panic!("{options:?}") };
+    let Transport::Socket(socket) = &options.transport else { panic!("{options:?}") };
     assert_eq!(socket.password, Pem::File("/etc/qaudjrn/pw".into()));
     assert_eq!(socket.tls.ca, Some(Pem::File("/etc/qaudjrn/ca.pem".into())));
     assert_eq!(c.outputs[0].tls.cert, Some(Pem::File("/etc/qaudjrn/c".into())));

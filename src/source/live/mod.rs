@@ -176,7 +176,7 @@ pub struct LiveFeed {
 
 impl LiveFeed {
     /// Begins to follow; `stored` is the place that was stored last.
-    pub fn new(options: LiveOptions, site: SystemContext, stored: &Value) -> LiveFeed {
+    pub fn new(options: LiveOptions, context: SystemContext, stored: &Value) -> LiveFeed {
         let (place, first) = match serde_json::from_value::<Option<LivePlace>>(stored.clone()) {
             Ok(place) => (place.unwrap_or_default(), None),
             Err(e) => {
@@ -186,8 +186,8 @@ impl LiveFeed {
         };
         let (to, words) = sync_channel(AHEAD);
         let stop: Arc<AtomicBool> = Arc::default();
-        let heading = site.heading.clone();
-        let poller = Poller { options, site, stop: stop.clone(), to };
+        let heading = context.heading.clone();
+        let poller = Poller { options, context, stop: stop.clone(), to };
         let from = place.clone();
         let thread = thread::spawn(move || poller.run(from));
         LiveFeed {

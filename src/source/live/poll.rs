@@ -41,7 +41,7 @@ const CLOCK: Duration = Duration::from_secs(10);
 /// The thread that asks.
 pub(super) struct Poller {
     pub(super) options: LiveOptions,
-    pub(super) site: SystemContext,
+    pub(super) context: SystemContext,
     pub(super) stop: Arc<AtomicBool>,
     pub(super) to: SyncSender<PollerMessage>,
 }
@@ -130,23 +130,23 @@ impl Poller {
         let db = db.as_mut();
         let columns = Columns::given_or_asked(self.options.columns, db)?;
         let System { name: server, user, now, mut offset } = System::ask(db)?;
-        let system = if self.site.system.is_empty() { server.clone() } else { self.site.system.clone() };
+        let system = if self.context.system.is_empty() { server.clone() } else { self.context.system.clone() };
         let user_column = if columns.user_name { "USER_NAME" } else { "CURRENT_USER" };
         let remote = if columns.remote { "with" } else { "without" };
         self.say(format!("connected to {server} as {user} ({job}); {user_column}, {remote} remote addresses"));
         past.told.clear();
         past.logins.succeeded();
         self.tell_clock(offset);
-        let site = &self.site;
+        let context = &self.context;
         let composer = || {
-            let name = entry::encode(site.charset, &system);
-            Composer::new(site.heading.clone()).always("system_name", &name)
+            let name = entry::encode(context.charset, &system);
+            Composer::new(context.heading.clone()).always("system_name", &name)
         };
-        let reader = Reader::new(composer(), site.charset, columns);
+        let reader = Reader::new(composer(), context.charset, columns);
         let mut tail = JournalTail::new(self.options.tail.clone(), columns, reader, place.in_journal());
-        let composer = HistoryComposer::new(composer(), site.catalog.history(), site.catalog.messages().clone());
+        let composer = HistoryComposer::new(composer(), context.catalog.history(), context.catalog.messages().clone());
         let from = &self.options.tail.from;
-        let mut history = HistoryTail::new(composer, site.charset, place.history.clone(), from, &now);
+        let mut history = HistoryTail::new(composer, context.charset, place.history.clone(), from, &now);
         if self.options.history && place.history.is_none() {
             place.history = Some(history.place().clone());
             let _ = self.to.send(PollerMessage::Update(Box::new(Update::Began(history.place().clone()))));
@@ -203,12 +203,12 @@ impl Poller {
         if let Some(offset) = offset {
             let _ = self.to.send(PollerMessage::Update(Box::new(Update::Offset(offset))));
         }
-        let here = self.site.zone.offset_from_utc_datetime(&clock::now().naive_utc()).fix().local_minus_utc();
+        let here = self.context.zone.offset_from_utc_datetime(&clock::now().naive_utc()).fix().local_minus_utc();
         match offset {
             Some(there) if there != here => self.say(format!(
                 "the system's clock is {} from UTC, its timezone = {:?} says {}: times are taken as this zone's, so set timezone to where the system is",
                 hours(there),
-                self.site.zone.name(),
+                self.context.zone.name(),
                 hours(here)
             )),
             _ => {}

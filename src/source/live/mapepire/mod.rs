@@ -27,7 +27,7 @@ use crate::net::{
 
 /// How the server is reached.
 #[derive(Clone, Debug)]
-pub enum Way {
+pub enum Transport {
     /// A WebSocket under TLS.
     Socket(Box<SocketOptions>),
     /// A program that is started, such as `ssh HOST java -jar mapepire-server.jar --single`.
@@ -38,7 +38,7 @@ pub enum Way {
 #[derive(Clone, Debug)]
 pub struct MapepireOptions {
     /// How it is reached.
-    pub way: Way,
+    pub transport: Transport,
     /// `technique` of `connect`: "tcp" (jt400) or "cli" (the native driver).
     pub technique: String,
     /// JDBC properties of `connect`.
@@ -161,9 +161,9 @@ impl Answer {
 impl Mapepire {
     /// Connects and logs in.
     pub fn connect(options: &MapepireOptions, dial: &Dial) -> Result<Mapepire, QueryError> {
-        let frames: Box<dyn Frames> = match &options.way {
-            Way::Socket(to) => Box::new(socket::connect(to, dial)?),
-            Way::Program(command) => Box::new(program::start(command)?),
+        let frames: Box<dyn Frames> = match &options.transport {
+            Transport::Socket(to) => Box::new(socket::connect(to, dial)?),
+            Transport::Program(command) => Box::new(program::start(command)?),
         };
         let mut own =
             Mapepire { frames, number: 0, limit: options.call_timeout, stop: dial.stop.clone(), job: String::new() };
@@ -173,7 +173,7 @@ impl Mapepire {
             "props": options.properties,
             "application": "qaudjrn",
         });
-        let answer = own.ask(request)?.1;
+        let answer = own.request(request)?.1;
         if !answer.success {
             let reason = answer.error.as_deref().unwrap_or(NO_REASON);
             let state = answer.sql_state.as_deref().unwrap_or("");
@@ -184,7 +184,7 @@ impl Mapepire {
     }
 
     /// Sends a request and waits for its answer; its id with it.
-    fn ask(&mut self, mut request: Value) -> Result<(String, Answer), QueryError> {
+    fn request(&mut self, mut request: Value) -> Result<(String, Answer), QueryError> {
         self.number += 1;
         let id = format!("q{}", self.number);
         let kind = request.get("type").and_then(Value::as_str).unwrap_or("").to_owned();
@@ -228,13 +228,13 @@ impl Query for Mapepire {
             request["type"] = "prepare_sql_execute".into();
             request["parameters"] = parameters.into();
         }
-        let (id, answer) = self.ask(request)?;
+        let (id, answer) = self.request(request)?;
         if answer.success { Ok(answer.rows(&id)) } else { Err(answer.error()) }
     }
 
     fn more(&mut self, rest: &str, rows: usize) -> Result<Rows, QueryError> {
         // The answer has no field that says it is terse: it is as the first rows were.
-        let (_, answer) = self.ask(json!({ "type": "sqlmore", "cont_id": rest, "rows": rows }))?;
+        let (_, answer) = self.request(json!({ "type": "sqlmore", "cont_id": rest, "rows": rows }))?;
         if answer.success { Ok(answer.rows(rest)) } else { Err(answer.error()) }
     }
 
@@ -243,7 +243,7 @@ impl Query for Mapepire {
     }
 
     fn close(&mut self, rest: &str) -> Result<(), QueryError> {
-        self.ask(json!({ "type": "sqlclose", "cont_id": rest })).map(|_| ())
+        self.request(json!({ "type": "sqlclose", "cont_id": rest })).map(|_| ())
     }
 }
 
