@@ -2,6 +2,7 @@
 use std::sync::Arc;
 
 use serde_json::Value;
+use tokio::runtime::Handle;
 
 use super::Orders;
 use crate::{
@@ -44,7 +45,8 @@ pub fn open(config: &SourceConfig, orders: &Arc<Orders>, place: &Value) -> Resul
             let options = options.as_ref().clone();
             let context =
                 SystemContext { catalog: catalog.clone(), heading, charset: config.charset, zone: config.zone, system };
-            Ok(Box::new(LiveFeed::new(options, context, place)))
+            let runtime = Handle::try_current().map_err(|e| FeedError::NotNow(e.to_string()))?;
+            Ok(Box::new(LiveFeed::new(options, context, place, runtime, &orders.drain)))
         }
         // A task reads it ([`super::senders`]).
         Input::Stream(_) => Err(FeedError::Config("a stream has no feed: this is a mistake of the program".to_owned())),

@@ -147,24 +147,24 @@ pub struct Answers {
 }
 
 /// Asks everything. `agent` is the profile of the agent where another one asks; `columns` where they are configured.
-pub fn ask(
-    db: &mut dyn Query,
+pub async fn ask(
+    db: &mut impl Query,
     options: &TailOptions,
     columns: Option<Columns>,
     agent: Option<&str>,
     sensitive: &DoctorConfig,
 ) -> Result<Answers, QueryError> {
-    let System { name: system, user: asker, .. } = System::ask(db)?;
+    let System { name: system, user: asker, .. } = System::ask(db).await?;
     let agent = agent.map_or_else(|| asker.clone(), str::to_uppercase);
     let (library, journal) = (options.library.as_str(), options.journal.as_str());
     let mut answers = Answers {
         journal_name: (library.to_owned(), journal.to_owned()),
-        values: values(db)?,
-        journal: journals(db, library, journal)?,
-        journal_object: object(db, library, journal, "*JRN")?,
-        chain: receivers(db, library, journal)?,
+        values: values(db).await?,
+        journal: journals(db, library, journal).await?,
+        journal_object: object(db, library, journal, "*JRN").await?,
+        chain: receivers(db, library, journal).await?,
         reading: None,
-        profiles: profiles(db)?,
+        profiles: profiles(db).await?,
         rights: BTreeMap::new(),
         libraries: Vec::new(),
         objects: Vec::new(),
@@ -174,23 +174,23 @@ pub fn ask(
         agent,
     };
     if answers.asker == answers.agent {
-        answers.reading = reading(db, options, columns, answers.attached())?;
+        answers.reading = reading(db, options, columns, answers.attached()).await?;
     }
     for name in answers.read_by_agent() {
-        let rights = asked(db.all(questions::RIGHTS, &[&name.library, &name.name, &name.kind]))?;
+        let rights = asked(db.all(questions::RIGHTS, &[&name.library, &name.name, &name.kind]).await)?;
         answers.rights.insert(name, rights.map(|rows| rows.iter().map(right).collect()));
     }
     for name in &sensitive.libraries {
-        let itself = object(db, "QSYS", name, "*LIB")?;
-        let within = asked(db.all(questions::CONTENTS, &[name]))?;
+        let itself = object(db, "QSYS", name, "*LIB").await?;
+        let within = asked(db.all(questions::CONTENTS, &[name]).await)?;
         let within = within.map(|rows| rows.iter().map(counted).collect());
         answers.libraries.push(LibraryAnswer { name: name.clone(), itself, within });
     }
     for name in &sensitive.objects {
-        answers.objects.push((name.clone(), object(db, &name.library, &name.name, &name.kind)?));
+        answers.objects.push((name.clone(), object(db, &name.library, &name.name, &name.kind).await?));
     }
     for path in &sensitive.paths {
-        let rows = asked(db.all(questions::PATH, &[path]))?;
+        let rows = asked(db.all(questions::PATH, &[path]).await)?;
         let one = |row: &Row| PathFound { path: text(row, 0).to_owned(), audit: auditing(row, 2) };
         answers.paths.push((path.clone(), rows.map(|rows| rows.iter().map(one).collect())));
     }
@@ -213,15 +213,15 @@ pub struct ReceiverAnswers {
 }
 
 /// Asks what the report of receivers needs, and no more.
-pub fn ask_receivers(db: &mut dyn Query, options: &TailOptions) -> Result<ReceiverAnswers, QueryError> {
-    let System { name: system, user: asker, .. } = System::ask(db)?;
+pub async fn ask_receivers(db: &mut impl Query, options: &TailOptions) -> Result<ReceiverAnswers, QueryError> {
+    let System { name: system, user: asker, .. } = System::ask(db).await?;
     let (library, journal) = (options.library.as_str(), options.journal.as_str());
     Ok(ReceiverAnswers {
         system,
         asker,
-        values: values(db)?,
-        journal: journals(db, library, journal)?,
-        chain: receivers(db, library, journal)?,
+        values: values(db).await?,
+        journal: journals(db, library, journal).await?,
+        chain: receivers(db, library, journal).await?,
     })
 }
 
@@ -269,15 +269,15 @@ fn auditing(row: &Row, n: usize) -> Auditing {
     Some(text(row, n)).filter(|t| !t.is_empty() && *t != "*NOTAVL").map(str::to_owned)
 }
 
-fn values(db: &mut dyn Query) -> Result<Asked<BTreeMap<String, String>>, QueryError> {
+async fn values(db: &mut impl Query) -> Result<Asked<BTreeMap<String, String>>, QueryError> {
     let one = |row: &Row| {
         let value = if text(row, 2).is_empty() { text(row, 1) } else { text(row, 2) };
         (text(row, 0).to_owned(), value.to_owned())
     };
-    Ok(asked(db.all(questions::VALUES, &[]))?.map(|rows| rows.iter().map(one).collect()))
+    Ok(asked(db.all(questions::VALUES, &[]).await)?.map(|rows| rows.iter().map(one).collect()))
 }
 
-fn journals(db: &mut dyn Query, library: &str, name: &str) -> Result<Asked<Option<Journal>>, QueryError> {
+async fn journals(db: &mut impl Query, library: &str, name: &str) -> Result<Asked<Option<Journal>>, QueryError> {
     let one = |row: &Row| {
         let attached = (text(row, 0).to_owned(), text(row, 1).to_owned());
         Journal {
@@ -285,11 +285,11 @@ fn journals(db: &mut dyn Query, library: &str, name: &str) -> Result<Asked<Optio
             deletes_receivers: text(row, 3) == "YES",
         }
     };
-    Ok(asked(db.all(statements::JOURNAL, &[library, name]))?.map(|rows| rows.first().map(one)))
+    Ok(asked(db.all(statements::JOURNAL, &[library, name]).await)?.map(|rows| rows.first().map(one)))
 }
 
-fn receivers(db: &mut dyn Query, library: &str, journal: &str) -> Result<Asked<Vec<Listed>>, QueryError> {
-    let rows = asked(db.all(statements::CHAIN, &[library, journal]))?;
+async fn receivers(db: &mut impl Query, library: &str, journal: &str) -> Result<Asked<Vec<Listed>>, QueryError> {
+    let rows = asked(db.all(statements::CHAIN, &[library, journal]).await)?;
     let one = |row: &Row| Ok(Listed { receiver: receivers::receiver(row)?, status: text(row, 5).to_owned() });
     Ok(match rows {
         Ok(rows) => Ok(rows.iter().map(one).collect::<Result<_, QueryError>>()?),
@@ -298,28 +298,28 @@ fn receivers(db: &mut dyn Query, library: &str, journal: &str) -> Result<Asked<V
 }
 
 /// Asks for the first entry of the attached receiver: whether it comes shows what no list of authorities does.
-fn reading(
-    db: &mut dyn Query,
+async fn reading(
+    db: &mut impl Query,
     options: &TailOptions,
     columns: Option<Columns>,
     attached: Option<Receiver>,
 ) -> Result<Option<Result<(), QueryError>>, QueryError> {
     let Some(receiver) = attached else { return Ok(None) };
-    let columns = Columns::given_or_asked(columns, db)?;
+    let columns = Columns::given_or_asked(columns, db).await?;
     let first = receiver.first.max(1).to_string();
     let (library, name) = (receiver.library.as_str(), receiver.name.as_str());
     let parameters = [&options.library, &options.journal, library, name, &first, &options.codes, library, name, &first];
-    match db.all(&statements::page(columns), &parameters) {
+    match db.all(&statements::page(columns), &parameters).await {
         Ok(_) => Ok(Some(Ok(()))),
         // There is none of these journal codes.
-        Err(e) if e.message_id() == Some("CPF7062") => Ok(Some(Ok(()))),
+        Err(e) if e.is_no_entries() => Ok(Some(Ok(()))),
         Err(e @ QueryError::Sql { .. }) => Ok(Some(Err(e))),
         Err(e) => Err(e),
     }
 }
 
-fn profiles(db: &mut dyn Query) -> Result<Asked<Vec<Profile>>, QueryError> {
-    let rows = asked(db.all(questions::PROFILES, &[]))?;
+async fn profiles(db: &mut impl Query) -> Result<Asked<Vec<Profile>>, QueryError> {
+    let rows = asked(db.all(questions::PROFILES, &[]).await)?;
     Ok(rows.map(|rows| rows.iter().map(profile).collect()))
 }
 
@@ -336,9 +336,14 @@ fn profile(row: &Row) -> Profile {
     }
 }
 
-fn object(db: &mut dyn Query, library: &str, name: &str, kind: &str) -> Result<Asked<Option<Object>>, QueryError> {
+async fn object(
+    db: &mut impl Query,
+    library: &str,
+    name: &str,
+    kind: &str,
+) -> Result<Asked<Option<Object>>, QueryError> {
     let one = |row: &Row| Object { owner: text(row, 1).to_owned(), audit: auditing(row, 2) };
-    Ok(asked(db.all(questions::OBJECT, &[library, kind, name]))?.map(|rows| rows.first().map(one)))
+    Ok(asked(db.all(questions::OBJECT, &[library, kind, name]).await)?.map(|rows| rows.first().map(one)))
 }
 
 fn counted(row: &Row) -> Counted {

@@ -3,6 +3,7 @@ use std::{
     fs,
     io::{self, IsTerminal as _, Read as _},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use anyhow::anyhow;
@@ -14,7 +15,7 @@ use crate::{
         exit::{Exit, Failure},
     },
     config::SourceConfig,
-    decode::journal::{Catalog, HeadingKind, compose::Composer},
+    decode::journal::{Catalog, Heading, HeadingKind, compose::Composer},
     doctor::{
         layouts::{
             compare, overlay,
@@ -24,13 +25,7 @@ use crate::{
         report::json as to_json,
     },
     files::open_regular,
-    source::live::{
-        LiveOptions, entry,
-        query::{Query, QueryError},
-        receivers,
-        statements::Columns,
-        system::System,
-    },
+    source::live::{Connection, LiveOptions, entry, query::QueryError, receivers, statements::Columns, system::System},
 };
 
 /// Options of `doctor --layouts`.
@@ -111,17 +106,27 @@ fn prove(
         ));
     }
     let heading = catalog.heading(HeadingKind::Type5).ok_or("there is no table of the *TYPE5 heading")?.clone();
-    let mut db = profile.connect(options)?;
-    let (columns, chain) = begin(db.as_mut(), options, report).map_err(|e| e.to_string())?;
+    profile.ask(options, async |db| compare_types(db, proof, (source, options), (catalog, &heading), report).await)
+}
+
+/// Compares type after type.
+async fn compare_types(
+    db: &mut Connection,
+    proof: &Proof,
+    (source, options): (&SourceConfig, &LiveOptions),
+    (catalog, heading): (&Catalog, &Arc<Heading>),
+    report: &mut SystemProof,
+) -> Result<(), String> {
+    let (columns, chain) = begin(db, options, report).await.map_err(|e| e.to_string())?;
     if chain.is_empty() {
         return Err(format!("QSYS/QAUDJRN has no receivers that {} can see", report.asker));
     }
     let name = entry::encode(source.charset, &report.system);
     let composer = Composer::new(heading.clone()).always("system_name", &name);
     let reader = entry::Reader::new(composer, source.charset, columns);
-    let mut asker = Asker::new(db.as_mut(), tail, columns, reader, chain);
+    let mut asker = Asker::new(db, &options.tail, columns, reader, chain);
     let types = match proof.types.as_slice() {
-        [] => asker.types().map_err(|e| e.to_string())?.into_iter().filter(|code| catalog.has(code)).collect(),
+        [] => asker.types().await.map_err(|e| e.to_string())?.into_iter().filter(|code| catalog.has(code)).collect(),
         given => given.to_vec(),
     };
     if types.is_empty() {
@@ -131,13 +136,13 @@ fn prove(
     }
     for code in types {
         let Read { columns, pairs, without_columns, why } =
-            asker.read(&code, usize::from(proof.entries)).map_err(|e| format!("{code}: {e}"))?;
+            asker.read(&code, usize::from(proof.entries)).await.map_err(|e| format!("{code}: {e}"))?;
         let Some(layout) = catalog.layout(&code) else { continue };
         // All types take minutes, because the journal is asked once a second: somebody who waits sees that it goes on.
         if io::stderr().is_terminal() {
             say(format_args!("qaudjrn: {}: {code}: {}\n", source.name, compare::entries(pairs.len())));
         }
-        let mut one = compare::compare(layout, &heading, source.charset, &columns, &pairs);
+        let mut one = compare::compare(layout, heading, source.charset, &columns, &pairs);
         (one.without_columns, one.why) = (without_columns, why);
         report.types.push(one);
     }
@@ -145,15 +150,15 @@ fn prove(
 }
 
 /// Who answers and who asks, the columns of DISPLAY_JOURNAL, and the receivers.
-fn begin(
-    db: &mut dyn Query,
+async fn begin(
+    db: &mut Connection,
     options: &LiveOptions,
     report: &mut SystemProof,
 ) -> Result<(Columns, Vec<receivers::Receiver>), QueryError> {
-    let System { name, user, .. } = System::ask(db)?;
+    let System { name, user, .. } = System::ask(db).await?;
     (report.system, report.asker) = (name, user);
-    let columns = Columns::given_or_asked(options.columns, db)?;
-    Ok((columns, receivers::read(db, &options.tail.library, &options.tail.journal)?))
+    let columns = Columns::given_or_asked(options.columns, db).await?;
+    Ok((columns, receivers::read(db, &options.tail.library, &options.tail.journal).await?))
 }
 
 /// Whether a table may be written there: there is nothing, or one that was written here.

@@ -106,7 +106,6 @@ fn look(
     catalog: &Catalog,
     report: &mut SystemReport,
 ) -> Result<(), String> {
-    let mut db = args.profile.connect(options)?;
     // Without --user, and with a command, whoever asks is the agent.
     let agent = args.profile.user.as_ref().and_then(|_| match &options.database {
         Database::Mapepire(options) => match &options.transport {
@@ -118,8 +117,10 @@ fn look(
             Login::Connection(_) => None,
         },
     });
-    let found =
-        answers::ask(db.as_mut(), &options.tail, options.columns, agent, &config.doctor).map_err(|e| e.to_string())?;
+    let found = args.profile.ask(options, async |db| {
+        let asked = answers::ask(db, &options.tail, options.columns, agent, &config.doctor).await;
+        asked.map_err(|e| e.to_string())
+    })?;
     (report.system, report.asker, report.agent) = (found.system.clone(), found.asker.clone(), found.agent.clone());
     let outputs: Vec<&TypeRules> = config.outputs.iter().map(|o| &o.filter.types).collect();
     let wanted = Wanted { stages: [&config.filter.types, &source.filter.types], outputs: &outputs };
@@ -138,8 +139,9 @@ fn look_at_receivers(
     let outputs: Vec<&str> = config.outputs.iter().map(|o| o.name.as_str()).collect();
     // The spool before the system: what comes meanwhile counts as not delivered.
     let delivered = receivers::delivered(state_dir, &source.name, &outputs).map_err(|e| e.to_string())?;
-    let mut db = args.profile.connect(options)?;
-    let found = answers::ask_receivers(db.as_mut(), &options.tail).map_err(|e| e.to_string())?;
+    let found = args
+        .profile
+        .ask(options, async |db| answers::ask_receivers(db, &options.tail).await.map_err(|e| e.to_string()))?;
     (report.system, report.asker, report.agent) = (found.system, found.asker.clone(), found.asker);
     let chain = found.chain?;
     let journal = found

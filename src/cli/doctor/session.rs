@@ -1,12 +1,8 @@
 //! Connecting to a system for `doctor`: as the agent does, or as another profile.
 use crate::{
-    net::{blocking::Dial, tls::pem::Pem},
-    source::live::{
-        Database, LiveOptions,
-        mapepire::Transport,
-        odbc::Login,
-        query::{Query, QueryError},
-    },
+    net::{connect::Dial, tls::pem::Pem},
+    runtime::block_on,
+    source::live::{Connection, Database, LiveOptions, mapepire::Transport, odbc::Login, query::QueryError},
 };
 
 /// Who asks, where that is not the agent.
@@ -21,8 +17,23 @@ pub struct Profile {
 }
 
 impl Profile {
+    /// Logs in, asks, and ends the connection.
+    pub fn ask<T>(
+        &self,
+        options: &LiveOptions,
+        questions: impl AsyncFnOnce(&mut Connection) -> Result<T, String>,
+    ) -> Result<T, String> {
+        let asked = block_on(async {
+            let mut db = self.connect(options).await?;
+            let answers = questions(&mut db).await;
+            db.end().await;
+            answers
+        });
+        asked.map_err(|e| format!("the system has no room for a connection: {e}"))?
+    }
+
     /// Logs in, once: a login that is refused is not tried again, because three disable the profile.
-    pub fn connect(&self, options: &LiveOptions) -> Result<Box<dyn Query>, String> {
+    async fn connect(&self, options: &LiveOptions) -> Result<Connection, String> {
         let mut to = options.database.clone();
         if let (Some(user), Some(password)) = (&self.user, &self.password) {
             let password = Pem::parse(password)?;
@@ -37,7 +48,7 @@ impl Profile {
                 },
             }
         }
-        to.connect(&Dial::default()).map(|(db, _)| db).map_err(|e| match e {
+        to.connect(&Dial::default()).await.map(|(db, _)| db).map_err(|e| match e {
             QueryError::Refused(_) => format!("{e}; it was tried once, because three refusals disable the profile"),
             e => e.to_string(),
         })

@@ -2,18 +2,16 @@
 //!
 //! The newest receivers first, one at a time, and never two queries of the journal within a second: IBM warns that more disturb the
 //! system.
-use std::{
-    collections::BTreeMap,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, time::Duration};
+
+use tokio::time::{Instant, sleep_until};
 
 use super::compare::{Column, ColumnKind, Pair};
 use crate::{
     doctor::questions,
     source::live::{
         entry::Reader,
-        journal_tail::{TailOptions, is_empty, is_loss},
+        journal_tail::TailOptions,
         query::{Query, QueryError, Row, text},
         receivers::Receiver,
         statements::{self, Columns},
@@ -68,8 +66,8 @@ pub struct Read {
 }
 
 /// Asks for both.
-pub struct Asker<'a> {
-    db: &'a mut dyn Query,
+pub struct Asker<'a, Q> {
+    db: &'a mut Q,
     options: &'a TailOptions,
     /// Newest first.
     receivers: Vec<Receiver>,
@@ -78,22 +76,22 @@ pub struct Asker<'a> {
     asked: Option<Instant>,
 }
 
-impl<'a> Asker<'a> {
+impl<'a, Q: Query> Asker<'a, Q> {
     /// For the receivers of a journal, oldest first.
     pub fn new(
-        db: &'a mut dyn Query,
+        db: &'a mut Q,
         options: &'a TailOptions,
         columns: Columns,
         reader: Reader,
         chain: Vec<Receiver>,
-    ) -> Asker<'a> {
+    ) -> Asker<'a, Q> {
         let receivers = chain.into_iter().rev().take(RECEIVERS).collect();
         Asker { db, options, receivers, reader, page: statements::page_of_type(columns), asked: None }
     }
 
     /// The entry types that have a table function on this system.
-    pub fn types(&mut self) -> Result<Vec<String>, QueryError> {
-        let rows = self.db.all(questions::AUDIT_FUNCTIONS, &[])?;
+    pub async fn types(&mut self) -> Result<Vec<String>, QueryError> {
+        let rows = self.db.all(questions::AUDIT_FUNCTIONS, &[]).await?;
         let code = |row: &Row| {
             let name = row.first()?.as_deref()?.trim();
             Some(name.strip_prefix("AUDIT_JOURNAL_").filter(|c| is_code(c))?.to_owned())
@@ -102,10 +100,11 @@ impl<'a> Asker<'a> {
     }
 
     /// Entries of a type, `wanted` at most.
-    pub fn read(&mut self, code: &str, wanted: usize) -> Result<Read, QueryError> {
+    pub async fn read(&mut self, code: &str, wanted: usize) -> Result<Read, QueryError> {
         let mut read = Read::default();
         let function = format!("AUDIT_JOURNAL_{code}");
-        let rows = refused(self.db.all(questions::AUDIT_COLUMNS, &[&function]), &mut read.why)?.unwrap_or_default();
+        let rows =
+            refused(self.db.all(questions::AUDIT_COLUMNS, &[&function]).await, &mut read.why)?.unwrap_or_default();
         read.columns = rows.iter().filter_map(column).filter(is_own).collect();
         if read.columns.is_empty() {
             let none = format!("this system has no SYSTOOLS.{function}, or its catalog does not show the columns");
@@ -117,7 +116,7 @@ impl<'a> Asker<'a> {
             if missing == 0 || !read.why.is_empty() {
                 break;
             }
-            self.read_receiver(code, &receiver, missing, &mut read)?;
+            self.read_receiver(code, &receiver, missing, &mut read).await?;
         }
         if read.pairs.is_empty() && read.why.is_empty() {
             read.why = format!("no entries of this type in the newest {}", receivers(self.receivers.len()));
@@ -125,23 +124,29 @@ impl<'a> Asker<'a> {
         Ok(read)
     }
 
-    fn read_receiver(&mut self, code: &str, r: &Receiver, wanted: usize, read: &mut Read) -> Result<(), QueryError> {
+    async fn read_receiver(
+        &mut self,
+        code: &str,
+        r: &Receiver,
+        wanted: usize,
+        read: &mut Read,
+    ) -> Result<(), QueryError> {
         let (first, last) = (r.first.to_string(), r.last.to_string());
         let o = self.options;
         let range = [&o.library, &o.journal, &r.library, &r.name, &first, "T", code, &r.library, &r.name, &last];
-        self.wait();
-        let answer = self.db.start(&self.page, &range, wanted);
+        self.wait().await;
+        let answer = self.db.start(&self.page, &range, wanted).await;
         let Some(found) = refused(answer, &mut read.why)? else { return Ok(()) };
         if let Some(rest) = &found.rest {
-            self.db.close(rest)?;
+            self.db.close(rest).await?;
         }
         let records = self.records(&found.rows, wanted)?;
         let (Some(first), Some(last)) = (records.keys().next(), records.keys().next_back()) else { return Ok(()) };
         let (first, last) = (first.to_string(), last.to_string());
         let range = [&r.name, &r.name, &first, &last, &r.library, &r.library].map(String::as_str);
-        self.wait();
+        self.wait().await;
         let sql = questions::audit_rows(code, &read.columns);
-        let answer = self.db.all(&sql, &range);
+        let answer = self.db.all(&sql, &range).await;
         let rows = refused(answer, &mut read.why)?.unwrap_or_default();
         let mut theirs: BTreeMap<u64, Row> = rows.into_iter().filter_map(|row| Some((sequence(&row)?, row))).collect();
         for (number, record) in records {
@@ -168,9 +173,9 @@ impl<'a> Asker<'a> {
         Ok(records)
     }
 
-    fn wait(&mut self) {
+    async fn wait(&mut self) {
         if let Some(asked) = self.asked {
-            thread::sleep(PACE.saturating_sub(asked.elapsed()));
+            sleep_until(asked + PACE).await;
         }
         self.asked = Some(Instant::now());
     }
@@ -190,7 +195,7 @@ pub fn is_code(text: &str) -> bool {
 fn refused<T>(answer: Result<T, QueryError>, why: &mut String) -> Result<Option<T>, QueryError> {
     match answer {
         Ok(found) => Ok(Some(found)),
-        Err(e) if is_empty(&e) || is_loss(&e) => Ok(None),
+        Err(e) if e.is_no_entries() || e.is_loss() => Ok(None),
         Err(e @ QueryError::Sql { .. }) => {
             *why = e.to_string();
             Ok(None)

@@ -5,8 +5,9 @@
 //! time, behind a clock that was set back, is not seen.
 use super::{
     entry::{hex, timestamp},
-    news::{From, HistoryPlace, Mark, Poll},
-    query::{Endless, Query, QueryError, Row},
+    news::{From, HistoryPlace, Mark, Poll, Update},
+    query::{Answer, Endless, QueryError, Row, Rows},
+    request::{Next, Request, Tail},
     statements,
 };
 use crate::{
@@ -18,8 +19,9 @@ use crate::{
     },
 };
 
-/// Messages of one look.
+/// Messages of one look, and of one answer.
 const MOST: usize = 20_000;
+const ANSWER: usize = 1_000;
 /// What a source begins with that wants all there is.
 const OLDEST: &str = "1980-01-01-00.00.00.000000";
 /// Behind every message.
@@ -30,6 +32,19 @@ pub struct HistoryTail {
     composer: HistoryComposer,
     charset: &'static Charset,
     place: HistoryPlace,
+    look: Look,
+}
+
+/// A look that is under way.
+#[derive(Default)]
+struct Look {
+    /// The time that it began with, whose messages come again; each of these is passed over once.
+    since: String,
+    again: Vec<String>,
+    read: usize,
+    endless: Endless,
+    /// It read enough, and the rest was given back.
+    is_over: bool,
 }
 
 impl HistoryTail {
@@ -47,7 +62,7 @@ impl HistoryTail {
             From::Now | From::Entry(..) => timestamp(now),
         };
         let place = place.unwrap_or(HistoryPlace { time: begin, seen: Vec::new() });
-        HistoryTail { composer, charset, place }
+        HistoryTail { composer, charset, place, look: Look::default() }
     }
 
     /// Where it is.
@@ -55,55 +70,61 @@ impl HistoryTail {
         &self.place
     }
 
-    /// Looks once. Hands out records, each behind its 4-byte length, with the mark of each.
-    pub fn look(
-        &mut self,
-        db: &mut dyn Query,
-        sink: &mut dyn FnMut(Vec<u8>, Vec<Mark>) -> bool,
-    ) -> Result<Poll, QueryError> {
-        if self.place.seen.len() > MOST {
-            let text = format!("more than {MOST} messages of one time ({}): no system writes so many", self.place.time);
+    /// Records of an answer, each behind its 4-byte length, with the mark of each.
+    fn records(&mut self, found: &Rows) -> Result<(Vec<u8>, Vec<Mark>), QueryError> {
+        let (mut bytes, mut marks) = (Vec::new(), Vec::new());
+        for row in &found.rows {
+            let time = timestamp(text(row, 0));
+            let what = identity(row);
+            let data = hex(text(row, 9)).map_err(|e| QueryError::Lost(e.to_string()))?;
+            let record = columns(row, &time).compose(Tokens::Bytes(data), self.charset, &mut self.composer);
+            if time == self.look.since
+                && let Some(i) = self.look.again.iter().position(|seen| *seen == what)
+            {
+                self.look.again.swap_remove(i);
+                continue;
+            }
+            frame(&mut bytes, record);
+            marks.push((time, what));
+        }
+        Ok((bytes, marks))
+    }
+}
+
+impl Tail for HistoryTail {
+    fn begin(&mut self) -> Result<Request, QueryError> {
+        let HistoryPlace { time, seen } = &self.place;
+        if seen.len() > MOST {
+            let text = format!("more than {MOST} messages of one time ({time}): no system writes so many");
             return Err(QueryError::Lost(text));
         }
-        // Those of the place's own time come again; each that was seen is passed over once.
-        let mut again = self.place.seen.clone();
-        let since = self.place.time.clone();
+        self.look = Look { since: time.clone(), again: seen.clone(), ..Look::default() };
         // Numbers of messages with the same time begin with the first of them.
         self.composer.restart();
-        let mut found = db.start(statements::HISTORY, &[&since, END], 1_000)?;
-        let (mut read, mut endless) = (0, Endless::default());
-        loop {
-            endless.check(&found)?;
-            let (mut bytes, mut marks) = (Vec::new(), Vec::new());
-            for row in &found.rows {
-                let time = timestamp(text(row, 0));
-                let what = identity(row);
-                let data = hex(text(row, 9)).map_err(|e| QueryError::Lost(e.to_string()))?;
-                let record = columns(row, &time).compose(Tokens::Bytes(data), self.charset, &mut self.composer);
-                if time == since
-                    && let Some(i) = again.iter().position(|seen| *seen == what)
-                {
-                    again.swap_remove(i);
-                    continue;
-                }
-                frame(&mut bytes, record);
-                marks.push((time, what));
-            }
-            read += marks.len();
-            if !marks.is_empty() {
-                marks.iter().for_each(|(time, what)| self.place.pass(time, what));
-                if !sink(bytes, marks) {
-                    return Err(QueryError::Stopped);
-                }
-            }
-            let Some(rest) = found.rest.take() else { break };
-            if read >= MOST {
-                db.close(&rest)?;
-                return Ok(Poll::Behind);
-            }
-            found = db.more(&rest, 1_000)?;
+        let parameters = vec![time.clone(), END.to_owned()];
+        Ok(Request::Start { sql: statements::HISTORY.to_owned(), parameters, rows: ANSWER })
+    }
+
+    fn answered(&mut self, answer: Answer, news: &mut Vec<Update>) -> Result<Next, QueryError> {
+        let found = answer?;
+        if self.look.is_over {
+            return Ok(Next::Done(Poll::Behind));
         }
-        Ok(Poll::CaughtUp)
+        self.look.endless.check(&found)?;
+        let (bytes, marks) = self.records(&found)?;
+        self.look.read += marks.len();
+        if !marks.is_empty() {
+            marks.iter().for_each(|(time, what)| self.place.pass(time, what));
+            news.push(Update::History(bytes, marks));
+        }
+        Ok(match found.rest {
+            None => Next::Done(Poll::CaughtUp),
+            Some(rest) if self.look.read >= MOST => {
+                self.look.is_over = true;
+                Next::Ask(Request::Close { rest })
+            }
+            Some(rest) => Next::Ask(Request::More { rest, rows: ANSWER }),
+        })
     }
 }
 

@@ -1,4 +1,4 @@
-//! Following a journal through its receivers by queries: what is read next, when a receiver is left for the next one, and what
+//! Following a journal through its receivers by queries: what is asked next, when a receiver is left for the next one, and what
 //! counts as missing.
 //!
 //! The traps are those that readers fell into (design notes of Debezium's connector and its forks): the list of receivers is
@@ -7,25 +7,18 @@
 //! a receiver is left only when its last number stayed the same from one look to the next, and something counts as missing only
 //! after five looks said so.
 use super::{
-    entry::Reader,
+    entry::{Reader, timestamp},
     news::{From, Poll, TailPlace, Update},
-    query::{Endless, Query, QueryError},
+    query::{Answer, QueryError},
+    range::{Progress, RangeReader},
     receivers::{self, Receiver},
-    statements::{self, Columns, DATA},
+    request::{Next, Request, Tail},
+    statements::{self, Columns},
 };
-use crate::source::{
-    chain::{Gap, JournalPlace},
-    frame,
-};
+use crate::source::chain::{Gap, JournalPlace};
 
 /// Looks that must agree before something counts as missing.
 const CONFIRMATIONS: u32 = 5;
-/// Bytes of an answer, by those of the answer before; and rows that are asked for while nothing is known of their bytes. Entries
-/// may be 200 bytes or 30,000, twice that in hexadecimal.
-const ANSWER: usize = 4 << 20;
-const FEW_ROWS: usize = 100;
-/// Bytes of data of an entry that are asked for: a record holds no more.
-const MOST_DATA: usize = 65_535;
 
 /// What is followed, and how.
 #[derive(Clone, Debug)]
@@ -44,37 +37,67 @@ pub struct TailOptions {
     pub rows: usize,
 }
 
-/// Takes news; `false` where nobody wants them any more.
-pub type Sink<'a> = dyn FnMut(Update) -> bool + 'a;
-
 /// Follows one journal.
 pub struct JournalTail {
     options: TailOptions,
-    page: String,
-    rest: String,
-    reader: Reader,
+    entries: RangeReader,
     place: Option<TailPlace>,
     /// The receiver that is to be left, and its last number, as the look before saw them.
     leaving: Option<(String, u64)>,
     doubts: u32,
     said: Option<String>,
-    /// Rows that are asked for at a time, so that an answer is no longer than it may be.
-    rows: usize,
+    asked: Asked,
+}
+
+/// What was asked last, with the list of receivers that this look goes by.
+enum Asked {
+    Nothing,
+    /// The receivers.
+    Receivers,
+    /// The first entry of the receiver at this number of the list at or after a time.
+    Time(Vec<Receiver>, usize, String),
+    /// Which receiver is attached: that of the place is not in the list.
+    Attached(Vec<Receiver>, TailPlace),
+    /// Entries of the receiver at this number of the list, from one number to another.
+    Entries(Vec<Receiver>, usize, (u64, u64)),
+}
+
+impl Tail for JournalTail {
+    /// Looks once, and reads a page at most.
+    fn begin(&mut self) -> Result<Request, QueryError> {
+        self.asked = Asked::Receivers;
+        Ok(Request::all(statements::CHAIN, &[&self.options.library, &self.options.journal]))
+    }
+
+    fn answered(&mut self, answer: Answer, news: &mut Vec<Update>) -> Result<Next, QueryError> {
+        match std::mem::replace(&mut self.asked, Asked::Nothing) {
+            Asked::Nothing => Err(QueryError::Lost("an answer that nobody asked for".to_owned())),
+            Asked::Receivers => {
+                let list = answer?.rows.iter().map(receivers::receiver).collect::<Result<Vec<_>, _>>()?;
+                Ok(self.look(list, news))
+            }
+            Asked::Time(list, i, time) => self.time_answered(list, i, time, answer, news),
+            Asked::Attached(list, place) => {
+                let rows = answer?.rows;
+                let attached = rows.first().map(receivers::attached);
+                Ok(Next::Done(self.receiver_missing(&list, &place, attached, news)))
+            }
+            Asked::Entries(list, i, range) => self.entries_answered(list, i, range, answer, news),
+        }
+    }
 }
 
 impl JournalTail {
     /// Goes on from a place.
     pub fn new(options: TailOptions, columns: Columns, reader: Reader, place: Option<TailPlace>) -> JournalTail {
         JournalTail {
-            page: statements::page(columns),
-            rest: statements::rest(),
+            entries: RangeReader::new(options.clone(), columns, reader),
             options,
-            reader,
             place,
             leaving: None,
             doubts: 0,
             said: None,
-            rows: FEW_ROWS,
+            asked: Asked::Nothing,
         }
     }
 
@@ -88,140 +111,210 @@ impl JournalTail {
         self.place.as_ref()
     }
 
-    /// Looks once, and reads a page at most.
-    pub fn look(&mut self, db: &mut dyn Query, sink: &mut Sink<'_>) -> Result<Poll, QueryError> {
-        let chain = receivers::read(db, &self.options.library, &self.options.journal)?;
-        if chain.is_empty() {
-            self.say_once(sink, format!(
+    /// By the list of receivers.
+    fn look(&mut self, list: Vec<Receiver>, news: &mut Vec<Update>) -> Next {
+        let (Some(oldest), Some(newest)) = (list.first(), list.last()) else {
+            let text = format!(
                 "{}/{} has no receivers that this user can see: is auditing set up (CRTJRN, CHGSECAUD), and has the user *USE on the journal?",
                 self.options.library, self.options.journal
-            ));
-            return Ok(Poll::CaughtUp);
-        }
+            );
+            self.say_once(news, text);
+            return Next::Done(Poll::CaughtUp);
+        };
         let Some(place) = self.place.clone() else {
-            let place = self.initial_position(db, &chain, sink)?;
-            self.move_to(sink, place);
-            return Ok(Poll::Behind);
+            let begin = match &self.options.from {
+                From::Now => behind(newest, newest.last),
+                From::Oldest => behind(oldest, oldest.first.saturating_sub(1)),
+                From::Entry(receiver, sequence) => match list.iter().find(|r| r.name == *receiver) {
+                    Some(r) => behind(r, sequence.saturating_sub(1)),
+                    None => {
+                        news.push(Update::Say(format!(
+                            "from = \"{receiver}:{sequence}\": there is no such receiver: it begins with the oldest entry that is there"
+                        )));
+                        behind(oldest, oldest.first.saturating_sub(1))
+                    }
+                },
+                From::Time(time) => {
+                    let time = time.clone();
+                    // The last one that was attached by then; earlier ones hold only older entries.
+                    let attached_by = |r: &Receiver| timestamp(&r.attached) <= timestamp(&time);
+                    let i = list.iter().rposition(attached_by).unwrap_or(0);
+                    return self.ask_time(list, i, time, news);
+                }
+            };
+            return self.begin_at(begin, news);
         };
-        match chain.iter().position(|r| r.holds(&place.at)) {
-            Some(i) => self.read_from(db, &chain, i, place, sink),
-            None => self.receiver_missing(db, &chain, &place, sink),
+        match list.iter().position(|r| r.holds(&place.at)) {
+            Some(i) => self.read_from(list, i, place, news),
+            None => {
+                let request = Request::all(statements::JOURNAL, &[&self.options.library, &self.options.journal]);
+                self.asked = Asked::Attached(list, place);
+                Next::Ask(request)
+            }
         }
     }
+}
 
-    /// The first place.
-    fn initial_position(
-        &mut self,
-        db: &mut dyn Query,
-        chain: &[Receiver],
-        sink: &mut Sink<'_>,
-    ) -> Result<TailPlace, QueryError> {
-        let (oldest, newest) = (&chain[0], &chain[chain.len() - 1]);
-        let before = |r: &Receiver, sequence: u64| TailPlace { at: r.at(sequence), attached: r.attached.clone() };
-        let text = match self.options.from.clone() {
-            From::Now => return Ok(before(newest, newest.last)),
-            From::Oldest => return Ok(before(oldest, oldest.first.saturating_sub(1))),
-            From::Entry(receiver, sequence) => match chain.iter().find(|r| r.name == receiver) {
-                Some(r) => return Ok(before(r, sequence.saturating_sub(1))),
-                None => format!("from = \"{receiver}:{sequence}\": there is no such receiver"),
-            },
-            From::Time(time) => {
-                let comparable = |text: &str| super::entry::timestamp(text);
-                // The last one that was attached by then; earlier ones hold only older entries.
-                let found = chain.iter().rposition(|r| comparable(&r.attached) <= comparable(&time)).unwrap_or(0);
-                for r in chain.iter().skip(found) {
-                    let o = &self.options;
-                    let parameters =
-                        [&o.library, &o.journal, &r.library, &r.name, &time, &o.codes, &r.library, &r.name];
-                    match db.all(statements::AT_TIME, &parameters.map(String::as_str)) {
-                        Ok(rows) => {
-                            let first = rows.first().and_then(|row| row.first()).and_then(Option::as_deref);
-                            if let Some(first) = first.and_then(|n| n.trim().parse::<u64>().ok()) {
-                                return Ok(before(r, first.saturating_sub(1)));
-                            }
-                        }
-                        Err(e) if is_empty(&e) => {}
-                        Err(e) => return Err(e),
-                    }
-                }
-                return Ok(before(newest, newest.last));
-            }
-        };
-        sink(Update::Say(format!("{text}: it begins with the oldest entry that is there")));
-        Ok(before(oldest, oldest.first.saturating_sub(1)))
+/// Where it begins.
+impl JournalTail {
+    fn begin_at(&mut self, place: TailPlace, news: &mut Vec<Update>) -> Next {
+        self.move_to(news, place);
+        Next::Done(Poll::Behind)
     }
 
-    /// Reads behind the place, in the receiver that it is in.
-    fn read_from(
+    /// Asks a receiver for its first entry at or after a time; where there is no such receiver, it begins with what comes.
+    fn ask_time(&mut self, list: Vec<Receiver>, i: usize, time: String, news: &mut Vec<Update>) -> Next {
+        let (Some(r), o) = (list.get(i), &self.options) else {
+            let Some(newest) = list.last() else { return Next::Done(Poll::Inconclusive) };
+            return self.begin_at(behind(newest, newest.last), news);
+        };
+        let parameters = [&o.library, &o.journal, &r.library, &r.name, &time, &o.codes, &r.library, &r.name];
+        let request = Request::all(statements::AT_TIME, &parameters.map(String::as_str));
+        self.asked = Asked::Time(list, i, time);
+        Next::Ask(request)
+    }
+
+    fn time_answered(
         &mut self,
-        db: &mut dyn Query,
-        chain: &[Receiver],
+        list: Vec<Receiver>,
         i: usize,
-        place: TailPlace,
-        sink: &mut Sink<'_>,
-    ) -> Result<Poll, QueryError> {
-        let r = &chain[i];
+        time: String,
+        answer: Answer,
+        news: &mut Vec<Update>,
+    ) -> Result<Next, QueryError> {
+        let rows = match answer {
+            Ok(found) => found.rows,
+            Err(e) if e.is_no_entries() => Vec::new(),
+            Err(e) => return Err(e),
+        };
+        let first = rows.first().and_then(|row| row.first()).and_then(Option::as_deref);
+        let first = first.and_then(|n| n.trim().parse::<u64>().ok());
+        Ok(match (list.get(i), first) {
+            (Some(r), Some(first)) => self.begin_at(behind(r, first.saturating_sub(1)), news),
+            _ => self.ask_time(list, i + 1, time, news),
+        })
+    }
+}
+
+/// What is read.
+impl JournalTail {
+    /// Reads behind the place, in the receiver that it is in.
+    fn read_from(&mut self, list: Vec<Receiver>, i: usize, place: TailPlace, news: &mut Vec<Update>) -> Next {
+        let Some(r) = list.get(i) else { return Next::Done(Poll::Inconclusive) };
         if let Some(text) = receivers::replaced(r, &place.at, &place.attached) {
             // Or the list is wrong.
             self.doubts += 1;
             if self.doubts <= CONFIRMATIONS {
-                return Ok(Poll::Inconclusive);
+                return Next::Done(Poll::Inconclusive);
             }
-            self.enter_receiver(r, place.at, Some(text), sink);
-            return Ok(Poll::Behind);
+            self.enter_receiver(r, place.at, Some(text), news);
+            return Next::Done(Poll::Behind);
         }
         // Kept for the day on which it is gone.
         if let Some(own) = &mut self.place {
             own.attached.clone_from(&r.attached);
         }
-        let next = chain.get(i + 1);
         let from = place.at.sequence.saturating_add(1).max(r.first);
         if r.last < from {
             self.said = None;
-            let Some(next) = next else {
+            let Some(next) = list.get(i + 1) else {
                 // What was doubted before is as it should be.
                 self.doubts = 0;
-                return Ok(Poll::CaughtUp);
+                return Next::Done(Poll::CaughtUp);
             };
-            return Ok(self.next_receiver(r, next, sink));
+            return Next::Done(self.next_receiver(r, next, news));
         }
-        let end = r.last.min(from.saturating_add(self.options.page - 1));
-        match self.read(db, r, from, end, sink) {
-            Ok(()) => self.doubts = 0,
-            Err(e) if is_empty(&e) => self.doubts = 0,
-            Err(e) if e.message_id() == Some("CPF7054") => {
-                self.say_once(sink, format!("{e}: {from} to {end} of {}: this is a mistake of the agent", r.name));
-                return Ok(Poll::CaughtUp);
+        let to = r.last.min(from.saturating_add(self.options.page.saturating_sub(1)));
+        let request = self.entries.begin(r, from, to);
+        self.asked = Asked::Entries(list, i, (from, to));
+        Next::Ask(request)
+    }
+
+    /// Rows of the range that is read, data of an entry of it, or why there are none.
+    fn entries_answered(
+        &mut self,
+        list: Vec<Receiver>,
+        i: usize,
+        range: (u64, u64),
+        answer: Answer,
+        news: &mut Vec<Update>,
+    ) -> Result<Next, QueryError> {
+        let Some(r) = list.get(i) else { return Ok(Next::Done(Poll::Inconclusive)) };
+        let request = match self.entries.answered(answer) {
+            Ok(Progress::Ask(request)) => Some(request),
+            Ok(Progress::Read(records, next)) => {
+                if let Some(last) = records.numbers.last() {
+                    let place = TailPlace { at: r.at(*last), attached: r.attached.clone() };
+                    self.place = Some(place.clone());
+                    news.push(Update::Records(records.bytes, records.numbers, place));
+                }
+                next
             }
-            Err(e) if is_loss(&e) => return Ok(self.suspect_loss(chain, i, &e, sink)),
-            Err(e) if is_authority(&e) => {
-                self.say_once(
-                    sink,
-                    format!("{e}: the user needs *USE on the journal and on receiver {}/{}", r.library, r.name),
-                );
-                return Ok(Poll::CaughtUp);
-            }
-            Err(e) => return Err(e),
+            Err(e) if e.is_no_entries() => None,
+            Err(e) => return self.entries_refused(&list, i, range, e, news).map(Next::Done),
+        };
+        if let Some(request) = request {
+            self.asked = Asked::Entries(list, i, range);
+            return Ok(Next::Ask(request));
         }
-        self.said = None;
+        (self.doubts, self.said) = (0, None);
         // What the range holds was read. At the very end something may still come to be seen below the last number (journal
         // caching): there the place stays at the last entry that was.
-        if next.is_some() || end < r.last {
-            if self.sequence() < end {
-                let place = TailPlace { at: r.at(end), attached: r.attached.clone() };
-                self.move_to(sink, place);
+        let to = range.1;
+        if i + 1 < list.len() || to < r.last {
+            if self.sequence() < to {
+                self.move_to(news, TailPlace { at: r.at(to), attached: r.attached.clone() });
             }
-            return Ok(Poll::Behind);
+            return Ok(Next::Done(Poll::Behind));
         }
-        Ok(Poll::CaughtUp)
+        Ok(Next::Done(Poll::CaughtUp))
+    }
+
+    /// The system answers a range with an error: what that means.
+    fn entries_refused(
+        &mut self,
+        list: &[Receiver],
+        i: usize,
+        (from, to): (u64, u64),
+        e: QueryError,
+        news: &mut Vec<Update>,
+    ) -> Result<Poll, QueryError> {
+        let Some(r) = list.get(i) else { return Ok(Poll::Inconclusive) };
+        if e.message_id() == Some("CPF7054") {
+            self.say_once(news, format!("{e}: {from} to {to} of {}: this is a mistake of the agent", r.name));
+            Ok(Poll::CaughtUp)
+        } else if e.is_loss() {
+            Ok(self.suspect_loss(list, i, &e, news))
+        } else if e.is_denied() {
+            let text = format!("{e}: the user needs *USE on the journal and on receiver {}/{}", r.library, r.name);
+            self.say_once(news, text);
+            Ok(Poll::CaughtUp)
+        } else {
+            Err(e)
+        }
     }
 
     fn sequence(&self) -> u64 {
         self.place.as_ref().map_or(0, |p| p.at.sequence)
     }
 
+    fn move_to(&mut self, news: &mut Vec<Update>, place: TailPlace) {
+        self.place = Some(place.clone());
+        news.push(Update::Moved(place));
+    }
+
+    fn say_once(&mut self, news: &mut Vec<Update>, text: String) {
+        if self.said.as_ref() != Some(&text) {
+            news.push(Update::Say(text.clone()));
+            self.said = Some(text);
+        }
+    }
+}
+
+/// When a receiver is left, and for which.
+impl JournalTail {
     /// A receiver was read to its end, and there is another: its last number must stay as it is for two looks.
-    fn next_receiver(&mut self, r: &Receiver, next: &Receiver, sink: &mut Sink<'_>) -> Poll {
+    fn next_receiver(&mut self, r: &Receiver, next: &Receiver, news: &mut Vec<Update>) -> Poll {
         let seen = (r.name.clone(), r.last);
         if self.leaving.as_ref() != Some(&seen) {
             self.leaving = Some(seen);
@@ -233,43 +326,40 @@ impl JournalTail {
             self.doubts += 1;
             return Poll::Inconclusive;
         }
-        self.enter_receiver(next, read, missing, sink);
+        self.enter_receiver(next, read, missing, news);
         Poll::Behind
     }
 
     /// Goes on at the beginning of a receiver.
-    fn enter_receiver(&mut self, next: &Receiver, read: JournalPlace, missing: Option<String>, sink: &mut Sink<'_>) {
-        let place = TailPlace { at: next.at(next.first.saturating_sub(1)), attached: next.attached.clone() };
+    fn enter_receiver(&mut self, next: &Receiver, read: JournalPlace, missing: Option<String>, news: &mut Vec<Update>) {
+        let place = behind(next, next.first.saturating_sub(1));
         (self.leaving, self.doubts) = (None, 0);
         match missing {
-            None => self.move_to(sink, place),
+            None => self.move_to(news, place),
             Some(text) => {
                 let gap = Gap { before: read, after: next.at(next.first), text, back: false, numbers: None };
                 self.place = Some(place.clone());
-                sink(Update::Missing(gap, place));
+                news.push(Update::Missing(gap, place));
             }
         }
     }
 
-    /// The receiver of the place is not in the list.
+    /// The receiver of the place is not in the list; this one is attached.
     fn receiver_missing(
         &mut self,
-        db: &mut dyn Query,
-        chain: &[Receiver],
+        list: &[Receiver],
         place: &TailPlace,
-        sink: &mut Sink<'_>,
-    ) -> Result<Poll, QueryError> {
-        let attached = receivers::attached(db, &self.options.library, &self.options.journal)?;
-        if attached
-            .is_some_and(|(library, name)| (library, name) == (place.at.library.clone(), place.at.receiver.clone()))
-        {
+        attached: Option<(&str, &str)>,
+        news: &mut Vec<Update>,
+    ) -> Poll {
+        if attached == Some((place.at.library.as_str(), place.at.receiver.as_str())) {
             // It is the newest one, and the list is older.
-            return Ok(Poll::Inconclusive);
+            return Poll::Inconclusive;
         }
         self.doubts += 1;
         // The oldest one that came behind it; without its time, the oldest of all.
-        let next = chain.iter().find(|r| place.attached.is_empty() || r.attached > place.attached);
-        let Some(next) = next.filter(|_| self.doubts > CONFIRMATIONS) else { return Ok(Poll::Inconclusive) };
+        let next = list.iter().find(|r| place.attached.is_empty() || r.attached > place.attached);
+        let Some(next) = next.filter(|_| self.doubts > CONFIRMATIONS) else { return Poll::Inconclusive };
         let follows = place.at.sequence.checked_add(1) == Some(next.first);
         let text = (!follows).then(|| {
             format!(
@@ -277,127 +367,33 @@ impl JournalTail {
                 place.at.library, place.at.receiver, place.at.sequence, next.library, next.name, next.first
             )
         });
-        self.enter_receiver(next, place.at.clone(), text, sink);
-        Ok(Poll::Behind)
+        self.enter_receiver(next, place.at.clone(), text, news);
+        Poll::Behind
     }
 
     /// The system says that the place, or its receiver, is not there.
-    fn suspect_loss(&mut self, chain: &[Receiver], i: usize, why: &QueryError, sink: &mut Sink<'_>) -> Poll {
+    fn suspect_loss(&mut self, list: &[Receiver], i: usize, why: &QueryError, news: &mut Vec<Update>) -> Poll {
         self.doubts += 1;
         if self.doubts <= CONFIRMATIONS {
             return Poll::Inconclusive;
         }
-        let (r, read) = (&chain[i], self.place.clone().unwrap_or_default().at);
+        let read = self.place.clone().unwrap_or_default().at;
         // Entries of it that are still there, behind the place; else the next receiver. Never back.
-        let next = if r.first > read.sequence.saturating_add(1) { Some(r) } else { chain.get(i + 1) };
-        let Some(next) = next else {
-            self.say_once(sink, format!("{why}; there is nothing to go on with"));
+        let same = list.get(i).filter(|r| r.first > read.sequence.saturating_add(1));
+        let Some(next) = same.or_else(|| list.get(i + 1)) else {
+            self.say_once(news, format!("{why}; there is nothing to go on with"));
             return Poll::CaughtUp;
         };
         let text = format!(
             "the place {read} is not there any more ({why}): it goes on in receiver {}/{} with {}",
             next.library, next.name, next.first
         );
-        self.enter_receiver(next, read, Some(text), sink);
+        self.enter_receiver(next, read, Some(text), news);
         Poll::Behind
     }
-
-    /// Reads a range and hands out what it holds, an answer at a time.
-    fn read(
-        &mut self,
-        db: &mut dyn Query,
-        r: &Receiver,
-        from: u64,
-        to: u64,
-        sink: &mut Sink<'_>,
-    ) -> Result<(), QueryError> {
-        let wrong = |e: &dyn std::fmt::Display| QueryError::Lost(e.to_string());
-        let (first, last) = (from.to_string(), to.to_string());
-        let o = self.options.clone();
-        let range = |first: &str, last: &str| -> [String; 9] {
-            [&o.library, &o.journal, &r.library, &r.name, first, &o.codes, &r.library, &r.name, last].map(str::to_owned)
-        };
-        let parameters = range(&first, &last);
-        let parameters: Vec<&str> = parameters.iter().map(String::as_str).collect();
-        let mut found = db.start(&self.page, &parameters, self.rows.min(o.rows))?;
-        let mut read = from - 1;
-        let mut endless = Endless::default();
-        loop {
-            endless.check(&found)?;
-            if !found.rows.is_empty() {
-                self.rows = (ANSWER / (found.size() / found.rows.len()).max(1)).clamp(1, o.rows);
-            }
-            let (mut bytes, mut numbers) = (Vec::new(), Vec::with_capacity(found.rows.len()));
-            for row in &found.rows {
-                let sequence = self.reader.sequence(row).map_err(|e| wrong(&e))?;
-                if sequence <= read || sequence > to || self.reader.receiver(row) != (&r.library, &r.name) {
-                    let (library, name) = self.reader.receiver(row);
-                    let why = format!(
-                        "asked for {} to {to} of {}, the system answers with {library}/{name}:{sequence}",
-                        read + 1,
-                        r.name
-                    );
-                    return Err(wrong(&why));
-                }
-                let (stated, mut data) = self.reader.data(row).map_err(|e| wrong(&e))?;
-                while data.len() < stated.min(MOST_DATA) {
-                    let number = sequence.to_string();
-                    let at = (data.len() + 1).to_string();
-                    let range = range(&number, &number);
-                    let mut parameters = vec![at.as_str()];
-                    parameters.extend(range.iter().map(String::as_str));
-                    let more = db.all(&self.rest, &parameters)?;
-                    let more = more.first().and_then(|row| row.first()).and_then(Option::as_deref).unwrap_or("");
-                    let more = super::entry::hex(more).map_err(|e| wrong(&e))?;
-                    // A short answer is the end: what is stated and not there makes the entry an incomplete one.
-                    let short = more.len() < DATA;
-                    data.extend(more);
-                    if short {
-                        break;
-                    }
-                }
-                let record = self.reader.record(row, sequence, &data, stated);
-                frame(&mut bytes, record);
-                numbers.push(sequence);
-                read = sequence;
-            }
-            if !numbers.is_empty() {
-                let place = TailPlace { at: r.at(read), attached: r.attached.clone() };
-                if !sink(Update::Records(bytes, numbers, place.clone())) {
-                    return Err(QueryError::Stopped);
-                }
-                self.place = Some(place);
-            }
-            let Some(rest) = found.rest.take() else { return Ok(()) };
-            found = db.more(&rest, self.rows)?;
-        }
-    }
-
-    fn move_to(&mut self, sink: &mut Sink<'_>, place: TailPlace) {
-        self.place = Some(place.clone());
-        sink(Update::Moved(place));
-    }
-
-    fn say_once(&mut self, sink: &mut Sink<'_>, text: String) {
-        if self.said.as_ref() != Some(&text) {
-            sink(Update::Say(text.clone()));
-            self.said = Some(text);
-        }
-    }
 }
 
-/// Nothing in the range: CPF7062, which is normal.
-pub fn is_empty(e: &QueryError) -> bool {
-    e.message_id() == Some("CPF7062")
-}
-
-/// The receiver or the number is not there.
-pub fn is_loss(e: &QueryError) -> bool {
-    matches!(e.message_id(), Some("CPF9801" | "CPF9810" | "CPF9812" | "CPF7025" | "CPF7053"))
-}
-
-/// The user may not.
-fn is_authority(e: &QueryError) -> bool {
-    let QueryError::Sql { state, .. } = e else { return false };
-    e.message_id() == Some("CPF9802") || state == "42501"
+/// The place behind an entry of a receiver.
+fn behind(r: &Receiver, sequence: u64) -> TailPlace {
+    TailPlace { at: r.at(sequence), attached: r.attached.clone() }
 }

@@ -1,7 +1,8 @@
 //! The journal of a live system as a source, followed by queries: [`mapepire`] or [`odbc`] asks, [`journal_tail`] says what and when.
 //!
-//! A thread asks and reads ahead by two answers; the feed hands out what it got. Everything that is sent to the system is in
+//! A task asks and reads ahead by two answers ([`poll`]); the feed hands out what it got. Everything that is sent to the system is in
 //! [`statements`], and all of it is queries.
+mod connection;
 pub mod entry;
 pub mod history_tail;
 pub mod journal_tail;
@@ -11,33 +12,32 @@ pub mod news;
 pub mod odbc;
 mod poll;
 pub mod query;
+mod range;
 pub mod receivers;
+pub mod request;
 pub mod statements;
 pub mod system;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, sync_channel},
-    },
-    thread::{self, JoinHandle},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration, vec};
 
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::{
+    runtime::Handle,
+    sync::mpsc::{Receiver, channel},
+    task::JoinHandle,
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
 
+pub use self::connection::{Connection, Database};
 use self::{
     journal_tail::TailOptions,
-    mapepire::{Mapepire, MapepireOptions},
     news::{HistoryPlace, Mark, TailPlace, Update},
-    odbc::OdbcOptions,
     poll::Poller,
-    query::{Query, QueryError},
     statements::Columns,
 };
 use super::{Condition, Feed, FeedError, MOST, Place, Record, Step, WAIT};
@@ -47,36 +47,13 @@ use crate::{
         journal::{Catalog, Heading},
     },
     files::read_regular,
-    net::{blocking::Dial, tls::pem::Pem},
+    net::tls::pem::Pem,
 };
 
 /// Bytes of a file with a secret, at most.
 const MOST_SECRET: u64 = 64 << 10;
 /// Answers that are read ahead.
 const AHEAD: usize = 2;
-
-/// A way to the database of a system.
-#[derive(Clone, Debug)]
-pub enum Database {
-    /// A Mapepire server.
-    Mapepire(MapepireOptions),
-    /// An ODBC driver.
-    Odbc(OdbcOptions),
-}
-
-impl Database {
-    /// Connects and logs in; with it, who answers, for the log.
-    pub fn connect(&self, dial: &Dial) -> Result<(Box<dyn Query>, String), QueryError> {
-        match self {
-            Database::Mapepire(options) => {
-                let db = Mapepire::connect(options, dial)?;
-                let job = format!("job {}", db.job);
-                Ok((Box::new(db), job))
-            }
-            Database::Odbc(options) => odbc::connect(options, dial),
-        }
-    }
-}
 
 /// What the first line of a file holds that nobody else may read; `what` is its name.
 pub fn secret(file: &Pem, what: &str) -> Result<String, String> {
@@ -141,31 +118,31 @@ impl LivePlace {
 
 /// What moves the place with each record.
 enum Marks {
-    Numbers(std::vec::IntoIter<u64>),
-    Messages(std::vec::IntoIter<Mark>),
+    Numbers(vec::IntoIter<u64>),
+    Messages(vec::IntoIter<Mark>),
 }
 
-/// What the thread says.
+/// What the task says.
 enum PollerMessage {
     Update(Box<Update>),
     /// It is read from now on, or why it is not.
     Condition(Option<String>),
-    /// It does nothing more until the agent is told to begin again.
+    /// It does nothing more until the agent is told to begin again, and this is why.
     Halted(String),
 }
 
 /// A journal that is followed.
 pub struct LiveFeed {
     heading: Arc<Heading>,
-    words: Receiver<PollerMessage>,
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    messages: Receiver<PollerMessage>,
+    runtime: Handle,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
     /// Records that came, how far they are handed out, and the place behind the last of these.
     bytes: Vec<u8>,
     taken: usize,
     marks: Marks,
     place: LivePlace,
-    halted: bool,
     /// Something was handed out that is not stored.
     owes: bool,
     /// Why it is not read at present.
@@ -175,8 +152,14 @@ pub struct LiveFeed {
 }
 
 impl LiveFeed {
-    /// Begins to follow; `stored` is the place that was stored last.
-    pub fn new(options: LiveOptions, context: SystemContext, stored: &Value) -> LiveFeed {
+    /// Begins to follow, by a task of a runtime, until the wish to stop; `stored` is the place that was stored last.
+    pub fn new(
+        options: LiveOptions,
+        context: SystemContext,
+        stored: &Value,
+        runtime: Handle,
+        stop: &CancellationToken,
+    ) -> LiveFeed {
         let (place, first) = match serde_json::from_value::<Option<LivePlace>>(stored.clone()) {
             Ok(place) => (place.unwrap_or_default(), None),
             Err(e) => {
@@ -184,22 +167,20 @@ impl LiveFeed {
                 (LivePlace::default(), Some(text))
             }
         };
-        let (to, words) = sync_channel(AHEAD);
-        let stop: Arc<AtomicBool> = Arc::default();
+        let (to, messages) = channel(AHEAD);
+        let stop = stop.child_token();
         let heading = context.heading.clone();
-        let poller = Poller { options, context, stop: stop.clone(), to };
-        let from = place.clone();
-        let thread = thread::spawn(move || poller.run(from));
+        let task = runtime.spawn(Poller { options, context, stop: stop.clone(), to }.run(place.clone()));
         LiveFeed {
             heading,
-            words,
+            messages,
+            runtime,
             stop,
-            thread: Some(thread),
+            task,
             bytes: Vec::new(),
             taken: 0,
             marks: Marks::Numbers(Vec::new().into_iter()),
             place,
-            halted: false,
             owes: false,
             down: Some("not reached yet".to_owned()),
             first,
@@ -208,7 +189,7 @@ impl LiveFeed {
 }
 
 impl LiveFeed {
-    /// Takes in what the thread has read; nothing is returned where that is records.
+    /// Takes in what the task has read; nothing is returned where that is records.
     fn take(&mut self, news: Update) -> Option<Step<'static>> {
         match news {
             Update::Records(bytes, numbers, place) => {
@@ -247,31 +228,29 @@ impl Feed for LiveFeed {
             return Ok(Step::Lost(text));
         }
         if self.taken >= self.bytes.len() {
-            if self.halted {
-                thread::sleep(MOST);
-                return Ok(Step::Idle);
-            }
             // What was handed out is to be stored before long; else there is nothing to look up for.
-            match self.words.recv_timeout(if self.owes { WAIT } else { MOST }) {
-                Ok(PollerMessage::Update(news)) => {
-                    if let Some(step) = self.take(*news) {
+            let limit = if self.owes { WAIT } else { MOST };
+            let messages = &mut self.messages;
+            let came = self.runtime.block_on(async { timeout(limit, messages.recv()).await });
+            match came {
+                Ok(Some(PollerMessage::Update(update))) => {
+                    if let Some(step) = self.take(*update) {
                         return Ok(step);
                     }
                 }
-                Ok(PollerMessage::Condition(down)) => {
+                Ok(Some(PollerMessage::Condition(down))) => {
                     self.down = down;
                     return Ok(Step::Idle);
                 }
-                Ok(PollerMessage::Halted(text)) => {
-                    self.halted = true;
+                Ok(Some(PollerMessage::Halted(text))) => {
                     self.down = Some(format!("stopped: {text}"));
                     return Ok(Step::Halted(text));
                 }
-                Err(RecvTimeoutError::Timeout) => return Ok(Step::Idle),
-                Err(RecvTimeoutError::Disconnected) => {
-                    self.halted = true;
-                    self.down = Some("stopped: its thread has ended".to_owned());
-                    return Ok(Step::Halted("its thread has ended: this is a mistake of the program".to_owned()));
+                Err(_) => return Ok(Step::Idle),
+                // Who asks is about to stop too.
+                Ok(None) if self.stop.is_cancelled() => return Ok(Step::Idle),
+                Ok(None) => {
+                    return Err(FeedError::NotNow("its task has ended: this is a mistake of the program".into()));
                 }
             }
         }
@@ -313,14 +292,8 @@ impl Feed for LiveFeed {
 
 impl Drop for LiveFeed {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::SeqCst);
-        if let Some(thread) = &self.thread {
-            thread.thread().unpark();
-        }
-        // It may be about to hand something over: nobody takes it.
-        while let Ok(_) | Err(RecvTimeoutError::Timeout) = self.words.recv_timeout(Duration::from_millis(20)) {}
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        self.stop.cancel();
+        // Nobody takes what it is about to hand over; and the job on the other side has ended before the next begins.
+        let _ = self.runtime.block_on(&mut self.task);
     }
 }

@@ -1,8 +1,10 @@
 //! Asking a database of an IBM i: what every way to one can do.
+use std::{future::Future, time::Duration};
 
-use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
 
-use crate::net::wait::{Stop, Wait};
+use crate::net::wait::no_answer;
 
 /// Rows, and bytes in them, of an answer that is held as a whole: lists of receivers and columns have hundreds.
 const MOST: (usize, usize) = (100_000, 64 << 20);
@@ -50,6 +52,9 @@ impl Endless {
     }
 }
 
+/// Some rows, or why there are none.
+pub type Answer = Result<Rows, QueryError>;
+
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QueryError {
@@ -88,52 +93,101 @@ impl QueryError {
         };
         message.split(|c: char| !c.is_ascii_alphanumeric()).find(is_id)
     }
-}
 
-/// A connection to a database. Every call ends: by its answer, by its time, or by the wish to stop.
-pub trait Query {
-    /// Runs a query; its first rows, `rows` at most. Parameters are texts.
-    fn start(&mut self, sql: &str, parameters: &[&str], rows: usize) -> Result<Rows, QueryError>;
-
-    /// The next rows.
-    fn more(&mut self, rest: &str, rows: usize) -> Result<Rows, QueryError>;
-
-    /// The rest is not wanted.
-    fn close(&mut self, rest: &str) -> Result<(), QueryError>;
-
-    /// A wait for a call as a whole, however many answers it has.
-    fn whole(&self) -> Wait {
-        Wait::new(Duration::from_secs(60), &Stop::never())
+    /// Nothing in the range that was asked for: CPF7062, which is normal.
+    pub fn is_no_entries(&self) -> bool {
+        self.message_id() == Some("CPF7062")
     }
 
-    /// All rows of a query that has few.
-    fn all(&mut self, sql: &str, parameters: &[&str]) -> Result<Vec<Row>, QueryError> {
-        let wait = self.whole();
-        let mut found = self.start(sql, parameters, 1_000)?;
-        let (mut rows, mut size, mut endless) = (Vec::new(), 0, Endless::default());
-        loop {
-            endless.check(&found)?;
-            size += found.size();
-            rows.append(&mut found.rows);
-            if rows.len() > MOST.0 || size > MOST.1 {
-                return Err(QueryError::Lost(format!(
-                    "a list that has some hundred rows goes on behind {} rows and {size} bytes",
-                    rows.len()
-                )));
-            }
-            let Some(rest) = found.rest else { return Ok(rows) };
-            ended(&wait)?;
-            found = self.more(&rest, 1_000)?;
+    /// The receiver or the number is not there.
+    pub fn is_loss(&self) -> bool {
+        matches!(self.message_id(), Some("CPF9801" | "CPF9810" | "CPF9812" | "CPF7025" | "CPF7053"))
+    }
+
+    /// The user may not.
+    pub fn is_denied(&self) -> bool {
+        let QueryError::Sql { state, .. } = self else { return false };
+        self.message_id() == Some("CPF9802") || state == "42501"
+    }
+}
+
+/// How long a call may take, and the wish to stop.
+#[derive(Clone, Debug)]
+pub struct Bound {
+    end: Instant,
+    limit: Duration,
+    stop: CancellationToken,
+}
+
+impl Bound {
+    /// Begins now.
+    pub fn new(limit: Duration, stop: &CancellationToken) -> Bound {
+        Bound { end: Instant::now() + limit, limit, stop: stop.clone() }
+    }
+
+    /// An error once it is over.
+    pub fn check(&self) -> Result<(), QueryError> {
+        if self.stop.is_cancelled() {
+            return Err(QueryError::Stopped);
+        }
+        if Instant::now() >= self.end { Err(self.over()) } else { Ok(()) }
+    }
+
+    fn over(&self) -> QueryError {
+        QueryError::Lost(no_answer(self.limit).to_string())
+    }
+
+    /// What comes within it. Asked again and again by something that always has an answer at once, it ends all the same.
+    pub async fn within<T>(&self, call: impl Future<Output = T>) -> Result<T, QueryError> {
+        self.check()?;
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => Err(QueryError::Stopped),
+            came = call => Ok(came),
+            () = sleep_until(self.end) => Err(self.over()),
         }
     }
 }
 
-/// An error once a wait is over, in the terms of queries.
-pub fn ended(wait: &Wait) -> Result<(), QueryError> {
-    wait.check().map_err(|e| match e.kind() {
-        std::io::ErrorKind::TimedOut => QueryError::Lost(e.to_string()),
-        _ => QueryError::Stopped,
-    })
+/// A connection to a database. Every call ends: by its answer, by its time, or by the wish to stop. One that was given up, or whose
+/// future was dropped, may leave a connection that answers nothing more.
+pub trait Query: Send {
+    /// Runs a query; its first rows, `rows` at most. Parameters are texts.
+    fn start(&mut self, sql: &str, parameters: &[&str], rows: usize) -> impl Future<Output = Answer> + Send;
+
+    /// The next rows.
+    fn more(&mut self, rest: &str, rows: usize) -> impl Future<Output = Answer> + Send;
+
+    /// The rest is not wanted.
+    fn close(&mut self, rest: &str) -> impl Future<Output = Result<(), QueryError>> + Send;
+
+    /// The bound of a call as a whole, however many answers it has.
+    fn whole(&self) -> Bound {
+        Bound::new(Duration::from_secs(60), &CancellationToken::new())
+    }
+
+    /// All rows of a query that has few.
+    fn all(&mut self, sql: &str, parameters: &[&str]) -> impl Future<Output = Result<Vec<Row>, QueryError>> + Send {
+        async move {
+            let bound = self.whole();
+            let mut found = self.start(sql, parameters, 1_000).await?;
+            let (mut rows, mut size, mut endless) = (Vec::new(), 0, Endless::default());
+            loop {
+                endless.check(&found)?;
+                size += found.size();
+                rows.append(&mut found.rows);
+                if rows.len() > MOST.0 || size > MOST.1 {
+                    return Err(QueryError::Lost(format!(
+                        "a list that has some hundred rows goes on behind {} rows and {size} bytes",
+                        rows.len()
+                    )));
+                }
+                let Some(rest) = found.rest else { return Ok(rows) };
+                bound.check()?;
+                found = self.more(&rest, 1_000).await?;
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -148,29 +202,50 @@ mod tests {
         assert_eq!(error("nothing").message_id(), None);
     }
 
-    /// A database whose lists never end.
-    struct Flood(usize);
+    /// A database whose lists never end, and come after so long.
+    struct Flood(usize, Duration);
 
     impl Query for Flood {
-        fn start(&mut self, _: &str, _: &[&str], _: usize) -> Result<Rows, QueryError> {
+        async fn start(&mut self, _: &str, _: &[&str], _: usize) -> Answer {
+            tokio::time::sleep(self.1).await;
             let row = vec![Some("X".repeat(1_000))];
             Ok(Rows { rows: vec![row; self.0], rest: Some("more".to_owned()) })
         }
 
-        fn more(&mut self, _: &str, rows: usize) -> Result<Rows, QueryError> {
-            self.start("", &[], rows)
+        async fn more(&mut self, _: &str, rows: usize) -> Answer {
+            self.start("", &[], rows).await
         }
 
-        fn close(&mut self, _: &str) -> Result<(), QueryError> {
+        async fn close(&mut self, _: &str) -> Result<(), QueryError> {
             Ok(())
         }
     }
 
-    #[test]
-    fn h7_a_list_that_never_ends_is_given_up_by_its_rows_its_bytes_or_because_nothing_comes() {
-        for (rows, words) in [(1_000, "goes on behind"), (0, "never comes to an end")] {
-            let error = Flood(rows).all("", &[]).unwrap_err().to_string();
+    #[tokio::test(start_paused = true)]
+    async fn h7_a_list_that_never_ends_is_given_up_by_its_rows_its_bytes_its_time_or_because_nothing_comes() {
+        let quick = Duration::ZERO;
+        for (rows, takes, words) in [
+            (1_000, quick, "goes on behind"),
+            (0, quick, "never comes to an end"),
+            (1, Duration::from_secs(1), "no answer within 60 s"),
+        ] {
+            let error = Flood(rows, takes).all("", &[]).await.unwrap_err().to_string();
             assert!(error.contains(words), "{error}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn h7_a_call_ends_by_its_answer_its_time_or_the_wish_to_stop() {
+        let stop = CancellationToken::new();
+        let bound = Bound::new(Duration::from_secs(3), &stop);
+        assert_eq!(bound.within(async { 1 }).await, Ok(1));
+        let never = bound.within(std::future::pending::<()>()).await;
+        assert_eq!(never, Err(QueryError::Lost("no answer within 3 s".to_owned())));
+        // Also where there is always one more answer.
+        assert_eq!(bound.within(async { 1 }).await, Err(QueryError::Lost("no answer within 3 s".to_owned())));
+        let bound = Bound::new(Duration::from_secs(3), &stop);
+        let stopped = tokio::join!(bound.within(std::future::pending::<()>()), async { stop.cancel() }).0;
+        assert_eq!(stopped, Err(QueryError::Stopped));
+        assert_eq!(bound.within(async { 1 }).await, Err(QueryError::Stopped));
     }
 }

@@ -34,8 +34,8 @@ impl Receiver {
 }
 
 /// Reads the chain of a journal, oldest first.
-pub fn read(db: &mut dyn Query, library: &str, journal: &str) -> Result<Vec<Receiver>, QueryError> {
-    let rows = db.all(statements::CHAIN, &[library, journal])?;
+pub async fn read(db: &mut impl Query, library: &str, journal: &str) -> Result<Vec<Receiver>, QueryError> {
+    let rows = db.all(statements::CHAIN, &[library, journal]).await?;
     rows.iter().map(receiver).collect()
 }
 
@@ -57,10 +57,9 @@ pub fn receiver(row: &Row) -> Result<Receiver, QueryError> {
     })
 }
 
-/// Which receiver is attached: library and name.
-pub fn attached(db: &mut dyn Query, library: &str, journal: &str) -> Result<Option<(String, String)>, QueryError> {
-    let rows = db.all(statements::JOURNAL, &[library, journal])?;
-    Ok(rows.first().map(|row| (text(row, 0).to_owned(), text(row, 1).to_owned())))
+/// Which receiver is attached, by a row of [`statements::JOURNAL`]: library and name.
+pub fn attached(row: &Row) -> (&str, &str) {
+    (text(row, 0), text(row, 1))
 }
 
 /// What is missing between the last entry read and the receiver that follows; nothing is `None`. Numbers that go on, or begin

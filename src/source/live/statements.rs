@@ -39,11 +39,11 @@ pub struct Columns {
 
 impl Columns {
     /// Those that are configured, or what the catalog says.
-    pub fn given_or_asked(given: Option<Columns>, db: &mut dyn Query) -> Result<Columns, QueryError> {
+    pub async fn given_or_asked(given: Option<Columns>, db: &mut impl Query) -> Result<Columns, QueryError> {
         if let Some(columns) = given {
             return Ok(columns);
         }
-        let names = db.all(COLUMNS, &["DISPLAY_JOURNAL"])?;
+        let names = db.all(COLUMNS, &["DISPLAY_JOURNAL"]).await?;
         Ok(Columns::of(names.iter().filter_map(|row| row.first().and_then(Option::as_deref))))
     }
 

@@ -19,8 +19,8 @@ pub struct System {
 
 impl System {
     /// Asks.
-    pub fn ask(db: &mut dyn Query) -> Result<System, QueryError> {
-        let row = db.all(statements::SYSTEM, &[])?.into_iter().next().unwrap_or_default();
+    pub async fn ask(db: &mut impl Query) -> Result<System, QueryError> {
+        let row = db.all(statements::SYSTEM, &[]).await?.into_iter().next().unwrap_or_default();
         let own = |n: usize| text(&row, n).to_owned();
         Ok(System { name: name(&own(2)), user: name(&own(3)), now: own(0), offset: offset(text(&row, 1)) })
     }

@@ -11,19 +11,16 @@ use std::time::Duration;
 
 use serde::{Deserialize, de::Visitor};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
-pub use socket::{PORT, SocketOptions};
-
+pub use self::socket::{PORT, SocketOptions};
+use self::{program::Program, socket::Socket};
 use super::{
     login,
-    query::{Query, QueryError, Row, Rows, ended},
+    query::{Answer as Answered, Bound, Query, QueryError, Row, Rows},
     secret,
 };
-use crate::net::{
-    blocking::Dial,
-    tls::pem::Pem,
-    wait::{Stop, Wait},
-};
+use crate::net::{connect::Dial, tls::pem::Pem};
 
 /// How the server is reached.
 #[derive(Clone, Debug)]
@@ -57,18 +54,37 @@ pub fn read_password(file: &Pem) -> Result<String, String> {
 }
 
 /// What carries frames.
-trait Frames {
-    fn send(&mut self, frame: &str, wait: &Wait) -> Result<(), QueryError>;
-    /// The next frame.
-    fn receive(&mut self, wait: &Wait) -> Result<String, QueryError>;
+enum Frames {
+    Socket(Socket),
+    Program(Program),
 }
+
+impl Frames {
+    async fn send(&mut self, frame: &str, bound: &Bound) -> Result<(), QueryError> {
+        match self {
+            Frames::Socket(socket) => socket.send(frame, bound).await,
+            Frames::Program(program) => program.send(frame, bound).await,
+        }
+    }
+
+    /// The next frame.
+    async fn receive(&mut self, bound: &Bound) -> Result<String, QueryError> {
+        match self {
+            Frames::Socket(socket) => socket.receive(bound).await,
+            Frames::Program(program) => program.receive(bound).await,
+        }
+    }
+}
+
+/// How long the last words to a server may take.
+const GOODBYE: Duration = Duration::from_millis(500);
 
 /// A connection that is logged in.
 pub struct Mapepire {
-    frames: Box<dyn Frames>,
+    frames: Frames,
     number: u64,
     limit: Duration,
-    stop: Stop,
+    stop: CancellationToken,
     /// The server job on the IBM i.
     pub job: String,
 }
@@ -160,43 +176,55 @@ impl Answer {
 
 impl Mapepire {
     /// Connects and logs in.
-    pub fn connect(options: &MapepireOptions, dial: &Dial) -> Result<Mapepire, QueryError> {
-        let frames: Box<dyn Frames> = match &options.transport {
-            Transport::Socket(to) => Box::new(socket::connect(to, dial)?),
-            Transport::Program(command) => Box::new(program::start(command)?),
+    pub async fn connect(options: &MapepireOptions, dial: &Dial) -> Result<Mapepire, QueryError> {
+        let frames = match &options.transport {
+            Transport::Socket(to) => Frames::Socket(Socket::connect(to, dial).await?),
+            Transport::Program(command) => Frames::Program(Program::start(command)?),
         };
-        let mut own =
-            Mapepire { frames, number: 0, limit: options.call_timeout, stop: dial.stop.clone(), job: String::new() };
+        let (limit, stop) = (options.call_timeout, dial.stop.clone());
+        let mut own = Mapepire { frames, number: 0, limit, stop, job: String::new() };
+        match own.log_in(options).await {
+            Ok(job) => {
+                own.job = job;
+                Ok(own)
+            }
+            Err(e) => {
+                own.end().await;
+                Err(e)
+            }
+        }
+    }
+
+    /// Says who asks; the name of the job that answers.
+    async fn log_in(&mut self, options: &MapepireOptions) -> Result<String, QueryError> {
         let request = json!({
             "type": "connect",
             "technique": options.technique,
             "props": options.properties,
             "application": "qaudjrn",
         });
-        let answer = own.request(request)?.1;
+        let answer = self.request(request).await?.1;
         if !answer.success {
             let reason = answer.error.as_deref().unwrap_or(NO_REASON);
             let state = answer.sql_state.as_deref().unwrap_or("");
             return Err(login::failed(reason, state, answer.sql_rc.unwrap_or(0)));
         }
-        own.job = answer.job.unwrap_or_default();
-        Ok(own)
+        Ok(answer.job.unwrap_or_default())
     }
 
     /// Sends a request and waits for its answer; its id with it.
-    fn request(&mut self, mut request: Value) -> Result<(String, Answer), QueryError> {
+    async fn request(&mut self, mut request: Value) -> Result<(String, Answer), QueryError> {
         self.number += 1;
         let id = format!("q{}", self.number);
         let kind = request.get("type").and_then(Value::as_str).unwrap_or("").to_owned();
         if let Some(fields) = request.as_object_mut() {
             fields.insert("id".to_owned(), id.clone().into());
         }
-        let wait = Wait::new(self.limit, &self.stop);
-        self.frames.send(&request.to_string(), &wait)?;
+        // Of all frames together: they may come without end.
+        let bound = Bound::new(self.limit, &self.stop);
+        self.frames.send(&request.to_string(), &bound).await?;
         for _ in 0..MOST_FRAMES {
-            // Asked for each frame: they may come without end.
-            ended(&wait).map_err(|e| of_kind(&kind, e))?;
-            let frame = self.frames.receive(&wait).map_err(|e| of_kind(&kind, e))?;
+            let frame = self.frames.receive(&bound).await.map_err(|e| of_kind(&kind, e))?;
             let answer: Answer = serde_json::from_str(frame.trim())
                 .map_err(|e| QueryError::Lost(format!("{kind}: the server's answer is no JSON that is known: {e}")))?;
             match answer.id.as_deref() {
@@ -211,6 +239,15 @@ impl Mapepire {
         }
         Err(QueryError::Lost(format!("{kind}: {MOST_FRAMES} frames came that answer something else")))
     }
+
+    /// Says that nothing more is asked, so that the job on the IBM i ends at once; nobody waits for the answer.
+    pub async fn end(mut self) {
+        let bound = Bound::new(GOODBYE, &CancellationToken::new());
+        let _ = self.frames.send(&json!({ "id": "exit", "type": "exit" }).to_string(), &bound).await;
+        if let Frames::Program(program) = self.frames {
+            program.end().await;
+        }
+    }
 }
 
 /// An error with the request that it is of.
@@ -222,35 +259,27 @@ fn of_kind(kind: &str, e: QueryError) -> QueryError {
 }
 
 impl Query for Mapepire {
-    fn start(&mut self, sql: &str, parameters: &[&str], rows: usize) -> Result<Rows, QueryError> {
+    async fn start(&mut self, sql: &str, parameters: &[&str], rows: usize) -> Answered {
         let mut request = json!({ "type": "sql", "sql": sql, "rows": rows, "terse": true });
         if !parameters.is_empty() {
             request["type"] = "prepare_sql_execute".into();
             request["parameters"] = parameters.into();
         }
-        let (id, answer) = self.request(request)?;
+        let (id, answer) = self.request(request).await?;
         if answer.success { Ok(answer.rows(&id)) } else { Err(answer.error()) }
     }
 
-    fn more(&mut self, rest: &str, rows: usize) -> Result<Rows, QueryError> {
+    async fn more(&mut self, rest: &str, rows: usize) -> Answered {
         // The answer has no field that says it is terse: it is as the first rows were.
-        let (_, answer) = self.request(json!({ "type": "sqlmore", "cont_id": rest, "rows": rows }))?;
+        let (_, answer) = self.request(json!({ "type": "sqlmore", "cont_id": rest, "rows": rows })).await?;
         if answer.success { Ok(answer.rows(rest)) } else { Err(answer.error()) }
     }
 
-    fn whole(&self) -> Wait {
-        Wait::new(self.limit, &self.stop)
+    async fn close(&mut self, rest: &str) -> Result<(), QueryError> {
+        self.request(json!({ "type": "sqlclose", "cont_id": rest })).await.map(|_| ())
     }
 
-    fn close(&mut self, rest: &str) -> Result<(), QueryError> {
-        self.request(json!({ "type": "sqlclose", "cont_id": rest })).map(|_| ())
-    }
-}
-
-impl Drop for Mapepire {
-    fn drop(&mut self) {
-        // So that the job on the IBM i ends at once; nobody waits for the answer.
-        let wait = Wait::new(Duration::from_millis(500), &Stop::never());
-        let _ = self.frames.send(&json!({ "id": "exit", "type": "exit" }).to_string(), &wait);
+    fn whole(&self) -> Bound {
+        Bound::new(self.limit, &self.stop)
     }
 }

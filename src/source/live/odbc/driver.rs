@@ -9,25 +9,25 @@ use std::{
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel},
+        mpsc::{Receiver, Sender, channel},
     },
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use odbc_api::{
     Connection, ConnectionOptions, Cursor, CursorImpl, Error, ResultSetMetadata, environment, handles::StatementImpl,
     parameter::VarCharSlice,
 };
+use tokio::{sync::oneshot, time::timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::{Dialect, Login, OdbcOptions};
 use crate::{
-    net::{
-        blocking::Dial,
-        wait::{Stop, TICK, Wait},
-    },
+    net::connect::Dial,
+    runtime::blocking,
     source::live::{
-        query::{Query, QueryError, Row, Rows},
+        query::{Answer, Bound, Query, QueryError, Row, Rows},
         secret,
     },
 };
@@ -48,115 +48,105 @@ enum Request {
     Close { rest: String },
 }
 
-type Answer = Result<Rows, QueryError>;
+/// A request, and where its answer goes.
+type Call = (Request, oneshot::Sender<Answer>);
 
 /// A connection that is logged in.
-struct Odbc {
-    /// `None` once a call was not answered in time: whatever comes then is the answer to that one.
-    requests: Option<Sender<Request>>,
-    answers: Receiver<Answer>,
+pub struct Odbc {
+    /// Gone while a call is under way: once one was not answered in time, nothing more is asked.
+    calls: Option<Sender<Call>>,
+    /// Comes with the end of the thread.
+    ended: oneshot::Receiver<()>,
     end: Arc<End>,
     dialect: Dialect,
     limit: Duration,
-    stop: Stop,
+    stop: CancellationToken,
 }
 
 /// Connects and logs in; with it, the name of the database.
-pub fn connect(options: &OdbcOptions, dial: &Dial) -> Result<(Box<dyn Query>, String), QueryError> {
+pub async fn connect(options: &OdbcOptions, dial: &Dial) -> Result<(Odbc, String), QueryError> {
     let hanging = HANGING.load(Ordering::SeqCst);
     if hanging >= MOST_HANGING {
         let text = format!("{hanging} calls of ODBC drivers do not come back: no more are made; restart the agent");
         return Err(QueryError::Lost(text));
     }
-    let target = Target::read(&options.login).map_err(QueryError::Lost)?;
+    let target = blocking(|| Target::read(&options.login)).map_err(QueryError::Lost)?;
     let login = ConnectionOptions { login_timeout_sec: Some(seconds(dial.limit)), packet_size: None };
-    let timeout = options.dialect.has_query_timeout().then(|| seconds(options.call_timeout));
-    let (to_thread, requests) = channel();
-    // One request is under way at most, so there is always room for its answer: the thread never waits for us.
-    let (to_us, answers) = sync_channel(1);
+    let time = options.dialect.has_query_timeout().then(|| seconds(options.call_timeout));
+    let (to_thread, calls) = channel();
+    let (tell_hello, hello) = oneshot::channel();
+    let (tell_end, ended) = oneshot::channel();
     let end = Arc::new(End::default());
-    let ended = Ended(end.clone());
-    thread::spawn(move || {
-        let _ended = ended;
-        serve(&target, login, timeout, &requests, &to_us);
-    });
-    let mut db = Odbc {
-        requests: Some(to_thread),
-        answers,
-        end,
-        dialect: options.dialect,
-        limit: options.call_timeout + GRACE,
-        stop: dial.stop.clone(),
+    let guard = Ended { end: end.clone(), _tell: tell_end };
+    let work = move || {
+        let _guard = guard;
+        serve(&target, login, time, tell_hello, &calls);
     };
-    let hello = db.wait(dial.limit.max(options.call_timeout) + GRACE)?;
-    let name = hello.rows.into_iter().flatten().flatten().next().unwrap_or_default();
-    Ok((Box::new(db), name))
+    let thread = thread::Builder::new().name("odbc".to_owned()).spawn(work);
+    thread.map_err(|e| QueryError::Lost(format!("the system has no thread for the ODBC driver ({e})")))?;
+    let (limit, stop) = (options.call_timeout + GRACE, dial.stop.clone());
+    let db = Odbc { calls: Some(to_thread), ended, end, dialect: options.dialect, limit, stop };
+    let bound = Bound::new(dial.limit.max(options.call_timeout) + GRACE, &db.stop);
+    match within(&bound, hello).await.and_then(|hello| hello) {
+        Ok(hello) => {
+            let name = hello.rows.into_iter().flatten().flatten().next().unwrap_or_default();
+            Ok((db, name))
+        }
+        Err(e) => {
+            db.end().await;
+            Err(e)
+        }
+    }
 }
 
-/// Whole seconds, one at least.
-fn seconds(time: Duration) -> u32 {
-    let whole = time.as_secs() + u64::from(time.subsec_nanos() > 0);
-    u32::try_from(whole).unwrap_or(u32::MAX).max(1)
+/// What comes from the thread, within a time.
+async fn within(bound: &Bound, from: oneshot::Receiver<Answer>) -> Result<Answer, QueryError> {
+    match bound.within(from).await {
+        Ok(came) => came.map_err(|_| QueryError::Lost("the ODBC driver's thread ended".to_owned())),
+        Err(QueryError::Lost(why)) => Err(QueryError::Lost(format!("ODBC: {why}"))),
+        Err(e) => Err(e),
+    }
 }
 
 impl Odbc {
-    /// The answer to what was asked last.
-    fn wait(&mut self, limit: Duration) -> Answer {
-        let wait = Wait::new(limit, &self.stop);
-        let gave_up = loop {
-            match self.answers.recv_timeout(TICK) {
-                Ok(answer) => return answer,
-                Err(RecvTimeoutError::Disconnected) => break QueryError::Lost("the ODBC driver's thread ended".into()),
-                Err(RecvTimeoutError::Timeout) => {}
-            }
-            if self.stop.is_wished() {
-                break QueryError::Stopped;
-            }
-            if let Err(e) = wait.check() {
-                break QueryError::Lost(format!("ODBC: {e}"));
-            }
-        };
-        self.requests = None;
-        Err(gave_up)
+    async fn call(&mut self, request: Request) -> Answer {
+        let (tell, told) = oneshot::channel();
+        let calls = self.calls.take().filter(|to| to.send((request, tell)).is_ok());
+        let Some(calls) = calls else { return Err(QueryError::Lost("the ODBC connection is gone".to_owned())) };
+        let answer = within(&self.whole(), told).await?;
+        self.calls = Some(calls);
+        answer
     }
 
-    fn ask(&mut self, request: Request) -> Answer {
-        let is_sent = self.requests.as_ref().is_some_and(|to| to.send(request).is_ok());
-        if !is_sent {
-            return Err(QueryError::Lost("the ODBC connection is gone".to_owned()));
-        }
-        self.wait(self.limit)
+    /// Ends the connection: the job on the other side ends before the next begins, or the thread is given up.
+    pub async fn end(mut self) {
+        self.calls = None;
+        let _ = timeout(GOODBYE, &mut self.ended).await;
     }
 }
 
 impl Query for Odbc {
-    fn start(&mut self, sql: &str, parameters: &[&str], rows: usize) -> Result<Rows, QueryError> {
+    async fn start(&mut self, sql: &str, parameters: &[&str], rows: usize) -> Answer {
         let sql = self.dialect.statement(sql).into_owned();
         let parameters = parameters.iter().map(|p| (*p).to_owned()).collect();
-        self.ask(Request::Start { sql, parameters, rows })
+        self.call(Request::Start { sql, parameters, rows }).await
     }
 
-    fn more(&mut self, rest: &str, rows: usize) -> Result<Rows, QueryError> {
-        self.ask(Request::More { rest: rest.to_owned(), rows })
+    async fn more(&mut self, rest: &str, rows: usize) -> Answer {
+        self.call(Request::More { rest: rest.to_owned(), rows }).await
     }
 
-    fn whole(&self) -> Wait {
-        Wait::new(self.limit, &self.stop)
+    async fn close(&mut self, rest: &str) -> Result<(), QueryError> {
+        self.call(Request::Close { rest: rest.to_owned() }).await.map(|_| ())
     }
 
-    fn close(&mut self, rest: &str) -> Result<(), QueryError> {
-        self.ask(Request::Close { rest: rest.to_owned() }).map(|_| ())
+    fn whole(&self) -> Bound {
+        Bound::new(self.limit, &self.stop)
     }
 }
 
 impl Drop for Odbc {
     fn drop(&mut self) {
-        self.requests = None;
-        // So that the job on the other side ends before the next begins.
-        let until = Instant::now() + GOODBYE;
-        while !self.end.has_come() && Instant::now() < until {
-            thread::sleep(Duration::from_millis(5));
-        }
         self.end.abandon();
     }
 }
@@ -166,10 +156,7 @@ impl Drop for Odbc {
 struct End(Mutex<(bool, bool)>);
 
 impl End {
-    fn has_come(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).0
-    }
-
+    /// Nobody waits for the thread any more: one that is at work still counts as hanging until it ends.
     fn abandon(&self) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !state.0 {
@@ -180,11 +167,15 @@ impl End {
 }
 
 /// Tells the end of the thread, however it comes.
-struct Ended(Arc<End>);
+struct Ended {
+    end: Arc<End>,
+    /// Its other half wakes when this is dropped.
+    _tell: oneshot::Sender<()>,
+}
 
 impl Drop for Ended {
     fn drop(&mut self) {
-        let mut state = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.end.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.0 = true;
         if state.1 {
             HANGING.fetch_sub(1, Ordering::SeqCst);
@@ -239,24 +230,24 @@ fn is_refusal(message: &str, state: &str, code: i64) -> bool {
 fn serve(
     target: &Target,
     login: ConnectionOptions,
-    timeout: Option<u32>,
-    requests: &Receiver<Request>,
-    answers: &SyncSender<Answer>,
+    time: Option<u32>,
+    hello: oneshot::Sender<Answer>,
+    calls: &Receiver<Call>,
 ) {
     let connection = match target.connect(login) {
         Ok(connection) => connection,
         Err(e) => {
-            let _ = answers.send(Err(e));
+            let _ = hello.send(Err(e));
             return;
         }
     };
     let name = connection.database_management_system_name().unwrap_or_else(|_| "ODBC".to_owned());
-    if answers.send(Ok(Rows { rows: vec![vec![Some(name)]], rest: None })).is_err() {
+    if hello.send(Ok(Rows { rows: vec![vec![Some(name)]], rest: None })).is_err() {
         return;
     }
-    let mut open = Open { connection: &connection, timeout, cursors: HashMap::new(), number: 0 };
-    while let Ok(request) = requests.recv() {
-        if answers.send(open.answer(request)).is_err() {
+    let mut open = Open { connection: &connection, timeout: time, cursors: HashMap::new(), number: 0 };
+    while let Ok((request, tell)) = calls.recv() {
+        if tell.send(open.answer(request)).is_err() {
             return;
         }
     }

@@ -9,12 +9,12 @@ mod driver;
 use std::{borrow::Cow, time::Duration};
 
 #[cfg(feature = "odbc")]
-pub use driver::connect;
+pub use driver::{Odbc, connect};
 
 #[cfg(not(feature = "odbc"))]
-use super::query::{Query, QueryError};
+use super::query::{Answer, Query, QueryError};
 #[cfg(not(feature = "odbc"))]
-use crate::net::blocking::Dial;
+use crate::net::connect::Dial;
 use crate::net::tls::pem::Pem;
 
 /// Whether this program can.
@@ -95,10 +95,37 @@ fn without_table(sql: &str) -> String {
     out
 }
 
+/// A connection: there is none.
+#[cfg(not(feature = "odbc"))]
+pub enum Odbc {}
+
 /// Cannot connect: see [`NOT_BUILT`].
 #[cfg(not(feature = "odbc"))]
-pub fn connect(_: &OdbcOptions, _: &Dial) -> Result<(Box<dyn Query>, String), QueryError> {
+pub async fn connect(_: &OdbcOptions, _: &Dial) -> Result<(Odbc, String), QueryError> {
     Err(QueryError::Lost(NOT_BUILT.to_owned()))
+}
+
+#[cfg(not(feature = "odbc"))]
+impl Odbc {
+    /// Ends it.
+    pub async fn end(self) {
+        match self {}
+    }
+}
+
+#[cfg(not(feature = "odbc"))]
+impl Query for Odbc {
+    async fn start(&mut self, _: &str, _: &[&str], _: usize) -> Answer {
+        match *self {}
+    }
+
+    async fn more(&mut self, _: &str, _: usize) -> Answer {
+        match *self {}
+    }
+
+    async fn close(&mut self, _: &str) -> Result<(), QueryError> {
+        match *self {}
+    }
 }
 
 #[cfg(test)]
