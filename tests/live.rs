@@ -4,13 +4,7 @@
 mod support;
 
 use std::{
-    collections::BTreeMap,
-    fs,
-    os::unix::fs::PermissionsExt,
-    path::Path,
-    process::Command,
-    thread,
-    time::{Duration, Instant},
+    cell::Cell, collections::BTreeMap, fs, os::unix::fs::PermissionsExt, path::Path, process::Command, time::Duration,
 };
 
 use serde_json::{Value, json};
@@ -101,7 +95,8 @@ fn n3_every_id_comes_through_rolls_a_reset_a_stale_list_a_restart_stalls_and_kil
     let mut child = agent.start();
     let each = (entries - first) / 10;
     for round in 0..10 {
-        thread::sleep(Duration::from_millis(1_200));
+        // It has read what was there, or is reading it.
+        system.wait_for_looks(&agent, "CHAIN", 1);
         match round {
             1 => drop(system.tell(json!({"cmd": "kill"}))),
             2 | 6 => {
@@ -122,10 +117,12 @@ fn n3_every_id_comes_through_rolls_a_reset_a_stale_list_a_restart_stalls_and_kil
     }
     let within = if entries > 100_000 { Duration::from_secs(600) } else { Duration::from_secs(120) };
     let want = system.truth().len();
-    let end = Instant::now() + within;
-    while count(&agent) < want && Instant::now() < end {
-        thread::sleep(Duration::from_secs(1));
-    }
+    // Counted only when the file has stopped growing: it is long.
+    let (size, file) = (Cell::new(0), agent.dir.path().join("out"));
+    agent.wait("everything", within, || {
+        let now = fs::metadata(&file).map_or(0, |m| m.len());
+        size.replace(now) == now && count(&agent) == want
+    });
     stop(&agent, child);
     all_came(&system, &agent);
     assert!(notices(&agent.read("out"), "AGENT-GAP").is_empty(), "{}", agent.log());
@@ -179,7 +176,8 @@ fn n3_a_deleted_receiver_that_was_not_read_is_one_gap_that_names_what_is_missing
     agent.wait("what is there", SOON, || {
         arrived(&agent.read("out")).0.iter().filter(|id| id.starts_with(names.last().unwrap())).count() == newest
     });
-    thread::sleep(Duration::from_millis(1_500));
+    // No third one comes.
+    system.wait_for_looks(&agent, "CHAIN", 2);
     stop(&agent, child);
     assert_eq!(notices(&agent.read("out"), "AGENT-GAP").len(), 2);
     system.was_treated_well();
@@ -193,8 +191,9 @@ fn a_refused_login_is_never_tried_again_and_a_reload_is() {
     fs::write(&password, "wrong\n").unwrap();
     let agent = agent(&text);
     let child = agent.start();
+    // That it is not tried again within a day either, `source/live/poll.rs` shows.
     agent.wait("the refusal", SOON, || agent.log().contains("the login is refused"));
-    thread::sleep(Duration::from_secs(5));
+    assert!(agent.log().contains("it is not tried again"), "{}", agent.log());
     let stats = system.tell(json!({"cmd": "stats"}));
     assert_eq!((&stats["logins"], &stats["logins_failed"]), (&json!(1), &json!(1)), "{stats}");
     assert!(agent.log().contains("Password is incorrect"), "{}", agent.log());
@@ -237,12 +236,13 @@ fn n3_it_begins_where_it_is_told_and_goes_on_where_it_was() {
     let now = Agent::new(folder(), &format!("{}{OUTPUT}", system.source("from = \"now\"")));
     let child = now.start();
     now.wait("the connection", SOON, || now.log().contains("connected to"));
-    thread::sleep(Duration::from_millis(2_500));
+    // The place to begin at is found by the first look and stored before the third.
+    system.wait_for_looks(&now, "CHAIN", 3);
     stop(&now, child);
     system.tell(json!({"cmd": "append", "count": 30}));
     let child = now.start();
     now.wait("what came meanwhile", SOON, || count(&now) >= 30);
-    thread::sleep(Duration::from_millis(1_500));
+    system.wait_for_looks(&now, "CHAIN", 2);
     stop(&now, child);
     let new = system.truth().len() - truth.len();
     assert_eq!(count(&now), new, "{}", now.log());
@@ -375,7 +375,8 @@ fn r38_the_history_log_comes_through_the_same_connection_and_equal_times_are_nei
     // Some more with the time of the last one.
     system.tell(json!({"cmd": "history", "count": 3, "step_us": 0}));
     agent.wait("the new ones", SOON, || messages().len() >= want + 3);
-    thread::sleep(Duration::from_millis(2_500));
+    // None of them comes again.
+    system.wait_for_looks(&agent, "HISTORY", 2);
     stop(&agent, child);
     assert_eq!(messages().len(), want + 3);
     let of_journal = arrived(&agent.read("out")).0.iter().filter(|id| !id.starts_with("QHST:")).count();

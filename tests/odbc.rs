@@ -3,9 +3,7 @@
 #![cfg(feature = "odbc")]
 mod support;
 
-use std::{
-    collections::BTreeMap, fs, os::unix::fs::PermissionsExt, path::Path, process::Command, thread, time::Duration,
-};
+use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, path::Path, process::Command, time::Duration};
 
 use serde_json::Value;
 use support::{
@@ -38,6 +36,11 @@ fn all_came(system: &Postgres, agent: &Agent) -> usize {
     );
     assert_eq!(order, truth);
     got.values().filter(|n| **n > 1).count()
+}
+
+/// How often it was asked for entries.
+fn asked(system: &Postgres) -> f64 {
+    system.number("SELECT count(*) FROM ibmi.asked")
 }
 
 /// Never two queries of entries within a second.
@@ -122,12 +125,16 @@ fn n3_every_id_comes_through_rolls_a_reset_a_restart_of_the_server_stalls_and_ki
     system.sql("SELECT ibmi.append(3000)");
     let agent = agent(&system.source("from = \"oldest\"\npage = 1000\ncall_timeout = 2"));
     let mut child = agent.start();
+    let mut before = 0.0;
     for round in 0..8 {
-        thread::sleep(Duration::from_millis(1_200));
+        // It is reading what was written last.
+        agent.wait("another question", SOON, || asked(&system) > before);
         match round {
             1 => {
+                let tries = || agent.log().matches("it is tried again").count();
+                let before = tries();
                 system.stop_server();
-                thread::sleep(Duration::from_secs(2));
+                agent.wait("the loss", SOON, || tries() > before);
                 system.start_server();
             }
             2 | 6 => {
@@ -137,10 +144,11 @@ fn n3_every_id_comes_through_rolls_a_reset_a_restart_of_the_server_stalls_and_ki
             }
             // Longer than call_timeout, in the server: it is told how long it may take.
             3 => {
-                let mut locked = system.sql_meanwhile("BEGIN; LOCK TABLE ibmi.entry; SELECT pg_sleep(5); COMMIT");
+                let mut locked = system.sql_meanwhile("BEGIN; LOCK TABLE ibmi.entry; SELECT pg_sleep(60); COMMIT");
                 agent.wait("the end of the query", SOON, || {
                     agent.log().contains("canceling statement due to statement timeout")
                 });
+                system.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'BEGIN; LOCK%'");
                 locked.wait().unwrap();
             }
             // And where nothing comes at all.
@@ -157,6 +165,7 @@ fn n3_every_id_comes_through_rolls_a_reset_a_restart_of_the_server_stalls_and_ki
             }
             _ => {}
         }
+        before = asked(&system);
         system.sql("SELECT ibmi.append(500)");
         system.sql(&format!("SELECT ibmi.roll({})", round == 4));
         system.sql("SELECT ibmi.append(3)");
@@ -199,7 +208,6 @@ fn a_login_that_odbc_refuses_is_tried_once_and_a_reload_is_another() {
         let agent = agent(&text);
         let child = agent.command().env("ODBCINI", system.odbc_ini()).spawn().unwrap();
         agent.wait("the refusal", SOON, || agent.log().contains("the login is refused"));
-        thread::sleep(Duration::from_secs(5));
         assert_eq!(refused() - before, 1, "{}", agent.log());
         assert!(agent.log().contains("it is not tried again") && !agent.log().contains("wr0ng"), "{}", agent.log());
         // Others can read it: it is not used.
@@ -219,22 +227,26 @@ fn a_login_that_odbc_refuses_is_tried_once_and_a_reload_is_another() {
 fn what_a_time_begins_with_the_history_log_and_what_is_not_there_are_told_over_odbc() {
     let system = Postgres::start("--count 30 --seed 4");
     system.sql("SELECT ibmi.append(10)");
-    let time = system.sql("SELECT pg_sleep(1.1); SELECT to_char(localtimestamp, 'YYYY-MM-DD HH24:MI:SS')");
-    let time = time.trim();
-    thread::sleep(Duration::from_millis(1_100));
+    let time = system.sql("SELECT to_char(clock_timestamp()::timestamp, 'YYYY-MM-DD HH24:MI:SS.US')");
     system.sql("SELECT ibmi.append(5)");
-    system.sql(
-        "INSERT INTO ibmi.message (id, type, severity, stamp, from_user, from_job, from_program, library, file, tokens, text)
-         SELECT 'CPF1124', 'INFORMATIONAL', 0, localtimestamp, 'BILL', '123456/BILL/QPADEV0001', 'QWTPIIPP', 'QSYS', 'QCPFMSG', '\\xC1C2',
-             'Job 123456/BILL/QPADEV0001 gestartet für Böß ' || n FROM generate_series(1, 3) n",
-    );
+    let messages_of = |count: u32| {
+        system.sql(&format!(
+            "INSERT INTO ibmi.message (id, type, severity, stamp, from_user, from_job, from_program, library, file, tokens, text)
+             SELECT 'CPF1124', 'INFORMATIONAL', 0, localtimestamp, 'BILL', '123456/BILL/QPADEV0001', 'QWTPIIPP', 'QSYS', 'QCPFMSG', '\\xC1C2',
+                 'Job 123456/BILL/QPADEV0001 gestartet für Böß ' || n FROM generate_series(1, {count}) n",
+        ));
+    };
+    messages_of(3);
     let agent = agent(&system.source(&format!("from = \"{time}\"\nread = [\"journal\", \"history\"]")));
     let child = agent.start();
     let messages = || agent.read("out").lines().filter(|l| l.contains("\"CPF1124\"")).count();
     agent.wait("both", SOON, || count(&agent) >= 8 && messages() == 3);
-    thread::sleep(Duration::from_secs(2));
+    // What comes behind them comes alone.
+    system.sql("SELECT ibmi.append(1)");
+    messages_of(1);
+    agent.wait("one more of each", SOON, || count(&agent) >= 10 && messages() >= 4);
     stop(&agent, child);
-    assert_eq!((count(&agent), messages()), (8, 3), "{}", agent.read("out"));
+    assert_eq!((count(&agent), messages()), (10, 4), "{}", agent.read("out"));
     assert!(agent.read("out").contains("gestartet für Böß 2"), "UTF-16 on the way: {}", agent.read("out"));
     // A user that may not, and a data source that is not there: the first is told, the second is tried again.
     system.sql("REVOKE SELECT ON qsys2.journal_receiver_info FROM \"AUDITOR\"");

@@ -6,12 +6,13 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::Once,
+    time::Duration,
 };
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::program::folder;
+use super::{agent::Agent, program::folder};
 
 pub fn tools() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/tools")
@@ -87,6 +88,18 @@ impl System {
         let text = fs::read_to_string(path).unwrap();
         let parsed = text.lines().map(|l| serde_json::from_str::<Value>(l).unwrap());
         parsed.map(|l| (l["id"].as_str().unwrap().to_owned(), l["kind"].as_str().unwrap().to_owned())).collect()
+    }
+
+    /// How often it was asked for something, such as CHAIN: the receivers, which every look at the journal begins with.
+    pub fn asked(&self, statement: &str) -> u64 {
+        self.tell(json!({"cmd": "stats"}))["statements"][statement].as_u64().unwrap_or(0)
+    }
+
+    /// Waits until it was asked so often again: whatever the agent makes of what is there, it has made of it then.
+    #[track_caller]
+    pub fn wait_for_looks(&self, agent: &Agent, statement: &str, looks: u64) {
+        let before = self.asked(statement);
+        agent.wait("another look", Duration::from_secs(60), || self.asked(statement) >= before + looks);
     }
 
     /// Nothing but queries that it knows, and never two of the journal within a second.
