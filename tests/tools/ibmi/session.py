@@ -198,6 +198,7 @@ class Session:
         del self.queries[request["cont_id"]]
 
     async def open(self, statement, parameters):
+        statement.asked = time.monotonic()  # what a stall makes of it is not the client's doing
         await self.server.disturb(statement.name)
         return self.server.database.run(statement, parameters, self.user)
 

@@ -113,6 +113,7 @@ class Statement:
     def __init__(self, name, columns, parameter_count):
         self.name, self.columns, self.parameter_count = name, columns, parameter_count
         self.names = [column[0] for column in columns]
+        self.asked = time.monotonic()
 
 
 class Database:
@@ -153,7 +154,7 @@ class Database:
         """The cursor of a statement's result."""
         if len(parameters) != statement.parameter_count:
             raise SqlError("[SQL0313] Number of host variables not valid.", "07001", -313)
-        self.stats.ran(statement.name, time.monotonic())
+        self.stats.ran(statement.name, statement.asked)
         self.fail_if_told(statement.name)
         if statement.name == "PAGE":
             return self.page(statement, parameters)

@@ -20,9 +20,10 @@ class Stats:
         if name in ("PAGE", "CHAIN"):
             at_name, gap_name = f"{name.lower()}_at", f"{name.lower()}_gap"
             before, gap = getattr(self, at_name), getattr(self, gap_name)
-            if before is not None and (gap is None or at - before < gap):
-                setattr(self, gap_name, at - before)
-            setattr(self, at_name, at)
+            # By when they were asked: one that was held up may run behind one that was asked later.
+            if before is not None and (gap is None or abs(at - before) < gap):
+                setattr(self, gap_name, abs(at - before))
+            setattr(self, at_name, max(at, before or at))
 
     def refused(self, text):
         self.refused_texts.append(text)

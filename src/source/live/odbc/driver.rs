@@ -108,6 +108,12 @@ async fn within(bound: &Bound, from: oneshot::Receiver<Answer>) -> Result<Answer
     }
 }
 
+/// Whole seconds, one at least.
+fn seconds(time: Duration) -> u32 {
+    let whole = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+    u32::try_from(whole).unwrap_or(u32::MAX).max(1)
+}
+
 impl Odbc {
     async fn call(&mut self, request: Request) -> Answer {
         let (tell, told) = oneshot::channel();
