@@ -27,8 +27,10 @@ use crate::{
     spool::SpoolOptions,
 };
 
-/// How often the cursors are written and passed batches deleted.
+/// How often the cursors are written and passed batches deleted, while any move.
 const SYNC: Duration = Duration::from_millis(500);
+/// How often it is seen whether the database is in its place, while nothing moves.
+const LOOK: Duration = Duration::from_secs(5);
 /// How long an output that has ended, though it is wanted, is left alone before it is started again.
 const APART: Duration = Duration::from_secs(1);
 
@@ -126,6 +128,7 @@ pub async fn run(shared: Shared, setup: Setup, mut control: UnboundedReceiver<Co
         tokio::select! {
             Some(word) = control.recv() => s.obey(word),
             Some(ended) = s.tasks.join_next_with_id() => s.joined(ended),
+            () = s.shared.spool.stirred() => {}
             () = sleep_until(due) => {}
         }
     }
@@ -293,8 +296,13 @@ impl Supervisor {
         let stop = self.stop_requested_at.into_iter().flat_map(|a| [a + whole / 2, a + whole]);
         let now = Instant::now();
         let later = stop.chain(waits).filter(|t| *t > now).min();
-        let routine = (self.synced + SYNC).min(self.metrics.due());
+        let routine = self.sync_due().min(self.metrics.due());
         later.map_or(routine, |t| t.min(routine))
+    }
+
+    /// When the spool is to be synced, or looked at.
+    fn sync_due(&self) -> Instant {
+        self.synced + if self.shared.spool.wants_sync() { SYNC } else { LOOK }
     }
 
     fn do_what_is_due(&mut self) {
@@ -304,7 +312,7 @@ impl Supervisor {
         {
             shared.abort();
         }
-        if self.synced.elapsed() >= SYNC {
+        if self.sync_due() <= Instant::now() {
             self.synced = Instant::now();
             let done = shared.spool.sync();
             shared.spool.take_notes().iter().for_each(|note| log(format_args!("{note}")));

@@ -11,7 +11,6 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, atomic::Ordering, mpsc::sync_channel},
     thread::{self, JoinHandle},
-    time::Duration,
 };
 
 use rusqlite::{Connection, OpenFlags};
@@ -252,17 +251,6 @@ impl Spool {
         self.board.view.subscribe()
     }
 
-    /// Waits until there is a batch at or behind a number, somebody woke those who wait since [`Spool::woken`] said
-    /// `woken`, or the time is over.
-    pub fn wait(&self, woken: u64, from: i64, at_most: Duration) {
-        self.board.wait(woken, from, at_most);
-    }
-
-    /// How often those who wait were woken. Who asks this before it looks at anything else misses no change.
-    pub fn woken(&self) -> u64 {
-        self.board.woken()
-    }
-
     /// Wakes everybody who waits: something else changed, such as the wish to stop.
     pub fn wake(&self) {
         self.board.wake();
@@ -273,10 +261,20 @@ impl Spool {
         self.lock().loaded.log.last
     }
 
+    /// Whether [`sync`](Self::sync) has something to write.
+    pub fn wants_sync(&self) -> bool {
+        !self.board.is_at_rest() || self.board.unsettled.load(Ordering::Relaxed)
+    }
+
+    /// Waits until there is something to write where there was nothing.
+    pub async fn stirred(&self) {
+        self.board.stirred.notified().await;
+    }
+
     /// Writes the cursors, deletes the batches that every output has passed, and writes the position file for them.
     pub fn sync(&self) -> Result<(), SpoolError> {
         // An idle agent does not wake the thread for nothing.
-        if self.board.is_at_rest() && !self.board.unsettled.load(Ordering::Relaxed) {
+        if !self.wants_sync() {
             return self.board.check_place(&self.path);
         }
         self.ask(Store::sync)

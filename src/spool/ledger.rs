@@ -6,13 +6,12 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::{
     SpoolError, SpoolOptions,
@@ -45,8 +44,9 @@ pub(super) struct Board {
     pub(super) commits: AtomicU64,
     /// For those who wait.
     pub(super) view: watch::Sender<View>,
+    /// There is something to be written.
+    pub(super) stirred: Arc<Notify>,
     ledger: Mutex<Ledger>,
-    changed: Condvar,
     /// It was seen to be full, and somebody may wait for room.
     was_full: AtomicBool,
 }
@@ -70,6 +70,8 @@ pub(super) struct Ledger {
     pub(super) inode: (u64, u64),
     /// Cursors that moved since they were last written.
     pub(super) moved: bool,
+    /// Is told when that begins.
+    stirred: Arc<Notify>,
     /// The newest batches, for outputs that are not behind.
     pub(super) recent: VecDeque<Arc<Batch>>,
     recent_bytes: usize,
@@ -87,6 +89,7 @@ pub(super) struct Snapshot {
 
 impl Board {
     pub(super) fn new(loaded: Loaded, forgets_outputs: bool, damaged: u64, options: &SpoolOptions) -> Board {
+        let stirred: Arc<Notify> = Arc::default();
         let view = View { last: loaded.log.last, woken: 0 };
         Board {
             folder: options.state_dir.clone(),
@@ -101,13 +104,14 @@ impl Board {
                 forgets_outputs,
                 inode: (0, 0),
                 moved: false,
+                stirred: stirred.clone(),
                 recent: VecDeque::new(),
                 recent_bytes: 0,
                 notes: Vec::new(),
                 damaged,
             }),
             view: watch::Sender::new(view),
-            changed: Condvar::new(),
+            stirred,
             was_full: AtomicBool::new(false),
         }
     }
@@ -164,35 +168,25 @@ impl Board {
         }
     }
 
-    /// Waits until there is a batch at or behind a number, somebody woke those who wait since [`Board::woken`] said `woken`, or the
-    /// time is over.
-    pub(super) fn wait(&self, woken: u64, from: i64, at_most: Duration) {
-        let nothing = |l: &mut Ledger| l.loaded.log.last < from && self.woken() == woken;
-        let waited = self.changed.wait_timeout_while(self.lock(), at_most, nothing);
-        drop(waited.unwrap_or_else(PoisonError::into_inner));
-    }
-
-    /// How often those who wait were woken.
-    pub(super) fn woken(&self) -> u64 {
-        self.view.borrow().woken
-    }
-
     /// Wakes everybody who waits.
     pub(super) fn wake(&self) {
-        // Behind the lock: who has looked and does not wait yet is waited for.
-        let _ledger = self.lock();
         self.view.send_modify(|v| v.woken += 1);
-        self.changed.notify_all();
     }
 
     /// A batch can be read: wakes those who wait for it.
     pub(super) fn tell(&self, id: i64) {
         self.view.send_modify(|v| v.last = v.last.max(id));
-        self.changed.notify_all();
     }
 }
 
 impl Ledger {
+    /// A cursor, or something else of an output, is another than on the disk.
+    pub(super) fn mark_moved(&mut self) {
+        if !std::mem::replace(&mut self.moved, true) {
+            self.stirred.notify_one();
+        }
+    }
+
     /// The state of outputs that has to be written: the cursors that moved.
     pub(super) fn snapshot(&self) -> Snapshot {
         Snapshot { cursors: cursor::moved(&self.loaded.cursors), outputs: self.loaded.outputs.clone() }

@@ -16,7 +16,7 @@ impl Spool {
         let kept = ledger.loaded.cursors.entry((output.to_owned(), lane)).or_default();
         if to > kept.now {
             kept.now = to;
-            ledger.moved = true;
+            ledger.mark_moved();
         }
     }
 
@@ -45,7 +45,7 @@ impl Spool {
                 kept.now = start;
             }
         }
-        ledger.moved = true;
+        ledger.mark_moved();
     }
 
     /// The outputs that are not among these and still keep batches here, with the number of events that wait for each.
@@ -106,7 +106,7 @@ impl Spool {
         let kept = ledger.loaded.outputs.entry(output.to_owned()).or_default();
         if kept.spent.as_ref() != Some(&spent) {
             kept.spent = Some(spent);
-            ledger.moved = true;
+            ledger.mark_moved();
         }
     }
 }

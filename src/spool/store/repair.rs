@@ -86,7 +86,7 @@ impl Store {
         let told = mend::mend(&mut self.db, &mut ledger.loaded, now).map_err(|e| self.error(e))?;
         ledger.damaged += told.len() as u64;
         ledger.notes.extend(told);
-        ledger.moved = true;
+        ledger.mark_moved();
         Ok(())
     }
 
@@ -103,7 +103,7 @@ impl Store {
         sources.extend(before.live.values().map(|l| l.source.to_string()).filter(|name| !name.is_empty()));
         let sources: Vec<String> = sources.into_iter().collect();
         ledger.loaded.begin_again(before);
-        ledger.moved = true;
+        ledger.mark_moved();
         ledger.damaged += sources.len().max(1) as u64;
         drop(ledger);
         let told = loss::of_all(&sources, why, now);
