@@ -3,7 +3,6 @@
 //! For: addresses, names and sockets ([`connect`]), TLS and whom it trusts ([`tls`]), what the kernel knows of a connection
 //! ([`tcp_info`]). Not for: what is said on a connection.
 pub mod address;
-pub mod blocking;
 pub mod connect;
 mod error;
 pub mod tcp_info;

@@ -2,6 +2,5 @@
 pub mod client;
 pub mod pem;
 pub mod pin;
-pub mod steps;
 
 pub use client::TlsOptions;

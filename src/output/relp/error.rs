@@ -107,32 +107,6 @@ pub enum RelpError {
     Ended,
 }
 
-impl RelpError {
-    /// Whether a new session can help. Also after bytes that are no RELP: by the protocol a connection that got out of
-    /// step is simply made anew; but not when there never was a session.
-    pub fn is_retryable(&self) -> bool {
-        match self {
-            RelpError::NotOpened(why) => !matches!(**why, RelpError::Malformed(_)) && why.is_retryable(),
-            RelpError::OpenRefused { .. }
-            | RelpError::Refused { .. }
-            | RelpError::ClosedByServer { .. }
-            | RelpError::Disconnected { .. }
-            | RelpError::Silent { .. }
-            | RelpError::Read { .. }
-            | RelpError::Write { .. }
-            | RelpError::Malformed(_)
-            | RelpError::Command { .. }
-            | RelpError::Transaction { .. }
-            | RelpError::Full
-            | RelpError::Ended => true,
-            RelpError::Window(_)
-            | RelpError::LineTooLong(_)
-            | RelpError::Version { .. }
-            | RelpError::NoSyslog { .. } => false,
-        }
-    }
-}
-
 /// What is said of lines without an answer.
 fn lost(unanswered: usize) -> String {
     match unanswered {

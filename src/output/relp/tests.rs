@@ -260,7 +260,7 @@ async fn a_full_window_without_an_answer_is_an_error_after_the_timeout() {
     let error = session.send(b"x", 129).await.unwrap_err();
     assert!(matches!(error, RelpError::Silent { unanswered: 128, .. }), "{error}");
     assert_eq!(error.to_string(), format!("no answer within {} s, 128 lines have no answer", SOON.as_secs_f64()));
-    assert!(start.elapsed() < LONG / 4 && error.is_retryable());
+    assert!(start.elapsed() < LONG / 4);
     assert!(matches!(session.send(b"x", 129).await, Err(RelpError::Ended)));
     assert!(matches!(session.flush().await, Err(RelpError::Ended)));
     assert!(matches!(session.poll(LONG).await, Err(RelpError::Ended)));
@@ -294,7 +294,7 @@ async fn another_answer_than_200_is_an_error_that_names_it() {
     session.stream.say("2 rsp 6 200 OK\n3 rsp 13 500 no\x1b space\n4 rsp 6 200 OK\n");
     let error = session.poll(LONG).await.unwrap_err();
     assert_eq!(error.to_string(), r"the receiver refused line 2: 500 no\x1b space");
-    assert!(matches!(error, RelpError::Refused { id: 2, code: 500, .. }) && error.is_retryable());
+    assert!(matches!(error, RelpError::Refused { id: 2, code: 500, .. }));
     assert_eq!((session.acknowledged(), session.unanswered()), (Some(1), 2));
 }
 
@@ -352,40 +352,32 @@ async fn closing_fails_unless_every_line_is_answered() {
 
 #[tokio::test(start_paused = true)]
 async fn a_receiver_that_we_cannot_work_with_is_refused_with_its_own_words() {
-    for (answer, message, retryable) in [
-        (rsp(1, "500 no more room"), "the receiver refused the RELP session: 500 no more room", true),
-        (rsp(1, "200 OK\ncommands=syslog"), r#"the receiver offers RELP version "": expected 0"#, false),
-        (
-            rsp(1, "200 OK\nrelp_version=1\ncommands=syslog"),
-            r#"the receiver offers RELP version "1": expected 0"#,
-            false,
-        ),
+    for (answer, message) in [
+        (rsp(1, "500 no more room"), "the receiver refused the RELP session: 500 no more room"),
+        (rsp(1, "200 OK\ncommands=syslog"), r#"the receiver offers RELP version "": expected 0"#),
+        (rsp(1, "200 OK\nrelp_version=1\ncommands=syslog"), r#"the receiver offers RELP version "1": expected 0"#),
         (
             rsp(1, "200 OK\nrelp_version=0\ncommands=eventlog,syslogs"),
             r#"the receiver offers the RELP commands "eventlog,syslogs": expected syslog among them"#,
-            false,
         ),
         (
             "0 serverclose 0\n".into(),
             "no RELP session: the receiver closed the RELP session; \
              is it a RELP port, and TLS on for both sides or for neither?",
-            true,
         ),
         (
             "HTTP/1.1 400 Bad Request\r\n".into(),
             "no RELP session: the receiver does not speak RELP: expected a transaction number, got \"HTTP/1.1 400 Bad\"; \
              is it a RELP port, and TLS on for both sides or for neither?",
-            false,
         ),
         (
             String::new(),
             "no RELP session: no answer within SOON s; is it a RELP port, and TLS on for both sides or for neither?",
-            true,
         ),
     ] {
         let error = refusal(&answer).await;
         let message = message.replace("SOON", &SOON.as_secs_f64().to_string());
-        assert_eq!((error.to_string(), error.is_retryable()), (message, retryable));
+        assert_eq!(error.to_string(), message);
     }
     for window in [0, MAX_WINDOW + 1] {
         let refused =
