@@ -1,4 +1,5 @@
-//! Rules of the house that no compiler checks, read from the sources: what uses no tokio, which crates there are and why.
+//! Rules of the house that no compiler checks, read from the sources: what uses no tokio, which crates there are and why, and how long
+//! tests sleep.
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -75,4 +76,92 @@ fn every_crate_has_its_reason_and_the_named_ones_are_there() {
     for name in crates.keys() {
         assert!(told.contains(name.as_str()), "docs/DEPENDENCIES.md says nothing of {name}");
     }
+}
+
+/// From this on a sleep in tests is counted: shorter ones are steps of waits for something.
+const COUNTED: u64 = 200;
+/// The most that fixed sleeps in tests may add to, in milliseconds.
+const MOST: u64 = 10_000;
+/// Sleeps whose length is no number in the source: the most they take, in milliseconds, and why.
+const COMPUTED: [(&str, &str, u64, &str); 4] = [
+    ("tests/agent.rs", "Duration::from_millis(40 + round * 7_919 % 400)", 440, "kill -9 comes at any moment"),
+    ("tests/directory.rs", "Duration::from_millis(350 + u64::from(n) * 130)", 870, "kill -9 comes at any moment"),
+    ("tests/network/proxy.rs", "Duration::from_secs_f64(n as f64 / rate as f64)", 0, "a slow line is what is tested"),
+    ("tests/support/rest.rs", "window", 0, "counted as WINDOW; longer in the long form"),
+];
+
+/// Tests wait for something that happens. What they wait out adds up to seconds only.
+#[test]
+fn tests_hardly_wait_for_time_to_pass() {
+    let (mut all, mut table) = (0, String::new());
+    // This file is full of examples.
+    for (name, text) in sources("tests").into_iter().filter(|(name, _)| name != "tests/house.rs") {
+        let text = without_comments(&text);
+        let mut sum = 0;
+        for argument in sleeps(&text) {
+            let computed = COMPUTED.iter().find(|(file, what, ..)| *file == name && *what == argument);
+            let length = computed.map(|c| c.2).or_else(|| milliseconds(&text, argument));
+            let length = length.unwrap_or_else(|| panic!("{name}: sleep({argument}): how long is that? See COMPUTED"));
+            sum += if length >= COUNTED { length } else { 0 };
+        }
+        // A time that the rule above would not see.
+        if name == "tests/support/rest.rs" {
+            sum += milliseconds(&text, "WINDOW").unwrap();
+        }
+        if sum > 0 {
+            table += &format!("{name} {} s\n", sum as f64 / 1_000.0);
+        }
+        all += sum;
+    }
+    println!("{table}together {} s", all as f64 / 1_000.0);
+    assert!(all < MOST, "fixed sleeps in tests are {} s:\n{table}", all as f64 / 1_000.0);
+}
+
+/// What is given to `sleep` of std, wherever it is called. Code for other programs within texts (`time.sleep`) is not meant.
+fn sleeps(text: &str) -> Vec<&str> {
+    let calls = text.match_indices("sleep(").filter(|(at, _)| {
+        let before = &text[..*at];
+        before.ends_with("thread::") || before.ends_with(|c: char| c.is_whitespace() || c == '{' || c == '(')
+    });
+    let calls = calls.filter(|(at, _)| !text[..*at].ends_with("fn "));
+    calls.map(|(at, name)| within_brackets(&text[at + name.len()..])).collect()
+}
+
+/// The text up to the bracket that closes what is open before it.
+fn within_brackets(text: &str) -> &str {
+    let mut open = 1;
+    let end = text.find(|c| {
+        open += i32::from(c == '(') - i32::from(c == ')');
+        open == 0
+    });
+    text.get(..end.unwrap_or(text.len())).unwrap_or(text).trim()
+}
+
+/// How long that is: a number of some unit, a constant of the same file, or the short one of `seconds(short, long)`.
+fn milliseconds(text: &str, argument: &str) -> Option<u64> {
+    let argument = argument.trim_start_matches("std::time::");
+    let number = |of: &str| of.trim().replace('_', "").parse::<u64>().ok();
+    for (unit, times, parts) in [
+        ("Duration::from_secs(", 1_000, 1),
+        ("Duration::from_millis(", 1, 1),
+        ("Duration::from_micros(", 1, 1_000),
+        ("seconds(", 1_000, 1),
+    ] {
+        if let Some(rest) = argument.strip_prefix(unit) {
+            return Some(number(within_brackets(rest).split(',').next()?)? * times / parts);
+        }
+    }
+    let is_name = !argument.is_empty() && argument.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+    let value = text.split(&format!("const {argument}: Duration = ")).nth(1).filter(|_| is_name)?;
+    milliseconds(text, value.split(';').next()?)
+}
+
+#[test]
+fn sleeps_are_found_and_measured() {
+    let text = "const QUIET: Duration = Duration::from_millis(300);\n thread::sleep(QUIET); sleep(Duration::from_secs(2)); x.sleep(3)\n\
+        fn sleep(t: Duration) {} std::thread::sleep(seconds(1, 300));";
+    let found: Vec<_> = sleeps(text).into_iter().map(|s| milliseconds(text, s)).collect();
+    assert_eq!(found, [Some(300), Some(2_000), Some(1_000)]);
+    assert_eq!(milliseconds("", "Duration::from_millis(1_500)"), Some(1_500));
+    assert_eq!(milliseconds("", "pause"), None);
 }
