@@ -6,6 +6,7 @@
 //! together. [`doctor`]
 //! looks at systems, not at entries.
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 pub mod agent;
 pub mod cli;
 pub mod clock;

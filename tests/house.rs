@@ -1,5 +1,5 @@
-//! Rules of the house that no compiler checks, read from the sources: what uses no tokio, which crates there are and why, and how long
-//! tests sleep.
+//! Rules of the house that no compiler checks, read from the sources: what uses no tokio, what never sleeps, whose clock is used where,
+//! which crates there are and why, and how long tests sleep.
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -76,6 +76,48 @@ fn every_crate_has_its_reason_and_the_named_ones_are_there() {
     for name in crates.keys() {
         assert!(told.contains(name.as_str()), "docs/DEPENDENCIES.md says nothing of {name}");
     }
+}
+
+/// A thread that sleeps is deaf to a stop, and a loop that sleeps is a tick: two at most, each with its reason.
+#[test]
+fn hardly_a_thread_sleeps() {
+    let mut found = Vec::new();
+    for (name, text) in code("src") {
+        let lines: Vec<&str> = text.lines().collect();
+        for (n, line) in lines.iter().enumerate() {
+            if line.contains("thread::sleep") && !line.trim_start().starts_with("use ") {
+                let before = lines.get(n.saturating_sub(8)..n).unwrap_or_default().join("\n");
+                let reasoned = before.contains("clippy::disallowed_methods") && before.contains("reason = ");
+                assert!(
+                    reasoned,
+                    "{name}: thread::sleep without #[expect(clippy::disallowed_methods, reason = \"...\")]"
+                );
+                found.push(name.clone());
+            }
+        }
+        assert!(!words(&text).contains("park_timeout"), "{name}: park_timeout is a sleep");
+    }
+    assert!(found.len() <= 2, "thread::sleep in {found:?}");
+}
+
+/// Where std's `Instant` belongs though it is in a room of tasks, and why.
+const STD_CLOCK: [(&str, &str); 0] = [];
+
+/// In rooms of tasks time is tokio's, which tests hold still: std's would go on.
+#[test]
+fn tasks_ask_the_clock_of_the_runtime() {
+    for (name, text) in ["src/agent", "src/output"].into_iter().flat_map(code) {
+        let names_std = text.contains("std::time::Instant") || of_std(&text).contains("Instant");
+        let listed = STD_CLOCK.iter().any(|(file, _)| *file == name);
+        assert!(!names_std || listed, "{name}: Instant is std's: take tokio::time::Instant");
+        assert!(names_std || !listed, "{name}: is listed and uses tokio's clock");
+    }
+}
+
+/// The names that `use std::...;` takes from std.
+fn of_std(text: &str) -> BTreeSet<&str> {
+    let from_std = text.split("use std::").skip(1).filter_map(|rest| rest.split(';').next());
+    from_std.flat_map(words).collect()
 }
 
 /// From this on a sleep in tests is counted: shorter ones are steps of waits for something.

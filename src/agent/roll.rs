@@ -90,6 +90,7 @@ impl Roll {
     /// Ends the process, with an error, when the time is over.
     fn end_it(&self) {
         let limit = Duration::from_millis(self.limit.load(Ordering::SeqCst));
+        #[expect(clippy::disallowed_methods, reason = "a thread of its own, to end a process that hangs")]
         thread::sleep(limit.saturating_add(GRACE));
         let names: Vec<String> = self.lock().keys().cloned().collect();
         let hung = if names.is_empty() { "the state folder".to_owned() } else { names.join(", ") };
