@@ -14,7 +14,7 @@ use flate2::{Compression, write::GzEncoder};
 use proptest::{collection::vec, prelude::*};
 use qaudjrn::{
     decode::journal::{Catalog, Entry, Heading, HeadingKind, detect::Wanted, record::Framing},
-    source::{Capture, Item, parked},
+    source::{Capture, Item, derived::placeholder},
 };
 use support::{
     agent::{Agent, ids, notices, signal},
@@ -138,7 +138,7 @@ proptest! {
             let (Item::Record(r, from) | Item::Cut(r, from)) = item;
             let is_cut = matches!(item, Item::Cut(..));
             // Each byte belongs to one of them.
-            match parked::bytes(r) {
+            match placeholder::bytes(r) {
                 Some(there) => {
                     prop_assert_eq!(from, upto);
                     upto += there.len() as u64;

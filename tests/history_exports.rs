@@ -418,7 +418,7 @@ proptest::proptest! {
                 history::{MARK, compose::HistoryComposer},
                 journal::{Catalog, Entry, HeadingKind, compose::Composer, detect::HistoryForm},
             },
-            source::{history::export::{Export, decoded::encoding, is_export}, parked},
+            source::derived::{export::{Export, decoded::encoding, is_export}, placeholder},
         };
         static CATALOG: std::sync::OnceLock<Catalog> = std::sync::OnceLock::new();
         let catalog = CATALOG.get_or_init(|| Catalog::shipped().unwrap());
@@ -444,7 +444,7 @@ proptest::proptest! {
             proptest::prop_assert!(record.len() < 1 << 18);
             match Entry::new(heading, record) {
                 Ok(entry) => proptest::prop_assert_eq!((entry.journal_code(), entry.entry_type()), MARK),
-                Err(_) => proptest::prop_assert!(parked::why(record).is_some()),
+                Err(_) => proptest::prop_assert!(placeholder::why(record).is_some()),
             }
             rest = behind;
         }

@@ -25,7 +25,7 @@ use qaudjrn::{
     },
     encode::{Encoder, Format, Header, Profile, Settings, Written, entry_json, escape},
     event::{Clock, EventModel, Options},
-    source::{Capture, Item, parked},
+    source::{Capture, Item, derived::placeholder},
 };
 use support::{
     ebcdic::{self, Piece},
@@ -858,7 +858,7 @@ fn records(bytes: &Arc<Vec<u8>>, sizes: Vec<usize>, wanted: Wanted) -> Records {
     };
     loop {
         match capture.next() {
-            Ok(Some(Item::Record(r, at))) => match parked::bytes(r) {
+            Ok(Some(Item::Record(r, at))) => match placeholder::bytes(r) {
                 // Damaged bytes, the length before the first record among them.
                 Some(bytes) => {
                     let prefix = if wanted.stream == Some(true) { 4 } else { 0 };

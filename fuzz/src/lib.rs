@@ -27,8 +27,10 @@ use qaudjrn::{
     filter::{Filter, Said, State, Verdict},
     source::{
         Capture, Item,
-        history::export::{Export, decoded::encoding, is_export},
-        parked,
+        derived::{
+            export::{Export, decoded::encoding, is_export},
+            placeholder,
+        },
     },
 };
 
@@ -112,7 +114,7 @@ pub fn exports(input: &[u8]) {
         assert!(record.len() < 1 << 18);
         match Entry::new(heading, record) {
             Ok(entry) => assert_eq!((entry.journal_code(), entry.entry_type()), MARK),
-            Err(_) => assert!(parked::why(record).is_some()),
+            Err(_) => assert!(placeholder::why(record).is_some()),
         }
         rest = behind;
     }

@@ -4,7 +4,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use super::burst::Burst;
-use crate::source::chain::Gap;
+use crate::source::receiver_chain::Gap;
 
 /// Gaps that are not told of yet.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ impl Gaps {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::chain::JournalPlace;
+    use crate::source::receiver_chain::JournalPlace;
 
     #[test]
     fn h9_gaps_that_come_again_and_again_are_told_as_one_and_none_is_forgotten() {

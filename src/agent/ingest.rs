@@ -32,7 +32,7 @@ use crate::{
     pipeline::{Front, Parts},
     source::{
         Place, Record,
-        chain::{Count, Gap, JournalPlace},
+        receiver_chain::{Count, Gap, JournalPlace},
         tracker::Tracker,
     },
     spool::{Basis, Builder, Continuity, NewBatch, basis},

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     config::SourceConfig,
-    source::{Condition, Feed, Step, WAIT, chain::Gap},
+    source::{Condition, Feed, Step, WAIT, receiver_chain::Gap},
 };
 
 /// The longest an event waits for its batch.

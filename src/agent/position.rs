@@ -6,7 +6,7 @@ use super::{Orders, gaps::Several, log, parking::Run};
 use crate::{
     config::SourceConfig,
     digest::Hash,
-    source::chain::{Chain, JournalPlace},
+    source::receiver_chain::{Chain, JournalPlace},
 };
 
 /// Where a source goes on, as the spool keeps it.

@@ -12,7 +12,7 @@ use chrono_tz::Tz;
 
 use super::worker::Counters;
 use crate::{
-    source::{Condition, chain::JournalPlace},
+    source::{Condition, receiver_chain::JournalPlace},
     spool::NewBatch,
 };
 

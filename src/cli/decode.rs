@@ -13,7 +13,7 @@ use crate::{
     decode::journal::{Entry, Layout},
     encode::{entry_json, escape::printable},
     event::{EventModel, Options},
-    source::{Item, capture, parked as not_made},
+    source::{Item, capture, derived::placeholder},
 };
 
 /// Options of `decode`.
@@ -81,7 +81,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
                 Err(e) => {
                     parked += 1;
                     if parked <= 5 {
-                        match not_made::why(record) {
+                        match placeholder::why(record) {
                             Some(why) => say(format_args!("qaudjrn: {name}: {}\n", printable(&why))),
                             None => say(format_args!("qaudjrn: {name}: offset {offset}: no journal entry: {e}\n")),
                         }

@@ -19,7 +19,7 @@ use crate::{
         },
     },
     event::DateFormat,
-    source::{Capture, CaptureError, capture::Opener, history::export::decoded::encoding},
+    source::{Capture, CaptureError, capture::Opener, derived::export::decoded::encoding},
 };
 
 /// What a capture is; mostly found out from its bytes.

@@ -22,7 +22,7 @@ use crate::{
     config::Config,
     decode::journal::Catalog,
     log::{Visible, numbers::grouped},
-    source::chain::JournalPlace,
+    source::receiver_chain::JournalPlace,
     spool::{
         Lock, SpoolError, SpoolOptions,
         inspect::{self, Inspector},

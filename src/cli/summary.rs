@@ -13,7 +13,7 @@ use crate::{
     event::Event,
     filter::{Rule, RuleBook, RuleId},
     log::{Visible, numbers::grouped},
-    source::chain::Gap,
+    source::receiver_chain::Gap,
 };
 
 /// Gaps that are named for machines, and those in the text for people.

@@ -39,7 +39,7 @@ use crate::{
     encode::{Format, Profile, Settings, value::Given},
     files::read_regular,
     filter::{RuleBook, Rules, lint, types},
-    source::chain::Count,
+    source::receiver_chain::Count,
 };
 
 /// The whole file.

@@ -19,10 +19,10 @@ use crate::{
     event::DateFormat,
     filter::{Place, Rules, types::distance},
     source::{
-        chain::Count,
+        derived::export::decoded,
         directory::{After, Complete, DirectoryOptions, Order},
-        history::export::decoded,
         live::LiveOptions,
+        receiver_chain::Count,
         stream::StreamOptions,
     },
 };

@@ -144,7 +144,7 @@ pub fn something_waits(reports: &[ReceiverReport]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::{chain::JournalPlace, live::receivers::Receiver};
+    use crate::source::{live::receivers::Receiver, receiver_chain::JournalPlace};
 
     fn chain() -> Vec<Listed> {
         let one = |n: u64, status: &str| Listed {

@@ -6,7 +6,7 @@
 mod cutter;
 mod error;
 mod gzip;
-pub mod made;
+mod made;
 mod open;
 mod place;
 
@@ -19,12 +19,15 @@ use std::{
 };
 
 pub use error::CaptureError;
-use made::{Made, Tape};
+use made::Made;
 pub use open::{Opener, check_paths};
 pub use place::{Reached, Torn};
 
 use self::cutter::{Ahead, Cutter, Next};
-use super::parked;
+use super::derived::{
+    placeholder,
+    tape::{MARK, Tape},
+};
 use crate::decode::journal::{
     Heading,
     detect::{self, Found, Wanted},
@@ -47,13 +50,10 @@ pub enum Front {
     End,
 }
 
-/// Bytes as they were read that are kept, of the front and of what was handed out last: what a file is known by.
-pub const MARK: usize = 4_096;
-
 /// One record, or what is left of one.
 #[derive(Clone, Copy, Debug)]
 pub enum Item<'a> {
-    /// A whole record and its offset in the capture (behind its length prefix); or, in place of one, damaged bytes ([`parked`]).
+    /// A whole record and its offset in the capture (behind its length prefix); or, in place of one, damaged bytes ([`placeholder`]).
     Record(&'a [u8], u64),
     /// The capture ends within this record.
     Cut(&'a [u8], u64),
@@ -298,7 +298,7 @@ impl Capture {
         };
         let why = format!("bytes {from} to {} ({used} bytes) {what}", to.saturating_sub(1));
         let bytes = self.buffer.get(self.start..self.start + used).unwrap_or(&[]);
-        self.damage = parked::damage(&why, bytes);
+        self.damage = placeholder::damage(&why, bytes);
         self.spend(used, then);
         Item::Record(&self.damage, from)
     }

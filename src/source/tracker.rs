@@ -1,5 +1,5 @@
 //! Where in its journal a source is: the chain of receivers, followed at the price of one comparison an entry.
-use super::chain::{Chain, Count, Gap, JournalPlace, is_jump};
+use super::receiver_chain::{Chain, Count, Gap, JournalPlace, is_jump};
 use crate::{
     decode::{
         ebcdic::Charset,

@@ -14,8 +14,8 @@ use crate::{
     log::alike,
     source::{
         Record,
-        chain::{Gap, JournalPlace},
-        parked,
+        derived::placeholder,
+        receiver_chain::{Gap, JournalPlace},
     },
     spool::batch::Parked,
 };
@@ -31,8 +31,8 @@ impl Ingest<'_> {
     #[cold]
     pub(super) fn park(&mut self, record: &Record<'_>, why: &str) {
         // A record that could not be made says so itself.
-        let (why, bytes) = match parked::why(record.bytes) {
-            Some(why) => (printable(&why), parked::bytes(record.bytes).unwrap_or_default()),
+        let (why, bytes) = match placeholder::why(record.bytes) {
+            Some(why) => (printable(&why), placeholder::bytes(record.bytes).unwrap_or_default()),
             None => (why.to_owned(), record.bytes),
         };
         self.parking.add(record.offset, &why, bytes);

@@ -28,7 +28,7 @@ use crate::{
     runtime::blocking,
     source::{
         Place, Record, WAIT,
-        chain::Gap,
+        receiver_chain::Gap,
         stream::{
             Peer, Wire, greeting,
             inbox::{Inbox, Next},

@@ -35,7 +35,7 @@ use crate::{
     output::{OutputError, Sink, Target, rate_limit::Pace},
     pipeline::{self, Back, Front},
     runtime::block_on,
-    source::{Capture, Item, capture, parked, tracker::Tracker},
+    source::{Capture, Item, capture, derived::placeholder, tracker::Tracker},
 };
 use args::SummaryKind;
 pub use args::{Args, FormatArg};
@@ -286,7 +286,7 @@ impl Run {
             let entry = match Entry::new(heading, record) {
                 Ok(entry) => entry,
                 Err(e) => {
-                    summary.park(&name, offset, (parked::why(record), history), &e);
+                    summary.park(&name, offset, (placeholder::why(record), history), &e);
                     continue;
                 }
             };

@@ -1,13 +1,11 @@
 //! Why a capture cannot be read.
 use std::io;
 
-use super::made::WrittenOver;
 use crate::{
     decode::journal::detect::Unknown,
     event::dates::Contradiction,
-    source::{
-        buffers::BufferError,
-        history::{HistoryError, export::ExportError},
+    source::derived::{
+        export::ExportError, history_log::HistoryError, retrieve_buffers::BufferError, tape::WrittenOver,
     },
 };
 

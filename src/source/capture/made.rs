@@ -1,102 +1,18 @@
 //! Captures whose records are made out of what a file holds: of messages of the history log, of rows, of retrieve buffers.
 //!
-//! A place among the records is none in the file. So what is read of the file goes over a [`Tape`], which knows how far that is and
-//! what stood there, as a capture knows it of itself; and the records that were handed out are counted. To go on, the file is read
-//! from its start, and as many records are passed over: the same bytes make the same records.
-use std::{
-    cell::{Cell, RefCell},
-    fs::File,
-    io::{self, ErrorKind, Read},
-    os::unix::fs::FileExt,
-    rc::Rc,
-    sync::Arc,
+//! The records that were handed out are counted. To go on, the file is read from its start, and as many records are passed over: the
+//! same bytes make the same records.
+use std::{cell::RefCell, fs::File, io::Read, rc::Rc, sync::Arc};
+
+use super::{CHUNK, Capture, CaptureError, Cutter};
+use crate::{
+    decode::journal::{
+        Heading,
+        detect::{Found, HistoryForm, Unknown},
+        record::Framing,
+    },
+    source::derived::tape::{CutOff, Tape},
 };
-
-use super::{CHUNK, Capture, CaptureError, Cutter, MARK};
-use crate::decode::journal::{
-    Heading,
-    detect::{Found, HistoryForm, Unknown},
-    record::Framing,
-};
-
-/// The record that was made of what the file ends within, where there is one.
-pub type CutOff = Rc<Cell<Option<CutRecord>>>;
-
-/// A record of the last thing in a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CutRecord {
-    /// Its number, from 0.
-    pub number: u64,
-    /// Whether something of it is missing: where not, the file only may go on there.
-    pub damaged: bool,
-}
-
-/// Said of a file that ends within a row.
-pub const ENDS_WITHIN: &str = "it ends within a row: was it transferred whole? What is missing of it is not known";
-
-/// What was read of a file.
-#[derive(Clone, Debug, Default)]
-pub struct Tape {
-    /// Bytes.
-    pub offset: u64,
-    /// The first of them.
-    pub head: Vec<u8>,
-    /// The last of them.
-    pub tail: Vec<u8>,
-}
-
-impl Tape {
-    fn push(&mut self, bytes: &[u8]) {
-        self.offset += bytes.len() as u64;
-        let room = MARK - self.head.len().min(MARK);
-        self.head.extend_from_slice(bytes.get(..bytes.len().min(room)).unwrap_or(&[]));
-        self.tail.extend_from_slice(bytes.get(bytes.len().saturating_sub(MARK)..).unwrap_or(&[]));
-        let surplus = self.tail.len().saturating_sub(MARK);
-        self.tail.drain(..surplus);
-    }
-}
-
-/// A file that is written over while it is read, found in an [`io::Error`] of [`Taped`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("what stood before byte {0} is not what was read there")]
-pub struct WrittenOver(pub u64);
-
-/// Reads over a tape.
-pub struct Taped {
-    input: Box<dyn Read>,
-    /// The same file; `None` for a pipe.
-    file: Option<File>,
-    tape: Rc<RefCell<Tape>>,
-}
-
-impl Taped {
-    /// A new tape.
-    pub fn new(input: Box<dyn Read>, file: Option<File>) -> Taped {
-        Taped { input, file, tape: Rc::default() }
-    }
-
-    /// It.
-    pub fn tape(&self) -> Rc<RefCell<Tape>> {
-        self.tape.clone()
-    }
-}
-
-impl Read for Taped {
-    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        let n = self.input.read(to)?;
-        let mut tape = self.tape.borrow_mut();
-        // Looked at behind the read, so that nothing can come between.
-        if let Some(file) = self.file.as_ref().filter(|_| n > 0) {
-            let mut there = vec![0; tape.tail.len()];
-            let from = tape.offset - there.len() as u64;
-            if file.read_exact_at(&mut there, from).is_err() || there != tape.tail {
-                return Err(io::Error::new(ErrorKind::InvalidData, WrittenOver(tape.offset)));
-            }
-        }
-        tape.push(to.get(..n).unwrap_or(&[]));
-        Ok(n)
-    }
-}
 
 /// How far a capture of made records is.
 pub(super) struct Made {
@@ -175,49 +91,5 @@ impl Capture {
             made.passed = made.records;
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::{fs, io::Write};
-
-    use super::*;
-
-    #[test]
-    fn a_tape_knows_front_and_end_of_what_was_read_in_whatever_pieces() {
-        let bytes: Vec<u8> = (0..20_000u32).map(|n| (n % 251) as u8).collect();
-        for piece in [1, 7, 4_095, 4_096, 4_097, 20_000] {
-            let mut tape = Tape::default();
-            for part in bytes.chunks(piece) {
-                tape.push(part);
-            }
-            assert_eq!(
-                (tape.offset, &tape.head[..], &tape.tail[..]),
-                (20_000, &bytes[..4_096], &bytes[15_904..]),
-                "{piece}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_file_that_is_written_over_while_it_is_read_is_an_error() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("f");
-        fs::write(&path, [1; 100]).unwrap();
-        let open = || {
-            let file = File::open(&path).unwrap();
-            Taped::new(Box::new(file.try_clone().unwrap()), Some(file))
-        };
-        let mut buffer = [0; 60];
-        let mut taped = open();
-        assert_eq!(taped.read(&mut buffer).unwrap(), 60);
-        fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(&[2; 10]).unwrap();
-        assert_eq!(taped.read(&mut buffer).unwrap(), 50);
-        let mut taped = open();
-        assert_eq!(taped.read(&mut buffer).unwrap(), 60);
-        fs::write(&path, [3; 100]).unwrap();
-        let error = taped.read(&mut buffer).unwrap_err();
-        assert_eq!(error.get_ref().and_then(|e| e.downcast_ref()), Some(&WrittenOver(60)));
     }
 }

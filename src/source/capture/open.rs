@@ -10,7 +10,7 @@ use std::{
 use super::{
     Capture, CaptureError,
     gzip::{FromStart, MAGIC, Unpacked},
-    made::{CutOff, Source, Taped},
+    made::Source,
 };
 use crate::{
     decode::{
@@ -29,12 +29,11 @@ use crate::{
         dates::{Contradiction, Dates},
     },
     files::open_regular,
-    source::{
-        buffers::Buffers,
-        history::{
-            History,
-            export::{self, Export},
-        },
+    source::derived::{
+        export::{self, Export},
+        history_log::History,
+        retrieve_buffers::Buffers,
+        tape::{CutOff, Taped},
     },
 };
 

@@ -6,10 +6,10 @@ use std::{
 };
 
 use super::{
-    Capture, CaptureError, MARK,
+    Capture, CaptureError,
     cutter::{Ahead, Next},
-    made::{ENDS_WITHIN, Tape},
 };
+use crate::source::derived::tape::{ENDS_WITHIN, MARK, Tape};
 
 /// How far a file is read, and what stood there.
 #[derive(Clone, Debug, Default)]

@@ -3,8 +3,8 @@
 //! A file is known by what is in it: its part is named after the hash of its first bytes, and its place ([`FilePlace`]) says what
 //! stood before it. So a file that comes again under any name is not read again, one that has grown goes on, and one that only
 //! begins alike is read from its start.
-mod away;
 mod order;
+mod put_away;
 mod retry;
 mod scan;
 
@@ -22,8 +22,8 @@ use self::{retry::Retry, scan::Scanned};
 use super::{
     Capture, CaptureError, Condition, Feed, FeedError, FilePlace, Item, Pauses, Place, Record, Step,
     capture::{Front, Opener},
-    file::{Look, incomplete},
-    parked,
+    derived::placeholder,
+    follow::{Look, incomplete},
 };
 use crate::decode::journal::Heading;
 
@@ -295,7 +295,7 @@ impl DirectoryFeed {
         if Look::at(&file.path).ok().flatten() != Some(file.look) {
             return Ok(());
         }
-        away::put_away(&file.path, &self.options.after)
+        put_away::put_away(&file.path, &self.options.after)
     }
 }
 
@@ -371,7 +371,7 @@ impl Feed for DirectoryFeed {
         let framed = r.capture.is_framed();
         match r.capture.next()? {
             Some(Item::Record(bytes, offset)) => {
-                r.parked += u64::from(parked::is_in(&r.heading, bytes, framed));
+                r.parked += u64::from(placeholder::is_in(&r.heading, bytes, framed));
                 Ok(Step::Record(Record { bytes, heading: &r.heading, offset, framed }))
             }
             Some(Item::Cut(bytes, offset)) => Ok(Step::Record(Record { bytes, heading: &r.heading, offset, framed })),

@@ -7,8 +7,8 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use super::{Complete, DirectoryFeed, Order, PARTS, Seen, away, order, retry::Retry, with_end};
-use crate::source::{FeedError, Step, WAIT, file::Look};
+use super::{Complete, DirectoryFeed, Order, PARTS, Seen, order, put_away, retry::Retry, with_end};
+use crate::source::{FeedError, Step, WAIT, follow::Look};
 
 /// Names of files that are on their way, or marks of others.
 const PASSED_OVER: [&str; 4] = [".done", ".tmp", ".part", ".filepart"];
@@ -53,7 +53,7 @@ impl DirectoryFeed {
     pub(super) fn scan(&mut self) -> Result<bool, FeedError> {
         let (began, changed) = (Instant::now(), changed(&self.options.path));
         if self.scanned.is_none() {
-            self.say.extend(away::tidy(&self.options.path, &self.options.after).into_iter().map(Step::Say));
+            self.say.extend(put_away::tidy(&self.options.path, &self.options.after).into_iter().map(Step::Say));
         }
         let result = self.look_through();
         let incomplete = *result.as_ref().unwrap_or(&true);

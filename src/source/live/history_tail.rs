@@ -14,8 +14,8 @@ use crate::{
     decode::{ebcdic::Charset, history::compose::HistoryComposer},
     digest::{checksum, hex as in_hex},
     source::{
+        derived::history_row::{self as history, Tokens},
         frame,
-        history::row::{self as history, Tokens},
     },
 };
 

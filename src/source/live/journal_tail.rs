@@ -15,7 +15,7 @@ use super::{
     request::{Next, Request, Tail},
     statements::{self, Columns},
 };
-use crate::source::chain::{Gap, JournalPlace};
+use crate::source::receiver_chain::{Gap, JournalPlace};
 
 /// Looks that must agree before something counts as missing.
 const CONFIRMATIONS: u32 = 5;

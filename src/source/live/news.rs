@@ -1,7 +1,7 @@
 //! What the readers of a live system hand out, and the places that they go on from.
 use serde::{Deserialize, Serialize};
 
-use crate::source::chain::{Gap, JournalPlace};
+use crate::source::receiver_chain::{Gap, JournalPlace};
 
 /// Where a source without a place begins.
 #[derive(Clone, Debug, PartialEq, Eq)]

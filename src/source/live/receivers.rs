@@ -4,7 +4,7 @@ use super::{
     query::{Query, QueryError, Row, text},
     statements,
 };
-use crate::source::chain::{JournalPlace, between};
+use crate::source::receiver_chain::{JournalPlace, between};
 
 /// A receiver.
 #[derive(Clone, Debug, PartialEq, Eq)]

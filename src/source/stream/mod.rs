@@ -17,7 +17,7 @@ pub use self::{
     accept::{Doors, Peer, Reception},
     connection::Wire,
 };
-use super::chain::JournalPlace;
+use super::receiver_chain::JournalPlace;
 use crate::{decode::ebcdic::Charset, net::Address};
 
 /// The longest path of a Unix socket: systems take 107 bytes, of which 14 are for the name under which it is made.

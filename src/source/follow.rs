@@ -19,7 +19,7 @@ pub(super) use self::place::Look;
 use super::{
     Capture, CaptureError, Condition, Feed, FeedError, Item, Pauses, Place, Record, Step,
     capture::{Front, Opener},
-    parked,
+    derived::placeholder,
 };
 use crate::decode::journal::{Heading, detect::Unknown};
 
@@ -313,7 +313,7 @@ impl Feed for CaptureFeed {
         let framed = open.capture.is_framed();
         match open.capture.next()? {
             Some(Item::Record(bytes, offset)) => {
-                open.parked += u64::from(parked::is_in(&open.heading, bytes, framed));
+                open.parked += u64::from(placeholder::is_in(&open.heading, bytes, framed));
                 Ok(Step::Record(Record { bytes, heading: &open.heading, offset, framed }))
             }
             Some(Item::Cut(bytes, offset)) => {

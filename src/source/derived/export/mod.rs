@@ -1,6 +1,6 @@
 //! An export of QSYS2.HISTORY_LOG_INFO, as CSV or JSON, read as length-prefixed records, one a row.
 //!
-//! Columns are found by their names. A row that cannot be a message becomes a record that is parked ([`parked`]); rows go out as they
+//! Columns are found by their names. A row that cannot be a message becomes a record that is parked ([`placeholder`]); rows go out as they
 //! stand, whatever their order. Memory is bounded by the longest row and the rows that are looked ahead at.
 //!
 //! MESSAGE_TOKENS is bytes: only as hexadecimal digits, as HEX() writes them, are they known. Text that something made of them is not
@@ -23,14 +23,11 @@ use std::{
 use encoding_rs::Encoding;
 
 use self::{columns::Cells, csv::Csv, decoded::WrongMark, json::Json, window::Window};
-use super::row::Tokens;
-use crate::{
-    decode::{
-        ebcdic::Charset,
-        history::compose::HistoryComposer,
-        journal::detect::{HistoryForm, is_utf16},
-    },
-    source::{buffers::Ready, capture::made::CutOff, parked},
+use super::{history_row::Tokens, placeholder, retrieve_buffers::Ready, tape::CutOff};
+use crate::decode::{
+    ebcdic::Charset,
+    history::compose::HistoryComposer,
+    journal::detect::{HistoryForm, is_utf16},
 };
 
 /// Rows with tokens that are looked at together, from the first on.
@@ -230,11 +227,11 @@ impl<R: Read> Export<R> {
             }
             Next::Bad(why, raw) => {
                 let why = format!("line {}: {why}", after - lines(&raw));
-                self.ahead.push_back(Out::Parked(parked::record(&why, &raw)));
+                self.ahead.push_back(Out::Parked(placeholder::record(&why, &raw)));
             }
             Next::Cut(why, raw) => {
                 let why = format!("line {}: {why}", after - lines(&raw));
-                self.ahead.push_back(Out::Cut(parked::record(&why, &raw)));
+                self.ahead.push_back(Out::Cut(placeholder::record(&why, &raw)));
             }
             Next::Without(missing) => {
                 self.fails(format!("expected the columns of QSYS2.HISTORY_LOG_INFO, {missing}: export it too"));
@@ -306,7 +303,7 @@ impl<R: Read> Export<R> {
         };
         let checked = match cells.checked() {
             Ok(checked) => checked,
-            Err(why) => return push(&mut self.ready, &parked::record(&format!("line {line}: {why}"), raw), true),
+            Err(why) => return push(&mut self.ready, &placeholder::record(&format!("line {line}: {why}"), raw), true),
         };
         let text = cells.tokens();
         let tokens = match hex(text) {

@@ -3,7 +3,7 @@
 //! Memory is bounded by the largest buffer. What is wrong with one is an error of the read behind the records before it.
 use std::io::{self, ErrorKind, Read};
 
-use super::capture::made::{CutOff, CutRecord};
+use super::tape::{CutOff, CutRecord};
 use crate::decode::journal::{
     buffer::{BufferDecoder, BufferFormat, LENGTH},
     compose::Composer,
@@ -30,7 +30,7 @@ pub(super) struct Ready {
 
 impl Ready {
     pub(super) fn push(&mut self, record: &[u8]) {
-        super::frame(&mut self.bytes, record);
+        crate::source::frame(&mut self.bytes, record);
         self.count += 1;
     }
 

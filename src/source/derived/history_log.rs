@@ -3,12 +3,9 @@
 //! Memory is bounded by the largest message. What is damaged becomes a record that is parked, and reading goes on at the next message; where
 //! none is near, that is an error of the read behind the messages before it. A message that the file ends within is handed out as far as
 //! it is there, and then told.
-pub mod export;
-pub mod row;
-
 use std::io::{self, ErrorKind, Read};
 
-use super::{buffers::Ready, capture::made::CutOff, parked};
+use super::{placeholder, retrieve_buffers::Ready, tape::CutOff};
 use crate::decode::history::{
     compose::HistoryComposer,
     record::{BadHistory, DataAt, MOST, RECORD, Split, is_history, split},
@@ -133,7 +130,7 @@ impl<R: Read> History<R> {
             from + why.at as u64
         );
         let raw = self.bytes.get(self.start..self.start + bytes).unwrap_or(&[]);
-        self.ready.push(&parked::damage(&text, raw));
+        self.ready.push(&placeholder::damage(&text, raw));
         self.start += bytes;
         self.offset = to;
         self.number += 1;

@@ -1,6 +1,6 @@
 //! The columns of HISTORY_LOG_INFO that a message is made of, and what may stand in them.
 use crate::source::{
-    history::row::{Row, dts},
+    derived::history_row::{Row, dts},
     live::entry::timestamp,
 };
 
