@@ -74,7 +74,10 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::{cli::context::model_options, config::Config, encode::Profile};
+    use crate::{
+        config::{Config, model::model_options},
+        encode::Profile,
+    };
 
     fn setup(text: &str) -> (Setup, Catalog) {
         let catalog = Catalog::shipped().unwrap();

@@ -57,7 +57,7 @@ mod tests {
         let catalog = std::sync::Arc::new(Catalog::with_folder(None).unwrap());
         let heading = catalog.heading(crate::decode::journal::HeadingKind::Type5).unwrap().clone();
         let profile = Profile::native().unwrap();
-        let options = crate::cli::context::model_options(&profile, &crate::config::Config::default(), false);
+        let options = crate::config::model::model_options(&profile, &crate::config::Config::default(), false);
         let job = crate::decode::ebcdic::Charset::ebcdic(37).unwrap();
         let model = EventModel::new(catalog, heading, job, options);
         let mut refusal = Refusal::new(&model, WhenFull::DropLowestSeverity).unwrap().unwrap();

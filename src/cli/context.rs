@@ -8,13 +8,13 @@ use clap::ValueEnum;
 
 use super::{console::tell_problem, exit::Failure, input::InputArgs};
 use crate::{
-    config::{Config, OutputConfig, Weight, source::time_zone},
+    config::{Config, OutputConfig, Weight, model::model_options, zone::time_zone},
     decode::{
         ebcdic::Charset,
         journal::{Catalog, Heading, detect::Found},
     },
     encode::{Format, Profile, Settings, value::Given},
-    event::{DateFormat, model},
+    event::DateFormat,
     filter::Selection,
     pipeline::{Back, Front, Parts},
 };
@@ -199,22 +199,4 @@ pub fn load(
         tell_problem(problem);
     }
     Ok(config)
-}
-
-/// What shapes events, by profile and configuration.
-pub fn model_options(profile: &Profile, config: &Config, include_guesses: bool) -> model::Options {
-    let p = profile;
-    model::Options {
-        include_guesses,
-        severity: config.severity.clone(),
-        failures: p.outcome.failure.clone(),
-        omit: p.full.omit.clone(),
-        foreign: model::Foreign {
-            severity: p.foreign.severity,
-            title_unknown: p.foreign.title_unknown.clone(),
-            title_j: p.foreign.title_j.clone(),
-            title_u: p.foreign.title_u.clone(),
-            title_other: p.foreign.title_other.clone(),
-        },
-    }
 }

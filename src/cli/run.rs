@@ -13,7 +13,7 @@ use tokio::{runtime::Runtime, sync::Notify, task::spawn_blocking, time::sleep};
 
 use super::{
     console::{say, tell, tell_problem},
-    context::{load, model_options},
+    context::load,
     exit::{Exit, Failure},
     signals,
 };
@@ -21,6 +21,7 @@ use crate::{
     agent::{self, Control, Handle, Setup, Shared, Totals},
     config::{
         Config, ConfigError, Problem, Weight,
+        model::model_options,
         ready::{self, Who},
     },
     decode::journal::Catalog,

@@ -11,8 +11,8 @@ use nom::{
 };
 
 use super::{
-    output,
     read::{Placed, Reader, Section},
+    tls,
 };
 use crate::{
     filter::Place,
@@ -84,7 +84,7 @@ fn followed(t: &mut Section<'_>, database: Option<Database>, r: &mut Reader<'_>)
 fn transport(t: &mut Section<'_>, at: &Place, r: &mut Reader<'_>) -> Option<Transport> {
     let (address, command) = (t.string("address", r), t.strings("command", r));
     let (user, password) = (t.string("user", r), t.string("password", r));
-    let tls = output::tls(t, "source", r);
+    let tls = tls::tls(t, "source", r);
     match (address, command) {
         (Some(address), None) => {
             let (Some(user), Some(password)) = (user, password) else {

@@ -5,15 +5,14 @@ use super::{
     LineConfig,
     filter::RuleReader,
     read::{Placed, Reader, Section},
+    tls::tls,
+    zone::zone,
 };
 use crate::{
     agent::window,
     encode::{Format, Header, LineEncoding, Profile, Settings, value::Given},
     filter::{Place, RuleId, Ruled, Rules, TypeRule, TypeRules},
-    net::{
-        connect,
-        tls::{TlsOptions, pin::Pin},
-    },
+    net::{connect, tls::TlsOptions},
     output::{Target, rate_limit::Limits, sink::Framing},
     spool::Start,
 };
@@ -268,41 +267,6 @@ fn standbys(list: Option<Placed<Vec<Placed<String>>>>, first: Option<&Target>, r
     found
 }
 
-/// Whom to trust, and who we are. `of` is the word that messages name the table by: output, source.
-pub fn tls(t: &mut Section<'_>, of: &str, r: &mut Reader<'_>) -> TlsOptions {
-    let mut pem = |key: &'static str, r: &mut Reader<'_>| {
-        let text = t.string(key, r)?;
-        r.pem(&format!("{of}.{key}"), text)
-    };
-    let (ca, cert, key) = (pem("ca", r), pem("cert", r), pem("key", r));
-    let server_name = t.string("server_name", r).map(|n| n.value);
-    let pin = t.string("pin", r).and_then(|Placed { value, place }| match pin(&value, r) {
-        Ok(pin) => Some(pin),
-        Err(e) => {
-            r.error(place, format!("{of}.pin: {e}"));
-            None
-        }
-    });
-    let insecure = t.boolean("insecure_skip_verify", r).is_some_and(|b| {
-        if b.value {
-            r.warning(
-                b.place,
-                "insecure_skip_verify: the receiver is not verified; anyone on the way can read and change the lines",
-            );
-        }
-        b.value
-    });
-    TlsOptions { ca, cert, key, server_name, pin, insecure }
-}
-
-/// A fingerprint, or `file:` and the certificate, from the folder of the configuration.
-fn pin(text: &str, r: &Reader<'_>) -> Result<Pin, String> {
-    match text.strip_prefix("file:") {
-        Some(path) => format!("file:{}", r.folder.join(path).display()).parse(),
-        None => text.parse(),
-    }
-}
-
 /// A list of entry types. It drops nothing, so its entries are no rules of the book; their places are for errors.
 fn types(key: &str, list: Listed, named: &mut Vec<(TypeRule, Place)>, r: &mut Reader<'_>) -> TypeRules {
     let mut found = TypeRules { send_rule: Some(RuleId(0)), ..TypeRules::default() };
@@ -328,7 +292,7 @@ fn limits(t: &mut Section<'_>, r: &mut Reader<'_>) -> (Limits, Listed, Option<u8
         bytes_per_second: m.size("bytes_per_second", r),
         byte_burst: m.size("byte_burst", r),
         bytes_per_day: m.size("bytes_per_day", r),
-        zone: super::source::zone(&mut m, r),
+        zone: zone(&mut m, r),
     };
     let pass_types = m.strings("pass_types", r);
     let pass_severity = m.integer("pass_severity", 0..11, r).and_then(|n| u8::try_from(n).ok());

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    cli::context::model_options,
     config::Config,
+    config::model::model_options,
     decode::journal::{Catalog, HeadingKind, catalog::entry_type_bytes},
     encode::Profile,
 };

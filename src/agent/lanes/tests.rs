@@ -4,8 +4,7 @@ use std::path::Path;
 use super::*;
 use crate::{
     agent::{Setup, Shared, model_tests::record},
-    cli::context::model_options,
-    config::Config,
+    config::{Config, model::model_options},
     decode::journal::{Catalog, Entry, HeadingKind},
     encode::Profile,
     event::{EventModel, Options},

@@ -13,8 +13,7 @@ use super::{
     ledger::{Ledger, What},
 };
 use crate::{
-    cli::context::model_options,
-    config::Config,
+    config::{Config, model::model_options},
     decode::{
         ebcdic::Charset,
         journal::{Catalog, Entry, Heading, HeadingKind, catalog::entry_type_bytes},

@@ -67,7 +67,7 @@ fn n11_the_last_part_of_a_zone_counts() {
         ("Europe/Berln", "Europe/Berlin"),
         ("buenos aires", "America/Argentina/Buenos_Aires"),
     ] {
-        let why = source::time_zone(text).unwrap_err();
+        let why = zone::time_zone(text).unwrap_err();
         assert!(why.ends_with(&format!("did you mean {zone}?")), "{text}: {why}");
     }
 }
