@@ -25,6 +25,7 @@ mod catalogue;
 mod decoding;
 mod double_byte;
 mod encoding;
+mod invariant;
 mod single_byte;
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,7 @@ use std::fmt;
 
 pub use catalogue::SUPPORTED;
 use double_byte::DoubleByte;
+pub use invariant::ebcdic;
 use single_byte::SingleByte;
 
 /// A CCSID as IBM writes it: 37, 1140, 1208.

@@ -1,7 +1,7 @@
 //! The messages that are known, from `formats/history/messages.toml`: titles, severities, and what their data holds where.
 use serde::Deserialize;
 
-use crate::decode::journal::{catalog::ebcdic, layout};
+use crate::decode::{ebcdic::ebcdic, journal::layout};
 
 /// How sure a position is. Only a guess is kept apart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]

@@ -18,10 +18,7 @@ use super::{
     levels::{Levels, Relevant},
 };
 use crate::{
-    decode::{
-        ebcdic::{Ccsid, Charset},
-        history::messages::Messages,
-    },
+    decode::{ebcdic::ebcdic, history::messages::Messages},
     digest::hex,
     files::read_regular,
 };
@@ -215,11 +212,6 @@ impl Catalog {
 /// same place in every supported code page.
 pub fn entry_type_bytes(code: &str) -> Option<[u8; 2]> {
     ebcdic(code)?.try_into().ok()
-}
-
-/// A name of upper-case letters and digits in EBCDIC.
-pub fn ebcdic(name: &str) -> Option<Vec<u8>> {
-    Charset::of(Ccsid(37))?.encode(name)
 }
 
 fn hash_of<'a>(texts: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<u8> {

@@ -8,13 +8,12 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{
-    catalog::ebcdic,
     layout::{Confidence, Field, Layout},
     number,
     text::{self, Text},
     value::Value,
 };
-use crate::decode::ebcdic::{Charset, Unit};
+use crate::decode::ebcdic::{Charset, Unit, ebcdic};
 
 /// How bytes read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
