@@ -17,7 +17,7 @@ use crate::{
         ebcdic::{Ccsid, Charset},
         journal::{Entry as JournalEntry, Heading, HeadingKind},
     },
-    encode::{Settings, notice, value::Given},
+    encode::{Given, Settings, notice},
     event::{Clock, DateFormat, Event, EventModel, Notice},
     filter::{State, Verdict, protect::Learned},
     pipeline::Back,

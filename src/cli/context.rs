@@ -13,7 +13,7 @@ use crate::{
         ebcdic::Charset,
         journal::{Catalog, Heading, detect::Found},
     },
-    encode::{Format, Profile, Settings, value::Given},
+    encode::{Format, Given, Profile, Settings},
     event::DateFormat,
     filter::Selection,
     pipeline::{Back, Front, Parts},

@@ -1,6 +1,6 @@
 //! `[line]`: the names that lines carry.
 use super::read::{Placed, Reader, Section};
-use crate::encode::{Format, Profile, Settings, value::Given};
+use crate::encode::{Format, Given, Profile, Settings};
 
 /// `[line]`: the public contract of the lines. What is not given is the profile's.
 #[derive(Clone, Debug, Default)]

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     agent::window,
-    encode::{Format, Header, LineEncoding, Profile, Settings, value::Given},
+    encode::{Format, Given, Header, LineEncoding, Profile, Settings},
     filter::{Place, RuleId, Ruled, Rules, TypeRule, TypeRules},
     net::{connect, tls::TlsOptions},
     output::{Target, rate_limit::Limits, sink::Framing},

@@ -16,7 +16,7 @@ use crate::{
         ebcdic::Charset,
         journal::{Heading, HeadingKind, buffer::BufferFormat, detect::HistoryForm, record::MAX_RECORD},
     },
-    encode::value::Given,
+    encode::Given,
     event::DateFormat,
     filter::{Place, Rules},
     source::{

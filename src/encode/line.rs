@@ -2,100 +2,20 @@
 use std::sync::{Arc, OnceLock};
 
 use super::{
-    Format, Header, Profile,
-    encoding::LineEncoding,
+    Format, Given, Header, Profile, Settings, Written,
     escape::{Escape, put_str},
     plan::{self, Plan},
     put::{put_bsd_time, put_mark, put_op, put_rfc3339},
     shrink::{Place, shrink},
+    syntax,
     transcode::Transcoder,
-    value::{self, Context, Given},
+    value::{self, Context},
     variant::{self, Variant},
 };
 use crate::{
     decode::{ebcdic::Charset, journal::text},
     event::{Detail, Event, EventModel},
 };
-
-/// What shapes the lines of one output.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// Body.
-    pub format: Format,
-    /// Header.
-    pub header: Header,
-    /// Carry every field that is not blank.
-    pub full: bool,
-    /// Longest line in bytes, as it leaves, without framing.
-    pub max_size: usize,
-    /// The encoding in which it leaves; `None` for UTF-8.
-    pub encoding: Option<LineEncoding>,
-    /// Syslog facility, 0 to 23.
-    pub facility: u8,
-    /// Vendor in CEF and LEEF.
-    pub vendor: String,
-    /// Product in CEF and LEEF.
-    pub product: String,
-    /// Version in CEF and LEEF.
-    pub version: String,
-    /// Structured-data id.
-    pub sd_id: String,
-    /// APP-NAME.
-    pub app_name: String,
-    /// What the heading does not hold.
-    pub given: Given,
-}
-
-impl Settings {
-    /// The contract of a profile and the defaults of a format.
-    pub fn new(format: Format, profile: &Profile) -> Settings {
-        let c = &profile.contract;
-        Settings {
-            format,
-            header: format.default_header(),
-            full: false,
-            max_size: format.default_max_size(),
-            encoding: None,
-            facility: c.facility,
-            vendor: c.vendor.clone(),
-            product: c.product.clone(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            sd_id: c.sd_id.clone(),
-            app_name: c.app_name.clone(),
-            given: Given::default(),
-        }
-    }
-
-    /// How many bytes a piece of a line has as it leaves.
-    #[inline]
-    pub(super) fn length(&self, piece: &[u8]) -> usize {
-        self.encoding.map_or(piece.len(), |e| e.length(piece, plan::value_escape(self.format)))
-    }
-
-    /// Brings the line from `start` into the encoding in which it leaves; `end` is where the text behind the values begins.
-    #[inline]
-    pub(super) fn convert(&self, start: usize, end: usize, out: &mut Vec<u8>) {
-        if let Some(encoding) = self.encoding {
-            encoding.convert(end, plan::end_escape(self.format), out);
-            encoding.convert_before(start, end, plan::value_escape(self.format), out);
-        }
-    }
-}
-
-/// What was written.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Written {
-    /// Severity of the event, 0 to 10.
-    pub severity: u8,
-    /// Bytes of the syslog header.
-    pub header: usize,
-    /// Bytes of the line, header included, framing not.
-    pub total: usize,
-    /// Values were cut or left out to keep the size limit.
-    pub truncated: bool,
-    /// The entry holds no effective user.
-    pub without_user: bool,
-}
 
 /// What lines of the events of one model are made with: a plan for each event type, made when the first event of it comes.
 pub struct Plans {
@@ -110,7 +30,7 @@ impl Plans {
     pub fn new(model: &EventModel, profile: Arc<Profile>, settings: &Settings) -> Plans {
         Plans {
             plans: (0..model.len()).map(|_| OnceLock::new()).collect(),
-            access: access_meanings(model, plan::value_escape(settings.format)),
+            access: access_meanings(model, syntax::value_escape(settings.format)),
             job: model.job_charset(),
             profile,
         }
@@ -136,7 +56,7 @@ impl Encoder {
     pub fn with_plans(plans: Arc<Plans>, settings: Settings) -> Encoder {
         let job = plans.job;
         Encoder {
-            values: Transcoder::new(plan::value_escape(settings.format), job),
+            values: Transcoder::new(syntax::value_escape(settings.format), job),
             host: Transcoder::new(Escape::Host, job),
             header_fields: Transcoder::new(Escape::HeaderField, job),
             settings,
@@ -226,7 +146,7 @@ impl Encoder {
 #[cold]
 fn no_time(ev: &Event<'_>, tr: &Transcoder, format: Format) -> Vec<u8> {
     let (entry, heading) = (&ev.entry, ev.entry.heading);
-    let mut mark = plan::before(format, "notime", None);
+    let mut mark = syntax::before(format, "notime", None);
     let start = mark.len();
     for (i, part) in [heading.timestamp, heading.date, heading.time].into_iter().flatten().enumerate() {
         if i > 0 {
@@ -242,7 +162,7 @@ fn no_time(ev: &Event<'_>, tr: &Transcoder, format: Format) -> Vec<u8> {
         mark.truncate(start);
         mark.push(b'-');
     }
-    mark.extend_from_slice(plan::after(format));
+    mark.extend_from_slice(syntax::after(format));
     mark
 }
 

@@ -2,8 +2,8 @@
 use super::{
     Format, Profile, Settings,
     escape::{Escape, put_str},
-    plan::{after, before, carried, other_key, value_escape},
     put::{put_bsd_time, put_rfc3339},
+    syntax::{after, before, carried, other_key, value_escape},
     value::put_number,
     variant::variant,
 };

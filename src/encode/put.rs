@@ -2,16 +2,17 @@
 use super::{
     Format,
     address::{self, AddressKind},
-    plan::{self, Op, OpKind},
+    plan::{Op, OpKind},
+    syntax,
     transcode::Transcoder,
     value::{self, Context},
 };
 use crate::event::{EntryTime, Event};
 
 pub(super) fn put_mark(format: Format, key: &str, value: &str, out: &mut Vec<u8>) {
-    out.extend(plan::before(format, key, None));
+    out.extend(syntax::before(format, key, None));
     out.extend_from_slice(value.as_bytes());
-    out.extend(plan::after(format));
+    out.extend(syntax::after(format));
 }
 
 #[inline]

@@ -1,8 +1,7 @@
 //! Bringing a line that is too long back under its limit, and saying in it what it lost.
 use super::{
-    Format,
+    Format, Settings,
     escape::put_unit,
-    line::Settings,
     plan::{Op, OpKind, Plan},
     put::{put_mark, put_op},
     transcode::Transcoder,

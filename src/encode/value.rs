@@ -1,8 +1,8 @@
 //! Writing one value of an event: find its bytes, leave out what means nothing, transcode.
 //!
 //! What means nothing: blanks, NULs, `*N`, reserved areas, numbers without digits. A writer returns whether it wrote.
-use super::read;
 use super::transcode::{NOTHING, Transcoder, meaningful};
+use super::{Given, read};
 use crate::digest::put_hex;
 use crate::{
     decode::{
@@ -20,17 +20,6 @@ pub struct Context<'c> {
     pub given: &'c Given,
     /// Meanings of numeric access types by code, escaped; empty where there is none.
     pub access: &'c [Vec<u8>],
-}
-
-/// What the user gave for headings that do not hold it. In the job's character set.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Given {
-    /// `--system`.
-    pub system: Vec<u8>,
-    /// `--receiver`.
-    pub receiver: Vec<u8>,
-    /// `--receiver-library`.
-    pub receiver_library: Vec<u8>,
 }
 
 /// `*NONE` in a program name: no program applies, or it is not known.

@@ -1,9 +1,8 @@
 //! What is constant for an event type and detail: severity, event id, title, and the header around them.
 use super::{
-    Format, Header, Profile,
+    Format, Header, Profile, Settings,
     escape::{Escape, put_str},
-    line::Settings,
-    plan::{after, before, carried, value_escape},
+    syntax::{after, before, carried, value_escape},
 };
 use crate::{decode::history, event::Detail};
 

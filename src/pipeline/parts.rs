@@ -7,7 +7,7 @@ use crate::{
         ebcdic::Charset,
         journal::{Catalog, Heading},
     },
-    encode::{Profile, Settings, line::Plans, value::Given},
+    encode::{Given, Profile, Settings, line::Plans},
     event::{EventModel, Options},
     filter::{Filter, FilterError, Rules},
 };

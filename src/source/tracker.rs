@@ -6,7 +6,7 @@ use crate::{
         history::MARK,
         journal::{Entry, HeadingKind, pattern::Pattern},
     },
-    encode::{escape::printable, value::Given},
+    encode::{Given, escape::printable},
     event::EntryTime,
 };
 

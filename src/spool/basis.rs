@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     digest::hex,
-    encode::value::Given,
+    encode::Given,
     event::DateFormat,
     filter::{names::Key, protect::Learned},
 };
