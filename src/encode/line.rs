@@ -114,7 +114,7 @@ impl Encoder {
                 out.extend_from_slice(&variant.constants);
             }
         }
-        let lost = ev.kind.lost(&ev.entry);
+        let lost = ev.kind.first_truncated(&ev.entry);
         let mut written = Written {
             severity: variant.severity,
             header,
@@ -169,7 +169,7 @@ fn no_time(ev: &Event<'_>, tr: &Transcoder, format: Format) -> Vec<u8> {
 /// Whether a variant has the severity of this very event.
 #[inline]
 fn is_own(ev: &Event<'_>, v: &Variant) -> bool {
-    ev.kind.own_severity(&ev.entry).is_none_or(|n| v.severity == n.max(ev.severity_floor))
+    ev.kind.message_severity(&ev.entry).is_none_or(|n| v.severity == n.max(ev.severity_floor))
 }
 
 fn put_header(
@@ -226,7 +226,7 @@ fn made_variant(ev: &Event<'_>, job: &'static Charset, s: &Settings, p: &Profile
         severity: ev.kind.severity,
         failure: ev.kind.failure,
     });
-    detail.severity = ev.kind.own_severity(&ev.entry).unwrap_or(detail.severity).max(ev.severity_floor);
+    detail.severity = ev.kind.message_severity(&ev.entry).unwrap_or(detail.severity).max(ev.severity_floor);
     if ev.kind.is_history() {
         return plan::message_variant(&detail, &ev.kind.title, s, p);
     }

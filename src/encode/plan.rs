@@ -9,7 +9,7 @@ use super::{
     variant::{CATEGORY, Variant, variant},
 };
 use crate::decode::journal::heading::Span;
-use crate::event::{Detail, Event, EventType, Slot, SlotDetail, Source};
+use crate::event::{Detail, Event, EventType, Slot, SlotDetail, ValueLocation};
 
 /// Bytes that are copied into every line. Most are short, and a copy of a known length costs less than one that asks.
 #[derive(Clone, Debug, Default)]
@@ -60,7 +60,7 @@ pub struct Op {
     /// What is special about it.
     pub kind: OpKind,
     /// Where it stands.
-    pub source: Source,
+    pub location: ValueLocation,
     /// Its name in the mark of a line that was cut.
     pub name: String,
 }
@@ -106,7 +106,7 @@ impl Plan {
     /// For an event type.
     pub fn new(kind: &EventType, settings: &Settings, profile: &Profile) -> Plan {
         let (parts, ops): (Vec<Op>, Vec<Op>) =
-            ops(kind, settings, profile).into_iter().partition(|op| matches!(op.source, Source::Part(_)));
+            ops(kind, settings, profile).into_iter().partition(|op| matches!(op.location, ValueLocation::Part(_)));
         let mut plan = Plan {
             part_types: part_types(&parts),
             ops,
@@ -165,7 +165,7 @@ fn part_types(parts: &[Op]) -> Option<(Span, Vec<Vec<u8>>)> {
     let mut at = None;
     let mut types = Vec::new();
     for op in parts {
-        if let Source::Part(p) = &op.source {
+        if let ValueLocation::Part(p) = &op.location {
             at = Some(p.object_type);
             types.extend(p.object_types.iter().cloned());
         }
@@ -273,13 +273,13 @@ fn op(format: Format, key: &str, label: Option<&str>, slot: &Slot) -> Op {
         before: Constant::new(&before(format, key, label)),
         after: after(format),
         kind,
-        source: slot.source.clone(),
+        location: slot.location.clone(),
         name: label.filter(|_| format == Format::Cef).unwrap_or(key).to_owned(),
     }
 }
 
 fn is_number(slot: &Slot) -> bool {
-    matches!(slot.source, Source::Number(_) | Source::HeadNumber(_) | Source::RemotePort(_))
+    matches!(slot.location, ValueLocation::Number(_) | ValueLocation::HeadNumber(_) | ValueLocation::RemotePort(_))
         || matches!(slot.name.as_str(), "local_port") && slot.named
 }
 
@@ -292,7 +292,7 @@ fn msg_op(slot: &Slot, label: Option<&str>, pairs: &str) -> Op {
         before: Constant::new(format!("{pairs}{label}: ").as_bytes()),
         after: b"",
         kind: OpKind::Msg(Constant::new(format!("; {label}: ").as_bytes())),
-        source: slot.source.clone(),
+        location: slot.location.clone(),
         name: label,
     }
 }

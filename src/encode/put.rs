@@ -32,7 +32,7 @@ pub(super) fn put_op(
     let value_at = out.len();
     let wrote = match op.kind {
         OpKind::Rfc3339 => put_rfc3339(ev.time, out),
-        _ => value::put(&op.source, ev, cx, tr, out),
+        _ => value::put(&op.location, ev, cx, tr, out),
     };
     // Bytes can be no character at all: shifts of a mixed CCSID with nothing between them.
     if !wrote || out.len() == value_at {

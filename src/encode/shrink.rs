@@ -87,7 +87,7 @@ fn put_beginning(
     room: usize,
     out: &mut Vec<u8>,
 ) {
-    let text = value::long_text(&op.source, ev, cx).filter(|_| matches!(op.kind, OpKind::Value));
+    let text = value::long_text(&op.location, ev, cx).filter(|_| matches!(op.kind, OpKind::Value));
     let Some((text, charset)) = text.and_then(|t| Some((t, t.charset?))) else { return };
     let start = out.len();
     op.before.put(out);

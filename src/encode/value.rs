@@ -9,7 +9,7 @@ use crate::{
         ebcdic::Charset,
         journal::{Entry, FieldKind, Layout, heading::Span, layout::Field, number, text, text::Text, value},
     },
-    event::{EntryTime, Event, Source, slot::PartSource},
+    event::{EntryTime, Event, ValueLocation, slot::PartLocation},
 };
 
 /// What a writer needs beside the event.
@@ -57,50 +57,50 @@ pub fn system<'a>(entry: &Entry<'a>, given: &'a Given) -> &'a [u8] {
 
 /// Appends the value; `false`, with nothing appended, when there is none.
 #[inline]
-pub fn put(source: &Source, ev: &Event<'_>, cx: &Context<'_>, tr: &mut Transcoder, out: &mut Vec<u8>) -> bool {
+pub fn put(location: &ValueLocation, ev: &Event<'_>, cx: &Context<'_>, tr: &mut Transcoder, out: &mut Vec<u8>) -> bool {
     let entry = &ev.entry;
-    match source {
-        Source::Head(s) => tr.put_field(s.of(entry.record), out),
-        Source::Plain(s) => match entry.data.get(s.at..s.at + s.len) {
+    match location {
+        ValueLocation::Head(s) => tr.put_field(s.of(entry.record), out),
+        ValueLocation::Plain(s) => match entry.data.get(s.at..s.at + s.len) {
             Some(bytes) => tr.put_field(bytes, out),
             None => tr.put_field(text::trim_cut(raw(entry, *s), cx.job), out),
         },
-        Source::Sequence => put_number(entry.sequence, out),
-        Source::EntryId => {
-            if put(&Source::Receiver, ev, cx, tr, out) {
+        ValueLocation::Sequence => put_number(entry.sequence, out),
+        ValueLocation::EntryId => {
+            if put(&ValueLocation::Receiver, ev, cx, tr, out) {
                 out.push(b':');
             }
             put_number(entry.sequence, out)
         }
-        Source::Receiver => tr.put_field(given_or(entry, entry.heading.receiver_name, &cx.given.receiver), out),
-        Source::Job => {
+        ValueLocation::Receiver => tr.put_field(given_or(entry, entry.heading.receiver_name, &cx.given.receiver), out),
+        ValueLocation::Job => {
             let h = entry.heading;
             let number = h.job_number.of(entry.record);
             let number = if is_digits(number) { number } else { &[] };
             put_job(number, h.job_user.of(entry.record), h.job_name.of(entry.record), tr, out)
         }
-        Source::Program => {
+        ValueLocation::Program => {
             let name = entry.heading.program_name.of(entry.record);
             if name.first_chunk() == Some(NONE) {
                 return false;
             }
             put_qualified(entry.head(entry.heading.program_library), name, tr, out)
         }
-        Source::RemoteAddress(field) => {
+        ValueLocation::RemoteAddress(field) => {
             tr.put_field(entry.head(entry.heading.remote_address), out)
                 || field.is_some_and(|i| put_field(i, ev, cx, tr, out))
         }
-        Source::RemotePort(field) => {
+        ValueLocation::RemotePort(field) => {
             match number::zoned(entry.head(entry.heading.remote_port)).and_then(|n| u64::try_from(n).ok()) {
                 Some(n) if n > 0 => put_number(n, out),
                 _ => field.is_some_and(|i| put_field(i, ev, cx, tr, out)),
             }
         }
-        Source::Qualified { library, name } => {
+        ValueLocation::Qualified { library, name } => {
             put_qualified(library.map_or(&[][..], |l| raw(entry, l)), raw(entry, *name), tr, out)
         }
-        Source::Meaning(i) => put_meaning(*i, ev, cx, out),
-        Source::Flags(flags) => {
+        ValueLocation::Meaning(i) => put_meaning(*i, ev, cx, out),
+        ValueLocation::Flags(flags) => {
             let mut wrote = false;
             for (at, value) in flags {
                 if entry.data.get(*at) == Some(&0xE8) {
@@ -113,38 +113,44 @@ pub fn put(source: &Source, ev: &Event<'_>, cx: &Context<'_>, tr: &mut Transcode
             }
             wrote
         }
-        _ => put_rare(source, ev, cx, tr, out),
+        _ => put_rare(location, ev, cx, tr, out),
     }
 }
 
-/// The sources that few events have.
-fn put_rare(source: &Source, ev: &Event<'_>, cx: &Context<'_>, tr: &mut Transcoder, out: &mut Vec<u8>) -> bool {
+/// The locations that few events have.
+fn put_rare(
+    location: &ValueLocation,
+    ev: &Event<'_>,
+    cx: &Context<'_>,
+    tr: &mut Transcoder,
+    out: &mut Vec<u8>,
+) -> bool {
     let entry = &ev.entry;
-    match source {
-        Source::HeadNumber(s) => match number::zoned(s.of(entry.record)).and_then(|n| u64::try_from(n).ok()) {
+    match location {
+        ValueLocation::HeadNumber(s) => match number::zoned(s.of(entry.record)).and_then(|n| u64::try_from(n).ok()) {
             Some(n) if n > 0 => put_number(n, out),
             _ => false,
         },
-        Source::ReceiverLibrary => {
+        ValueLocation::ReceiverLibrary => {
             tr.put_field(given_or(entry, entry.heading.receiver_library, &cx.given.receiver_library), out)
         }
-        Source::System => tr.put_field(system(entry, cx.given), out),
-        Source::Time => match ev.time {
+        ValueLocation::System => tr.put_field(system(entry, cx.given), out),
+        ValueLocation::Time => match ev.time {
             // A time before 1970 is none that these keys can hold: the header has it.
             Some(EntryTime { utc_micros, .. }) => {
                 u64::try_from(utc_micros.div_euclid(1000)).is_ok_and(|n| put_number(n, out))
             }
             None => false,
         },
-        Source::OtherAddress(i) => {
+        ValueLocation::OtherAddress(i) => {
             // Where the heading has no address this one already is the remote address; the same one says nothing new.
             let head = meaningful(entry.head(entry.heading.remote_address));
             let here = field(ev, *i).map_or(&[][..], |(_, f)| plain(entry, Span { at: f.offset, len: f.length }));
             !head.is_empty() && head != here && put_field(*i, ev, cx, tr, out)
         }
-        Source::Text(i) | Source::Number(i) | Source::Hex(i) => put_field(*i, ev, cx, tr, out),
-        Source::FileName { name, path } => put_file_name(*name, *path, ev, cx, tr, out),
-        Source::JobOf { number, user, name, unless_own } => {
+        ValueLocation::Text(i) | ValueLocation::Number(i) | ValueLocation::Hex(i) => put_field(*i, ev, cx, tr, out),
+        ValueLocation::FileName { name, path } => put_file_name(*name, *path, ev, cx, tr, out),
+        ValueLocation::JobOf { number, user, name, unless_own } => {
             let digits = number.map_or(&[][..], |i| job_number_bytes(i, ev));
             let name = plain(entry, *name);
             let user = user.map_or(&[][..], |u| plain(entry, u));
@@ -152,21 +158,21 @@ fn put_rare(source: &Source, ev: &Event<'_>, cx: &Context<'_>, tr: &mut Transcod
             let own = [h.job_number, h.job_user, h.job_name].map(|s| text::trim_blanks(s.of(entry.record)));
             !(*unless_own && own == [digits, user, name]) && put_job(digits, user, name, tr, out)
         }
-        Source::ActingUser(s) => {
+        ValueLocation::ActingUser(s) => {
             let user = plain(entry, *s);
             user != meaningful(entry.head(entry.heading.user_name)) && put_text(user, tr, out)
         }
-        Source::Joined(spans) => put_joined(spans, entry, tr, out),
-        Source::Read { field, spans } => read::put_read(*field, spans, ev, cx, tr, out),
-        Source::Continuation { before, text } => {
+        ValueLocation::Joined(spans) => put_joined(spans, entry, tr, out),
+        ValueLocation::Read { field, spans } => read::put_read(*field, spans, ev, cx, tr, out),
+        ValueLocation::Continuation { before, text } => {
             !reaches(entry, *before) && read::put_readable(plain(entry, *text), cx, tr, out)
         }
-        Source::Part(part) => put_part(part, ev, tr, out),
-        Source::RawData => {
+        ValueLocation::Part(part) => put_part(part, ev, tr, out),
+        ValueLocation::RawData => {
             put_hex(entry.data, out);
             !entry.data.is_empty()
         }
-        Source::RawText => tr.put_field(entry.data, out),
+        ValueLocation::RawText => tr.put_field(entry.data, out),
         _ => false,
     }
 }
@@ -336,7 +342,7 @@ pub(super) fn put_joined(spans: &[Span], entry: &Entry<'_>, tr: &Transcoder, out
     wrote
 }
 
-fn put_part(part: &PartSource, ev: &Event<'_>, tr: &Transcoder, out: &mut Vec<u8>) -> bool {
+fn put_part(part: &PartLocation, ev: &Event<'_>, tr: &Transcoder, out: &mut Vec<u8>) -> bool {
     let object_type = raw(&ev.entry, part.object_type);
     if !part.object_types.iter().any(|t| t == object_type) {
         return false;
@@ -346,16 +352,16 @@ fn put_part(part: &PartSource, ev: &Event<'_>, tr: &Transcoder, out: &mut Vec<u8
     applies && tr.put_field(raw(&ev.entry, part.span), out)
 }
 
-/// The text behind a source that can be long, for cutting it between characters; `None` for the others.
-pub fn long_text<'a>(source: &Source, ev: &Event<'a>, cx: &Context<'_>) -> Option<Text<'a>> {
-    match source {
-        Source::Plain(s) => Some(Text { bytes: plain(&ev.entry, *s), charset: Some(cx.job) }),
-        Source::Read { spans, .. } if spans.iter().any(|s| !read::is_text(&ev.entry, *s, cx)) => None,
-        Source::Joined(spans) | Source::Read { spans, .. } => {
+/// The text of a location that can be long, for cutting it between characters; `None` for the others.
+pub fn long_text<'a>(location: &ValueLocation, ev: &Event<'a>, cx: &Context<'_>) -> Option<Text<'a>> {
+    match location {
+        ValueLocation::Plain(s) => Some(Text { bytes: plain(&ev.entry, *s), charset: Some(cx.job) }),
+        ValueLocation::Read { spans, .. } if spans.iter().any(|s| !read::is_text(&ev.entry, *s, cx)) => None,
+        ValueLocation::Joined(spans) | ValueLocation::Read { spans, .. } => {
             spans.first().map(|s| Text { bytes: plain(&ev.entry, *s), charset: Some(cx.job) })
         }
-        Source::RawText => Some(Text { bytes: meaningful(ev.entry.data), charset: Some(cx.job) }),
-        Source::Text(i) => {
+        ValueLocation::RawText => Some(Text { bytes: meaningful(ev.entry.data), charset: Some(cx.job) }),
+        ValueLocation::Text(i) => {
             let (layout, f) = field(ev, *i)?;
             text::text_of(layout, f, ev.entry.data, cx.job).value()
         }

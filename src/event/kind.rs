@@ -25,12 +25,12 @@ pub struct Detail {
 }
 
 /// The severity of history log messages.
-pub(super) struct Scale {
+pub(super) struct SeverityScale {
     pub(super) messages: Arc<Messages>,
     /// Index of the field with that of the message.
     pub(super) field: usize,
     /// The ids, in EBCDIC, that the configuration gives a severity.
-    pub(super) given: Vec<Vec<u8>>,
+    pub(super) configured: Vec<Vec<u8>>,
 }
 
 /// One entry type under one heading: what every event of it has in common.
@@ -50,11 +50,11 @@ pub struct EventType {
     /// Whether the type as a whole records failures.
     pub failure: bool,
     /// Severity by that of the message, for the history log.
-    pub(super) scale: Option<Scale>,
+    pub(super) scale: Option<SeverityScale>,
     pub(super) detail: Option<Span>,
     pub(super) details: Vec<(Vec<u8>, Detail)>,
-    /// Where texts stand, by their ends, to tell what a cut entry has lost.
-    pub(super) ends: Vec<(Span, FieldKind, String)>,
+    /// Where texts stand, by where they end, to tell what a cut entry has lost.
+    pub(super) text_spans: Vec<(Span, FieldKind, String)>,
 }
 
 impl EventType {
@@ -79,12 +79,12 @@ impl EventType {
 
     /// The severity of this one event, 0 to 10, where it is not that of type or detail.
     #[inline]
-    pub fn own_severity(&self, entry: &Entry<'_>) -> Option<u8> {
-        self.scale.as_ref().and_then(|scale| self.scaled(scale, entry))
+    pub fn message_severity(&self, entry: &Entry<'_>) -> Option<u8> {
+        self.scale.as_ref().and_then(|scale| self.severity_of_message(scale, entry))
     }
 
-    fn scaled(&self, scale: &Scale, entry: &Entry<'_>) -> Option<u8> {
-        if scale.given.iter().any(|id| id == self.detail_code(entry)) {
+    fn severity_of_message(&self, scale: &SeverityScale, entry: &Entry<'_>) -> Option<u8> {
+        if scale.configured.iter().any(|id| id == self.detail_code(entry)) {
             return None;
         }
         let field = self.layout.as_ref()?.fields.get(scale.field)?;
@@ -97,13 +97,13 @@ impl EventType {
     }
 
     /// The first value that a cut entry has lost or holds in part; `None` when nothing that is carried was hit.
-    pub fn lost<'s>(&'s self, entry: &Entry<'_>) -> Option<&'s str> {
+    pub fn first_truncated<'s>(&'s self, entry: &Entry<'_>) -> Option<&'s str> {
         let there = entry.data.len();
         if there >= entry.stated {
             return None;
         }
-        let i = self.ends.partition_point(|(s, ..)| s.at + s.len <= there);
-        let (span, kind, name) = self.ends.get(i)?;
+        let i = self.text_spans.partition_point(|(s, ..)| s.at + s.len <= there);
+        let (span, kind, name) = self.text_spans.get(i)?;
         if span.at >= entry.stated {
             return None;
         }
@@ -120,7 +120,7 @@ impl EventType {
         };
         // What is whole hides nothing, but a text after it may be lost altogether.
         if whole {
-            self.ends.get(i + 1).filter(|(s, ..)| s.at < entry.stated).map(|(.., n)| n.as_str())
+            self.text_spans.get(i + 1).filter(|(s, ..)| s.at < entry.stated).map(|(.., n)| n.as_str())
         } else {
             Some(name)
         }

@@ -13,7 +13,7 @@ pub mod time;
 pub use kind::{Detail, EventType};
 pub use model::{EventModel, Options};
 pub use notice::Notice;
-pub use slot::{Slot, SlotDetail, Source};
+pub use slot::{Slot, SlotDetail, ValueLocation};
 pub use time::{Clock, DateFormat, EntryTime};
 
 use crate::decode::journal::Entry;
@@ -40,7 +40,7 @@ impl<'a> Event<'a> {
 
     /// Severity, 0 to 10: its own, that of the detail, of the type where no table has the detail, or the floor.
     pub fn severity(&self) -> u8 {
-        let severity = self.kind.own_severity(&self.entry).unwrap_or_else(|| {
+        let severity = self.kind.message_severity(&self.entry).unwrap_or_else(|| {
             let code = self.detail_code();
             let detail = self.kind.details().iter().find(|(c, _)| c == code);
             detail.map_or(self.kind.severity, |(_, d)| d.severity)

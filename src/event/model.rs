@@ -6,7 +6,7 @@ use std::{
 
 use super::{
     EntryTime, Event,
-    kind::{Detail, EventType, Scale},
+    kind::{Detail, EventType, SeverityScale},
     slot::{self, Slot, SlotRules},
 };
 use crate::decode::{
@@ -241,7 +241,7 @@ impl EventModel {
             scale: None,
             detail: detail_field.map(|f| Span { at: f.offset, len: f.length }),
             details,
-            ends: ends(layout),
+            text_spans: text_spans(layout),
             layout: Some(layout.clone()),
             code,
         }
@@ -289,14 +289,14 @@ impl EventModel {
             slots: self.slots(layout),
             severity: messages.severity(None),
             failure: false,
-            scale: Some(Scale {
+            scale: Some(SeverityScale {
                 messages: messages.clone(),
                 field: layout.role("message_severity").unwrap_or(usize::MAX),
-                given: given.keys().filter(|id| is_message_id(id)).filter_map(|id| self.job.encode(id)).collect(),
+                configured: given.keys().filter(|id| is_message_id(id)).filter_map(|id| self.job.encode(id)).collect(),
             }),
             detail: id.map(|f| Span { at: f.offset, len: f.length }),
             details,
-            ends: ends(layout),
+            text_spans: text_spans(layout),
             layout: Some(layout.clone()),
         }
     }
@@ -320,20 +320,20 @@ impl EventModel {
             scale: None,
             detail: None,
             details: Vec::new(),
-            ends: Vec::new(),
+            text_spans: Vec::new(),
         }
     }
 }
 
 /// The texts of a layout by their ends: those that a cut can hurt. Shorter fields are told by the texts around them.
-fn ends(layout: &Layout) -> Vec<(Span, FieldKind, String)> {
-    let mut ends: Vec<_> = layout
+fn text_spans(layout: &Layout) -> Vec<(Span, FieldKind, String)> {
+    let mut spans: Vec<_> = layout
         .fields
         .iter()
         .filter(|f| !f.reserved && f.columns.has(crate::decode::journal::layout::Columns::J5))
         .filter(|f| f.role.is_some() && !matches!(f.kind, FieldKind::Bin | FieldKind::Zoned | FieldKind::Packed))
         .map(|f| (Span { at: f.offset, len: f.length }, f.kind, f.name.clone()))
         .collect();
-    ends.sort_by_key(|(s, ..)| s.at + s.len);
-    ends
+    spans.sort_by_key(|(s, ..)| s.at + s.len);
+    spans
 }

@@ -22,7 +22,7 @@ pub enum SlotDetail {
 
 /// Where the value of a slot stands.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Source {
+pub enum ValueLocation {
     /// Text of the heading.
     Head(Span),
     /// A number of the heading, shown without leading zeros; 0 counts as absent.
@@ -105,7 +105,7 @@ pub enum Source {
     /// What a number means, by field; the number itself where no table says.
     Meaning(usize),
     /// A part of a field, for entries whose object type and access type give it a meaning.
-    Part(Box<PartSource>),
+    Part(Box<PartLocation>),
     /// All entry data in hexadecimal.
     RawData,
     /// All entry data as text in the job's CCSID.
@@ -114,7 +114,7 @@ pub enum Source {
 
 /// Where a part of a field stands, and when.
 #[derive(Clone, Debug, PartialEq)]
-pub struct PartSource {
+pub struct PartLocation {
     /// The part.
     pub span: Span,
     /// The object type.
@@ -139,7 +139,7 @@ pub struct Slot {
     /// Whether it is a flag group.
     pub group: bool,
     /// Where it stands.
-    pub source: Source,
+    pub location: ValueLocation,
 }
 
 /// What decides about slots beside the layout.
@@ -157,34 +157,34 @@ pub struct SlotRules<'a> {
 /// The slots that the heading gives to every entry.
 pub fn heading_slots(h: &Heading) -> Vec<Slot> {
     let mut slots = Vec::new();
-    let mut add = |name: &str, source| slots.push(named(name, source));
-    add("entry_id", Source::EntryId);
-    add("time", Source::Time);
-    add("system", Source::System);
+    let mut add = |name: &str, location| slots.push(named(name, location));
+    add("entry_id", ValueLocation::EntryId);
+    add("time", ValueLocation::Time);
+    add("system", ValueLocation::System);
     if let Some(s) = h.user_name {
-        add("effective_user", Source::Head(s));
+        add("effective_user", ValueLocation::Head(s));
     }
-    add("job_user", Source::Head(h.job_user));
-    add("job", Source::Job);
-    add("job_number", Source::HeadNumber(h.job_number));
-    add("job_name", Source::Head(h.job_name));
-    add("sequence", Source::Sequence);
-    add("receiver", Source::Receiver);
-    add("receiver_library", Source::ReceiverLibrary);
+    add("job_user", ValueLocation::Head(h.job_user));
+    add("job", ValueLocation::Job);
+    add("job_number", ValueLocation::HeadNumber(h.job_number));
+    add("job_name", ValueLocation::Head(h.job_name));
+    add("sequence", ValueLocation::Sequence);
+    add("receiver", ValueLocation::Receiver);
+    add("receiver_library", ValueLocation::ReceiverLibrary);
     if let Some(s) = h.thread {
-        add("thread", Source::Head(s));
+        add("thread", ValueLocation::Head(s));
     }
-    add("program", Source::Program);
+    add("program", ValueLocation::Program);
     slots
 }
 
 /// The slots for entries that no table knows: their bytes, and the bytes read as text.
 pub fn foreign_slots(h: &Heading) -> Vec<Slot> {
     let mut slots = heading_slots(h);
-    slots.push(named("remote_address", Source::RemoteAddress(None)));
-    slots.push(named("remote_port", Source::RemotePort(None)));
-    slots.push(other("text", SlotDetail::Compact, Source::RawText));
-    slots.push(other("data", SlotDetail::Compact, Source::RawData));
+    slots.push(named("remote_address", ValueLocation::RemoteAddress(None)));
+    slots.push(named("remote_port", ValueLocation::RemotePort(None)));
+    slots.push(other("text", SlotDetail::Compact, ValueLocation::RawText));
+    slots.push(other("data", SlotDetail::Compact, ValueLocation::RawData));
     slots
 }
 
@@ -205,8 +205,8 @@ pub fn slots(layout: &Layout, heading: &Heading, rules: &SlotRules<'_>) -> Vec<S
     };
 
     let (address, port) = (role("remote_address"), role("remote_port"));
-    slots.push(named("remote_address", Source::RemoteAddress(address)));
-    slots.push(named("remote_port", Source::RemotePort(if address.is_some() { port } else { None })));
+    slots.push(named("remote_address", ValueLocation::RemoteAddress(address)));
+    slots.push(named("remote_port", ValueLocation::RemotePort(if address.is_some() { port } else { None })));
 
     for (name, library_role, name_role) in [
         ("object", "object_library", "object_name"),
@@ -215,7 +215,7 @@ pub fn slots(layout: &Layout, heading: &Heading, rules: &SlotRules<'_>) -> Vec<S
     ] {
         let (l, n) = (role(library_role), role(name_role));
         if let Some(n_span) = span(n) {
-            slots.push(named(name, Source::Qualified { library: span(l), name: n_span }));
+            slots.push(named(name, ValueLocation::Qualified { library: span(l), name: n_span }));
             take(&[l, n]);
         }
     }
@@ -234,17 +234,17 @@ pub fn slots(layout: &Layout, heading: &Heading, rules: &SlotRules<'_>) -> Vec<S
     ] {
         let i = role(role_name);
         if let (Some(index), Some(f)) = (i, field(i)) {
-            slots.push(named(name, source_of(index, f)));
+            slots.push(named(name, location_of(index, f)));
             take(&[i]);
         }
     }
     if let Some(name) = role("ifs_object_name") {
-        slots.push(named("file_name", Source::FileName { name, path }));
+        slots.push(named("file_name", ValueLocation::FileName { name, path }));
         take(&[Some(name)]);
     }
     let acting = role("acting_user");
     if let Some(s) = span(acting) {
-        slots.push(named("acting_user", Source::ActingUser(s)));
+        slots.push(named("acting_user", ValueLocation::ActingUser(s)));
         take(&[acting]);
     }
     for (slot, prefix, unless_own) in
@@ -253,7 +253,7 @@ pub fn slots(layout: &Layout, heading: &Heading, rules: &SlotRules<'_>) -> Vec<S
         let part = |p: &str| role(&format!("{prefix}_{p}"));
         let (number, user, name) = (part("number"), part("user"), part("name"));
         if let Some(n) = span(name) {
-            slots.push(named(slot, Source::JobOf { number, user: span(user), name: n, unless_own }));
+            slots.push(named(slot, ValueLocation::JobOf { number, user: span(user), name: n, unless_own }));
             take(&[number, user, name]);
         }
     }
@@ -265,23 +265,26 @@ pub fn slots(layout: &Layout, heading: &Heading, rules: &SlotRules<'_>) -> Vec<S
             .collect();
         take(&[i]);
         if f.kind != FieldKind::Char || more.is_empty() && f.readings.is_empty() {
-            slots.push(named(name, source_of(index, f)));
+            slots.push(named(name, location_of(index, f)));
             continue;
         }
         let mut spans = vec![span_of(f)];
         for j in more {
             let Some(g) = layout.fields.get(j) else { continue };
             let before = spans.last().copied().unwrap_or(span_of(f));
-            slots.push(other(&g.name, SlotDetail::Compact, Source::Continuation { before, text: span_of(g) }));
+            slots.push(other(&g.name, SlotDetail::Compact, ValueLocation::Continuation { before, text: span_of(g) }));
             spans.push(span_of(g));
             take(&[Some(j)]);
         }
         let read = !f.readings.is_empty();
-        slots.push(named(name, if read { Source::Read { field: index, spans } } else { Source::Joined(spans) }));
+        slots.push(named(
+            name,
+            if read { ValueLocation::Read { field: index, spans } } else { ValueLocation::Joined(spans) },
+        ));
     }
     if let Some(access) = role("access_type") {
-        slots.push(named("action", Source::Meaning(access)));
-        slots.push(other("access_type", SlotDetail::Full, Source::Number(access)));
+        slots.push(named("action", ValueLocation::Meaning(access)));
+        slots.push(other("access_type", SlotDetail::Full, ValueLocation::Number(access)));
         take(&[Some(access)]);
     }
     take(&[role("detail")]);
@@ -298,7 +301,7 @@ pub fn slots(layout: &Layout, heading: &Heading, rules: &SlotRules<'_>) -> Vec<S
             detail: SlotDetail::Compact,
             named: false,
             group: true,
-            source: Source::Flags(flags),
+            location: ValueLocation::Flags(flags),
         });
     }
     for (i, f) in layout.fields.iter().enumerate() {
@@ -310,12 +313,12 @@ pub fn slots(layout: &Layout, heading: &Heading, rules: &SlotRules<'_>) -> Vec<S
         if !compact && rules.omit.iter().any(|p| matches(p, &f.name)) {
             continue;
         }
-        let source = match f.role.as_deref() {
-            Some("remote_address" | "remote_port") if f.kind == FieldKind::Char => Source::OtherAddress(i),
-            _ => source_of(i, f),
+        let location = match f.role.as_deref() {
+            Some("remote_address" | "remote_port") if f.kind == FieldKind::Char => ValueLocation::OtherAddress(i),
+            _ => location_of(i, f),
         };
         let detail = if compact { SlotDetail::Compact } else { SlotDetail::Full };
-        slots.push(other(&f.name, detail, source));
+        slots.push(other(&f.name, detail, location));
     }
     for p in &layout.parts {
         if rules.include_guesses || p.confidence != Confidence::Guess {
@@ -325,24 +328,24 @@ pub fn slots(layout: &Layout, heading: &Heading, rules: &SlotRules<'_>) -> Vec<S
     slots
 }
 
-fn named(name: &str, source: Source) -> Slot {
-    Slot { name: name.to_owned(), detail: SlotDetail::Compact, named: true, group: false, source }
+fn named(name: &str, location: ValueLocation) -> Slot {
+    Slot { name: name.to_owned(), detail: SlotDetail::Compact, named: true, group: false, location }
 }
 
-fn other(name: &str, detail: SlotDetail, source: Source) -> Slot {
-    Slot { name: name.to_owned(), detail, named: false, group: false, source }
+fn other(name: &str, detail: SlotDetail, location: ValueLocation) -> Slot {
+    Slot { name: name.to_owned(), detail, named: false, group: false, location }
 }
 
 fn span_of(f: &Field) -> Span {
     Span { at: f.offset, len: f.length }
 }
 
-fn source_of(index: usize, f: &Field) -> Source {
+fn location_of(index: usize, f: &Field) -> ValueLocation {
     match f.kind {
-        FieldKind::Char if f.ccsid_field.is_none() => Source::Plain(span_of(f)),
-        FieldKind::Char | FieldKind::Unicode | FieldKind::Varchar | FieldKind::Varpath => Source::Text(index),
-        FieldKind::Zoned | FieldKind::Packed | FieldKind::Bin => Source::Number(index),
-        FieldKind::Hex | FieldKind::Rest => Source::Hex(index),
+        FieldKind::Char if f.ccsid_field.is_none() => ValueLocation::Plain(span_of(f)),
+        FieldKind::Char | FieldKind::Unicode | FieldKind::Varchar | FieldKind::Varpath => ValueLocation::Text(index),
+        FieldKind::Zoned | FieldKind::Packed | FieldKind::Bin => ValueLocation::Number(index),
+        FieldKind::Hex | FieldKind::Rest => ValueLocation::Hex(index),
     }
 }
 
@@ -371,12 +374,12 @@ fn part_slot(layout: &Layout, part: &Part, job: &'static Charset) -> Option<Slot
         bytes.resize(object_type.len, 0x40);
         Some(bytes)
     };
-    let source = PartSource {
+    let location = PartLocation {
         span: Span { at: part.offset, len: part.length },
         object_type,
         object_types: part.object_types.iter().filter_map(padded).collect(),
         access_type: layout.role("access_type"),
         access_types: part.access_types.clone(),
     };
-    Some(other(&part.name, SlotDetail::Compact, Source::Part(Box::new(source))))
+    Some(other(&part.name, SlotDetail::Compact, ValueLocation::Part(Box::new(location))))
 }
