@@ -21,7 +21,7 @@ use qaudjrn::{
         journal::{Catalog, Entry, HeadingKind},
     },
     event::{EventModel, Options},
-    filter::{self, Chain, Filter, State},
+    filter::{self, Filter, FilterChain, State},
 };
 use reference::{
     Reference, Rules, Values, Verdict,
@@ -260,7 +260,7 @@ fn a_chain_of_two_filters_sends_what_both_send() {
             let filter = compiled(model, c);
             verdicts(model, &entries, |event, state| filter.verdict(event, state))
         });
-        let chain = Chain::new(configs.iter().map(|c| std::sync::Arc::new(compiled(model, c))).collect());
+        let chain = FilterChain::new(configs.iter().map(|c| std::sync::Arc::new(compiled(model, c))).collect());
         let both = verdicts(model, &entries, |event, state| chain.verdict(event, state));
         for (i, got) in both.into_iter().enumerate() {
             use filter::Verdict::{AuditChange, Dropped, Sent};

@@ -24,7 +24,7 @@ use qaudjrn::{
     },
     encode::{Encoder, Format, Header, Profile, Settings, entry_json},
     event::{Clock, EventModel, Options},
-    filter::{Filter, Said, State, Verdict},
+    filter::{Filter, RuleOutcome, State, Verdict},
     source::{
         Capture, Item,
         derived::{
@@ -281,9 +281,9 @@ pub fn filter(input: &[u8]) {
     let mut state = State::default();
     let verdict = filter.verdict(&event, &mut state);
     assert_eq!(verdict, filter.verdict(&event, &mut state));
-    let said = filter.look(&event, &mut state);
+    let said = filter.explain(&event, &mut state);
     let dropped = said.iter().find_map(|(_, said)| match said {
-        Some(Said::Drop(rule)) => Some(*rule),
+        Some(RuleOutcome::Drop(rule)) => Some(*rule),
         _ => None,
     });
     match verdict {

@@ -6,7 +6,7 @@
 use crate::{
     config::WhenFull,
     event::{Event, EventModel},
-    filter::{RuleId, Ruled, TypeRule, TypeRules, UnknownType, types::Compiled},
+    filter::{RuleId, RulePattern, TypeRule, TypeRules, UnknownType, types::CompiledTypes},
 };
 
 /// What is never refused.
@@ -14,7 +14,7 @@ const KEPT: [&str; 2] = ["*SECURITY", "*AUTFAIL"];
 
 /// Refuses entries when the spool is nearly full.
 pub struct Refusal {
-    kept: Compiled,
+    kept: CompiledTypes,
     /// Severities below this are refused.
     below: u8,
 }
@@ -25,9 +25,9 @@ impl Refusal {
         if when_full == WhenFull::Wait {
             return Ok(None);
         }
-        let send = KEPT.map(|level| Ruled { rule: RuleId(0), pattern: TypeRule::Level(level.to_owned()) });
+        let send = KEPT.map(|level| RulePattern { rule: RuleId(0), pattern: TypeRule::Level(level.to_owned()) });
         let rules = TypeRules { send: send.to_vec(), send_rule: Some(RuleId(0)), ..TypeRules::default() };
-        Ok(Some(Refusal { kept: Compiled::new(model, &rules)?, below: 0 }))
+        Ok(Some(Refusal { kept: CompiledTypes::new(model, &rules)?, below: 0 }))
     }
 
     /// The spool has used this much of its size, 0 to 1.

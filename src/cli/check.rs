@@ -14,10 +14,10 @@ use crate::{
     },
     decode::journal::Catalog,
     filter::{
-        Lists, RuleBook, Ruled, Rules, UserMatch,
+        Lists, RuleBook, RulePattern, Rules, UserMatch,
         names::{Name, Qualified},
         paths::PathPattern,
-        types::{self, Share},
+        types::{self, Coverage},
     },
     log::{Visible, numbers::grouped},
 };
@@ -123,14 +123,14 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
 /// What rules mean, a statement each.
 fn words(rules: &Rules, book: &RuleBook, catalog: &Catalog) -> Vec<String> {
     let mut all = Vec::new();
-    let shares: Vec<Share> = catalog.codes().map(|c| types::share(catalog, &rules.types, c, None)).collect();
-    let count = |wanted: Share| shares.iter().filter(|s| **s == wanted).count();
-    let (whole, partly, of) = (count(Share::All), count(Share::Some), shares.len());
+    let shares: Vec<Coverage> = catalog.codes().map(|c| types::coverage(catalog, &rules.types, c, None)).collect();
+    let count = |wanted: Coverage| shares.iter().filter(|s| **s == wanted).count();
+    let (whole, partly, of) = (count(Coverage::All), count(Coverage::Some), shares.len());
     all.push(match (whole, partly) {
         (w, 0) if w == of => format!("sends all {of} types"),
         (w, 0) if of - w <= NAMED => {
             let off: Vec<&str> =
-                catalog.codes().zip(&shares).filter(|(_, s)| **s == Share::None).map(|(c, _)| c).collect();
+                catalog.codes().zip(&shares).filter(|(_, s)| **s == Coverage::None).map(|(c, _)| c).collect();
             format!("sends {w} of {of} types: all but {}", off.join(", "))
         }
         (w, 0) => format!("sends {w} of {of} types"),
@@ -146,7 +146,7 @@ fn words(rules: &Rules, book: &RuleBook, catalog: &Catalog) -> Vec<String> {
         }
     });
     // Paths as they were written: the patterns are folded.
-    let written = |r: &Ruled<PathPattern>| book.get(r.rule).map_or(String::new(), |r| r.written.clone());
+    let written = |r: &RulePattern<PathPattern>| book.get(r.rule).map_or(String::new(), |r| r.written.clone());
     add_written(&mut all, "paths", "", &rules.ifs, written);
     add(&mut all, "users", "", &rules.users, one);
     if !rules.users.is_empty() {
@@ -209,8 +209,14 @@ fn add<T>(all: &mut Vec<String>, what: &str, of: &str, lists: &Lists<T>, show: i
     add_written(all, what, of, lists, |r| show(&r.pattern));
 }
 
-fn add_written<T>(all: &mut Vec<String>, what: &str, of: &str, lists: &Lists<T>, show: impl Fn(&Ruled<T>) -> String) {
-    let shown = |list: &[Ruled<T>]| {
+fn add_written<T>(
+    all: &mut Vec<String>,
+    what: &str,
+    of: &str,
+    lists: &Lists<T>,
+    show: impl Fn(&RulePattern<T>) -> String,
+) {
+    let shown = |list: &[RulePattern<T>]| {
         let mut names: Vec<String> = list.iter().take(NAMED).map(&show).collect();
         if list.len() > NAMED {
             names.push(format!("{} more", grouped((list.len() - NAMED) as u64)));

@@ -22,7 +22,7 @@ use crate::{
     decode::journal::{Entry, Heading},
     encode::{Format, Settings, Written, entry_json, escape::printable},
     event::{EntryTime, Event},
-    filter::{Dimension, Filter, RuleId, Rules, Said, State, Verdict},
+    filter::{Dimension, Filter, RuleId, RuleOutcome, Rules, State, Verdict},
     log,
     pipeline::{self, Back, Front},
 };
@@ -198,7 +198,7 @@ struct Look {
     seen: Vec<String>,
     /// What stands there and is not looked at, and why.
     unseen: Vec<&'static str>,
-    said: Option<Said>,
+    said: Option<RuleOutcome>,
 }
 
 /// One line, whether it is sent or not.
@@ -211,13 +211,13 @@ struct Line {
 }
 
 fn looks(filter: &Filter, rules: &Rules, ev: &Event<'_>, state: &mut State) -> Vec<Look> {
-    let look = |(dimension, said): (Dimension, Option<Said>)| Look {
+    let look = |(dimension, said): (Dimension, Option<RuleOutcome>)| Look {
         dimension,
         seen: filter.seen(dimension, ev),
         unseen: filter.unseen(dimension, ev),
         said: said.filter(|_| dimension != Dimension::Types || !rules.types.is_all()),
     };
-    filter.look(ev, state).into_iter().map(look).collect()
+    filter.explain(ev, state).into_iter().map(look).collect()
 }
 
 impl Explainer<'_> {
@@ -268,12 +268,14 @@ impl Look {
         let seen = if seen.is_empty() { "-".to_owned() } else { printable(&seen.join(", ")) };
         let says = match self.said {
             None => "no rules".to_owned(),
-            Some(Said::Nothing) if !self.unseen.is_empty() && self.seen.is_empty() => "nothing to look at".to_owned(),
-            Some(Said::Nothing) if self.seen.is_empty() => "names none".to_owned(),
-            Some(Said::Nothing) => "no rule matches".to_owned(),
-            Some(Said::Drop(id)) => format!("drop: {}", rule(id)),
-            Some(Said::Keep(id)) => format!("keep: {}", rule(id)),
-            Some(Said::Privileged(id)) => format!("keep: a privileged user, whatever {} says", rule(id)),
+            Some(RuleOutcome::Nothing) if !self.unseen.is_empty() && self.seen.is_empty() => {
+                "nothing to look at".to_owned()
+            }
+            Some(RuleOutcome::Nothing) if self.seen.is_empty() => "names none".to_owned(),
+            Some(RuleOutcome::Nothing) => "no rule matches".to_owned(),
+            Some(RuleOutcome::Drop(id)) => format!("drop: {}", rule(id)),
+            Some(RuleOutcome::Keep(id)) => format!("keep: {}", rule(id)),
+            Some(RuleOutcome::Privileged(id)) => format!("keep: a privileged user, whatever {} says", rule(id)),
         };
         format!("  {:<14} {seen:<49} {says}\n", self.dimension.key())
     }
@@ -281,10 +283,10 @@ impl Look {
     fn json(&self, setup: &Setup) -> Value {
         let (word, id) = match self.said {
             None => ("no rules", None),
-            Some(Said::Nothing) => ("no match", None),
-            Some(Said::Drop(id)) => ("drop", Some(id)),
-            Some(Said::Keep(id)) => ("keep", Some(id)),
-            Some(Said::Privileged(id)) => ("privileged", Some(id)),
+            Some(RuleOutcome::Nothing) => ("no match", None),
+            Some(RuleOutcome::Drop(id)) => ("drop", Some(id)),
+            Some(RuleOutcome::Keep(id)) => ("keep", Some(id)),
+            Some(RuleOutcome::Privileged(id)) => ("privileged", Some(id)),
         };
         let rule = id.map(|id| rule_json(setup, id));
         json!({

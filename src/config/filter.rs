@@ -8,7 +8,7 @@ use super::{
 use crate::decode::history::messages::is_message_id;
 use crate::files::read_regular;
 use crate::filter::{
-    HistoryRules, Lists, Rule, RuleBook, RuleId, Ruled, Rules, TypeRule, UserMatch,
+    HistoryRules, Lists, Rule, RuleBook, RuleId, RulePattern, Rules, TypeRule, UserMatch,
     history::LOGON_LOGOFF,
     names::{self, BadName, Name, Qualified},
 };
@@ -223,7 +223,7 @@ impl RuleReader<'_> {
                 // Every entry of the list is a rule for warnings; what no entry takes is counted under the list.
                 let send: Vec<_> = found
                     .into_iter()
-                    .map(|(pattern, item)| Ruled { rule: self.rule("types.send", &item), pattern })
+                    .map(|(pattern, item)| RulePattern { rule: self.rule("types.send", &item), pattern })
                     .collect();
                 rules.types.send.extend(send);
             }
@@ -250,12 +250,12 @@ impl RuleReader<'_> {
         list: Option<Placed<Vec<Placed<String>>>>,
         key: &str,
         parse: impl Fn(&str) -> Result<T, E>,
-        to: &mut Vec<Ruled<T>>,
+        to: &mut Vec<RulePattern<T>>,
         r: &mut Reader<'_>,
     ) {
         for item in list.into_iter().flat_map(|l| l.value) {
             match parse(&item.value) {
-                Ok(pattern) => to.push(Ruled { rule: self.rule(key, &item), pattern }),
+                Ok(pattern) => to.push(RulePattern { rule: self.rule(key, &item), pattern }),
                 Err(e) => r.error(item.place, format!("{key}: {e}")),
             }
         }

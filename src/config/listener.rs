@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     encode::escape::printable,
-    filter::{Place, Rules},
+    filter::{ConfigLocation, Rules},
     source::stream::{
         Listen, StreamOptions,
         identity::{LONGEST, is_name},
@@ -137,7 +137,7 @@ fn meets(source: &str, listener: &str) -> bool {
 
 fn listener(
     t: &mut Section<'_>,
-    (name, at): (Option<&Placed<String>>, &Place),
+    (name, at): (Option<&Placed<String>>, &ConfigLocation),
     agent: &Rules,
     rules: &mut RuleReader<'_>,
     r: &mut Reader<'_>,

@@ -15,7 +15,7 @@ use super::{
     tls,
 };
 use crate::{
-    filter::Place,
+    filter::ConfigLocation,
     net::Address,
     parse::whole,
     source::live::{
@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// Reads the keys of kind mapepire.
-pub fn mapepire(t: &mut Section<'_>, at: &Place, r: &mut Reader<'_>) -> Option<LiveOptions> {
+pub fn mapepire(t: &mut Section<'_>, at: &ConfigLocation, r: &mut Reader<'_>) -> Option<LiveOptions> {
     let transport = transport(t, at, r);
     let call_timeout = t.positive("call_timeout", r).map_or(Duration::from_secs(60), Duration::from_secs_f64);
     let text = |t: &mut Section<'_>, key: &'static str, default: &str, r: &mut Reader<'_>| {
@@ -46,7 +46,7 @@ pub fn mapepire(t: &mut Section<'_>, at: &Place, r: &mut Reader<'_>) -> Option<L
 }
 
 /// Reads the keys of kind odbc.
-pub fn odbc(t: &mut Section<'_>, at: &Place, r: &mut Reader<'_>) -> Option<LiveOptions> {
+pub fn odbc(t: &mut Section<'_>, at: &ConfigLocation, r: &mut Reader<'_>) -> Option<LiveOptions> {
     if !odbc::IS_BUILT {
         let place = t.place_of("kind", r).unwrap_or_else(|| at.clone());
         r.error(place, format!("source.kind = \"odbc\": {}", odbc::NOT_BUILT));
@@ -81,7 +81,7 @@ fn followed(t: &mut Section<'_>, database: Option<Database>, r: &mut Reader<'_>)
 }
 
 /// `address` with `user` and `password`, or `command`.
-fn transport(t: &mut Section<'_>, at: &Place, r: &mut Reader<'_>) -> Option<Transport> {
+fn transport(t: &mut Section<'_>, at: &ConfigLocation, r: &mut Reader<'_>) -> Option<Transport> {
     let (address, command) = (t.string("address", r), t.strings("command", r));
     let (user, password) = (t.string("user", r), t.string("password", r));
     let tls = tls::tls(t, "source", r);
@@ -133,7 +133,7 @@ fn transport(t: &mut Section<'_>, at: &Place, r: &mut Reader<'_>) -> Option<Tran
 }
 
 /// `connection`, or `dsn` with `user` and `password` where the data source does not hold them.
-fn login(t: &mut Section<'_>, at: &Place, r: &mut Reader<'_>) -> Option<Login> {
+fn login(t: &mut Section<'_>, at: &ConfigLocation, r: &mut Reader<'_>) -> Option<Login> {
     let (connection, dsn) = (t.string("connection", r), t.string("dsn", r));
     let (user, password) = (t.string("user", r), t.string("password", r));
     let file = |key: &str, text: Placed<String>, r: &mut Reader<'_>| r.pem(&format!("source.{key}"), text);

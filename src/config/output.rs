@@ -11,7 +11,7 @@ use super::{
 use crate::{
     agent::window,
     encode::{Format, Given, Header, LineEncoding, Profile, Settings},
-    filter::{Place, RuleId, Ruled, Rules, TypeRule, TypeRules},
+    filter::{ConfigLocation, RuleId, RulePattern, Rules, TypeRule, TypeRules},
     net::{connect, tls::TlsOptions},
     output::{Target, rate_limit::Limits, sink::Framing},
     spool::Start,
@@ -65,7 +65,7 @@ pub struct OutputConfig {
     /// How often it is told that the agent lives; zero for never, `None` for what the agent does.
     pub heartbeat: Option<Duration>,
     /// The types that `priority_types` and `pass` name, with their places.
-    pub named_types: Vec<(TypeRule, Place)>,
+    pub named_types: Vec<(TypeRule, ConfigLocation)>,
 }
 
 /// What passes a spent daily budget. Without any, everything waits for the next day.
@@ -142,7 +142,7 @@ pub fn outputs(
 
 fn output(
     mut t: Section<'_>,
-    at: &Place,
+    at: &ConfigLocation,
     agent: &Rules,
     rules: &mut RuleReader<'_>,
     r: &mut Reader<'_>,
@@ -268,13 +268,13 @@ fn standbys(list: Option<Placed<Vec<Placed<String>>>>, first: Option<&Target>, r
 }
 
 /// A list of entry types. It drops nothing, so its entries are no rules of the book; their places are for errors.
-fn types(key: &str, list: Listed, named: &mut Vec<(TypeRule, Place)>, r: &mut Reader<'_>) -> TypeRules {
+fn types(key: &str, list: Listed, named: &mut Vec<(TypeRule, ConfigLocation)>, r: &mut Reader<'_>) -> TypeRules {
     let mut found = TypeRules { send_rule: Some(RuleId(0)), ..TypeRules::default() };
     for item in list.into_iter().flat_map(|l| l.value) {
         match item.value.parse::<TypeRule>() {
             Ok(pattern) => {
                 named.push((pattern.clone(), item.place));
-                found.send.push(Ruled { rule: RuleId(0), pattern });
+                found.send.push(RulePattern { rule: RuleId(0), pattern });
             }
             Err(e) => r.error(item.place, format!("output.{key}: {e}")),
         }

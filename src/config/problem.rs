@@ -1,7 +1,7 @@
 //! What is wrong with a configuration: everything in one run, each with file, line, column and what was expected.
 use std::fmt;
 
-use crate::{filter::Place, log::Visible};
+use crate::{filter::ConfigLocation, log::Visible};
 
 /// Whether a problem stops the program.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord)]
@@ -18,19 +18,19 @@ pub struct Problem {
     /// How bad.
     pub weight: Weight,
     /// Where; `None` for the configuration as a whole.
-    pub place: Option<Place>,
+    pub place: Option<ConfigLocation>,
     /// What, and what to do.
     pub text: String,
 }
 
 impl Problem {
     /// An error.
-    pub fn error(place: Option<Place>, text: impl Into<String>) -> Problem {
+    pub fn error(place: Option<ConfigLocation>, text: impl Into<String>) -> Problem {
         Problem { weight: Weight::Error, place, text: text.into() }
     }
 
     /// A warning.
-    pub fn warning(place: Option<Place>, text: impl Into<String>) -> Problem {
+    pub fn warning(place: Option<ConfigLocation>, text: impl Into<String>) -> Problem {
         Problem { weight: Weight::Warning, place, text: text.into() }
     }
 }

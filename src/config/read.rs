@@ -11,7 +11,7 @@ use toml::{
 use super::problem::Problem;
 use crate::{
     encode::escape::is_hidden,
-    filter::{Place, types::distance},
+    filter::{ConfigLocation, types::distance},
     net::tls::pem::Pem,
 };
 
@@ -47,7 +47,7 @@ pub struct Placed<T> {
     /// The value.
     pub value: T,
     /// Where.
-    pub place: Place,
+    pub place: ConfigLocation,
 }
 
 impl<'t> Reader<'t> {
@@ -81,14 +81,14 @@ impl<'t> Reader<'t> {
     }
 
     /// The place of a byte range.
-    pub fn place(&self, span: Range<usize>) -> Place {
+    pub fn place(&self, span: Range<usize>) -> ConfigLocation {
         let line = self.lines.partition_point(|start| *start <= span.start).max(1);
         let start = self.lines.get(line - 1).copied().unwrap_or(0);
         let (byte, column, line_start) = self.last.get();
         let (from, before) = if line_start == start && byte <= span.start { (byte, column) } else { (start, 0) };
         let column = before + self.text.get(from..span.start).map_or(0, |t| t.chars().count());
         self.last.set((span.start, column, start));
-        Place { file: self.file.clone(), line, column: column + 1 }
+        ConfigLocation { file: self.file.clone(), line, column: column + 1 }
     }
 
     /// A file of secrets or certificates, from the folder of this file, or a credential.
@@ -107,12 +107,12 @@ impl<'t> Reader<'t> {
     }
 
     /// Writes an error down.
-    pub fn error(&mut self, place: Place, text: impl Into<String>) {
+    pub fn error(&mut self, place: ConfigLocation, text: impl Into<String>) {
         self.problems.push(Problem::error(Some(place), text));
     }
 
     /// Writes a warning down.
-    pub fn warning(&mut self, place: Place, text: impl Into<String>) {
+    pub fn warning(&mut self, place: ConfigLocation, text: impl Into<String>) {
         self.problems.push(Problem::warning(Some(place), text));
     }
 }
@@ -280,7 +280,7 @@ impl<'t> Section<'t> {
     }
 
     /// Where the value of a key stands.
-    pub fn place_of(&self, key: &str, r: &Reader<'_>) -> Option<Place> {
+    pub fn place_of(&self, key: &str, r: &Reader<'_>) -> Option<ConfigLocation> {
         self.table?.iter().find(|(k, _)| k.get_ref() == key).map(|(_, v)| r.place(v.span()))
     }
 

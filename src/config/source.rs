@@ -18,7 +18,7 @@ use crate::{
     },
     encode::Given,
     event::DateFormat,
-    filter::{Place, Rules},
+    filter::{ConfigLocation, Rules},
     source::{
         derived::export::decoded,
         directory::{After, Complete, DirectoryOptions, Order},
@@ -322,7 +322,7 @@ fn whole_files(t: &Section<'_>, input: &Option<Input>, r: &mut Reader<'_>) {
 }
 
 /// `path`, which is needed.
-fn path(t: &mut Section<'_>, at: &Place, r: &mut Reader<'_>) -> Option<PathBuf> {
+fn path(t: &mut Section<'_>, at: &ConfigLocation, r: &mut Reader<'_>) -> Option<PathBuf> {
     let path = t.path("path", r).map(|p| p.value);
     if !t.has("path") {
         r.error(at.clone(), "source.path is missing");
@@ -330,12 +330,12 @@ fn path(t: &mut Section<'_>, at: &Place, r: &mut Reader<'_>) -> Option<PathBuf> 
     path
 }
 
-fn capture(t: &mut Section<'_>, at: &Place, r: &mut Reader<'_>) -> Option<Input> {
+fn capture(t: &mut Section<'_>, at: &ConfigLocation, r: &mut Reader<'_>) -> Option<Input> {
     let follow = t.boolean("follow", r).is_some_and(|b| b.value);
     Some(Input::Capture(path(t, at, r)?, follow))
 }
 
-fn directory(t: &mut Section<'_>, at: &Place, r: &mut Reader<'_>) -> Option<Input> {
+fn directory(t: &mut Section<'_>, at: &ConfigLocation, r: &mut Reader<'_>) -> Option<Input> {
     let follow = t.boolean("follow", r).is_none_or(|b| b.value);
     let pattern = t.string("pattern", r).map_or("*".to_owned(), |p| p.value);
     let quiet = t.positive("stable_seconds", r).map_or(Duration::from_secs(10), Duration::from_secs_f64);

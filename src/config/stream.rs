@@ -1,7 +1,7 @@
 //! A socket that programs on the IBM i write to, as a source or a listener says it: where, and whose certificates are trusted.
 use super::read::{Placed, Reader, Section, wrong_path};
 use crate::{
-    filter::Place,
+    filter::ConfigLocation,
     source::stream::{LONGEST_PATH, Listen, StreamOptions},
 };
 
@@ -15,7 +15,7 @@ pub enum Who {
 }
 
 /// Reads it.
-pub fn stream(t: &mut Section<'_>, at: &Place, who: Who, r: &mut Reader<'_>) -> Option<StreamOptions> {
+pub fn stream(t: &mut Section<'_>, at: &ConfigLocation, who: Who, r: &mut Reader<'_>) -> Option<StreamOptions> {
     let listen_key = t.name("listen");
     let mut file = |key: &'static str, r: &mut Reader<'_>| t.path(key, r).map(|p| p.value);
     let (cert, key, client_ca) = (file("cert", r), file("key", r), file("client_ca", r));

@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 
 use super::{
     names::BadName,
-    rule::{RuleId, Ruled},
+    rule::{RuleId, RulePattern},
 };
 
 /// A network: its address with the host bits 0, and the length of its prefix. IPv4 is kept as IPv4-mapped IPv6
@@ -93,7 +93,7 @@ pub struct NetworkTable {
 
 impl NetworkTable {
     /// Compiles networks.
-    pub fn new<'p>(networks: impl Iterator<Item = &'p Ruled<Network>>) -> NetworkTable {
+    pub fn new<'p>(networks: impl Iterator<Item = &'p RulePattern<Network>>) -> NetworkTable {
         let mut table = NetworkTable::default();
         for n in networks {
             table.rules.entry(n.pattern).and_modify(|r| *r = (*r).min(n.rule)).or_insert(n.rule);
@@ -146,8 +146,11 @@ mod tests {
     use super::*;
 
     fn table(networks: &[&str]) -> NetworkTable {
-        let ruled: Vec<_> =
-            networks.iter().zip(0..).map(|(n, i)| Ruled { rule: RuleId(i), pattern: n.parse().unwrap() }).collect();
+        let ruled: Vec<_> = networks
+            .iter()
+            .zip(0..)
+            .map(|(n, i)| RulePattern { rule: RuleId(i), pattern: n.parse().unwrap() })
+            .collect();
         NetworkTable::new(ruled.iter())
     }
 

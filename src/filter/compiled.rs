@@ -5,7 +5,7 @@ use std::{
 };
 
 use super::{
-    Dimension, FilterError, Lists, RuleId, Rules, Said, Selection, State, UserMatch, Verdict,
+    Dimension, FilterError, Lists, RuleId, RuleOutcome, Rules, Selection, State, UserMatch, Verdict,
     addresses::{self, NetworkTable},
     history,
     names::{Key, Name, NameTree, Qualified},
@@ -22,8 +22,8 @@ use crate::{
 /// Rules compiled for the events of one model.
 pub struct Filter {
     job: &'static Charset,
-    selection: Option<select::Compiled>,
-    types: types::Compiled,
+    selection: Option<select::CompiledSelection>,
+    types: types::CompiledTypes,
     objects: Pair<3>,
     match_commands: bool,
     ifs: PathTree,
@@ -36,7 +36,7 @@ pub struct Filter {
     /// Rules over jobs that name a user: they are rules over users too.
     jobs_of_users: Pair<3>,
     remote: (NetworkTable, NetworkTable),
-    history: history::Compiled,
+    history: history::CompiledHistory,
     audit_changes: Option<(AuditChanges, u8)>,
     /// The dimensions that have rules, but for types.
     active: Vec<Dimension>,
@@ -58,13 +58,13 @@ impl<const N: usize> Pair<N> {
 
     /// An include of any of these beats an exclude of any of them.
     #[inline]
-    fn say(&self, several: &[[Option<Key>; N]]) -> Said {
+    fn evaluate(&self, several: &[[Option<Key>; N]]) -> RuleOutcome {
         let first = |tree: &NameTree<N>| several.iter().filter_map(|names| tree.find(names)).min();
         match first(&self.exclude) {
-            None => Said::Nothing,
+            None => RuleOutcome::Nothing,
             Some(exclude) => match first(&self.include) {
-                Some(include) => Said::Keep(include),
-                None => Said::Drop(exclude),
+                Some(include) => RuleOutcome::Keep(include),
+                None => RuleOutcome::Drop(exclude),
             },
         }
     }
@@ -91,8 +91,8 @@ impl Filter {
         ];
         Ok(Filter {
             job,
-            selection: selection.map(|s| select::Compiled::new(model, s)).transpose()?,
-            types: types::Compiled::new(model, &rules.types)?,
+            selection: selection.map(|s| select::CompiledSelection::new(model, s)).transpose()?,
+            types: types::CompiledTypes::new(model, &rules.types)?,
             objects: Pair::new(&rules.objects, job),
             match_commands: rules.match_commands,
             ifs: PathTree::new(&rules.ifs),
@@ -104,7 +104,7 @@ impl Filter {
             jobs: Pair::new(&split(false), job),
             jobs_of_users: Pair::new(&split(true), job),
             remote,
-            history: history::Compiled::new(model, &rules.history),
+            history: history::CompiledHistory::new(model, &rules.history),
             audit_changes: rules.protect_audit_changes.then(|| (AuditChanges::new(job), rules.audit_change_severity)),
             active: active.into_iter().filter(|(_, empty)| !empty).map(|(d, _)| d).collect(),
             places: (0..model.len()).map(|_| OnceLock::new()).collect(),
@@ -123,8 +123,8 @@ impl Filter {
             return Verdict::Dropped(rule);
         }
         let dropped = self.type_rule(ev).or_else(|| {
-            self.active.iter().find_map(|d| match self.say(*d, ev, places, state) {
-                Said::Drop(rule) => Some(rule),
+            self.active.iter().find_map(|d| match self.evaluate(*d, ev, places, state) {
+                RuleOutcome::Drop(rule) => Some(rule),
                 _ => None,
             })
         });
@@ -136,14 +136,16 @@ impl Filter {
     }
 
     /// What every dimension says of an event, for an explanation. `None`: the dimension has no rules.
-    pub fn look(&self, ev: &Event<'_>, state: &mut State) -> Vec<(Dimension, Option<Said>)> {
+    pub fn explain(&self, ev: &Event<'_>, state: &mut State) -> Vec<(Dimension, Option<RuleOutcome>)> {
         let Some(places) = self.places(ev) else { return Vec::new() };
         // Each kind of event has one dimension that the other has not.
         let other = if ev.kind.is_history() { Dimension::Types } else { Dimension::History };
         Dimension::ALL
             .into_iter()
             .filter(|d| *d != other)
-            .map(|d| (d, (d == Dimension::Types || self.active.contains(&d)).then(|| self.say(d, ev, places, state))))
+            .map(|d| {
+                (d, (d == Dimension::Types || self.active.contains(&d)).then(|| self.evaluate(d, ev, places, state)))
+            })
             .collect()
     }
 
@@ -170,14 +172,14 @@ impl Filter {
         self.audit_changes.as_ref().zip(self.places(ev)).is_some_and(|((changes, _), places)| changes.holds(ev, places))
     }
 
-    fn say(&self, dimension: Dimension, ev: &Event<'_>, places: &Places, state: &mut State) -> Said {
+    fn evaluate(&self, dimension: Dimension, ev: &Event<'_>, places: &Places, state: &mut State) -> RuleOutcome {
         match dimension {
-            Dimension::Types => self.type_rule(ev).map_or(Said::Nothing, Said::Drop),
-            Dimension::History => self.history.drops(ev).map_or(Said::Nothing, Said::Drop),
-            Dimension::Users => self.unless_privileged(self.say_users(ev), ev, state),
+            Dimension::Types => self.type_rule(ev).map_or(RuleOutcome::Nothing, RuleOutcome::Drop),
+            Dimension::History => self.history.drops(ev).map_or(RuleOutcome::Nothing, RuleOutcome::Drop),
+            Dimension::Users => self.unless_privileged(self.evaluate_users(ev), ev, state),
             Dimension::Objects => {
                 if places.objects.is_empty() || places.is_command && !self.match_commands {
-                    return Said::Nothing;
+                    return RuleOutcome::Nothing;
                 }
                 let mut found = [[None; 3]; 2];
                 let mut n = 0;
@@ -185,36 +187,36 @@ impl Filter {
                     *to = names;
                     n += 1;
                 }
-                self.objects.say(found.get(..n).unwrap_or(&[]))
+                self.objects.evaluate(found.get(..n).unwrap_or(&[]))
             }
-            Dimension::Ifs => self.say_ifs(ev, places, state),
+            Dimension::Ifs => self.evaluate_paths(ev, places, state),
             Dimension::SystemValues => match places.system_value.and_then(|s| Key::of(s.of(ev.entry.data))) {
-                Some(name) => self.system_values.say(&[[Some(name)]]),
-                None => Said::Nothing,
+                Some(name) => self.system_values.evaluate(&[[Some(name)]]),
+                None => RuleOutcome::Nothing,
             },
             Dimension::Programs => {
                 let h = ev.entry.heading;
                 match Key::of(h.program_name.of(ev.entry.record)) {
-                    Some(name) => self.programs.say(&[[Key::of(ev.entry.head(h.program_library)), Some(name)]]),
-                    None => Said::Nothing,
+                    Some(name) => self.programs.evaluate(&[[Key::of(ev.entry.head(h.program_library)), Some(name)]]),
+                    None => RuleOutcome::Nothing,
                 }
             }
             Dimension::Jobs => {
                 let h = ev.entry.heading;
                 let key = |span: Span| Key::of(span.of(ev.entry.record));
-                let Some(name) = key(h.job_name) else { return Said::Nothing };
+                let Some(name) = key(h.job_name) else { return RuleOutcome::Nothing };
                 let names = [[key(h.job_number), key(h.job_user), Some(name)]];
-                match self.jobs.say(&names) {
-                    Said::Nothing => self.unless_privileged(self.jobs_of_users.say(&names), ev, state),
-                    said => said,
+                match self.jobs.evaluate(&names) {
+                    RuleOutcome::Nothing => self.unless_privileged(self.jobs_of_users.evaluate(&names), ev, state),
+                    outcome => outcome,
                 }
             }
             Dimension::Remote => {
-                let Some(address) = self.remote_address(ev, places) else { return Said::Nothing };
+                let Some(address) = self.remote_address(ev, places) else { return RuleOutcome::Nothing };
                 match (self.remote.0.find(address), self.remote.1.find(address)) {
-                    (None, _) => Said::Nothing,
-                    (Some(_), Some(include)) => Said::Keep(include),
-                    (Some(exclude), None) => Said::Drop(exclude),
+                    (None, _) => RuleOutcome::Nothing,
+                    (Some(_), Some(include)) => RuleOutcome::Keep(include),
+                    (Some(exclude), None) => RuleOutcome::Drop(exclude),
                 }
             }
         }
@@ -243,7 +245,7 @@ impl Filter {
         if ev.kind.is_history() { None } else { self.types.drops(ev) }
     }
 
-    fn say_users(&self, ev: &Event<'_>) -> Said {
+    fn evaluate_users(&self, ev: &Event<'_>) -> RuleOutcome {
         let (effective, job) = users(ev);
         let (one, other) = match self.user_match {
             UserMatch::Effective => (effective, None),
@@ -251,48 +253,48 @@ impl Filter {
             UserMatch::Either => (effective, job),
         };
         match (one, other) {
-            (None, None) => Said::Nothing,
-            (Some(_), None) => self.users.say(&[[one]]),
-            (None, Some(_)) => self.users.say(&[[other]]),
-            (Some(_), Some(_)) => self.users.say(&[[one], [other]]),
+            (None, None) => RuleOutcome::Nothing,
+            (Some(_), None) => self.users.evaluate(&[[one]]),
+            (None, Some(_)) => self.users.evaluate(&[[other]]),
+            (Some(_), Some(_)) => self.users.evaluate(&[[one], [other]]),
         }
     }
 
-    fn unless_privileged(&self, said: Said, ev: &Event<'_>, state: &State) -> Said {
-        match said {
-            Said::Drop(rule) if self.is_privileged(ev, state) => Said::Privileged(rule),
-            said => said,
+    fn unless_privileged(&self, outcome: RuleOutcome, ev: &Event<'_>, state: &State) -> RuleOutcome {
+        match outcome {
+            RuleOutcome::Drop(rule) if self.is_privileged(ev, state) => RuleOutcome::Privileged(rule),
+            outcome => outcome,
         }
     }
 
-    fn say_ifs(&self, ev: &Event<'_>, places: &Places, state: &mut State) -> Said {
-        let Some(layout) = ev.kind.layout.as_deref() else { return Said::Nothing };
+    fn evaluate_paths(&self, ev: &Event<'_>, places: &Places, state: &mut State) -> RuleOutcome {
+        let Some(layout) = ev.kind.layout.as_deref() else { return RuleOutcome::Nothing };
         let mut best = None;
         for place in &places.paths {
             if let Some((bytes, charset)) = place.of(layout, &ev.entry, self.job)
                 && state.path.decode(bytes, charset)
             {
-                best = best.max(self.ifs.rank(&state.path, &mut state.room));
+                best = best.max(self.ifs.rank(&state.path, &mut state.scratch));
             }
         }
         match best.and_then(|rank| self.ifs.ruling(rank)) {
-            None => Said::Nothing,
-            Some((rule, true)) => Said::Keep(rule),
-            Some((rule, false)) => Said::Drop(rule),
+            None => RuleOutcome::Nothing,
+            Some((rule, true)) => RuleOutcome::Keep(rule),
+            Some((rule, false)) => RuleOutcome::Drop(rule),
         }
     }
 }
 
 /// The filters an event passes one after another: the agent's, then that of an output, which can only narrow further.
 #[derive(Default)]
-pub struct Chain {
+pub struct FilterChain {
     stages: Vec<Arc<Filter>>,
 }
 
-impl Chain {
+impl FilterChain {
     /// In this order.
-    pub fn new(stages: Vec<Arc<Filter>>) -> Chain {
-        Chain { stages }
+    pub fn new(stages: Vec<Arc<Filter>>) -> FilterChain {
+        FilterChain { stages }
     }
 
     /// The filters.

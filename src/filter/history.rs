@@ -2,7 +2,7 @@
 //! nothing else, and nothing else that is about entry types looks at messages.
 use super::{
     names::{Key, NameTree, Qualified},
-    rule::{RuleId, Ruled},
+    rule::{RuleId, RulePattern},
 };
 use crate::{
     decode::{
@@ -28,7 +28,7 @@ pub struct HistoryRules {
     /// `sign_on_failures`: they are sent beside those of `send`.
     pub sign_on_failures: bool,
     /// `exclude_jobs`: names of sending jobs.
-    pub exclude_jobs: Vec<Ruled<Qualified<1>>>,
+    pub exclude_jobs: Vec<RulePattern<Qualified<1>>>,
     /// `minimum_severity`: of the message, 0 to 99.
     pub minimum_severity: Option<(RuleId, i64)>,
 }
@@ -48,7 +48,7 @@ impl HistoryRules {
 }
 
 /// Rules compiled for a model.
-pub(super) struct Compiled {
+pub(super) struct CompiledHistory {
     send: Option<(RuleId, Vec<Vec<u8>>)>,
     /// The front of further ids that are sent.
     front: Option<Vec<u8>>,
@@ -57,8 +57,8 @@ pub(super) struct Compiled {
     severity: Option<Field>,
 }
 
-impl Compiled {
-    pub(super) fn new(model: &EventModel, rules: &HistoryRules) -> Compiled {
+impl CompiledHistory {
+    pub(super) fn new(model: &EventModel, rules: &HistoryRules) -> CompiledHistory {
         let job: &'static Charset = model.job_charset();
         let failures: &[&str] = if rules.sign_on_failures { &SIGN_ON_FAILURES } else { &[] };
         let send = rules.send.as_ref().map(|(rule, ids)| {
@@ -66,7 +66,7 @@ impl Compiled {
             (*rule, ids.filter_map(|id| job.encode(id)).collect())
         });
         let layout = model.catalog().history();
-        Compiled {
+        CompiledHistory {
             send,
             front: if rules.sign_on_failures { job.encode(SECURITY) } else { None },
             jobs: NameTree::new(rules.exclude_jobs.iter(), job),

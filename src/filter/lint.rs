@@ -5,9 +5,9 @@ use std::{
 };
 
 use super::{
-    Lists, RuleBook, RuleId, Ruled, Rules, TypeRule, TypeRules,
+    Lists, RuleBook, RuleId, RulePattern, Rules, TypeRule, TypeRules,
     names::{self, Name, Qualified},
-    types::{self, Share},
+    types::{self, Coverage},
 };
 use crate::decode::{
     ebcdic::Charset,
@@ -75,11 +75,11 @@ pub fn off(rules: &TypeRules, level: &str, catalog: &Catalog) -> (Vec<String>, V
     let mut types: Vec<&String> = of.collect();
     types.sort();
     types.dedup();
-    let with = |wanted: Share| -> Vec<String> {
-        let is = |code: &&&String| types::share(catalog, rules, code, Some(level)) == wanted;
+    let with = |wanted: Coverage| -> Vec<String> {
+        let is = |code: &&&String| types::coverage(catalog, rules, code, Some(level)) == wanted;
         types.iter().filter(is).map(|code| (*code).clone()).collect()
     };
-    (with(Share::None), with(Share::Some))
+    (with(Coverage::None), with(Coverage::Some))
 }
 
 /// Rules with names that the CCSID of the jobs cannot write: no entry can hold them.
@@ -97,7 +97,7 @@ pub fn unwritable(rules: &Rules, job: &'static Charset) -> Vec<(RuleId, String)>
     all.filter(|(_, names)| !names.iter().all(|n| n.fits(job))).map(|(rule, _)| (rule, text.clone())).collect()
 }
 
-fn duplicates<T: Hash + Eq>(list: &[Ruled<T>], book: &RuleBook, found: &mut Vec<(RuleId, String)>) {
+fn duplicates<T: Hash + Eq>(list: &[RulePattern<T>], book: &RuleBook, found: &mut Vec<(RuleId, String)>) {
     let mut first: HashMap<&T, RuleId> = HashMap::new();
     for r in list {
         if let Some(earlier) = first.insert(&r.pattern, r.rule) {

@@ -24,13 +24,13 @@ pub mod types;
 use self::{
     addresses::Network,
     names::{Key, Name, Qualified},
-    paths::{Path, PathPattern, Room},
+    paths::{Path, PathPattern, Scratch},
     protect::Learned,
 };
 use crate::event::Event;
-pub use compiled::{Chain, Filter};
+pub use compiled::{Filter, FilterChain};
 pub use history::HistoryRules;
-pub use rule::{Lists, Place, Rule, RuleBook, RuleId, Ruled};
+pub use rule::{ConfigLocation, Lists, Rule, RuleBook, RuleId, RulePattern};
 pub use select::Selection;
 pub use types::{TypeRule, TypeRules, UnknownType};
 
@@ -160,7 +160,7 @@ impl Dimension {
 
 /// What one dimension says of an event.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Said {
+pub enum RuleOutcome {
     /// No rule matches.
     Nothing,
     /// This rule leaves it out.
@@ -277,7 +277,7 @@ pub struct State {
     /// Privileged profiles that were seen.
     pub learned: Learned,
     path: Path,
-    room: Room,
+    scratch: Scratch,
 }
 
 /// Effective and job user; `None` where the entry holds none.

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use rustc_hash::FxHashMap;
 
-use super::rule::{RuleId, Ruled};
+use super::rule::{RuleId, RulePattern};
 use crate::decode::{
     ebcdic::{Ccsid, Charset},
     journal::text::trim_blanks,
@@ -258,7 +258,10 @@ struct Node {
 
 impl<const N: usize> NameTree<N> {
     /// Compiles patterns. What the character set cannot write matches nothing: see [`Name::fits`].
-    pub fn new<'p>(patterns: impl Iterator<Item = &'p Ruled<Qualified<N>>>, job: &'static Charset) -> NameTree<N> {
+    pub fn new<'p>(
+        patterns: impl Iterator<Item = &'p RulePattern<Qualified<N>>>,
+        job: &'static Charset,
+    ) -> NameTree<N> {
         let mut tree = NameTree { nodes: vec![Node::default()] };
         for p in patterns {
             let mut ends = vec![0u32];

@@ -4,7 +4,7 @@ use rustc_hash::FxHashSet;
 use super::{
     names::{Key, Name, NameTree, Qualified},
     places::{AuditPlace, Places},
-    rule::{RuleId, Ruled},
+    rule::{RuleId, RulePattern},
 };
 use crate::{decode::ebcdic::Charset, event::Event};
 
@@ -20,8 +20,8 @@ impl AuditChanges {
     /// For the CCSID of the jobs.
     pub fn new(job: &'static Charset) -> AuditChanges {
         let tree = |names: &[Name]| {
-            let ruled: Vec<Ruled<Qualified<1>>> =
-                names.iter().map(|n| Ruled { rule: RuleId(0), pattern: [n.clone()] }).collect();
+            let ruled: Vec<RulePattern<Qualified<1>>> =
+                names.iter().map(|n| RulePattern { rule: RuleId(0), pattern: [n.clone()] }).collect();
             NameTree::new(ruled.iter(), job)
         };
         AuditChanges {
@@ -122,8 +122,8 @@ impl Privileged {
     /// `privileged` and `allow_filtering_privileged` of the configuration; QSECOFR always is.
     pub fn new(privileged: &[Name], allowed: &[Name], job: &'static Charset) -> Privileged {
         let tree = |names: Vec<Name>| {
-            let ruled: Vec<Ruled<Qualified<1>>> =
-                names.into_iter().map(|n| Ruled { rule: RuleId(0), pattern: [n] }).collect();
+            let ruled: Vec<RulePattern<Qualified<1>>> =
+                names.into_iter().map(|n| RulePattern { rule: RuleId(0), pattern: [n] }).collect();
             NameTree::new(ruled.iter(), job)
         };
         let named = privileged.iter().cloned().chain([Name::Exact("QSECOFR".into())]).collect();

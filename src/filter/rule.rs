@@ -3,7 +3,7 @@ use std::{fmt, sync::Arc};
 
 /// A place in a configuration file, 1-based.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct ConfigLocation {
     /// The file as it was named, or the name of a preset.
     pub file: Arc<str>,
     /// Line.
@@ -12,7 +12,7 @@ pub struct Place {
     pub column: usize,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for ConfigLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}", self.file, self.line, self.column)
     }
@@ -38,7 +38,7 @@ pub struct Rule {
     /// As written.
     pub written: String,
     /// Where; `None` for options.
-    pub place: Option<Place>,
+    pub place: Option<ConfigLocation>,
 }
 
 impl Rule {
@@ -95,7 +95,7 @@ impl RuleBook {
 
 /// A pattern and the rule it came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ruled<T> {
+pub struct RulePattern<T> {
     /// The rule.
     pub rule: RuleId,
     /// What it matches.
@@ -106,9 +106,9 @@ pub struct Ruled<T> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lists<T> {
     /// Left out.
-    pub exclude: Vec<Ruled<T>>,
+    pub exclude: Vec<RulePattern<T>>,
     /// Sent nevertheless.
-    pub include: Vec<Ruled<T>>,
+    pub include: Vec<RulePattern<T>>,
 }
 
 impl<T> Default for Lists<T> {
@@ -117,7 +117,7 @@ impl<T> Default for Lists<T> {
     }
 }
 
-impl<T> Ruled<T> {
+impl<T> RulePattern<T> {
     /// Another number.
     pub fn renumber(&mut self, to: RuleId) {
         self.rule = to;

@@ -1,6 +1,6 @@
 //! The selection of one command: which part of a capture it is about. Unlike a filter, a selection is the question
 //! itself: it drops whatever it does not name, changes to auditing too.
-use super::{FilterError, RuleBook, RuleId, Ruled, TypeRule, TypeRules, rule::Rule, types};
+use super::{FilterError, RuleBook, RuleId, RulePattern, TypeRule, TypeRules, rule::Rule, types};
 use crate::{
     decode::{ebcdic::Charset, journal::text::trim_blanks},
     event::{Event, EventModel},
@@ -31,7 +31,7 @@ impl Selection {
         let type_rule = add("--types");
         Selection {
             types: TypeRules {
-                send: types.iter().map(|t| Ruled { rule: type_rule, pattern: t.clone() }).collect(),
+                send: types.iter().map(|t| RulePattern { rule: type_rule, pattern: t.clone() }).collect(),
                 exclude: Vec::new(),
                 send_rule: Some(type_rule),
             },
@@ -45,8 +45,8 @@ impl Selection {
 }
 
 /// A selection compiled for a model.
-pub(super) struct Compiled {
-    types: types::Compiled,
+pub(super) struct CompiledSelection {
+    types: types::CompiledTypes,
     users: Vec<Vec<u8>>,
     since: i64,
     until: i64,
@@ -54,11 +54,11 @@ pub(super) struct Compiled {
     time_rule: RuleId,
 }
 
-impl Compiled {
-    pub(super) fn new(model: &EventModel, s: &Selection) -> Result<Compiled, FilterError> {
+impl CompiledSelection {
+    pub(super) fn new(model: &EventModel, s: &Selection) -> Result<CompiledSelection, FilterError> {
         let job = model.job_charset();
-        Ok(Compiled {
-            types: types::Compiled::new(model, &s.types)?,
+        Ok(CompiledSelection {
+            types: types::CompiledTypes::new(model, &s.types)?,
             users: s.users.iter().map(|u| user_bytes(job, u)).collect::<Result<_, _>>()?,
             since: s.since.unwrap_or(i64::MIN),
             until: s.until.unwrap_or(i64::MAX),

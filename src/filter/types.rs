@@ -13,7 +13,7 @@ use nom::{
     sequence::preceded,
 };
 
-use super::rule::{RuleId, Ruled};
+use super::rule::{RuleId, RulePattern};
 use crate::{
     decode::{history::messages::is_message_id, journal::Catalog},
     event::{Event, EventModel},
@@ -54,9 +54,9 @@ impl TypeRule {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TypeRules {
     /// Sent; without any, or with `*ALL`, everything.
-    pub send: Vec<Ruled<TypeRule>>,
+    pub send: Vec<RulePattern<TypeRule>>,
     /// Not sent, whatever `send` says.
-    pub exclude: Vec<Ruled<TypeRule>>,
+    pub exclude: Vec<RulePattern<TypeRule>>,
     /// What an entry that no rule of `send` takes is counted under: the key itself.
     pub send_rule: Option<RuleId>,
 }
@@ -140,20 +140,20 @@ struct Verdicts {
 
 /// Rules compiled for a model.
 #[derive(Clone, Debug)]
-pub struct Compiled {
+pub struct CompiledTypes {
     by_type: Vec<Verdicts>,
 }
 
-impl Compiled {
+impl CompiledTypes {
     /// Looks every rule up in the tables.
-    pub fn new(model: &EventModel, rules: &TypeRules) -> Result<Compiled, UnknownType> {
+    pub fn new(model: &EventModel, rules: &TypeRules) -> Result<CompiledTypes, UnknownType> {
         for rule in rules.send.iter().chain(&rules.exclude) {
             check(model.catalog(), &rule.pattern)?;
         }
         // Without rules no table has to be read for a verdict: a start stays a matter of milliseconds.
         let by_type =
             if rules.is_all() { Vec::new() } else { (0..model.len()).map(|i| verdicts(model, i, rules)).collect() };
-        Ok(Compiled { by_type })
+        Ok(CompiledTypes { by_type })
     }
 
     /// The rule that drops an event.
@@ -170,7 +170,7 @@ impl Compiled {
 
 /// How much of something is sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Share {
+pub enum Coverage {
     /// Everything.
     All,
     /// Part of it.
@@ -181,7 +181,7 @@ pub enum Share {
 
 /// How much of a type is sent: of the details that an auditing value lists, or of all that any value lists and the code
 /// that none does.
-pub fn share(catalog: &Catalog, rules: &TypeRules, code: &str, level: Option<&str>) -> Share {
+pub fn coverage(catalog: &Catalog, rules: &TypeRules, code: &str, level: Option<&str>) -> Coverage {
     let levels = catalog.levels().levels.iter().filter(|l| level.is_none_or(|v| l.value == v));
     let listed = levels.filter_map(|l| l.details.get(code)).flatten().map(|d| Some(d.as_str()));
     let mut details: Vec<Option<&str>> = listed.collect();
@@ -190,9 +190,9 @@ pub fn share(catalog: &Catalog, rules: &TypeRules, code: &str, level: Option<&st
     }
     let sent = details.iter().filter(|d| drops(catalog, rules, code, **d).is_none()).count();
     match sent {
-        0 => Share::None,
-        n if n == details.len() => Share::All,
-        _ => Share::Some,
+        0 => Coverage::None,
+        n if n == details.len() => Coverage::All,
+        _ => Coverage::Some,
     }
 }
 

@@ -21,14 +21,14 @@ use crate::{
     },
     encode::{Encoder, Settings},
     event::{EntryTime, Event, EventModel, Options},
-    filter::{Chain, Filter, FilterError, Rules, Selection, State, UnknownType, Verdict, types::Compiled},
+    filter::{Filter, FilterChain, FilterError, Rules, Selection, State, UnknownType, Verdict, types::CompiledTypes},
     spool::Lane,
 };
 
 /// The half before the spool.
 pub struct Front {
     model: Arc<EventModel>,
-    filters: Chain,
+    filters: FilterChain,
 }
 
 impl Front {
@@ -48,7 +48,7 @@ impl Front {
                 None => parts.filter(&model, rules)?,
             });
         }
-        Ok(Front { model, filters: Chain::new(stages) })
+        Ok(Front { model, filters: FilterChain::new(stages) })
     }
 
     /// The model of its events.
@@ -57,7 +57,7 @@ impl Front {
     }
 
     /// Its filters.
-    pub fn filters(&self) -> &Chain {
+    pub fn filters(&self) -> &FilterChain {
         &self.filters
     }
 
@@ -89,7 +89,7 @@ pub struct Judge {
     model: Arc<EventModel>,
     /// Its own filter, and what that does.
     filter: Option<(Arc<Filter>, Effects)>,
-    priority: Option<Compiled>,
+    priority: Option<CompiledTypes>,
     /// What passes a spent daily budget; `None` where there is none.
     pass: Option<Passing>,
 }
@@ -103,14 +103,14 @@ struct Effects {
 
 /// What passes a spent daily budget.
 struct Passing {
-    types: Option<Compiled>,
+    types: Option<CompiledTypes>,
     severity: Option<u8>,
 }
 
 impl Passing {
     fn new(model: &EventModel, pass: &Pass) -> Result<Passing, UnknownType> {
         let none = pass.types.send.is_empty();
-        let types = if none { None } else { Some(Compiled::new(model, &pass.types)?) };
+        let types = if none { None } else { Some(CompiledTypes::new(model, &pass.types)?) };
         Ok(Passing { types, severity: pass.severity })
     }
 
@@ -136,7 +136,7 @@ impl Back {
             let effects = Effects { drops: !output.filter.is_empty(), audit_floor: output.filter.audit_floor() };
             judge.filter = Some((parts.filter(&judge.model, &output.filter)?, effects));
             if !output.priority_types.send.is_empty() {
-                judge.priority = Some(Compiled::new(&judge.model, &output.priority_types)?);
+                judge.priority = Some(CompiledTypes::new(&judge.model, &output.priority_types)?);
             }
             if output.limits.bytes_per_day.is_some() {
                 judge.pass = Some(Passing::new(&judge.model, &output.pass)?);

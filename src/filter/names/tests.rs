@@ -6,7 +6,7 @@ fn charset(n: u16) -> &'static Charset {
 
 fn tree(patterns: &[&str], ccsid: u16) -> NameTree<3> {
     let ruled: Vec<_> =
-        patterns.iter().zip(0..).map(|(p, i)| Ruled { rule: RuleId(i), pattern: object(p).unwrap() }).collect();
+        patterns.iter().zip(0..).map(|(p, i)| RulePattern { rule: RuleId(i), pattern: object(p).unwrap() }).collect();
     NameTree::new(ruled.iter(), charset(ccsid))
 }
 

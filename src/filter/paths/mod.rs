@@ -13,7 +13,7 @@ mod tree;
 use std::str::FromStr;
 
 use self::glob::{Shape, glob_matches, is_glob};
-pub use self::tree::{PathTree, Room};
+pub use self::tree::{PathTree, Scratch};
 use super::names::BadName;
 use crate::decode::ebcdic::{Charset, Kind, Unit};
 
@@ -204,14 +204,17 @@ mod tests {
     use super::*;
     use crate::{
         decode::ebcdic::Ccsid,
-        filter::rule::{Lists, RuleId, Ruled},
+        filter::rule::{Lists, RuleId, RulePattern},
     };
 
     fn lists(exclude: &[&str], include: &[&str]) -> Lists<PathPattern> {
-        let ruled = |list: &[&str], from: u32| -> Vec<Ruled<PathPattern>> {
+        let ruled = |list: &[&str], from: u32| -> Vec<RulePattern<PathPattern>> {
             list.iter()
                 .zip(from..)
-                .map(|(p, i)| Ruled { rule: RuleId(i), pattern: p.parse().unwrap_or_else(|e| panic!("{p}: {e}")) })
+                .map(|(p, i)| RulePattern {
+                    rule: RuleId(i),
+                    pattern: p.parse().unwrap_or_else(|e| panic!("{p}: {e}")),
+                })
                 .collect()
         };
         Lists { exclude: ruled(exclude, 0), include: ruled(include, 100) }
@@ -225,7 +228,7 @@ mod tests {
         let tree = PathTree::new(&lists(exclude, include));
         let mut p = Path::default();
         let absolute = p.decode(&utf16(path), Charset::of(Ccsid(1200)).unwrap());
-        let spoke = tree.rank(&p, &mut Room::default()).and_then(|r| tree.ruling(r));
+        let spoke = tree.rank(&p, &mut Scratch::default()).and_then(|r| tree.ruling(r));
         absolute && spoke.is_some_and(|(_, include)| !include)
     }
 

@@ -79,9 +79,9 @@ impl Globs {
     }
 }
 
-/// Room for a look-up; reused from entry to entry.
+/// Scratch for a look-up; reused from entry to entry.
 #[derive(Clone, Debug, Default)]
-pub struct Room {
+pub struct Scratch {
     now: Vec<u32>,
     next: Vec<u32>,
 }
@@ -141,37 +141,37 @@ impl PathTree {
     }
 
     /// The rank of the most specific rule for a path: ranks of several paths can be compared.
-    pub fn rank(&self, path: &Path, room: &mut Room) -> Option<u32> {
+    pub fn rank(&self, path: &Path, scratch: &mut Scratch) -> Option<u32> {
         let mut best: Option<u32> = None;
-        room.now.clear();
-        room.now.push(0);
+        scratch.now.clear();
+        scratch.now.push(0);
         for component in path.components() {
-            room.next.clear();
-            for at in &room.now {
+            scratch.next.clear();
+            for at in &scratch.now {
                 let Some(node) = self.nodes.get(*at as usize) else { continue };
                 best = best.max(node.subtree);
                 if let Some(child) = node.literal.get(component) {
-                    room.next.push(*child);
+                    scratch.next.push(*child);
                 }
                 // Behind a glob stands what was folded; below /QOpenSys the literal has the rules with their case.
                 if *at == 0 && component == QOPENSYS {
                     continue;
                 }
-                room.next.extend(node.any);
-                node.prefix.each(component, false, &mut room.next);
-                node.suffix.each(component, true, &mut room.next);
+                scratch.next.extend(node.any);
+                node.prefix.each(component, false, &mut scratch.next);
+                node.suffix.each(component, true, &mut scratch.next);
                 for (glob, child) in &node.free {
                     if std::str::from_utf8(component).is_ok_and(|c| glob_matches(glob, c)) {
-                        room.next.push(*child);
+                        scratch.next.push(*child);
                     }
                 }
             }
-            std::mem::swap(&mut room.now, &mut room.next);
-            if room.now.is_empty() {
+            std::mem::swap(&mut scratch.now, &mut scratch.next);
+            if scratch.now.is_empty() {
                 return best;
             }
         }
-        for node in room.now.iter().filter_map(|at| self.nodes.get(*at as usize)) {
+        for node in scratch.now.iter().filter_map(|at| self.nodes.get(*at as usize)) {
             best = best.max(node.subtree).max(node.only);
         }
         best
