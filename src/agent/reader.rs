@@ -17,7 +17,7 @@ use crate::{
         ebcdic::{Ccsid, Charset},
         journal::{Entry as JournalEntry, Heading, HeadingKind},
     },
-    encode::{Given, Settings, notice},
+    encode::{HeadingDefaults, Settings, notice},
     event::{Clock, DateFormat, Event, EventModel, Notice},
     filter::{State, Verdict, protect::Learned},
     pipeline::Back,
@@ -49,8 +49,12 @@ struct Reader {
 impl<'a> Readers<'a> {
     /// For an output.
     pub fn new(config: &'a OutputConfig, orders: &'a Orders) -> Readers<'a> {
-        let settings =
-            config.settings(config.format, &orders.setup.config.line, &orders.shared.profile, Given::default());
+        let settings = config.settings(
+            config.format,
+            &orders.setup.config.line,
+            &orders.shared.profile,
+            HeadingDefaults::default(),
+        );
         Readers { config, orders, readers: HashMap::new(), settings, record: Vec::new(), longest: None }
     }
 
@@ -181,7 +185,7 @@ fn heading(orders: &Orders, batch: &Batch) -> Result<(Arc<Heading>, &'static Cha
 impl Reader {
     fn new(output: &OutputConfig, orders: &Orders, of: (&Arc<Heading>, &'static Charset)) -> anyhow::Result<Reader> {
         let (shared, setup) = (&orders.shared, &orders.setup);
-        let settings = output.settings(output.format, &setup.config.line, &shared.profile, Given::default());
+        let settings = output.settings(output.format, &setup.config.line, &shared.profile, HeadingDefaults::default());
         let back = Back::new(&shared.parts, of, &setup.model_options, Some(output), settings)?;
         let clock = Clock::new(chrono_tz::UTC, None);
         Ok(Reader { back, clock, state: State::default(), unfiltered: false, of: 0 })
@@ -221,11 +225,11 @@ impl Reader {
 
 /// What a batch of an older program does not say of itself, as it is today. Of profiles that is more than was known then: it
 /// lets through what a rule over users would drop, and hides nothing.
-fn unsaid(batch: &Batch, orders: &Orders) -> (Given, Option<DateFormat>, Learned) {
+fn unsaid(batch: &Batch, orders: &Orders) -> (HeadingDefaults, Option<DateFormat>, Learned) {
     let source = orders.setup.config.sources.iter().find(|s| s.name == batch.about.source);
     let position = orders.shared.spool.position(&batch.about.source).ok().flatten();
     let position: Value = position.and_then(|(text, _)| serde_json::from_str(&text).ok()).unwrap_or_default();
     let names = position.get("learned").and_then(Value::as_array).into_iter().flatten();
     let learned = names.filter_map(|n| basis::key(n.as_str()?)).collect();
-    (source.map_or_else(Given::default, SourceConfig::given), source.and_then(|s| s.dates), learned)
+    (source.map_or_else(HeadingDefaults::default, SourceConfig::given), source.and_then(|s| s.dates), learned)
 }

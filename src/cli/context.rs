@@ -13,7 +13,7 @@ use crate::{
         ebcdic::Charset,
         journal::{Catalog, Heading, detect::Found},
     },
-    encode::{Format, Given, Profile, Settings},
+    encode::{Format, HeadingDefaults, Profile, Settings},
     event::DateFormat,
     filter::Selection,
     pipeline::{Back, Front, Parts},
@@ -71,12 +71,12 @@ impl Facts {
     }
 
     /// What lines take from here.
-    pub fn given(&self, job: &'static Charset) -> Result<Given, Failure> {
+    pub fn given(&self, job: &'static Charset) -> Result<HeadingDefaults, Failure> {
         let name = |option: &str, value: &Option<String>| -> Result<Vec<u8>, Failure> {
             let Some(v) = value else { return Ok(Vec::new()) };
             job.name(v).map_err(|e| Failure::usage(anyhow!("--{option} {v:?}: {e}")))
         };
-        Ok(Given {
+        Ok(HeadingDefaults {
             system: name("system", &self.system)?,
             receiver: name("receiver", &self.receiver)?,
             receiver_library: name("receiver-library", &self.receiver_library)?,
@@ -174,7 +174,7 @@ impl Setup {
     }
 
     /// The settings of the lines: the profile's, the configuration's, those of an output.
-    pub fn settings(&self, format: Format, given: Given, output: Option<&OutputConfig>) -> Settings {
+    pub fn settings(&self, format: Format, given: HeadingDefaults, output: Option<&OutputConfig>) -> Settings {
         let line = &self.config.line;
         match output {
             Some(o) => o.settings(format, line, &self.profile, given),

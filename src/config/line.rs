@@ -1,6 +1,6 @@
 //! `[line]`: the names that lines carry.
 use super::read::{Placed, Reader, Section};
-use crate::encode::{Format, Given, Profile, Settings};
+use crate::encode::{Format, HeadingDefaults, Profile, Settings};
 
 /// `[line]`: the public contract of the lines. What is not given is the profile's.
 #[derive(Clone, Debug, Default)]
@@ -21,7 +21,7 @@ pub struct LineConfig {
 
 impl LineConfig {
     /// The settings of lines: the profile's, and what this says otherwise.
-    pub fn settings(&self, format: Format, profile: &Profile, given: Given) -> Settings {
+    pub fn settings(&self, format: Format, profile: &Profile, given: HeadingDefaults) -> Settings {
         let mut s = Settings::new(format, profile);
         s.facility = self.facility.unwrap_or(s.facility);
         for (to, from) in [

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     agent::window,
-    encode::{Format, Given, Header, LineEncoding, Profile, Settings},
+    encode::{Format, Header, HeadingDefaults, LineEncoding, Profile, Settings},
     filter::{ConfigLocation, RuleId, RulePattern, Rules, TypeRule, TypeRules},
     net::{connect, tls::TlsOptions},
     output::{Target, rate_limit::Limits, sink::Framing},
@@ -102,7 +102,7 @@ impl OutputConfig {
     }
 
     /// The settings of its lines.
-    pub fn settings(&self, format: Format, line: &LineConfig, profile: &Profile, given: Given) -> Settings {
+    pub fn settings(&self, format: Format, line: &LineConfig, profile: &Profile, given: HeadingDefaults) -> Settings {
         let mut s = line.settings(format, profile, given);
         s.header = self.header.unwrap_or(s.header);
         s.full = self.full;

@@ -16,7 +16,7 @@ use crate::{
         ebcdic::Charset,
         journal::{Heading, HeadingKind, buffer::BufferFormat, detect::HistoryForm, record::MAX_RECORD},
     },
-    encode::Given,
+    encode::HeadingDefaults,
     event::DateFormat,
     filter::{ConfigLocation, Rules},
     source::{
@@ -73,12 +73,12 @@ pub struct SourceConfig {
     /// What counts as a gap, where it is not what counts everywhere.
     pub gaps: Option<Count>,
     /// What older headings do not hold, in the character set of the jobs.
-    given: Given,
+    given: HeadingDefaults,
 }
 
 impl SourceConfig {
     /// What lines take from here.
-    pub fn given(&self) -> Given {
+    pub fn given(&self) -> HeadingDefaults {
         self.given.clone()
     }
 
@@ -221,7 +221,7 @@ struct Content {
     zone_is_given: bool,
     dates: Option<DateFormat>,
     gaps: Option<Count>,
-    given: Given,
+    given: HeadingDefaults,
 }
 
 /// Reads it; what is not there is as `usual`.
@@ -242,7 +242,7 @@ fn content(t: &mut Section<'_>, usual: Option<&SourceConfig>, r: &mut Reader<'_>
             Vec::new()
         })
     };
-    let given = Given {
+    let given = HeadingDefaults {
         system: text("system", r),
         receiver: text("receiver", r),
         receiver_library: text("receiver_library", r),

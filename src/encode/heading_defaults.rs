@@ -2,7 +2,7 @@
 
 /// What the user gave for headings that do not hold it. In the job's character set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Given {
+pub struct HeadingDefaults {
     /// `--system`.
     pub system: Vec<u8>,
     /// `--receiver`.

@@ -2,15 +2,15 @@
 use std::sync::{Arc, OnceLock};
 
 use super::{
-    Format, Given, Header, Profile, Settings, Written,
+    Format, Header, HeadingDefaults, Profile, Settings, Written,
     escape::{Escape, put_str},
+    event_constants::{self, EventConstants},
     plan::{self, Plan},
     put::{put_bsd_time, put_mark, put_op, put_rfc3339},
-    shrink::{Place, shrink},
+    shrink::{LineSpan, shrink},
     syntax,
     transcode::Transcoder,
     value::{self, Context},
-    variant::{self, Variant},
 };
 use crate::{
     decode::{ebcdic::Charset, journal::text},
@@ -75,7 +75,7 @@ impl Encoder {
     }
 
     /// What headings do not hold, from now on.
-    pub fn set_given(&mut self, given: Given) {
+    pub fn set_given(&mut self, given: HeadingDefaults) {
         self.settings.given = given;
     }
 
@@ -86,10 +86,10 @@ impl Encoder {
         let Some(slot) = plans.get(ev.kind.index) else { return Written::default() };
         let plan: &Plan = slot.get_or_init(|| Box::new(Plan::new(ev.kind, settings, profile)));
         let made;
-        let variant = match plan.variant(ev.detail_code()) {
+        let constants = match plan.constants_of(ev.detail_code()) {
             Some(v) if !ev.kind.is_foreign() && v.severity >= ev.severity_floor && is_own(ev, v) => v,
             _ => {
-                made = made_variant(ev, job, settings, profile);
+                made = unplanned_constants(ev, job, settings, profile);
                 &made
             }
         };
@@ -97,12 +97,12 @@ impl Encoder {
 
         let start = out.len();
         let host = value::system(&ev.entry, &settings.given);
-        put_header(settings, variant, ev, (host, host_field), header_fields, out);
+        put_header(settings, constants, ev, (host, host_field), header_fields, out);
         let header = out.len() - start;
-        out.extend_from_slice(&variant.start);
+        out.extend_from_slice(&constants.start);
         let cef = settings.format == Format::Cef;
         if !cef {
-            out.extend_from_slice(&variant.constants);
+            out.extend_from_slice(&constants.values);
         }
         let body = out.len();
         let mut in_msg = false;
@@ -111,12 +111,12 @@ impl Encoder {
             if put_op(op, ev, &cx, values, &mut in_msg, out) && at == body && cef {
                 // The first key of a CEF extension has no blank before it.
                 out.remove(at);
-                out.extend_from_slice(&variant.constants);
+                out.extend_from_slice(&constants.values);
             }
         }
         let lost = ev.kind.first_truncated(&ev.entry);
         let mut written = Written {
-            severity: variant.severity,
+            severity: constants.severity,
             header,
             total: 0,
             truncated: false,
@@ -125,17 +125,17 @@ impl Encoder {
         let no_time = if ev.time.is_none() { no_time(ev, values, settings.format) } else { Vec::new() };
         let marks = lost.map_or(0, |l| settings.length(l.as_bytes()) + 20)
             + settings.length(&no_time)
-            + settings.length(&variant.end);
+            + settings.length(&constants.end);
         if settings.length(out.get(start..).unwrap_or(&[])) + marks > settings.max_size {
             written.truncated = true;
-            shrink(settings, plan, variant, ev, &cx, values, Place { start, body, marks }, out);
+            shrink(settings, plan, constants, ev, &cx, values, LineSpan { start, body, marks }, out);
         }
         if let Some(name) = lost {
             put_mark(settings.format, "incomplete", name, out);
         }
         out.extend_from_slice(&no_time);
         let end = out.len();
-        out.extend_from_slice(&variant.end);
+        out.extend_from_slice(&constants.end);
         settings.convert(start, end, out);
         written.total = out.len() - start;
         written
@@ -146,7 +146,7 @@ impl Encoder {
 #[cold]
 fn no_time(ev: &Event<'_>, tr: &Transcoder, format: Format) -> Vec<u8> {
     let (entry, heading) = (&ev.entry, ev.entry.heading);
-    let mut mark = syntax::before(format, "notime", None);
+    let mut mark = syntax::key_prefix(format, "notime", None);
     let start = mark.len();
     for (i, part) in [heading.timestamp, heading.date, heading.time].into_iter().flatten().enumerate() {
         if i > 0 {
@@ -162,19 +162,19 @@ fn no_time(ev: &Event<'_>, tr: &Transcoder, format: Format) -> Vec<u8> {
         mark.truncate(start);
         mark.push(b'-');
     }
-    mark.extend_from_slice(syntax::after(format));
+    mark.extend_from_slice(syntax::value_suffix(format));
     mark
 }
 
-/// Whether a variant has the severity of this very event.
+/// Whether these constants have the severity of this very event.
 #[inline]
-fn is_own(ev: &Event<'_>, v: &Variant) -> bool {
+fn is_own(ev: &Event<'_>, v: &EventConstants) -> bool {
     ev.kind.message_severity(&ev.entry).is_none_or(|n| v.severity == n.max(ev.severity_floor))
 }
 
 fn put_header(
     s: &Settings,
-    v: &Variant,
+    v: &EventConstants,
     ev: &Event<'_>,
     (host, host_field): (&[u8], &Transcoder),
     tr: &Transcoder,
@@ -216,7 +216,7 @@ fn put_header(
 
 /// The constants of an event whose detail, or type, no table knows, or whose severity is raised.
 #[cold]
-fn made_variant(ev: &Event<'_>, job: &'static Charset, s: &Settings, p: &Profile) -> Variant {
+fn unplanned_constants(ev: &Event<'_>, job: &'static Charset, s: &Settings, p: &Profile) -> EventConstants {
     let known = ev.kind.details().iter().find(|(code, _)| code == ev.detail_code());
     let mut detail = known.map(|(_, d)| d.clone()).unwrap_or_else(|| Detail {
         code: job.decode_string(ev.detail_code()),
@@ -228,18 +228,18 @@ fn made_variant(ev: &Event<'_>, job: &'static Charset, s: &Settings, p: &Profile
     });
     detail.severity = ev.kind.message_severity(&ev.entry).unwrap_or(detail.severity).max(ev.severity_floor);
     if ev.kind.is_history() {
-        return plan::message_variant(&detail, &ev.kind.title, s, p);
+        return plan::message_constants(&detail, &ev.kind.title, s, p);
     }
     if !ev.kind.is_foreign() {
-        return variant::variant(&ev.kind.code, &ev.kind.code, &ev.kind.title, &detail, s, p);
+        return event_constants::event_constants(&ev.kind.code, &ev.kind.code, &ev.kind.title, &detail, s, p);
     }
     let entry_type = job.decode_string(&ev.entry.entry_type());
     if ev.entry.is_audit() {
-        return variant::variant("T", &entry_type, &ev.kind.title, &detail, s, p);
+        return event_constants::event_constants("T", &entry_type, &ev.kind.title, &detail, s, p);
     }
     let code = job.decode_string(&[ev.entry.journal_code()]);
     detail.code = entry_type;
-    variant::variant(&code, &code, &ev.kind.title, &detail, s, p)
+    event_constants::event_constants(&code, &code, &ev.kind.title, &detail, s, p)
 }
 
 /// What access types mean, by code, escaped for a format.

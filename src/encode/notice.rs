@@ -2,10 +2,10 @@
 use super::{
     Format, Profile, Settings,
     escape::{Escape, put_str},
+    event_constants::event_constants,
     put::{put_bsd_time, put_rfc3339},
-    syntax::{after, before, carried, other_key, value_escape},
+    syntax::{carried, key_prefix, other_key, value_escape, value_suffix},
     value::put_number,
-    variant::variant,
 };
 use crate::{
     encode::Header,
@@ -65,13 +65,13 @@ fn whole(notice: &Notice, s: &Settings, profile: &Profile, out: &mut Vec<u8>) {
         severity: notice.severity.min(10),
         failure: false,
     };
-    let v = variant(CATEGORY, CATEGORY, &notice.title, &detail, s, profile);
+    let v = event_constants(CATEGORY, CATEGORY, &notice.title, &detail, s, profile);
     let time = notice.time();
     put_header(notice, s, time, (&v.pri, &v.after_host, &v.after_procid), out);
     out.extend_from_slice(&v.start);
     let mut values = Vec::new();
     if s.format != Format::Cef {
-        values.extend_from_slice(&v.constants);
+        values.extend_from_slice(&v.values);
     }
     let mut msg = Vec::new();
     let own = [("system", notice.system.as_str())];
@@ -94,12 +94,12 @@ fn whole(notice: &Notice, s: &Settings, profile: &Profile, out: &mut Vec<u8>) {
             }
             None => (other_key(s.format, name), None),
         };
-        values.extend(before(s.format, &key, label));
+        values.extend(key_prefix(s.format, &key, label));
         put_str(value_escape(s.format), value, &mut values);
-        values.extend_from_slice(after(s.format));
+        values.extend_from_slice(value_suffix(s.format));
     }
     if s.format == Format::Cef {
-        values.extend_from_slice(&v.constants);
+        values.extend_from_slice(&v.values);
     }
     values.extend_from_slice(&msg);
     // The first key of a CEF extension has no blank before it.
@@ -123,13 +123,13 @@ fn put_time(s: &Settings, profile: &Profile, time: Option<EntryTime>, out: &mut 
     let Some(time) = time else { return };
     let row = profile.values.iter().find(|r| r.name == "time" && carried(r, s) && r.key(s.format).is_some());
     let Some(key) = row.and_then(|r| r.key(s.format)) else { return };
-    out.extend(before(s.format, key, None));
+    out.extend(key_prefix(s.format, key, None));
     if s.format == Format::Json {
         put_rfc3339(Some(time), out);
     } else {
         put_number(u64::try_from(time.utc_micros / 1_000).unwrap_or(0), out);
     }
-    out.extend_from_slice(after(s.format));
+    out.extend_from_slice(value_suffix(s.format));
 }
 
 fn put_header(

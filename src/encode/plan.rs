@@ -1,12 +1,12 @@
 //! The plan of a line: for one event type and one format, the bytes between the values, made once.
 //!
 //! A line is: header, body start (constant for type and detail), constants of the detail, values, marks, end.
-//! Everything that does not depend on the entry is in a [`Variant`] or an [`Op`] and is copied, not formatted.
+//! Everything that does not depend on the entry is in [`EventConstants`] or a [`FieldOp`] and is copied, not formatted.
 use super::{
     Format, Profile, Settings,
-    profile::Row,
-    syntax::{after, before, camel, carried, other_key},
-    variant::{CATEGORY, Variant, variant},
+    event_constants::{CATEGORY, EventConstants, event_constants},
+    profile::ProfileRow,
+    syntax::{camel, carried, key_prefix, other_key, value_suffix},
 };
 use crate::decode::journal::heading::Span;
 use crate::event::{Detail, Event, EventType, Slot, SlotDetail, ValueLocation};
@@ -52,11 +52,11 @@ impl Constant {
 }
 
 /// One value of a line.
-pub struct Op {
+pub struct FieldOp {
     /// Before the value: separator and key.
-    pub before: Constant,
+    pub key_prefix: Constant,
     /// After it.
-    pub after: &'static [u8],
+    pub value_suffix: &'static [u8],
     /// What is special about it.
     pub kind: OpKind,
     /// Where it stands.
@@ -78,7 +78,7 @@ pub enum OpKind {
     },
     /// CEF and LEEF keep `spt` and the like for numbers of 0 to 65535: the key before anything else.
     Port(Vec<u8>),
-    /// One `name: value` of CEF's msg; `before` is for the first, this for the others.
+    /// One `name: value` of CEF's msg; `key_prefix` is for the first, this for the others.
     Msg(Constant),
     /// The entry time as RFC 3339 text.
     Rfc3339,
@@ -89,14 +89,14 @@ pub enum OpKind {
 /// The plan of one event type.
 pub struct Plan {
     /// Values in order.
-    pub ops: Vec<Op>,
+    pub ops: Vec<FieldOp>,
     /// The last ones of them, for entries whose object type gives parts of a field a meaning.
-    pub parts: Vec<Op>,
+    pub parts: Vec<FieldOp>,
     /// Where the object type stands, and which have parts.
     part_types: Option<(Span, Vec<Vec<u8>>)>,
-    /// Variants of the known details.
-    variants: Vec<Variant>,
-    /// Variant by the byte of a one-byte detail code, 255 for none.
+    /// Those of the known details.
+    constants: Vec<EventConstants>,
+    /// Their index by the byte of a one-byte detail code, 255 for none.
     by_byte: [u8; 256],
     /// Longer codes.
     by_code: Vec<(Vec<u8>, u8)>,
@@ -105,25 +105,25 @@ pub struct Plan {
 impl Plan {
     /// For an event type.
     pub fn new(kind: &EventType, settings: &Settings, profile: &Profile) -> Plan {
-        let (parts, ops): (Vec<Op>, Vec<Op>) =
+        let (parts, ops): (Vec<FieldOp>, Vec<FieldOp>) =
             ops(kind, settings, profile).into_iter().partition(|op| matches!(op.location, ValueLocation::Part(_)));
         let mut plan = Plan {
             part_types: part_types(&parts),
             ops,
             parts,
-            variants: Vec::new(),
+            constants: Vec::new(),
             by_byte: [255; 256],
             by_code: Vec::new(),
         };
         for (code, detail) in kind.details() {
-            let Ok(at) = u8::try_from(plan.variants.len()) else { break };
+            let Ok(at) = u8::try_from(plan.constants.len()) else { break };
             if at == 255 {
                 break;
             }
-            plan.variants.push(if kind.is_history() {
-                message_variant(detail, &kind.title, settings, profile)
+            plan.constants.push(if kind.is_history() {
+                message_constants(detail, &kind.title, settings, profile)
             } else {
-                variant(&kind.code, &kind.code, &kind.title, detail, settings, profile)
+                event_constants(&kind.code, &kind.code, &kind.title, detail, settings, profile)
             });
             match code.as_slice() {
                 [b] => plan.by_byte[usize::from(*b)] = at,
@@ -135,33 +135,33 @@ impl Plan {
 
     /// The values that an entry can have: without the parts, unless its object type has some.
     #[inline]
-    pub fn ops_for(&self, ev: &Event<'_>) -> impl Iterator<Item = &Op> {
-        let parts: &[Op] = match &self.part_types {
+    pub fn ops_for(&self, ev: &Event<'_>) -> impl Iterator<Item = &FieldOp> {
+        let parts: &[FieldOp] = match &self.part_types {
             Some((at, types)) if types.iter().any(|t| t == at.of(ev.entry.data)) => &self.parts,
             _ => &[],
         };
         self.ops.iter().chain(parts)
     }
 
-    /// The variant of a detail code in EBCDIC, blanks off; `None` for a code that no table knows.
+    /// The constants of a detail code in EBCDIC, blanks off; `None` for a code that no table knows.
     #[inline]
-    pub fn variant(&self, code: &[u8]) -> Option<&Variant> {
+    pub fn constants_of(&self, code: &[u8]) -> Option<&EventConstants> {
         let at = match code {
             [b] => self.by_byte[usize::from(*b)],
             code => self.by_code.iter().find(|(c, _)| c == code).map_or(255, |(_, at)| *at),
         };
-        self.variants.get(usize::from(at))
+        self.constants.get(usize::from(at))
     }
 }
 
-/// The variant of a history log message: its id is the event id.
-pub(super) fn message_variant(detail: &Detail, title: &str, s: &Settings, p: &Profile) -> Variant {
+/// The constants of a history log message: its id is the event id.
+pub(super) fn message_constants(detail: &Detail, title: &str, s: &Settings, p: &Profile) -> EventConstants {
     // What is no id has none.
     let id = if detail.code.trim().is_empty() { CATEGORY } else { "" };
-    variant(CATEGORY, id, detail.title.as_deref().unwrap_or(title), detail, s, p)
+    event_constants(CATEGORY, id, detail.title.as_deref().unwrap_or(title), detail, s, p)
 }
 
-fn part_types(parts: &[Op]) -> Option<(Span, Vec<Vec<u8>>)> {
+fn part_types(parts: &[FieldOp]) -> Option<(Span, Vec<Vec<u8>>)> {
     let mut at = None;
     let mut types = Vec::new();
     for op in parts {
@@ -175,11 +175,11 @@ fn part_types(parts: &[Op]) -> Option<(Span, Vec<Vec<u8>>)> {
     at.map(|at| (at, types))
 }
 
-fn ops(kind: &EventType, s: &Settings, profile: &Profile) -> Vec<Op> {
+fn ops(kind: &EventType, s: &Settings, profile: &Profile) -> Vec<FieldOp> {
     let mut ops = Vec::new();
     let mut msg = Vec::new();
     let mut done: Vec<&str> = Vec::new();
-    let named = |r: &&Row| carried(r, s) && kind.slots.iter().any(|slot| slot.named && slot.name == r.name);
+    let named = |r: &&ProfileRow| carried(r, s) && kind.slots.iter().any(|slot| slot.named && slot.name == r.name);
     let mut taken: Vec<String> =
         profile.values.iter().filter(named).filter_map(|r| r.key(s.format)).map(str::to_owned).collect();
     taken.extend(
@@ -246,11 +246,11 @@ fn ops(kind: &EventType, s: &Settings, profile: &Profile) -> Vec<Op> {
     ops
 }
 
-fn op(format: Format, key: &str, label: Option<&str>, slot: &Slot) -> Op {
+fn op(format: Format, key: &str, label: Option<&str>, slot: &Slot) -> FieldOp {
     // SIEMs type these keys: what is no address or no port goes under another one. CEF has others for IPv6 too.
     let typed = matches!(format, Format::Cef | Format::Leef | Format::Leef2);
-    let other = |key: &str| before(format, key, None);
-    let v6 = |cef: &str| if format == Format::Cef { cef.as_bytes().to_vec() } else { before(format, key, None) };
+    let other = |key: &str| key_prefix(format, key, None);
+    let v6 = |cef: &str| if format == Format::Cef { cef.as_bytes().to_vec() } else { key_prefix(format, key, None) };
     let name = if slot.named { slot.name.as_str() } else { "" };
     let kind = match name {
         "time" if format == Format::Json => OpKind::Rfc3339,
@@ -269,9 +269,9 @@ fn op(format: Format, key: &str, label: Option<&str>, slot: &Slot) -> Op {
         "local_port" if typed => OpKind::Port(other("localPort")),
         _ => OpKind::Value,
     };
-    Op {
-        before: Constant::new(&before(format, key, label)),
-        after: after(format),
+    FieldOp {
+        key_prefix: Constant::new(&key_prefix(format, key, label)),
+        value_suffix: value_suffix(format),
         kind,
         location: slot.location.clone(),
         name: label.filter(|_| format == Format::Cef).unwrap_or(key).to_owned(),
@@ -283,14 +283,14 @@ fn is_number(slot: &Slot) -> bool {
         || matches!(slot.name.as_str(), "local_port") && slot.named
 }
 
-fn msg_op(slot: &Slot, label: Option<&str>, pairs: &str) -> Op {
+fn msg_op(slot: &Slot, label: Option<&str>, pairs: &str) -> FieldOp {
     let label = match label {
         Some(label) => label.to_owned(),
         None => camel(&slot.name),
     };
-    Op {
-        before: Constant::new(format!("{pairs}{label}: ").as_bytes()),
-        after: b"",
+    FieldOp {
+        key_prefix: Constant::new(format!("{pairs}{label}: ").as_bytes()),
+        value_suffix: b"",
         kind: OpKind::Msg(Constant::new(format!("; {label}: ").as_bytes())),
         location: slot.location.clone(),
         name: label,

@@ -22,7 +22,7 @@ pub struct Profile {
     pub full: Full,
     /// Values in the order of the line.
     #[serde(rename = "value")]
-    pub values: Vec<Row>,
+    pub values: Vec<ProfileRow>,
 }
 
 /// Vendor, product and the rest of the public contract.
@@ -90,7 +90,7 @@ pub struct Full {
 /// One value.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Row {
+pub struct ProfileRow {
     /// Name of the slot; `*` for the rest.
     pub name: String,
     /// PARAM-NAME.
@@ -145,7 +145,7 @@ impl Profile {
     }
 }
 
-impl Row {
+impl ProfileRow {
     /// The key of this value in a format; `None` where the format does not carry it.
     pub fn key(&self, format: Format) -> Option<&str> {
         match format {

@@ -2,7 +2,7 @@
 use super::{
     Format,
     address::{self, AddressKind},
-    plan::{Op, OpKind},
+    plan::{FieldOp, OpKind},
     syntax,
     transcode::Transcoder,
     value::{self, Context},
@@ -10,14 +10,14 @@ use super::{
 use crate::event::{EntryTime, Event};
 
 pub(super) fn put_mark(format: Format, key: &str, value: &str, out: &mut Vec<u8>) {
-    out.extend(syntax::before(format, key, None));
+    out.extend(syntax::key_prefix(format, key, None));
     out.extend_from_slice(value.as_bytes());
-    out.extend(syntax::after(format));
+    out.extend(syntax::value_suffix(format));
 }
 
 #[inline]
 pub(super) fn put_op(
-    op: &Op,
+    op: &FieldOp,
     ev: &Event<'_>,
     cx: &Context<'_>,
     tr: &mut Transcoder,
@@ -27,7 +27,7 @@ pub(super) fn put_op(
     let at = out.len();
     match &op.kind {
         OpKind::Msg(more) if *in_msg => more.put(out),
-        _ => op.before.put(out),
+        _ => op.key_prefix.put(out),
     }
     let value_at = out.len();
     let wrote = match op.kind {
@@ -65,7 +65,7 @@ pub(super) fn put_op(
         _ => {}
     }
     // One byte or none: no call to copy it.
-    if let [b] = op.after {
+    if let [b] = op.value_suffix {
         out.push(*b);
     }
     true

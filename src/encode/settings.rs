@@ -1,5 +1,5 @@
 //! What shapes the lines of one output, and what is known of a line that was written.
-use super::{Format, Given, Header, LineEncoding, Profile, syntax};
+use super::{Format, Header, HeadingDefaults, LineEncoding, Profile, syntax};
 
 /// What shapes the lines of one output.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub struct Settings {
     /// APP-NAME.
     pub app_name: String,
     /// What the heading does not hold.
-    pub given: Given,
+    pub given: HeadingDefaults,
 }
 
 impl Settings {
@@ -46,7 +46,7 @@ impl Settings {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             sd_id: c.sd_id.clone(),
             app_name: c.app_name.clone(),
-            given: Given::default(),
+            given: HeadingDefaults::default(),
         }
     }
 

@@ -2,11 +2,11 @@
 use super::{
     Format, Settings,
     escape::put_unit,
-    plan::{Op, OpKind, Plan},
+    event_constants::EventConstants,
+    plan::{FieldOp, OpKind, Plan},
     put::{put_mark, put_op},
     transcode::Transcoder,
     value::{self, Context},
-    variant::Variant,
 };
 use crate::event::Event;
 
@@ -16,7 +16,7 @@ const MARK: usize = 160;
 const WORTH_CUTTING: usize = 64;
 
 /// Where a line stands in the buffer.
-pub(super) struct Place {
+pub(super) struct LineSpan {
     pub(super) start: usize,
     pub(super) body: usize,
     /// Bytes that still follow the values.
@@ -30,27 +30,27 @@ pub(super) struct Place {
 pub(super) fn shrink(
     s: &Settings,
     plan: &Plan,
-    v: &Variant,
+    v: &EventConstants,
     ev: &Event<'_>,
     cx: &Context<'_>,
     tr: &mut Transcoder,
-    place: Place,
+    span: LineSpan,
     out: &mut Vec<u8>,
 ) {
-    let limit = s.max_size.saturating_sub(place.marks + MARK);
-    out.truncate(place.body);
-    let mut size = s.length(out.get(place.start..).unwrap_or(&[]));
-    let mut gone: Vec<&Op> = Vec::new();
+    let limit = s.max_size.saturating_sub(span.marks + MARK);
+    out.truncate(span.body);
+    let mut size = s.length(out.get(span.start..).unwrap_or(&[]));
+    let mut gone: Vec<&FieldOp> = Vec::new();
     let mut in_msg = false;
     for op in plan.ops_for(ev) {
         let at = out.len();
         if !put_op(op, ev, cx, tr, &mut in_msg, out) {
             continue;
         }
-        let first = at == place.body && s.format == Format::Cef;
+        let first = at == span.body && s.format == Format::Cef;
         if first {
             out.remove(at);
-            out.extend_from_slice(&v.constants);
+            out.extend_from_slice(&v.values);
         }
         let more = s.length(out.get(at..).unwrap_or(&[]));
         if gone.is_empty() && (size + more <= limit || first) {
@@ -80,7 +80,7 @@ pub(super) fn shrink(
 /// The beginning of a long text, in at most `room` bytes of the line, cut between two characters; nothing if that is too little.
 fn put_beginning(
     s: &Settings,
-    op: &Op,
+    op: &FieldOp,
     ev: &Event<'_>,
     cx: &Context<'_>,
     tr: &Transcoder,
@@ -90,8 +90,8 @@ fn put_beginning(
     let text = value::long_text(&op.location, ev, cx).filter(|_| matches!(op.kind, OpKind::Value));
     let Some((text, charset)) = text.and_then(|t| Some((t, t.charset?))) else { return };
     let start = out.len();
-    op.before.put(out);
-    let mut room = room.saturating_sub(s.length(out.get(start..).unwrap_or(&[])) + op.after.len());
+    op.key_prefix.put(out);
+    let mut room = room.saturating_sub(s.length(out.get(start..).unwrap_or(&[])) + op.value_suffix.len());
     if room < WORTH_CUTTING {
         out.truncate(start);
         return;
@@ -110,5 +110,5 @@ fn put_beginning(
             }
         }
     });
-    out.extend_from_slice(op.after);
+    out.extend_from_slice(op.value_suffix);
 }

@@ -2,7 +2,7 @@
 use super::{
     Format, Settings,
     escape::Escape,
-    profile::{Row, RowDetail},
+    profile::{ProfileRow, RowDetail},
 };
 
 /// The escape of values in a format.
@@ -25,7 +25,7 @@ pub(super) fn end_escape(format: Format) -> Escape {
 }
 
 /// The key of a value in a format, with its separator: what stands before the value.
-pub fn before(format: Format, key: &str, label: Option<&str>) -> Vec<u8> {
+pub fn key_prefix(format: Format, key: &str, label: Option<&str>) -> Vec<u8> {
     match format {
         Format::Syslog => format!(" {key}=\"").into_bytes(),
         Format::Cef => match label {
@@ -39,7 +39,7 @@ pub fn before(format: Format, key: &str, label: Option<&str>) -> Vec<u8> {
 }
 
 /// What stands behind a value.
-pub fn after(format: Format) -> &'static [u8] {
+pub fn value_suffix(format: Format) -> &'static [u8] {
     match format {
         Format::Syslog | Format::Json => b"\"",
         _ => b"",
@@ -47,7 +47,7 @@ pub fn after(format: Format) -> &'static [u8] {
 }
 
 /// Whether a row of the profile is carried.
-pub(super) fn carried(row: &Row, s: &Settings) -> bool {
+pub(super) fn carried(row: &ProfileRow, s: &Settings) -> bool {
     (s.full || row.detail == RowDetail::Compact) && row.carried_with(s.header)
 }
 

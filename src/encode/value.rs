@@ -2,7 +2,7 @@
 //!
 //! What means nothing: blanks, NULs, `*N`, reserved areas, numbers without digits. A writer returns whether it wrote.
 use super::transcode::{NOTHING, Transcoder, meaningful};
-use super::{Given, read};
+use super::{HeadingDefaults, read};
 use crate::digest::put_hex;
 use crate::{
     decode::{
@@ -17,7 +17,7 @@ pub struct Context<'c> {
     /// The job's character set.
     pub job: &'static Charset,
     /// What stands in for fields that the heading does not hold.
-    pub given: &'c Given,
+    pub given: &'c HeadingDefaults,
     /// Meanings of numeric access types by code, escaped; empty where there is none.
     pub access: &'c [Vec<u8>],
 }
@@ -47,7 +47,7 @@ pub fn plain<'a>(entry: &Entry<'a>, s: Span) -> &'a [u8] {
 
 /// The system's name as it stands in the entry or was given.
 #[inline]
-pub fn system<'a>(entry: &Entry<'a>, given: &'a Given) -> &'a [u8] {
+pub fn system<'a>(entry: &Entry<'a>, given: &'a HeadingDefaults) -> &'a [u8] {
     match entry.heading.system_name.map(|s| s.of(entry.record)) {
         // Blank in what came from a history log file.
         Some(own) if given.system.is_empty() || !text::is_blank(own) => own,

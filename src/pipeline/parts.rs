@@ -7,7 +7,7 @@ use crate::{
         ebcdic::Charset,
         journal::{Catalog, Heading},
     },
-    encode::{Given, Profile, Settings, line::Plans},
+    encode::{HeadingDefaults, Profile, Settings, line::Plans},
     event::{EventModel, Options},
     filter::{Filter, FilterError, Rules},
 };
@@ -75,7 +75,7 @@ impl Parts {
 
     /// The plans of the lines of a model's events. What a source says of its entries does not shape them.
     pub fn plans(&self, model: &Arc<EventModel>, settings: &Settings) -> Arc<Plans> {
-        let settings = Settings { given: Given::default(), ..settings.clone() };
+        let settings = Settings { given: HeadingDefaults::default(), ..settings.clone() };
         let mut kept = self.lock();
         let same = kept.plans.iter().filter(|(m, s, _)| is(m, model) && *s == settings);
         if let Some(found) = same.filter_map(|(.., p)| p.upgrade()).next() {

@@ -6,7 +6,7 @@ use crate::{
         history::MARK,
         journal::{Entry, HeadingKind, pattern::Pattern},
     },
-    encode::{Given, escape::printable},
+    encode::{HeadingDefaults, escape::printable},
     event::EntryTime,
 };
 
@@ -36,7 +36,7 @@ impl Tracker {
     /// Goes on from what was stored. `given` is what headings do not hold.
     pub fn new(
         charset: &'static Charset,
-        given: Given,
+        given: HeadingDefaults,
         count: Count,
         (chain, system, last): (Chain, String, JournalPlace),
     ) -> Tracker {

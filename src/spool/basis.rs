@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     digest::hex,
-    encode::Given,
+    encode::HeadingDefaults,
     event::DateFormat,
     filter::{names::Key, protect::Learned},
 };
@@ -40,7 +40,7 @@ pub struct Basis {
 
 impl Basis {
     /// With what a source says of all its entries.
-    pub fn new(given: &Given, dates: Option<DateFormat>, tables: &str, audit_floor: u8) -> Basis {
+    pub fn new(given: &HeadingDefaults, dates: Option<DateFormat>, tables: &str, audit_floor: u8) -> Basis {
         Basis {
             system: hex(&given.system),
             receiver: hex(&given.receiver),
@@ -60,9 +60,9 @@ impl Basis {
     }
 
     /// What headings do not hold.
-    pub fn given(&self) -> Given {
+    pub fn given(&self) -> HeadingDefaults {
         let bytes = |text: &str| unhex(text).unwrap_or_default();
-        Given {
+        HeadingDefaults {
             system: bytes(&self.system),
             receiver: bytes(&self.receiver),
             receiver_library: bytes(&self.receiver_library),
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn a10_what_a_batch_depends_on_is_kept_and_an_older_batch_has_none_of_it() {
-        let given = Given { system: vec![0xE2, 0xF1], receiver: vec![0xD9], receiver_library: Vec::new() };
+        let given = HeadingDefaults { system: vec![0xE2, 0xF1], receiver: vec![0xD9], receiver_library: Vec::new() };
         let mut basis = Basis::new(&given, Some(DateFormat::Dmy), "abc", 9);
         let names: Vec<Key> = [0xC1, 0xC2, 0xC3].iter().filter_map(|b| Key::of(&[*b])).collect();
         let learned: Learned = names.iter().copied().collect();

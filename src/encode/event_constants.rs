@@ -2,13 +2,13 @@
 use super::{
     Format, Header, Profile, Settings,
     escape::{Escape, put_str},
-    syntax::{after, before, carried, value_escape},
+    syntax::{carried, key_prefix, value_escape, value_suffix},
 };
 use crate::{decode::history, event::Detail};
 
 /// What is constant for an event type and detail.
 #[derive(Default, Clone)]
-pub struct Variant {
+pub struct EventConstants {
     /// 0 to 10.
     pub severity: u8,
     /// `<PRI>1 ` or `<PRI>`.
@@ -20,7 +20,7 @@ pub struct Variant {
     /// The start of the body.
     pub start: Vec<u8>,
     /// Constant values, behind the first op in CEF, before it elsewhere.
-    pub constants: Vec<u8>,
+    pub values: Vec<u8>,
     /// Behind the last value: closing and, in syslog format, the text.
     pub end: Vec<u8>,
 }
@@ -29,7 +29,14 @@ pub struct Variant {
 pub const CATEGORY: &str = "QHST";
 
 /// The constants of an event: `category` is the entry type or journal code, `id` the event id without the detail.
-pub fn variant(category: &str, id: &str, title: &str, detail: &Detail, s: &Settings, p: &Profile) -> Variant {
+pub fn event_constants(
+    category: &str,
+    id: &str,
+    title: &str,
+    detail: &Detail,
+    s: &Settings,
+    p: &Profile,
+) -> EventConstants {
     let severity = detail.severity.min(10);
     let scale = |table: &[u8; 11]| table.get(usize::from(severity)).copied().unwrap_or(5);
     let joined = |by: &str| match (id, detail.code.as_str()) {
@@ -45,7 +52,7 @@ pub fn variant(category: &str, id: &str, title: &str, detail: &Detail, s: &Setti
         out
     };
     let pri = u16::from(s.facility) * 8 + u16::from(scale(&p.severity.syslog));
-    let mut v = Variant { severity, ..Variant::default() };
+    let mut v = EventConstants { severity, ..EventConstants::default() };
     let mut app = escaped(Escape::HeaderField, &s.app_name);
     app.truncate(48);
     match s.header {
@@ -121,9 +128,9 @@ pub fn variant(category: &str, id: &str, title: &str, detail: &Detail, s: &Setti
             && !used.contains(&key)
         {
             used.push(key);
-            v.constants.extend(before(s.format, key, row.cef_label.as_deref()));
-            put_str(value_escape(s.format), text, &mut v.constants);
-            v.constants.extend(after(s.format));
+            v.values.extend(key_prefix(s.format, key, row.cef_label.as_deref()));
+            put_str(value_escape(s.format), text, &mut v.values);
+            v.values.extend(value_suffix(s.format));
         }
     }
     v.end = match s.format {
