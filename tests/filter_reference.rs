@@ -15,7 +15,7 @@ use std::{
 };
 
 use qaudjrn::{
-    config::{Config, Weight},
+    config::{Config, ProblemLevel},
     decode::{
         ebcdic::{Ccsid, Charset},
         journal::{Catalog, Entry, HeadingKind},
@@ -86,7 +86,7 @@ fn catalog() -> &'static Arc<Catalog> {
 fn config(rules: &Rules) -> Config {
     let toml = rules.toml();
     let config = Config::parse(&toml, "test.toml", Path::new("."), catalog());
-    let errors = config.problems.iter().filter(|p| p.weight == Weight::Error);
+    let errors = config.problems.iter().filter(|p| p.level == ProblemLevel::Error);
     let errors: Vec<String> = errors.map(ToString::to_string).collect();
     assert!(errors.is_empty(), "{}\n{toml}", errors.join("\n"));
     config

@@ -270,7 +270,7 @@ pub fn filter(input: &[u8]) {
     let Ok(entry) = Entry::new(heading, record) else { return };
     let config = CONFIG.get_or_init(|| {
         let config = Config::parse(RULES, "fuzz.toml", Path::new("."), catalog());
-        config.usable(false).expect("rules without errors")
+        config.into_valid(false).expect("rules without errors")
     });
     let model = model(heading, job, false);
     let mut filters = FILTERS.lock().expect("one thread");

@@ -81,7 +81,7 @@ mod tests {
 
     fn setup(text: &str) -> (Setup, Catalog) {
         let catalog = Catalog::shipped().unwrap();
-        let config = Config::parse(text, "agent.toml", Path::new("/"), &catalog).usable(false).unwrap();
+        let config = Config::parse(text, "agent.toml", Path::new("/"), &catalog).into_valid(false).unwrap();
         (Setup::new(model_options(&Profile::native().unwrap(), &config, false), config), catalog)
     }
 

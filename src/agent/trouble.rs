@@ -105,7 +105,7 @@ mod tests {
     fn h5_what_only_does_not_work_now_ends_no_source_that_is_read_once() {
         let text = "state_dir = \"state\"\n[[source]]\nname = \"a\"\npath = \"day.type5\"\n[[output]]\nname = \"o\"\naddress = \"null\"\nformat = \"json\"\n";
         let config =
-            Config::parse(text, "agent.toml", Path::new("/"), &Catalog::shipped().unwrap()).usable(false).unwrap();
+            Config::parse(text, "agent.toml", Path::new("/"), &Catalog::shipped().unwrap()).into_valid(false).unwrap();
         let of = |code: i32| FeedError::Io { what: "day".into(), source: io::Error::from_raw_os_error(code) };
         let stays = |e: anyhow::Error| is_permanent(&config.sources[0], &e);
         for code in [libc::EIO, libc::ESTALE, libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::ETIMEDOUT] {

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     config::{
-        Config, Problem, Weight,
+        Config, Problem, ProblemLevel,
         ready::{self, Who},
     },
     decode::journal::Catalog,
@@ -57,8 +57,8 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
         }
     }
     config.problems.extend(ready::problems(&config, Who::Check));
-    config.problems.sort_by_key(|p| p.weight);
-    let errors = config.problems.iter().filter(|p| p.weight == Weight::Error).count();
+    config.problems.sort_by_key(|p| p.level);
+    let errors = config.problems.iter().filter(|p| p.level == ProblemLevel::Error).count();
     let warnings = config.problems.len() - errors;
     let mut means = vec![("filter".to_owned(), words(&config.filter, &config.book, &catalog))];
     for s in config.every_source().filter(|s| !s.filter.is_empty()) {
@@ -74,7 +74,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
             .map(|p| {
                 let place = p.place.as_ref();
                 json!({
-                    "weight": if p.weight == Weight::Error { "error" } else { "warning" },
+                    "weight": if p.level == ProblemLevel::Error { "error" } else { "warning" },
                     "file": place.map(|p| p.file.as_ref()),
                     "line": place.map(|p| p.line),
                     "column": place.map(|p| p.column),

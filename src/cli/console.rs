@@ -5,7 +5,7 @@ use tracing::Level;
 
 use super::exit::Failure;
 use crate::{
-    config::{ConfigError, Problem, Weight},
+    config::{ConfigError, Problem, ProblemLevel},
     log,
 };
 
@@ -29,7 +29,7 @@ pub fn tell(failure: &Failure) {
 
 /// Says what is wrong with a configuration.
 pub fn tell_problem(problem: &Problem) {
-    let level = if problem.weight == Weight::Error { Level::ERROR } else { Level::WARN };
+    let level = if problem.level == ProblemLevel::Error { Level::ERROR } else { Level::WARN };
     log::each(level, format_args!("{problem}"));
 }
 

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 
 use super::{console::tell_problem, exit::Failure, input::InputArgs};
 use crate::{
-    config::{Config, OutputConfig, Weight, model::model_options, zone::time_zone},
+    config::{Config, OutputConfig, ProblemLevel, model::model_options, zone::time_zone},
     decode::{
         ebcdic::Charset,
         journal::{Catalog, Heading, detect::Found},
@@ -192,10 +192,10 @@ pub fn load(
 ) -> Result<Config, Failure> {
     let mut config = Config::load(path, catalog).map_err(Failure::usage)?;
     if let Some(job) = job {
-        config.examine_names(job);
+        config.validate_names(job);
     }
-    let config = config.usable(deny_warnings).map_err(Failure::usage)?;
-    for problem in config.problems.iter().filter(|p| p.weight == Weight::Warning) {
+    let config = config.into_valid(deny_warnings).map_err(Failure::usage)?;
+    for problem in config.problems.iter().filter(|p| p.level == ProblemLevel::Warning) {
         tell_problem(problem);
     }
     Ok(config)

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     agent::{self, Control, Handle, Setup, Shared, Totals},
     config::{
-        Config, ConfigError, Problem, Weight,
+        Config, ConfigError, Problem, ProblemLevel,
         model::model_options,
         ready::{self, Who},
     },
@@ -139,7 +139,7 @@ fn configuration(path: &Path, catalog: &Catalog, deny_warnings: bool) -> Result<
     let (None, Some(state_dir)) = (lacks, config.state_dir.clone()) else { return Err(missing(lacks.unwrap_or(""))) };
     let found = ready::problems(&config, Who::Run);
     let (stopping, odd): (Vec<Problem>, Vec<Problem>) =
-        found.into_iter().partition(|p| deny_warnings || p.weight == Weight::Error);
+        found.into_iter().partition(|p| deny_warnings || p.level == ProblemLevel::Error);
     if !stopping.is_empty() {
         return Err(Failure::usage(ConfigError(stopping)));
     }

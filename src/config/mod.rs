@@ -35,7 +35,7 @@ pub use self::{
     line::LineConfig,
     listener::ListenerConfig,
     output::OutputConfig,
-    problem::{ConfigError, Problem, Weight},
+    problem::{ConfigError, Problem, ProblemLevel},
     source::SourceConfig,
 };
 use crate::{
@@ -101,7 +101,7 @@ pub enum WhenFull {
 }
 
 impl Config {
-    /// Reads a file and checks it against the tables. Fails only when the file cannot be read: see [`Config::usable`].
+    /// Reads a file and checks it against the tables. Fails only when the file cannot be read: see [`Config::into_valid`].
     pub fn load(path: &Path, catalog: &Catalog) -> Result<Config, ConfigError> {
         let text = text_of(path)?;
         let folder = path.parent().map(PathBuf::from).unwrap_or_default();
@@ -150,11 +150,11 @@ impl Config {
         config.problems.append(&mut r.problems);
         config.looked_for = std::mem::take(&mut r.keys);
         config.book = book;
-        config.examine(catalog);
+        config.validate(catalog);
         // Errors first, then by place; what has none is about the file as a whole.
         config.problems.sort_by(|a, b| {
             let place = |p: &Problem| p.place.as_ref().map(|p| (p.file.clone(), p.line, p.column));
-            (a.weight, place(a)).cmp(&(b.weight, place(b)))
+            (a.level, place(a)).cmp(&(b.level, place(b)))
         });
         config.problems.dedup();
         config
@@ -174,14 +174,14 @@ impl Config {
     }
 
     /// The configuration, if it has no errors; with `deny_warnings`, if nothing is odd about it.
-    pub fn usable(self, deny_warnings: bool) -> Result<Config, ConfigError> {
-        let stops = |p: &&Problem| deny_warnings || p.weight == Weight::Error;
+    pub fn into_valid(self, deny_warnings: bool) -> Result<Config, ConfigError> {
+        let stops = |p: &&Problem| deny_warnings || p.level == ProblemLevel::Error;
         let stopping: Vec<Problem> = self.problems.iter().filter(stops).cloned().collect();
         if stopping.is_empty() { Ok(self) } else { Err(ConfigError(stopping)) }
     }
 
     /// Adds warnings for names that the CCSID of the jobs cannot write.
-    pub fn examine_names(&mut self, job: &'static Charset) {
+    pub fn validate_names(&mut self, job: &'static Charset) {
         let sources = all_of(&self.sources, &self.listeners).map(|s| &s.filter);
         let all = std::iter::once(&self.filter).chain(sources).chain(self.outputs.iter().map(|o| &o.filter));
         for (rule, text) in all.flat_map(|rules| lint::unwritable(rules, job)) {
@@ -204,11 +204,11 @@ impl Config {
 
     /// Whether there is a `[[source]]` or `[[output]]` in the file that is not among ours because of a mistake in it.
     fn has_wrong(&self, table: &str) -> bool {
-        self.named.contains(table) && self.problems.iter().any(|p| p.weight == Weight::Error)
+        self.named.contains(table) && self.problems.iter().any(|p| p.level == ProblemLevel::Error)
     }
 
     /// What needs the tables and all rules: unknown types, rules that can never match.
-    fn examine(&mut self, catalog: &Catalog) {
+    fn validate(&mut self, catalog: &Catalog) {
         for (named, place) in self.outputs.iter().flat_map(|o| &o.named_types) {
             if let Err(e) = types::check(catalog, named) {
                 self.problems.push(Problem::error(Some(place.clone()), e.to_string()));

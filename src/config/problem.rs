@@ -5,7 +5,7 @@ use crate::{filter::ConfigLocation, log::Visible};
 
 /// Whether a problem stops the program.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord)]
-pub enum Weight {
+pub enum ProblemLevel {
     /// It does.
     Error,
     /// It does not, unless `--deny-warnings`.
@@ -16,7 +16,7 @@ pub enum Weight {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// How bad.
-    pub weight: Weight,
+    pub level: ProblemLevel,
     /// Where; `None` for the configuration as a whole.
     pub place: Option<ConfigLocation>,
     /// What, and what to do.
@@ -26,12 +26,12 @@ pub struct Problem {
 impl Problem {
     /// An error.
     pub fn error(place: Option<ConfigLocation>, text: impl Into<String>) -> Problem {
-        Problem { weight: Weight::Error, place, text: text.into() }
+        Problem { level: ProblemLevel::Error, place, text: text.into() }
     }
 
     /// A warning.
     pub fn warning(place: Option<ConfigLocation>, text: impl Into<String>) -> Problem {
-        Problem { weight: Weight::Warning, place, text: text.into() }
+        Problem { level: ProblemLevel::Warning, place, text: text.into() }
     }
 }
 
@@ -40,7 +40,7 @@ impl fmt::Display for Problem {
         if let Some(p) = &self.place {
             write!(f, "{}: ", Visible(p))?;
         }
-        let word = if self.weight == Weight::Error { "error" } else { "warning" };
+        let word = if self.level == ProblemLevel::Error { "error" } else { "warning" };
         // Names of files and what stood in them: nobody forges a second problem.
         write!(f, "{word}: {}", Visible(&self.text))
     }

@@ -38,7 +38,7 @@ const TOP: [&str; 3] = ["state_dir", "stop_timeout", "heartbeat"];
 pub struct Section<'t> {
     table: Option<&'t DeTable<'t>>,
     path: String,
-    asked: Vec<&'static str>,
+    known_keys: Vec<&'static str>,
 }
 
 /// A value and where it stands.
@@ -120,7 +120,7 @@ impl<'t> Reader<'t> {
 impl<'t> Section<'t> {
     /// The table as a section; `path` is how errors name it, empty for the whole file.
     pub fn new(table: &'t DeTable<'t>, path: &str) -> Section<'t> {
-        Section { table: Some(table), path: path.to_owned(), asked: Vec::new() }
+        Section { table: Some(table), path: path.to_owned(), known_keys: Vec::new() }
     }
 
     /// The full name of a key.
@@ -129,7 +129,7 @@ impl<'t> Section<'t> {
     }
 
     fn get(&mut self, key: &'static str) -> Option<&'t Spanned<DeValue<'t>>> {
-        self.asked.push(key);
+        self.known_keys.push(key);
         self.table?.iter().find(|(k, _)| k.get_ref() == key).map(|(_, v)| v)
     }
 
@@ -146,7 +146,7 @@ impl<'t> Section<'t> {
             DeValue::Table(t) => Some(t),
             _ => self.wrong(r, key, v, "a table"),
         });
-        Section { table, path, asked: Vec::new() }
+        Section { table, path, known_keys: Vec::new() }
     }
 
     /// The tables of an array of tables (`[[output]]`), each with its place.
@@ -159,7 +159,7 @@ impl<'t> Section<'t> {
                 for item in items.iter() {
                     match item.get_ref() {
                         DeValue::Table(t) => found.push(Placed {
-                            value: Section { table: Some(t), path: path.clone(), asked: Vec::new() },
+                            value: Section { table: Some(t), path: path.clone(), known_keys: Vec::new() },
                             place: r.place(item.span()),
                         }),
                         _ => drop(self.wrong::<()>(r, key, item, "a table")),
@@ -316,10 +316,10 @@ impl<'t> Section<'t> {
 
     /// Reports the keys that nobody asked for.
     pub fn finish(self, r: &mut Reader<'_>) {
-        r.keys.extend(self.asked.iter().map(|key| self.name(key)));
+        r.keys.extend(self.known_keys.iter().map(|key| self.name(key)));
         for (key, _) in self.table.into_iter().flat_map(|t| t.iter()) {
             let name = key.get_ref().as_ref();
-            if self.asked.contains(&name) {
+            if self.known_keys.contains(&name) {
                 continue;
             }
             let place = r.place(key.span());
@@ -332,14 +332,14 @@ impl<'t> Section<'t> {
                 continue;
             }
             let lower = name.to_lowercase();
-            let nearest = self.asked.iter().min_by_key(|k| distance(&lower, k)).map_or(String::new(), |k| {
+            let nearest = self.known_keys.iter().min_by_key(|k| distance(&lower, k)).map_or(String::new(), |k| {
                 if distance(&lower, k) <= name.len().max(3) / 2 + 1 {
                     format!("did you mean {k}? ")
                 } else {
                     String::new()
                 }
             });
-            let mut known = self.asked.clone();
+            let mut known = self.known_keys.clone();
             known.sort_unstable();
             r.error(place, format!("unknown key {}: {nearest}known here are {}", self.name(name), known.join(", ")));
         }

@@ -67,7 +67,7 @@ fn values_out_of_range_are_refused_with_the_range() {
         ("[[output]]\nname=\"a\"\naddress=\"null\"\n[[output]]\nname=\"a\"\naddress=\"null\"", "two outputs"),
     ] {
         let c = parse(text);
-        assert!(c.clone().usable(false).is_err(), "{text}");
+        assert!(c.clone().into_valid(false).is_err(), "{text}");
         let all: Vec<String> = c.problems.iter().map(Problem::to_string).collect();
         assert!(all.iter().any(|p| p.contains(why)), "{text}: {all:?}");
     }
@@ -151,7 +151,7 @@ fn rules_that_can_never_match_are_warnings() {
         let c = parse(&format!("[filter]\n{text}\n"));
         let all: Vec<String> = c.problems.iter().map(Problem::to_string).collect();
         assert!(all.iter().any(|p| p.contains(why)), "{text}: {all:?}");
-        assert!(c.clone().usable(false).is_ok() && c.usable(true).is_err(), "{text}");
+        assert!(c.clone().into_valid(false).is_ok() && c.into_valid(true).is_err(), "{text}");
     }
     for text in [
         "types.exclude = [\"SF\"]",
@@ -169,9 +169,9 @@ fn rules_that_can_never_match_are_warnings() {
 fn names_that_the_ccsid_cannot_write_are_warnings() {
     let mut c = parse("[filter]\nusers.exclude = [\"ЖУК\", \"#A\"]\nobjects.exclude = [\"LIB/Ж*\"]\n");
     let job = |n| Charset::of(crate::decode::ebcdic::Ccsid(n)).unwrap();
-    c.examine_names(job(1025));
+    c.validate_names(job(1025));
     assert_eq!(c.problems, vec![]);
-    c.examine_names(job(37));
+    c.validate_names(job(37));
     let all: Vec<String> = c.problems.iter().map(Problem::to_string).collect();
     assert_eq!(all.len(), 2, "{all:?}");
     let expected = "agent.toml:2:18: warning: users.exclude ЖУК: it can never match: CCSID 37";

@@ -25,7 +25,7 @@ impl Bench {
         let text = format!(
             "{rest}[[source]]\nname = \"a\"\nkind = \"stream\"\nlisten = \"unix:/x\"\ninput = \"type5\"\nfilter.types.exclude = [\"CD\"]\n"
         );
-        let config = Config::parse(&text, "agent.toml", std::path::Path::new("/"), &catalog).usable(false).unwrap();
+        let config = Config::parse(&text, "agent.toml", std::path::Path::new("/"), &catalog).into_valid(false).unwrap();
         let heading = catalog.heading(HeadingKind::Type5).unwrap().clone();
         let options = model_options(&profile, &config, false);
         Bench {

@@ -23,7 +23,7 @@ impl Bench {
         let catalog = Arc::new(Catalog::shipped().unwrap());
         let profile = Profile::native().unwrap();
         let text = format!("[[output]]\nname = \"a\"\naddress = \"null\"\nformat = \"json\"\n{output}");
-        let config = Config::parse(&text, "agent.toml", Path::new("/"), &catalog).usable(false).unwrap();
+        let config = Config::parse(&text, "agent.toml", Path::new("/"), &catalog).into_valid(false).unwrap();
         let dir = tempfile::tempdir().unwrap();
         let (spool, _) = Spool::open(SpoolOptions { cache: 0, ..SpoolOptions::new(dir.path().to_owned()) }).unwrap();
         spool.register("a", Start::Oldest, "");

@@ -47,7 +47,7 @@ impl Common {
             let [a, b] = variants.map(Variant::toml);
             let output = |name: &str| format!("[[output]]\nname = \"{name}\"\naddress = \"null\"\nformat = \"json\"\n");
             let text = format!("{}{a}{}{b}filter.types.exclude = [\"CD\"]\n", output("a"), output("b"));
-            let config = Config::parse(&text, "agent.toml", Path::new("/"), &self.catalog).usable(false).unwrap();
+            let config = Config::parse(&text, "agent.toml", Path::new("/"), &self.catalog).into_valid(false).unwrap();
             Arc::new(Setup::new(model_options(&self.profile, &config, false), config))
         };
         self.setups.lock().unwrap().entry(variants).or_insert_with(make).clone()

@@ -1,7 +1,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
-use crate::{config::Weight, decode::journal::Catalog};
+use crate::{config::ProblemLevel, decode::journal::Catalog};
 
 const PARTS: &str =
     "state_dir = \"state\"\n[[source]]\nname = \"s\"\ntimezone = \"UTC\"\npath = \"day\"\nfollow = true\n";
@@ -9,7 +9,7 @@ const PARTS: &str =
 /// What is wrong with a configuration in a folder, for who asks.
 fn found(folder: &Path, text: &str, who: Who) -> Vec<String> {
     let config = Config::parse(text, "agent.toml", folder, &Catalog::shipped().unwrap());
-    assert!(config.problems.iter().all(|p| p.weight == Weight::Warning), "{text}: {:?}", config.problems);
+    assert!(config.problems.iter().all(|p| p.level == ProblemLevel::Warning), "{text}: {:?}", config.problems);
     problems(&config, who).iter().map(Problem::to_string).collect()
 }
 
