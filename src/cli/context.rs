@@ -22,7 +22,7 @@ use crate::{
 /// What the entries do not say themselves.
 #[derive(clap::Args, Debug)]
 #[command(next_help_heading = "Facts the entries do not hold")]
-pub struct Facts {
+pub struct HeadingArgs {
     /// Time zone of the system, for example Europe/Berlin [default: UTC, with a warning]
     #[arg(long, value_name = "IANA", value_parser = time_zone)]
     pub timezone: Option<Tz>,
@@ -54,7 +54,7 @@ pub enum DateArg {
     Jul,
 }
 
-impl Facts {
+impl HeadingArgs {
     /// How the older headings write dates.
     pub fn dates(&self) -> Option<DateFormat> {
         self.date_format.map(|d| match d {

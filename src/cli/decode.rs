@@ -105,7 +105,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     if parked > 0 {
         say(format_args!("qaudjrn: {parked} records are no journal entries and were left out\n"));
     }
-    Ok(if parked + ends_within > 0 { Exit::Finished } else { Exit::Done })
+    Ok(if parked + ends_within > 0 { Exit::Incomplete } else { Exit::Done })
 }
 
 /// Writes and empties the buffer; `Some` when the reader of the pipe went away, which is no error.

@@ -14,7 +14,7 @@ pub enum Exit {
     /// Usage or configuration.
     Usage = 2,
     /// Finished, but not everything was well.
-    Finished = 3,
+    Incomplete = 3,
     /// Ctrl-C.
     Interrupted = 130,
 }

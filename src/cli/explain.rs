@@ -11,11 +11,11 @@ use anyhow::anyhow;
 use serde_json::{Value, json};
 
 use super::{
-    context::{Facts, Setup},
+    context::{HeadingArgs, Setup},
     exit::{Exit, Failure},
     input::InputArgs,
     pretty,
-    visit::{At, Visitor, walk},
+    visit::{EntryLocation, Visitor, visit},
 };
 use crate::{
     config::OutputConfig,
@@ -33,7 +33,7 @@ pub struct Args {
     #[command(flatten)]
     input: InputArgs,
     #[command(flatten)]
-    facts: Facts,
+    heading_args: HeadingArgs,
     #[command(flatten)]
     which: Which,
     /// Configuration whose rules and outputs apply
@@ -69,9 +69,9 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     }
     let mut explainer =
         Explainer { args, setup: &setup, state: State::default(), out: Vec::new(), objects: Vec::new(), found: 0 };
-    let walked = walk(&setup.catalog, &args.input, &args.facts, &mut explainer)?;
+    let stats = visit(&setup.catalog, &args.input, &args.heading_args, &mut explainer)?;
     if !args.json {
-        walked.warn();
+        stats.warn();
     }
     if explainer.found == 0 {
         let w = &args.which;
@@ -83,12 +83,12 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
         return Err(Failure::failed(anyhow!(what)));
     }
     for object in &mut explainer.objects {
-        object["warnings"] = json!(walked.warnings);
+        object["warnings"] = json!(stats.warnings);
         explainer.out.extend_from_slice(log::json(&format!("{object}\n")).as_bytes());
     }
     match io::stdout().write_all(&explainer.out) {
         Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(Failure::failed(e)),
-        _ => Ok(walked.exit()),
+        _ => Ok(stats.exit()),
     }
 }
 
@@ -103,13 +103,13 @@ struct Explainer<'a> {
 }
 
 /// The agent's half, and what makes the lines.
-struct Lane {
+struct Pipeline {
     front: Front,
-    makers: Vec<Maker>,
+    builders: Vec<LineBuilder>,
 }
 
 /// Makes one line of each event: for an output, or for a format where the configuration has no outputs.
-struct Maker {
+struct LineBuilder {
     name: String,
     back: Back,
     /// Whether it is one of the configuration.
@@ -119,39 +119,40 @@ struct Maker {
 }
 
 impl Visitor for Explainer<'_> {
-    type Lane = Lane;
+    type Pipeline = Pipeline;
 
-    fn lane(&mut self, heading: &Arc<Heading>) -> Result<Lane, Failure> {
+    fn pipeline(&mut self, heading: &Arc<Heading>) -> Result<Pipeline, Failure> {
         let setup = self.setup;
-        let given = || self.args.facts.given(setup.job);
-        let maker = |name: String, settings: Settings, output: Option<&OutputConfig>| -> Result<Maker, Failure> {
-            Ok(Maker {
-                back: setup.back(heading, output, settings, false)?,
-                is_output: output.is_some(),
-                rules: output.map(|o| o.filter.clone()).filter(|rules| !rules.is_empty()),
-                name,
-            })
-        };
-        let mut makers = Vec::new();
+        let given = || self.args.heading_args.given(setup.job);
+        let builder =
+            |name: String, settings: Settings, output: Option<&OutputConfig>| -> Result<LineBuilder, Failure> {
+                Ok(LineBuilder {
+                    back: setup.back(heading, output, settings, false)?,
+                    is_output: output.is_some(),
+                    rules: output.map(|o| o.filter.clone()).filter(|rules| !rules.is_empty()),
+                    name,
+                })
+            };
+        let mut builders = Vec::new();
         for o in &setup.config.outputs {
-            makers.push(maker(output_name(o), setup.settings(o.format, given()?, Some(o)), Some(o))?);
+            builders.push(builder(output_name(o), setup.settings(o.format, given()?, Some(o)), Some(o))?);
         }
-        if makers.is_empty() {
+        if builders.is_empty() {
             for format in Format::ALL {
-                makers.push(maker(format.key().to_owned(), setup.settings(format, given()?, None), None)?);
+                builders.push(builder(format.key().to_owned(), setup.settings(format, given()?, None), None)?);
             }
         }
-        Ok(Lane { front: setup.front(heading, None)?, makers })
+        Ok(Pipeline { front: setup.front(heading, None)?, builders })
     }
 
     fn entry(
         &mut self,
-        lane: &mut Lane,
+        pipeline: &mut Pipeline,
         entry: Entry<'_>,
         time: Option<EntryTime>,
-        at: At<'_>,
+        at: EntryLocation<'_>,
     ) -> Result<ControlFlow<()>, Failure> {
-        let Lane { front, makers } = lane;
+        let Pipeline { front, builders } = pipeline;
         let mut ev = front.event(entry, time);
         // Every entry goes through the filter: it learns from those before.
         let verdict = front.verdict(&mut ev, &mut self.state);
@@ -159,7 +160,7 @@ impl Visitor for Explainer<'_> {
             return Ok(ControlFlow::Continue(()));
         }
         self.found += 1;
-        let explained = self.explain(front, makers, &ev, verdict);
+        let explained = self.explain(front, builders, &ev, verdict);
         if self.args.json {
             self.objects.push(explained.json(self.setup, &ev, at));
         } else {
@@ -186,42 +187,43 @@ fn output_name(o: &OutputConfig) -> String {
 /// What there is to say of one event.
 struct Explained {
     verdict: Verdict,
-    looks: Vec<Look>,
+    dimensions: Vec<DimensionFindings>,
     privileged: bool,
     learned: Vec<String>,
     lines: Vec<Line>,
 }
 
-/// What one dimension of a filter sees and says; `None`: it has no rules.
-struct Look {
+/// What one dimension of a filter looks at and what its rules say.
+struct DimensionFindings {
     dimension: Dimension,
     seen: Vec<String>,
     /// What stands there and is not looked at, and why.
     unseen: Vec<&'static str>,
-    said: Option<RuleOutcome>,
+    /// `None`: it has no rules.
+    outcome: Option<RuleOutcome>,
 }
 
 /// One line, whether it is sent or not.
 struct Line {
     name: String,
     verdict: Option<Verdict>,
-    looks: Vec<Look>,
+    dimensions: Vec<DimensionFindings>,
     written: Written,
     text: String,
 }
 
-fn looks(filter: &Filter, rules: &Rules, ev: &Event<'_>, state: &mut State) -> Vec<Look> {
-    let look = |(dimension, said): (Dimension, Option<RuleOutcome>)| Look {
+fn findings(filter: &Filter, rules: &Rules, ev: &Event<'_>, state: &mut State) -> Vec<DimensionFindings> {
+    let of = |(dimension, outcome): (Dimension, Option<RuleOutcome>)| DimensionFindings {
         dimension,
         seen: filter.seen(dimension, ev),
         unseen: filter.unseen(dimension, ev),
-        said: said.filter(|_| dimension != Dimension::Types || !rules.types.is_all()),
+        outcome: outcome.filter(|_| dimension != Dimension::Types || !rules.types.is_all()),
     };
-    filter.explain(ev, state).into_iter().map(look).collect()
+    filter.explain(ev, state).into_iter().map(of).collect()
 }
 
 impl Explainer<'_> {
-    fn is_wanted(&self, ev: &Event<'_>, at: At<'_>) -> bool {
+    fn is_wanted(&self, ev: &Event<'_>, at: EntryLocation<'_>) -> bool {
         let w = &self.args.which;
         if let Some(n) = w.sequence {
             return ev.entry.sequence == n;
@@ -231,22 +233,22 @@ impl Explainer<'_> {
         }
         let Some((receiver, n)) = w.event_id.as_deref().and_then(|id| id.rsplit_once(':')) else { return false };
         let own = self.setup.job.decode_string(ev.entry.head(ev.entry.heading.receiver_name));
-        let own = if own.trim().is_empty() { self.args.facts.receiver.clone().unwrap_or_default() } else { own };
+        let own = if own.trim().is_empty() { self.args.heading_args.receiver.clone().unwrap_or_default() } else { own };
         n.parse() == Ok(ev.entry.sequence) && own.trim() == receiver
     }
 
-    fn explain(&mut self, front: &Front, makers: &mut [Maker], ev: &Event<'_>, verdict: Verdict) -> Explained {
+    fn explain(&mut self, front: &Front, builders: &mut [LineBuilder], ev: &Event<'_>, verdict: Verdict) -> Explained {
         let (job, state) = (self.setup.job, &mut self.state);
         let agent = front.filters().stages().first();
         let privileged = agent.is_some_and(|f| f.is_privileged(ev, state));
-        let agent_looks = agent.map(|f| looks(f, &self.setup.config.filter, ev, state)).unwrap_or_default();
+        let agent_dimensions = agent.map(|f| findings(f, &self.setup.config.filter, ev, state)).unwrap_or_default();
         let mut lines = Vec::new();
-        for maker in makers {
-            let Back { judge, encoder } = &mut maker.back;
+        for builder in builders {
+            let Back { judge, encoder } = &mut builder.back;
             let (own, own_verdict) = pipeline::see(front, judge, ev.entry, ev.time, state);
-            let own_verdict = maker.is_output.then_some(own_verdict);
-            let looks = match judge.filter().zip(maker.rules.as_ref()) {
-                Some((filter, rules)) => looks(filter, rules, &own, state),
+            let own_verdict = builder.is_output.then_some(own_verdict);
+            let dimensions = match judge.filter().zip(builder.rules.as_ref()) {
+                Some((filter, rules)) => findings(filter, rules, &own, state),
                 None => Vec::new(),
             };
             let mut line = Vec::new();
@@ -255,18 +257,18 @@ impl Explainer<'_> {
                 Some(encoding) => encoding.text(&line),
                 None => String::from_utf8_lossy(&line).into_owned(),
             };
-            lines.push(Line { name: maker.name.clone(), verdict: own_verdict, looks, written, text });
+            lines.push(Line { name: builder.name.clone(), verdict: own_verdict, dimensions, written, text });
         }
-        Explained { verdict, looks: agent_looks, privileged, learned: self.state.learned.names(job), lines }
+        Explained { verdict, dimensions: agent_dimensions, privileged, learned: self.state.learned.names(job), lines }
     }
 }
 
-impl Look {
+impl DimensionFindings {
     fn text(&self, rule: &dyn Fn(RuleId) -> String) -> String {
         let mut seen: Vec<&str> = self.seen.iter().map(String::as_str).collect();
         seen.extend(&self.unseen);
         let seen = if seen.is_empty() { "-".to_owned() } else { printable(&seen.join(", ")) };
-        let says = match self.said {
+        let says = match self.outcome {
             None => "no rules".to_owned(),
             Some(RuleOutcome::Nothing) if !self.unseen.is_empty() && self.seen.is_empty() => {
                 "nothing to look at".to_owned()
@@ -281,7 +283,7 @@ impl Look {
     }
 
     fn json(&self, setup: &Setup) -> Value {
-        let (word, id) = match self.said {
+        let (word, id) = match self.outcome {
             None => ("no rules", None),
             Some(RuleOutcome::Nothing) => ("no match", None),
             Some(RuleOutcome::Drop(id)) => ("drop", Some(id)),
@@ -296,15 +298,15 @@ impl Look {
     }
 }
 
-/// The head of a table of looks.
-const LOOKS: &str = "  filter         looks at                                          says\n";
+/// The head of a table of dimensions.
+const HEAD: &str = "  filter         looks at                                          says\n";
 
 impl Explained {
     fn text(&self, setup: &Setup) -> String {
         let mut t = String::new();
         let rule = |id: RuleId| setup.config.book.get(id).map_or(String::new(), |r| printable(&r.to_string()));
-        let _ = write!(t, "\n{LOOKS}");
-        t.extend(self.looks.iter().map(|l| l.text(&rule)));
+        let _ = write!(t, "\n{HEAD}");
+        t.extend(self.dimensions.iter().map(|l| l.text(&rule)));
         let _ = writeln!(t, "  verdict: {}", describe(self.verdict, &rule));
         if self.privileged {
             let _ = writeln!(t, "  its user is privileged: no rule over users drops it");
@@ -326,9 +328,9 @@ impl Explained {
                 let _ = write!(t, "; {}", describe(own, &rule));
             }
             t.push('\n');
-            if !line.looks.is_empty() {
-                t.push_str(LOOKS);
-                t.extend(line.looks.iter().map(|l| l.text(&rule)));
+            if !line.dimensions.is_empty() {
+                t.push_str(HEAD);
+                t.extend(line.dimensions.iter().map(|l| l.text(&rule)));
             }
             let _ = writeln!(t, "{}", line.text);
         }
@@ -336,7 +338,7 @@ impl Explained {
         t
     }
 
-    fn json(&self, setup: &Setup, ev: &Event<'_>, at: At<'_>) -> Value {
+    fn json(&self, setup: &Setup, ev: &Event<'_>, at: EntryLocation<'_>) -> Value {
         let mut entry = Vec::new();
         entry_json::put_entry(&ev.entry, ev.kind.layout.as_deref(), setup.job, true, &mut entry);
         let rule = |id: RuleId| rule_json(setup, id);
@@ -347,7 +349,8 @@ impl Explained {
             }
             Verdict::Dropped(id) => json!({"verdict": "dropped", "rule": rule(id)}),
         };
-        let looks = |looks: &[Look]| -> Vec<Value> { looks.iter().map(|l| l.json(setup)).collect() };
+        let dimensions =
+            |dimensions: &[DimensionFindings]| -> Vec<Value> { dimensions.iter().map(|l| l.json(setup)).collect() };
         let lines: Vec<Value> = self
             .lines
             .iter()
@@ -355,7 +358,7 @@ impl Explained {
                 let w = &l.written;
                 json!({
                     "for": l.name, "line": l.text, "bytes": w.total, "header_bytes": w.header, "severity": w.severity,
-                    "truncated": w.truncated, "filter": l.verdict.map(verdict), "dimensions": looks(&l.looks),
+                    "truncated": w.truncated, "filter": l.verdict.map(verdict), "dimensions": dimensions(&l.dimensions),
                 })
             })
             .collect();
@@ -366,7 +369,7 @@ impl Explained {
             "record_bytes": ev.entry.record.len(),
             "entry": serde_json::from_slice::<Value>(&entry).unwrap_or(Value::Null),
             "filter": verdict(self.verdict),
-            "dimensions": looks(&self.looks),
+            "dimensions": dimensions(&self.dimensions),
             "privileged_user": self.privileged,
             "learned_privileged": self.learned,
             "lines": lines,

@@ -82,7 +82,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     Ok(if totals.failed {
         Exit::Failed
     } else if not_well {
-        Exit::Finished
+        Exit::Incomplete
     } else {
         Exit::Done
     })

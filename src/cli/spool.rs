@@ -232,7 +232,7 @@ fn verify(place: &Where) -> Result<Exit, Failure> {
         Err(SpoolError::Damaged { reason, .. }) => {
             let (path, reason) = (Visible(path.display()), Visible(reason));
             print(&format!("{path}: no batch can be read\nwrong: the database: {reason}\n"))?;
-            return Ok(Exit::Finished);
+            return Ok(Exit::Incomplete);
         }
         Ok(inspector) => inspector,
         Err(_) => open(&path)?,
@@ -281,7 +281,7 @@ fn verify(place: &Where) -> Result<Exit, Failure> {
         text.push_str("every batch and all state is what was written, and nothing is missing\n");
     }
     print(&text)?;
-    Ok(if wrong.is_empty() { Exit::Done } else { Exit::Finished })
+    Ok(if wrong.is_empty() { Exit::Done } else { Exit::Incomplete })
 }
 
 fn forget(name: Option<&str>, config: &Path) -> Result<Exit, Failure> {

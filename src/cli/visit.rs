@@ -5,7 +5,7 @@ use anyhow::anyhow;
 
 use super::{
     console::say,
-    context::Facts,
+    context::HeadingArgs,
     exit::{Exit, Failure},
     input::{InputArgs, capture_failure},
 };
@@ -18,7 +18,7 @@ use crate::{
 
 /// Where an entry stands.
 #[derive(Clone, Copy, Debug)]
-pub struct At<'a> {
+pub struct EntryLocation<'a> {
     /// The capture.
     pub capture: &'a str,
     /// Bytes before its record.
@@ -29,7 +29,7 @@ pub struct At<'a> {
 
 /// What went by.
 #[derive(Clone, Debug, Default)]
-pub struct Walked {
+pub struct VisitStats {
     /// Records read.
     pub read: u64,
     /// Records that are no entries.
@@ -46,10 +46,10 @@ pub struct Walked {
     pub warnings: Vec<String>,
 }
 
-impl Walked {
+impl VisitStats {
     /// What a command that did its work ends with.
     pub fn exit(&self) -> Exit {
-        if self.misread || self.torn + self.parked > 0 { Exit::Finished } else { Exit::Done }
+        if self.misread || self.torn + self.parked > 0 { Exit::Incomplete } else { Exit::Done }
     }
 
     /// Says the warnings on standard error.
@@ -63,85 +63,85 @@ impl Walked {
 /// Looks at every entry.
 pub trait Visitor {
     /// What it needs for each heading: models, filters, encoders.
-    type Lane;
+    type Pipeline;
 
     /// Made when the first capture with this heading is opened.
-    fn lane(&mut self, heading: &Arc<Heading>) -> Result<Self::Lane, Failure>;
+    fn pipeline(&mut self, heading: &Arc<Heading>) -> Result<Self::Pipeline, Failure>;
 
     /// One entry and its time; `Break` ends the walk.
     fn entry(
         &mut self,
-        lane: &mut Self::Lane,
+        pipeline: &mut Self::Pipeline,
         entry: Entry<'_>,
         time: Option<EntryTime>,
-        at: At<'_>,
+        at: EntryLocation<'_>,
     ) -> Result<ControlFlow<()>, Failure>;
 }
 
 /// Visits every entry of the captures, in order.
-pub fn walk<V: Visitor>(
+pub fn visit<V: Visitor>(
     catalog: &Arc<Catalog>,
     input: &InputArgs,
-    facts: &Facts,
+    heading_args: &HeadingArgs,
     visitor: &mut V,
-) -> Result<Walked, Failure> {
+) -> Result<VisitStats, Failure> {
     capture::check_paths(&input.captures).map_err(capture_failure)?;
-    let mut walked = Walked::default();
-    if facts.timezone.is_none() {
-        walked.warnings.push("no --timezone was given: entry times were taken as UTC".to_owned());
+    let mut stats = VisitStats::default();
+    if heading_args.timezone.is_none() {
+        stats.warnings.push("no --timezone was given: entry times were taken as UTC".to_owned());
     }
-    let mut lanes: Vec<(Arc<Heading>, V::Lane)> = Vec::new();
+    let mut pipelines: Vec<(Arc<Heading>, V::Pipeline)> = Vec::new();
     for path in &input.captures {
-        let mut source = input.open_dated(catalog, path, facts.dates())?;
+        let mut source = input.open_dated(catalog, path, heading_args.dates())?;
         let heading = source.found().heading.clone();
         let name = source.name().to_owned();
-        walked.captures.push(format!("{name}: {}", source.found()));
-        facts.needed_by(source.found()).map_err(|e| Failure::usage(anyhow!("{}: {e}", printable(&name))))?;
-        if !lanes.iter().any(|(h, _)| Arc::ptr_eq(h, &heading)) {
+        stats.captures.push(format!("{name}: {}", source.found()));
+        heading_args.needed_by(source.found()).map_err(|e| Failure::usage(anyhow!("{}: {e}", printable(&name))))?;
+        if !pipelines.iter().any(|(h, _)| Arc::ptr_eq(h, &heading)) {
             if heading.user_name.is_none() {
                 let kind = heading.kind.ibm_name();
-                walked.warnings.push(format!("{kind} headings hold no effective user: lines carry the job user only"));
+                stats.warnings.push(format!("{kind} headings hold no effective user: lines carry the job user only"));
             }
-            lanes.push((heading.clone(), visitor.lane(&heading)?));
+            pipelines.push((heading.clone(), visitor.pipeline(&heading)?));
         }
-        let Some((_, lane)) = lanes.iter_mut().find(|(h, _)| Arc::ptr_eq(h, &heading)) else { continue };
-        let mut clock = Clock::new(facts.zone(), facts.dates());
+        let Some((_, pipeline)) = pipelines.iter_mut().find(|(h, _)| Arc::ptr_eq(h, &heading)) else { continue };
+        let mut clock = Clock::new(heading_args.zone(), heading_args.dates());
         let mut cut = false;
         while let Some(item) = source.next().map_err(capture_failure)? {
             let (record, offset) = match item {
                 Item::Record(record, offset) => (record, offset),
                 Item::Cut(record, offset) => {
                     cut = true;
-                    walked.warnings.push(format!(
+                    stats.warnings.push(format!(
                         "{name}: offset {offset}: the capture ends within a record ({} bytes of it are there)",
                         record.len()
                     ));
                     (record, offset)
                 }
             };
-            walked.read += 1;
+            stats.read += 1;
             let Ok(entry) = Entry::new(&heading, record) else {
-                walked.parked += 1;
+                stats.parked += 1;
                 continue;
             };
-            walked.incomplete += u64::from(!entry.complete());
+            stats.incomplete += u64::from(!entry.complete());
             let time = clock.read(&entry);
-            let at = At { capture: &name, offset, nth: walked.read - walked.parked - 1 };
-            if visitor.entry(lane, entry, time, at)?.is_break() {
-                walked.torn += u64::from(cut);
-                return Ok(walked);
+            let at = EntryLocation { capture: &name, offset, nth: stats.read - stats.parked - 1 };
+            if visitor.entry(pipeline, entry, time, at)?.is_break() {
+                stats.torn += u64::from(cut);
+                return Ok(stats);
             }
         }
         let end = source.ends_within();
-        walked.torn += u64::from(cut || end.is_some());
+        stats.torn += u64::from(cut || end.is_some());
         // A piece of a record at the end was told already; why there is no more was not.
         if let Some(end) = end.filter(|_| !cut || source.is_packed()) {
-            walked.warnings.push(format!("{name}: {}", end.text));
+            stats.warnings.push(format!("{name}: {}", end.text));
         }
         if let Some(why) = clock.contradiction() {
-            walked.misread = true;
-            walked.warnings.push(format!("{name}: {why}"));
+            stats.misread = true;
+            stats.warnings.push(format!("{name}: {why}"));
         }
     }
-    Ok(walked)
+    Ok(stats)
 }

@@ -85,7 +85,7 @@ pub fn run(
     written.map_err(Failure::failed)?;
     Ok(match () {
         () if report.failed() => Exit::Failed,
-        () if report.differ > 0 => Exit::Finished,
+        () if report.differ > 0 => Exit::Incomplete,
         () => Exit::Done,
     })
 }

@@ -92,8 +92,8 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     if args.json { print_json(&json(&report)) } else { print(&report.table()) }?;
     Ok(match args.receivers {
         _ if report.failed() => Exit::Failed,
-        true if waits => Exit::Finished,
-        false if report.errors + report.warnings > 0 => Exit::Finished,
+        true if waits => Exit::Incomplete,
+        false if report.errors + report.warnings > 0 => Exit::Incomplete,
         _ => Exit::Done,
     })
 }

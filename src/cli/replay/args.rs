@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 use clap::ValueEnum;
 
 use super::super::{
-    context::{Facts, Setup},
+    context::{HeadingArgs, Setup},
     exit::Failure,
     input::InputArgs,
 };
@@ -25,7 +25,7 @@ pub struct Args {
     #[command(flatten)]
     pub(super) input: InputArgs,
     #[command(flatten)]
-    pub(super) facts: Facts,
+    pub(super) heading_args: HeadingArgs,
     #[command(flatten)]
     pub(super) line: LineArgs,
     #[command(flatten)]
@@ -268,7 +268,7 @@ pub(super) fn settings(args: &Args, setup: &Setup, output: Option<&OutputConfig>
         (None, Some(o)) => o.format,
         (None, None) => Format::Cef,
     };
-    let mut s = setup.settings(format, args.facts.given(setup.job)?, output);
+    let mut s = setup.settings(format, args.heading_args.given(setup.job)?, output);
     match args.line.header {
         Some(HeaderArg::Rfc5424) => s.header = Header::Rfc5424,
         Some(HeaderArg::Rfc3164) => s.header = Header::Rfc3164,

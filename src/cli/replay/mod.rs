@@ -76,7 +76,7 @@ impl From<Failure> for Stop {
 }
 
 /// The pipeline for one heading.
-struct Lane {
+struct Pipeline {
     heading: Arc<Heading>,
     front: Front,
     back: Back,
@@ -90,7 +90,7 @@ struct Run {
     /// What the filters learn belongs to the system, not to one heading.
     state: State,
     zone: Tz,
-    lanes: Vec<Lane>,
+    pipelines: Vec<Pipeline>,
     pace: Option<Pace>,
     /// Where in the journal it is.
     tracker: Tracker,
@@ -101,14 +101,14 @@ struct Run {
 impl Run {
     fn new(args: &Args) -> Result<Run, Failure> {
         let mut setup = Setup::new(&args.input, args.select.config.as_deref(), args.select.deny_warnings)?;
-        let zone = args.facts.zone();
+        let zone = args.heading_args.zone();
         let selection = args.select.selection(&mut setup.config.book, zone)?;
         let output = setup.output(args.select.output.as_deref())?;
         let target = args.to.target(output);
         args.to.check(&target)?;
         capture::check_paths(&args.input.captures).map_err(capture_failure)?;
         let mut summary = Summary::new(setup.config.book.clone());
-        if args.facts.timezone.is_none() {
+        if args.heading_args.timezone.is_none() {
             summary.warnings.push("no --timezone was given: entry times were taken as UTC".into());
         }
         if args.to.insecure_skip_verify {
@@ -117,7 +117,7 @@ impl Run {
             ));
         }
         let settings = args::settings(args, &setup, output)?;
-        let given = args.facts.given(setup.job)?;
+        let given = args.heading_args.given(setup.job)?;
         let tracker = Tracker::new(setup.job, given, setup.config.gaps, Default::default());
         let progress = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         Ok(Run {
@@ -131,7 +131,7 @@ impl Run {
             zone,
             summary,
             progress,
-            lanes: Vec::new(),
+            pipelines: Vec::new(),
         })
     }
 
@@ -139,11 +139,11 @@ impl Run {
         // The first capture is looked at before the receiver is called: a wrong file costs no connection.
         let mut captures = args.input.captures.iter();
         let next = match captures.next() {
-            Some(path) => Some(args.input.open_dated(&self.setup.catalog, path, args.facts.dates())?),
+            Some(path) => Some(args.input.open_dated(&self.setup.catalog, path, args.heading_args.dates())?),
             None => None,
         };
         if let Some(capture) = &next {
-            self.lane(capture, args)?;
+            self.pipeline(capture, args)?;
         }
         let output = self.setup.output(args.select.output.as_deref())?;
         let framing = args.to.framing(&self.target, output);
@@ -176,26 +176,26 @@ impl Run {
         stop: &AtomicBool,
     ) -> Result<(), Stop> {
         while let Some(capture) = next.take() {
-            let lane = self.lane(&capture, args)?;
+            let pipeline = self.pipeline(&capture, args)?;
             self.start_progress(&capture);
-            self.capture(lane, capture, args.facts.dates(), sink, stop)?;
+            self.capture(pipeline, capture, args.heading_args.dates(), sink, stop)?;
             if stop.load(Ordering::Relaxed) {
                 break;
             }
             if let Some(path) = paths.next() {
-                next = Some(args.input.open_dated(&self.setup.catalog, path, args.facts.dates())?);
+                next = Some(args.input.open_dated(&self.setup.catalog, path, args.heading_args.dates())?);
             }
         }
         Ok(())
     }
 
-    /// The lane for a capture's heading, made when it is the first of its kind.
-    fn lane(&mut self, capture: &Capture, args: &Args) -> Result<usize, Failure> {
+    /// The pipeline for a capture's heading, made when it is the first of its kind.
+    fn pipeline(&mut self, capture: &Capture, args: &Args) -> Result<usize, Failure> {
         let found = capture.found();
-        if let Some(i) = self.lanes.iter().position(|l| Arc::ptr_eq(&l.heading, &found.heading)) {
+        if let Some(i) = self.pipelines.iter().position(|l| Arc::ptr_eq(&l.heading, &found.heading)) {
             return Ok(i);
         }
-        args.facts.needed_by(found).map_err(|e| Failure::usage(anyhow!("{}: {e}", capture.name())))?;
+        args.heading_args.needed_by(found).map_err(|e| Failure::usage(anyhow!("{}: {e}", capture.name())))?;
         let output = self.setup.output(args.select.output.as_deref())?;
         let guesses = args.line.include_guesses || output.is_some_and(|o| o.include_guesses);
         let front = self.setup.front(&found.heading, Some(&self.selection))?;
@@ -206,8 +206,8 @@ impl Run {
                 found.heading.kind.ibm_name()
             ));
         }
-        self.lanes.push(Lane { heading: found.heading.clone(), front, back });
-        Ok(self.lanes.len() - 1)
+        self.pipelines.push(Pipeline { heading: found.heading.clone(), front, back });
+        Ok(self.pipelines.len() - 1)
     }
 
     /// Says what the capture is; draws a bar where it does not run into the lines.
@@ -228,13 +228,13 @@ impl Run {
 
     fn capture(
         &mut self,
-        lane: usize,
+        pipeline: usize,
         mut capture: Capture,
         dates: Option<DateFormat>,
         sink: &mut Sink,
         stop: &AtomicBool,
     ) -> Result<(), Stop> {
-        let Some(Lane { heading, front, back }) = self.lanes.get_mut(lane) else { return Ok(()) };
+        let Some(Pipeline { heading, front, back }) = self.pipelines.get_mut(pipeline) else { return Ok(()) };
         let Back { judge, encoder } = back;
         let summary = &mut self.summary;
         summary.types.resize(judge.model().len(), 0);
@@ -369,11 +369,11 @@ impl Run {
         let gap = self.summary.sequence.gaps + self.summary.sequence.back > 0;
         let s = &self.summary;
         let not_well = s.parked_total() + s.overlong + s.refused + s.answered + s.misread + s.torn > 0;
-        if not_well || strict && gap { Exit::Finished } else { Exit::Done }
+        if not_well || strict && gap { Exit::Incomplete } else { Exit::Done }
     }
 
     fn report(&self, kind: SummaryKind) {
-        let names = |i: usize| match self.lanes.first().map(|l| l.back.judge.model().kind(i)) {
+        let names = |i: usize| match self.pipelines.first().map(|l| l.back.judge.model().kind(i)) {
             Some(kind) if !kind.code.is_empty() => kind.code.clone(),
             Some(kind) => kind.title.clone(),
             None => i.to_string(),

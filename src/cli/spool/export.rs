@@ -83,7 +83,7 @@ pub fn run(
     say(format_args!(
         "qaudjrn: {entries} entries{of}; {notices} notices and {damaged} damaged batches are not in it\n"
     ));
-    Ok(if damaged > 0 { Exit::Finished } else { Exit::Done })
+    Ok(if damaged > 0 { Exit::Incomplete } else { Exit::Done })
 }
 
 fn options((heading, ccsid): &Kind) -> String {

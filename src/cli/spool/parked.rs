@@ -43,7 +43,7 @@ fn write(inspector: &Inspector, source: Option<&str>, as_json: bool, sink: &mut 
     inspector.each_parked(&mut take).map_err(Failure::failed)?;
     written.map_err(Failure::failed)?;
     say(format_args!("qaudjrn: {records} parked records; {damaged} damaged ones are not in it\n"));
-    Ok(if damaged > 0 { Exit::Finished } else { Exit::Done })
+    Ok(if damaged > 0 { Exit::Incomplete } else { Exit::Done })
 }
 
 fn framed(bytes: &[u8], sink: &mut dyn Write) -> std::io::Result<()> {

@@ -1,7 +1,7 @@
 //! The options of `what-if`.
 use std::path::PathBuf;
 
-use crate::cli::{context::Facts, input::InputArgs, replay::FormatArg};
+use crate::cli::{context::HeadingArgs, input::InputArgs, replay::FormatArg};
 
 /// Options of `what-if`.
 #[derive(clap::Args, Debug)]
@@ -9,7 +9,7 @@ pub struct Args {
     #[command(flatten)]
     pub(super) input: InputArgs,
     #[command(flatten)]
-    pub(super) facts: Facts,
+    pub(super) heading_args: HeadingArgs,
     /// The configuration to try
     #[arg(long, value_name = "NEW")]
     pub config: PathBuf,

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{
-    blind, charts,
+    blind_spots, charts,
     markup::escape,
     measure::Volume,
     report::{Report, Row},
@@ -148,12 +148,12 @@ fn percent(text: &str) -> String {
 fn spots(h: &mut String, r: &Report) {
     h.push_str("<h2>Blind spots: what the SIEM no longer sees</h2>\n");
     let off = r.off_in_both().map_or(String::new(), |off| format!("<p class=\"soft\">{}</p>\n", escape(&off)));
-    if r.blind.is_empty() {
+    if r.blind_spots.is_empty() {
         let _ = write!(h, "<div class=\"spots none\">{}</div>\n{off}", escape(&r.no_spots()));
         return;
     }
     h.push_str("<div class=\"spots\"><ul>\n");
-    for line in blind::lines(&r.blind) {
+    for line in blind_spots::lines(&r.blind_spots) {
         let _ = write!(h, "<li><b>{}</b>: {}", line.kind, escape(&line.text));
         if !line.items.is_empty() {
             h.push_str("<ul>");

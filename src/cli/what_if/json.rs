@@ -45,7 +45,7 @@ impl Report {
             "types": rows(&self.types),
             "effective_users": rows(&self.effective_users),
             "job_users": rows(&self.job_users),
-            "blind_spots": self.blind.iter().map(|s| json!({
+            "blind_spots": self.blind_spots.iter().map(|s| json!({
                 "kind": s.kind.name(), "what": s.what, "text": s.text, "levels": s.levels, "seen": s.counts.seen,
                 "baseline": s.counts.old, "new": s.counts.new,
             })).collect::<Vec<_>>(),

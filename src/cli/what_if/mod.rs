@@ -1,8 +1,9 @@
 //! `what-if`: what a configuration would send of captures, how that differs from another one, and what the SIEM would
 //! no longer see.
 mod args;
-mod blind;
+mod blind_spots;
 mod charts;
+mod comparison;
 mod html;
 mod json;
 mod markup;
@@ -11,22 +12,21 @@ mod names;
 mod page;
 mod report;
 mod text;
-mod watching;
 
 pub use self::args::Args;
 use self::{
-    blind::Watch,
+    blind_spots::BlindSpotDetector,
+    comparison::Comparison,
     measure::{Hours, Side},
     page::Page,
     report::Report,
-    watching::Watching,
 };
 use super::{
     console::{print, print_json},
     context::{Setup, load},
     exit::{Exit, Failure},
     replay::FormatArg,
-    visit::walk,
+    visit::visit,
 };
 use crate::{
     config::{Config, OutputConfig},
@@ -57,7 +57,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     let format = |own: Option<&OutputConfig>| {
         args.format.map(FormatArg::format).or(own.or(new_output).map(|o| o.format)).unwrap_or(Format::Cef)
     };
-    let mut watch = Watching {
+    let mut comparison = Comparison {
         args,
         new: &new,
         old: &old,
@@ -65,17 +65,17 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
         formats: (format(new_output), format(old_output)),
         sides: (Side::default(), Side::default()),
         states: (State::default(), State::default()),
-        watch: Watch::new(&new.config.filter),
+        detector: BlindSpotDetector::new(&new.config.filter),
         hours: Hours::default(),
         without_time: 0,
         titles: Vec::new(),
     };
-    let walked = walk(&new.catalog, &args.input, &args.facts, &mut watch)?;
+    let stats = visit(&new.catalog, &args.input, &args.heading_args, &mut comparison)?;
     if !args.json {
-        walked.warn();
+        stats.warn();
     }
-    let exit = walked.exit();
-    let report = Report::new(watch, walked);
+    let exit = stats.exit();
+    let report = Report::new(comparison, stats);
     // The report goes out whatever becomes of the page.
     let said = if args.json { print_json(&format!("{}\n", report.json())) } else { print(&report.text()) };
     if let Some(page) = page {

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 
 use super::{
-    blind::Spot,
+    blind_spots::BlindSpot,
+    comparison::Comparison,
     measure::{Rates, Side, Timeline, Volume, rates},
     names::{name, shown},
-    watching::Watching,
 };
 use crate::{
-    cli::{context::Setup, visit::Walked},
+    cli::{context::Setup, visit::VisitStats},
     config::{LONGEST, OutputConfig},
     encode::Format,
     files::read_regular,
@@ -86,7 +86,7 @@ pub struct Report {
     /// By job user.
     pub job_users: Vec<Row>,
     /// What the SIEM no longer sees.
-    pub blind: Vec<Spot>,
+    pub blind_spots: Vec<BlindSpot>,
     /// Types of *SECURITY and *AUTFAIL that are off in both configurations.
     pub off_in_both: Vec<String>,
     /// Whether it is compared with a configuration, and not with everything.
@@ -107,7 +107,7 @@ fn utc(second: i64, form: &str) -> String {
 
 impl Report {
     /// From what was seen.
-    pub fn new(w: Watching<'_>, walked: Walked) -> Report {
+    pub fn new(w: Comparison<'_>, stats: VisitStats) -> Report {
         let (span, active) = (w.hours.span(), w.hours.active());
         let codes: Vec<String> =
             w.titles.iter().map(|(code, title)| if code.is_empty() { title.clone() } else { code.clone() }).collect();
@@ -121,7 +121,7 @@ impl Report {
         };
         let effective_users = by_user(&w.sides.0.effective_users, &w.sides.1.effective_users);
         let job_users = by_user(&w.sides.0.job_users, &w.sides.1.job_users);
-        let (blind, off_in_both) = w.watch.spots((w.new, w.outputs.0), (w.old, w.outputs.1), &codes);
+        let (blind_spots, off_in_both) = w.detector.spots((w.new, w.outputs.0), (w.old, w.outputs.1), &codes);
         let config = Some(shown(&w.args.config));
         let baseline = w.args.baseline.as_deref().map(shown);
         let hashed = |path: &std::path::Path| (shown(path), sha256(path));
@@ -131,23 +131,23 @@ impl Report {
         Report {
             made: format!("{} UTC by qaudjrn {}", Utc::now().format(TIME), env!("CARGO_PKG_VERSION")),
             hashes,
-            captures: walked.captures,
-            read: walked.read,
-            parked: walked.parked,
+            captures: stats.captures,
+            read: stats.read,
+            parked: stats.parked,
             without_time: w.without_time,
             from_to: w.hours.edges.map(|(first, last)| (utc(first, TIME), utc(last, TIME))),
             span,
             active,
             hours: w.hours.counts(),
-            incomplete: walked.incomplete,
-            warnings: walked.warnings,
+            incomplete: stats.incomplete,
+            warnings: stats.warnings,
             has_baseline: baseline.is_some(),
             new: figures(w.new, config, w.outputs.0, w.formats.0, new_side, (span, active)),
             old: figures(w.old, baseline, w.outputs.1, w.formats.1, old_side, (span, active)),
             types,
             effective_users,
             job_users,
-            blind,
+            blind_spots,
             off_in_both,
             codes,
         }

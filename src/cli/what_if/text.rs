@@ -2,7 +2,7 @@
 use std::fmt::Write as _;
 
 use super::{
-    blind,
+    blind_spots,
     report::{Report, Row},
 };
 use crate::{encode::escape::printable, log::numbers::grouped};
@@ -76,10 +76,10 @@ impl Report {
         table(&mut t, "by effective user", &self.effective_users);
         table(&mut t, "by job user", &self.job_users);
         t.push_str("\nblind spots: what the SIEM no longer sees\n");
-        if self.blind.is_empty() {
+        if self.blind_spots.is_empty() {
             let _ = writeln!(t, "  {}", printable(&self.no_spots()));
         }
-        for line in blind::lines(&self.blind) {
+        for line in blind_spots::lines(&self.blind_spots) {
             let list = if line.items.is_empty() { String::new() } else { format!(": {}", line.items.join(", ")) };
             let _ = writeln!(t, "  {}: {}{list}", line.kind, line.text);
         }

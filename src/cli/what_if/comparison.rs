@@ -3,14 +3,14 @@ use std::{ops::ControlFlow, sync::Arc};
 
 use super::{
     args::Args,
-    blind::{self, Watch},
+    blind_spots::{BlindSpotDetector, HeadingFilter},
     measure::{Hours, Side},
 };
 use crate::{
     cli::{
         context::Setup,
         exit::Failure,
-        visit::{At, Visitor},
+        visit::{EntryLocation, Visitor},
     },
     config::OutputConfig,
     decode::journal::{Entry, Heading},
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Both configurations, and what they did so far.
-pub struct Watching<'a> {
+pub struct Comparison<'a> {
     pub args: &'a Args,
     pub new: &'a Setup,
     pub old: &'a Setup,
@@ -30,7 +30,7 @@ pub struct Watching<'a> {
     pub formats: (Format, Format),
     pub sides: (Side, Side),
     pub states: (State, State),
-    pub watch: Watch,
+    pub detector: BlindSpotDetector,
     /// When entries were written.
     pub hours: Hours,
     pub without_time: u64,
@@ -39,18 +39,18 @@ pub struct Watching<'a> {
 }
 
 /// For one heading: what each side makes of events.
-pub struct Lane {
+pub struct Pipeline {
     new: (Front, Back),
     old: (Front, Back),
-    watch: blind::Lane,
+    blind_spots: HeadingFilter,
 }
 
-impl Visitor for Watching<'_> {
-    type Lane = Lane;
+impl Visitor for Comparison<'_> {
+    type Pipeline = Pipeline;
 
-    fn lane(&mut self, heading: &Arc<Heading>) -> Result<Lane, Failure> {
+    fn pipeline(&mut self, heading: &Arc<Heading>) -> Result<Pipeline, Failure> {
         let side = |setup: &Setup, format, output: Option<&OutputConfig>| -> Result<(Front, Back), Failure> {
-            let settings = setup.settings(format, self.args.facts.given(setup.job)?, output);
+            let settings = setup.settings(format, self.args.heading_args.given(setup.job)?, output);
             Ok((setup.front(heading, None)?, setup.back(heading, output, settings, false)?))
         };
         let new = side(self.new, self.formats.0, self.outputs.0)?;
@@ -59,17 +59,17 @@ impl Visitor for Watching<'_> {
             self.titles = (0..model.len()).map(|i| (model.code(i).to_owned(), model.title(i))).collect();
         }
         let old = side(self.old, self.formats.1, self.outputs.1)?;
-        Ok(Lane { watch: self.watch.lane(model)?, new, old })
+        Ok(Pipeline { blind_spots: self.detector.heading_filter(model)?, new, old })
     }
 
     fn entry(
         &mut self,
-        lane: &mut Lane,
+        pipeline: &mut Pipeline,
         entry: Entry<'_>,
         time: Option<EntryTime>,
-        _: At<'_>,
+        _: EntryLocation<'_>,
     ) -> Result<ControlFlow<()>, Failure> {
-        let Lane { new: (front, Back { judge, encoder }), old, watch } = lane;
+        let Pipeline { new: (front, Back { judge, encoder }), old, blind_spots } = pipeline;
         let second = time.map(|t| t.utc_micros.div_euclid(1_000_000));
         match second {
             Some(s) => self.hours.add(s),
@@ -84,7 +84,7 @@ impl Visitor for Watching<'_> {
         let old_bytes = if self.args.baseline.is_some() { bytes(encoder, &old_ev, &mut line) } else { new_bytes };
         count(&mut self.sides.0, &ev, new, new_bytes, second);
         count(&mut self.sides.1, &ev, old, old_bytes, second);
-        self.watch.event(watch, &ev, old.is_sent(), new.is_sent());
+        self.detector.event(blind_spots, &ev, old.is_sent(), new.is_sent());
         Ok(ControlFlow::Continue(()))
     }
 }

@@ -13,7 +13,7 @@ use crate::{
 
 /// How many of some events were sent before, and are now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Before {
+pub struct SentCounts {
     /// In the captures.
     pub seen: u64,
     /// Under the baseline.
@@ -24,7 +24,7 @@ pub struct Before {
     pub protected: u64,
 }
 
-impl Before {
+impl SentCounts {
     fn count(&mut self, old: bool, new: bool, is_protected: bool) {
         self.seen += 1;
         self.protected += u64::from(new && is_protected);
@@ -33,44 +33,44 @@ impl Before {
     }
 }
 
-/// Watches what both configurations do with the events that matter most.
-pub struct Watch {
+/// Counts what both configurations do with the events that matter most.
+pub struct BlindSpotDetector {
     rules: Rules,
     state: State,
     /// By event type.
-    pub types: BTreeMap<usize, Before>,
+    pub types: BTreeMap<usize, SentCounts>,
     /// By privileged user, effective or of the job.
-    pub privileged: BTreeMap<Vec<u8>, Before>,
+    pub privileged: BTreeMap<Vec<u8>, SentCounts>,
     /// Changes to auditing.
-    pub audit_changes: Before,
+    pub audit_changes: SentCounts,
     /// By library of the objects that are named.
-    pub libraries: BTreeMap<Vec<u8>, Before>,
+    pub libraries: BTreeMap<Vec<u8>, SentCounts>,
 }
 
 /// For one heading: a filter that drops nothing and knows who is privileged and what changes auditing.
-pub struct Lane(Filter);
+pub struct HeadingFilter(Filter);
 
-impl Watch {
+impl BlindSpotDetector {
     /// With the privileged users of a configuration. What it allows to be filtered is watched all the same.
-    pub fn new(config: &Rules) -> Watch {
+    pub fn new(config: &Rules) -> BlindSpotDetector {
         let rules = Rules { privileged: config.privileged.clone(), ..Rules::default() };
-        Watch {
+        BlindSpotDetector {
             rules,
             state: State::default(),
             types: BTreeMap::new(),
             privileged: BTreeMap::new(),
-            audit_changes: Before::default(),
+            audit_changes: SentCounts::default(),
             libraries: BTreeMap::new(),
         }
     }
 
     /// Compiles it for a model.
-    pub fn lane(&self, model: &EventModel) -> Result<Lane, Failure> {
-        Filter::new(model, &self.rules, None).map(Lane).map_err(Failure::usage)
+    pub fn heading_filter(&self, model: &EventModel) -> Result<HeadingFilter, Failure> {
+        Filter::new(model, &self.rules, None).map(HeadingFilter).map_err(Failure::usage)
     }
 
     /// Counts an event.
-    pub fn event(&mut self, Lane(filter): &mut Lane, ev: &Event<'_>, old: bool, new: bool) {
+    pub fn event(&mut self, HeadingFilter(filter): &mut HeadingFilter, ev: &Event<'_>, old: bool, new: bool) {
         // For what it learns.
         filter.verdict(ev, &mut self.state);
         let is_protected = filter.is_protected(ev);
@@ -97,9 +97,9 @@ impl Watch {
 }
 
 /// Something that the SIEM no longer sees.
-pub struct Spot {
+pub struct BlindSpot {
     /// What it is.
-    pub kind: Kind,
+    pub kind: BlindSpotKind,
     /// Which.
     pub what: String,
     /// In a sentence.
@@ -107,12 +107,12 @@ pub struct Spot {
     /// The auditing values that lose it; for types that are off.
     pub levels: Vec<&'static str>,
     /// How many of its events were sent before and are now.
-    pub counts: Before,
+    pub counts: SentCounts,
 }
 
 /// What the SIEM no longer sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum BlindSpotKind {
     /// A type that is off.
     Off,
     /// A type of which details are off.
@@ -129,14 +129,14 @@ pub enum Kind {
     Library,
 }
 
-impl Kind {
+impl BlindSpotKind {
     /// In reports.
     pub fn name(self) -> &'static str {
         match self {
-            Kind::Off | Kind::DetailsOff | Kind::Dropped | Kind::Part => "type",
-            Kind::Privileged => "privileged user",
-            Kind::AuditChanges => "audit changes",
-            Kind::Library => "library",
+            BlindSpotKind::Off | BlindSpotKind::DetailsOff | BlindSpotKind::Dropped | BlindSpotKind::Part => "type",
+            BlindSpotKind::Privileged => "privileged user",
+            BlindSpotKind::AuditChanges => "audit changes",
+            BlindSpotKind::Library => "library",
         }
     }
 }
@@ -149,14 +149,14 @@ type Configured<'a> = (&'a Setup, Option<&'a OutputConfig>);
 
 /// Types that a side's configuration switches off, whole or in part, with the auditing values that lose them.
 #[derive(Default)]
-struct Off {
+struct DisabledTypes {
     whole: BTreeMap<String, Vec<&'static str>>,
     details: BTreeMap<String, Vec<&'static str>>,
 }
 
-impl Off {
-    fn new((setup, output): Configured<'_>) -> Off {
-        let mut off = Off::default();
+impl DisabledTypes {
+    fn new((setup, output): Configured<'_>) -> DisabledTypes {
+        let mut off = DisabledTypes::default();
         let rules = [Some(&setup.config.filter), output.map(|o| &o.filter)];
         for level in LEVELS {
             let all: Vec<_> = rules.iter().flatten().map(|r| lint::off(&r.types, level, &setup.catalog)).collect();
@@ -174,23 +174,23 @@ impl Off {
     }
 }
 
-impl Watch {
+impl BlindSpotDetector {
     /// What reached the SIEM under the baseline and does so no longer, and the types that are off under both; `codes` are
     /// the event types by index.
-    pub fn spots(&self, new: Configured<'_>, old: Configured<'_>, codes: &[String]) -> (Vec<Spot>, Vec<String>) {
+    pub fn spots(&self, new: Configured<'_>, old: Configured<'_>, codes: &[String]) -> (Vec<BlindSpot>, Vec<String>) {
         let setup = new.0;
-        let (new, old) = (Off::new(new), Off::new(old));
+        let (new, old) = (DisabledTypes::new(new), DisabledTypes::new(old));
         let mut spots = self.types(&setup.catalog, codes, &new, &old);
         for (user, c) in self.privileged.iter().filter(|(_, c)| c.new < c.old) {
             let user = name(user, setup.job);
             let what = if c.new == 0 { "none" } else { "only a part" };
             let text = format!("of what {user} does, {what} is sent: {}", of_entries(c));
-            spots.push(Spot { kind: Kind::Privileged, text, what: user, levels: Vec::new(), counts: *c });
+            spots.push(BlindSpot { kind: BlindSpotKind::Privileged, text, what: user, levels: Vec::new(), counts: *c });
         }
         let c = self.audit_changes;
         if c.new < c.old {
-            spots.push(Spot {
-                kind: Kind::AuditChanges,
+            spots.push(BlindSpot {
+                kind: BlindSpotKind::AuditChanges,
                 what: "changes to auditing".to_owned(),
                 text: format!("{} of {} changes to auditing are not sent", grouped(c.old - c.new), grouped(c.old)),
                 levels: Vec::new(),
@@ -200,18 +200,18 @@ impl Watch {
         for (library, c) in self.libraries.iter().filter(|(_, c)| c.old > 0 && c.new == 0) {
             let library = name(library, setup.job);
             let text = format!("none of the {} entries that name objects in {library} is sent", grouped(c.old));
-            spots.push(Spot { kind: Kind::Library, text, what: library, levels: Vec::new(), counts: *c });
+            spots.push(BlindSpot { kind: BlindSpotKind::Library, text, what: library, levels: Vec::new(), counts: *c });
         }
         let both = |code: &&String| old.whole.contains_key(*code);
         (spots, new.whole.keys().filter(both).cloned().collect())
     }
 
-    fn types(&self, catalog: &Catalog, codes: &[String], new: &Off, old: &Off) -> Vec<Spot> {
+    fn types(&self, catalog: &Catalog, codes: &[String], new: &DisabledTypes, old: &DisabledTypes) -> Vec<BlindSpot> {
         let counts = |code: &str| {
             let index = codes.iter().position(|c| c == code);
             index.and_then(|i| self.types.get(&i)).copied().unwrap_or_default()
         };
-        let mut spots: Vec<Spot> = Vec::new();
+        let mut spots: Vec<BlindSpot> = Vec::new();
         for (code, levels) in &new.whole {
             let levels: Vec<_> = levels.iter().copied().filter(|l| !old.has(code, l).0).collect();
             if levels.is_empty() {
@@ -229,7 +229,7 @@ impl Watch {
                 }
             };
             let text = format!("off: {code} ({}); {text}", levels.join(", "));
-            spots.push(Spot { kind: Kind::Off, what: code.clone(), text, levels, counts: c });
+            spots.push(BlindSpot { kind: BlindSpotKind::Off, what: code.clone(), text, levels, counts: c });
         }
         for (code, levels) in &new.details {
             let is_new = |l: &&str| old.has(code, l) == (false, false);
@@ -240,7 +240,7 @@ impl Watch {
             let c = counts(code);
             let sent = if c.seen == 0 { "without entries in these captures".to_owned() } else { sent(&c) };
             let text = format!("some details are off: {code} ({}); {sent}", levels.join(", "));
-            spots.push(Spot { kind: Kind::DetailsOff, what: code.clone(), text, levels, counts: c });
+            spots.push(BlindSpot { kind: BlindSpotKind::DetailsOff, what: code.clone(), text, levels, counts: c });
         }
         let of_levels = catalog.levels().levels.iter().filter(|l| LEVELS.contains(&l.value.as_str()));
         let watched: BTreeSet<&String> = of_levels.flat_map(|l| &l.entry_types).collect();
@@ -250,20 +250,23 @@ impl Watch {
                 continue;
             }
             let (kind, text) = match c.new {
-                0 => (Kind::Dropped, format!("{code} is on, but rules drop all {} of its entries", grouped(c.old))),
-                _ => (Kind::Part, format!("of {code} only a part is sent: {}", of_entries(&c))),
+                0 => (
+                    BlindSpotKind::Dropped,
+                    format!("{code} is on, but rules drop all {} of its entries", grouped(c.old)),
+                ),
+                _ => (BlindSpotKind::Part, format!("of {code} only a part is sent: {}", of_entries(&c))),
             };
-            spots.push(Spot { kind, what: code.clone(), text, levels: Vec::new(), counts: c });
+            spots.push(BlindSpot { kind, what: code.clone(), text, levels: Vec::new(), counts: c });
         }
         spots
     }
 }
 
-fn of_entries(c: &Before) -> String {
+fn of_entries(c: &SentCounts) -> String {
     format!("{} of {} entries", grouped(c.new), grouped(c.old))
 }
 
-fn sent(c: &Before) -> String {
+fn sent(c: &SentCounts) -> String {
     format!("{} sent", of_entries(c))
 }
 
@@ -278,14 +281,16 @@ pub struct Line {
 }
 
 /// The blind spots as sentences and lists: what has nothing more to say than a name stands in a list.
-pub fn lines(spots: &[Spot]) -> Vec<Line> {
+pub fn lines(spots: &[BlindSpot]) -> Vec<Line> {
     // Head of the list that a spot is a part of, if any.
-    let joined = |s: &Spot| -> Option<&'static str> {
+    let joined = |s: &BlindSpot| -> Option<&'static str> {
         match s.kind {
-            Kind::Off if s.counts.seen == 0 => Some("off, without entries in these captures"),
-            Kind::DetailsOff if s.counts.seen == 0 => Some("some details are off, without entries in these captures"),
-            Kind::Part => Some("of these types only a part is sent"),
-            Kind::Privileged if s.counts.new > 0 => Some("of what these do, only a part is sent"),
+            BlindSpotKind::Off if s.counts.seen == 0 => Some("off, without entries in these captures"),
+            BlindSpotKind::DetailsOff if s.counts.seen == 0 => {
+                Some("some details are off, without entries in these captures")
+            }
+            BlindSpotKind::Part => Some("of these types only a part is sent"),
+            BlindSpotKind::Privileged if s.counts.new > 0 => Some("of what these do, only a part is sent"),
             _ => None,
         }
     };
