@@ -292,7 +292,7 @@ impl<'a> Ingest<'a> {
         basis.learn(&self.state.learned, self.known, &self.learned_later);
         about.basis = Some(basis);
         let position = Position {
-            feed: place.whole,
+            feed: checkpoint.source,
             system: self.tracker.system().to_owned(),
             last,
             chain: self.tracker.chain().clone(),
@@ -306,7 +306,7 @@ impl<'a> Ingest<'a> {
         self.builder = Builder::new(Continuity::default(), &batch.raw_sha256);
         let counted = Counted::of(&batch, self.notices);
         self.handed = Some(Handed { counted, system: position.system, last: position.last });
-        let part = place.part.map(|(name, place)| (name, place.to_string()));
+        let part = checkpoint.file.map(|(name, place)| (name, place.to_string()));
         Ok(Ready { batch, position: text, part })
     }
 

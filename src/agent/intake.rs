@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     config::SourceConfig,
-    source::{Condition, Feed, Step, WAIT, receiver_chain::Gap},
+    source::{Condition, Feed, FeedEvent, WAIT, receiver_chain::Gap},
 };
 
 /// The longest an event waits for its batch.
@@ -122,28 +122,28 @@ fn take_in(
 
 /// Takes what a feed has next.
 #[inline]
-fn take(ingest: &mut Ingest<'_>, of: Of<'_>, step: Step<'_>) -> anyhow::Result<Asks> {
+fn take(ingest: &mut Ingest<'_>, of: Of<'_>, step: FeedEvent<'_>) -> anyhow::Result<Asks> {
     let name = &of.config.name;
     Ok(match step {
-        Step::Record(record) => {
+        FeedEvent::Record(record) => {
             ingest.record(&record)?;
             Asks { is_record: true, ..Asks::default() }
         }
-        Step::Say(text) => {
+        FeedEvent::Log(text) => {
             log(format_args!("source {name}: {text}"));
             Asks::NOW
         }
-        Step::Again(text) => {
+        FeedEvent::Rewound(text) => {
             log(format_args!("source {name}: {text}"));
             ingest.expect_again();
             Asks::NOW
         }
-        Step::Lost(text) => {
+        FeedEvent::PositionLost(text) => {
             // In the batch that is stored with the place behind it: whatever ends the agent, it is told.
             ingest.lost(text);
             Asks::NOW
         }
-        Step::Incomplete { text, newly } => {
+        FeedEvent::Incomplete { text, newly } => {
             of.report.incomplete.store(true, Ordering::Relaxed);
             if newly {
                 ingest.lost(text);
@@ -152,47 +152,47 @@ fn take(ingest: &mut Ingest<'_>, of: Of<'_>, step: Step<'_>) -> anyhow::Result<A
             }
             Asks::NOW
         }
-        Step::Missing(gap) => {
+        FeedEvent::Gap(gap) => {
             ingest.forget_last();
             ingest.gap(gap);
             Asks::NOW
         }
-        Step::Moved => {
+        FeedEvent::Moved => {
             ingest.forget_last();
             Asks { moved: true, ..Asks::NOW }
         }
         // What came before is stored with the offset from before.
-        Step::Offset(seconds) => Asks { offset: Some(seconds), ..Asks::NOW },
-        Step::Halted(text) => {
+        FeedEvent::Offset(seconds) => Asks { offset: Some(seconds), ..Asks::NOW },
+        FeedEvent::Halted(text) => {
             crate::log::error(format_args!("source {name}: {text}"));
             of.report.halted.store(true, Ordering::SeqCst);
             Asks::NOW
         }
-        Step::Wait => Asks::default(),
-        Step::Boundary | Step::Idle => Asks::NOW,
-        Step::End => Asks { ended: true, ..Asks::default() },
+        FeedEvent::Poll => Asks::default(),
+        FeedEvent::Boundary | FeedEvent::Idle => Asks::NOW,
+        FeedEvent::End => Asks { ended: true, ..Asks::default() },
     })
 }
 
 /// Stores the batch and the place behind it. `false` when the agent stops and it is not stored.
 fn store(ingest: &mut Ingest<'_>, of: Of<'_>, orders: &Orders, feed: &mut dyn Feed) -> anyhow::Result<bool> {
-    let ready = ingest.batch(feed.place()?)?;
+    let ready = ingest.batch(feed.checkpoint()?)?;
     if ingest.take_contradiction() {
         orders.shared.failed.store(true, Ordering::Relaxed);
     }
     let Some(batch) = append(of, orders, ready)? else { return Ok(false) };
-    feed.stored(batch)?;
+    feed.on_committed(batch)?;
     ingest.stored(orders.shared.spool.pressure());
     Ok(true)
 }
 
 /// Tells a feed what every output has passed.
 fn settle(config: &SourceConfig, orders: &Orders, feed: &mut dyn Feed) {
-    for line in feed.passed(orders.shared.spool.passed()) {
+    for line in feed.on_delivered(orders.shared.spool.passed()) {
         log(format_args!("source {}: {line}", config.name));
     }
     // Parts that stay on the disk are forgotten with the next start.
-    if let Err(e) = orders.shared.spool.forget_parts(&config.name, &feed.forgotten()) {
+    if let Err(e) = orders.shared.spool.forget_parts(&config.name, &feed.take_forgotten()) {
         log(format_args!("source {}: old files cannot be forgotten: {e}", config.name));
     }
 }
@@ -200,7 +200,7 @@ fn settle(config: &SourceConfig, orders: &Orders, feed: &mut dyn Feed) {
 /// What is to become of the files of a source that has ended is done when every output has passed them.
 fn finish(config: &SourceConfig, orders: &Orders, feed: &mut dyn Feed) {
     settle(config, orders, feed);
-    while !feed.is_settled() && !orders.stopping() {
+    while !feed.is_done() && !orders.stopping() {
         orders.pause(PATIENCE);
         settle(config, orders, feed);
     }

@@ -6,7 +6,7 @@ use super::{Orders, gaps::Several, log, parking::Run};
 use crate::{
     config::SourceConfig,
     digest::Hash,
-    source::receiver_chain::{Chain, JournalPlace},
+    source::receiver_chain::{JournalPlace, ReceiverChain},
 };
 
 /// Where a source goes on, as the spool keeps it.
@@ -23,7 +23,7 @@ pub struct Position {
     pub last: JournalPlace,
     /// The last entry of every system.
     #[serde(default)]
-    pub chain: Chain,
+    pub chain: ReceiverChain,
     /// Within the hour that comes twice, whether it is the second time.
     #[serde(default)]
     pub second_pass: bool,

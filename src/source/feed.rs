@@ -1,8 +1,8 @@
 //! What every source of records is to the agent: [`Feed`], and what one hands out.
 //!
 //! Invariants: a feed reads ahead by one buffer, whatever the size of its source; it never waits longer than [`MOST`] in
-//! one call; a place that was returned by [`Feed::place`] and stored is where it goes on in this run or another, and if
-//! what was there is there no more, it says so ([`Step::Lost`]) and never guesses.
+//! one call; a place that was returned by [`Feed::checkpoint`] and stored is where it goes on in this run or another, and if
+//! what was there is there no more, it says so ([`FeedEvent::PositionLost`]) and never guesses.
 use std::{borrow::Cow, sync::Arc, thread, time::Duration};
 
 use serde_json::Value;
@@ -30,18 +30,18 @@ pub struct Record<'a> {
 
 /// What a feed has next.
 #[derive(Debug)]
-pub enum Step<'a> {
+pub enum FeedEvent<'a> {
     /// A record.
     Record(Record<'a>),
     /// A part of the source is read to its end, and another begins: what was handed out is stored before the next call.
-    /// The same holds for [`Step::Say`] and [`Step::Lost`]: only behind one of them may the heading change.
+    /// The same holds for [`FeedEvent::Log`] and [`FeedEvent::PositionLost`]: only behind one of them may the heading change.
     Boundary,
     /// Something for the log.
-    Say(String),
+    Log(String),
     /// Something for the log, and what comes next may begin before the last record: what comes again is no gap.
-    Again(String),
+    Rewound(String),
     /// What stood behind the last place is there no more, or cannot be read: entries may be missing.
-    Lost(String),
+    PositionLost(String),
     /// What was read to its end is not whole, or part of it was not understood: it is left where it is.
     Incomplete {
         /// What is missing.
@@ -52,13 +52,13 @@ pub enum Step<'a> {
     /// The place moved to where nothing is missing before: it is stored though nothing was handed out.
     Moved,
     /// Something is missing before the place, which is behind it now; what comes next is no second gap.
-    Missing(Gap),
+    Gap(Gap),
     /// The offset from UTC, in seconds east, that the system itself says from here on.
     Offset(i32),
     /// It does nothing more until the configuration is read again, and this is why.
     Halted(String),
     /// Nothing was handed out, and nothing was waited for: ask again.
-    Wait,
+    Poll,
     /// Nothing at present.
     Idle,
     /// Nothing will come any more.
@@ -76,12 +76,12 @@ pub enum Condition<'a> {
 
 /// Where a feed goes on.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Place {
+pub struct Checkpoint {
     /// Of the source as a whole.
-    pub whole: Value,
-    /// Of the part that is being read, where a source has parts with places of their own (the files of a folder): its
-    /// name, which is what is in it and not what it is called, and its place.
-    pub part: Option<(String, Value)>,
+    pub source: Value,
+    /// Of the file that is being read, where each has a place of its own (in a folder): its key, which is what is in it and not what
+    /// it is called, and its place.
+    pub file: Option<(String, Value)>,
 }
 
 /// Why a feed cannot go on: the source ends with this.
@@ -148,7 +148,7 @@ impl FeedError {
 /// A source of records.
 pub trait Feed {
     /// What comes next; waits for it, but not longer than [`MOST`].
-    fn next(&mut self) -> Result<Step<'_>, FeedError>;
+    fn next(&mut self) -> Result<FeedEvent<'_>, FeedError>;
 
     /// Whether the next call returns a record without a wait: what was read before a wait is stored first.
     fn is_ready(&self) -> bool;
@@ -159,26 +159,25 @@ pub trait Feed {
     }
 
     /// Where to go on behind the last record handed out.
-    fn place(&mut self) -> Result<Place, FeedError>;
+    fn checkpoint(&mut self) -> Result<Checkpoint, FeedError>;
 
-    /// Everything handed out so far is on the disk, with its place, in batches up to this one.
-    fn stored(&mut self, _batch: i64) -> Result<(), FeedError> {
+    /// Everything handed out so far is on the disk, with its checkpoint, in batches up to this one.
+    fn on_committed(&mut self, _batch: i64) -> Result<(), FeedError> {
         Ok(())
     }
 
-    /// Every output has passed the batches before this one: what they came from is needed no more. Returns sentences for
-    /// the log.
-    fn passed(&mut self, _before: i64) -> Vec<String> {
+    /// Every output has passed the batches before this one: what they came from is needed no more. Returns sentences for the log.
+    fn on_delivered(&mut self, _before: i64) -> Vec<String> {
         Vec::new()
     }
 
-    /// Parts whose places are needed no more, since the last call.
-    fn forgotten(&mut self) -> Vec<String> {
+    /// Keys of files whose places are needed no more, since the last call.
+    fn take_forgotten(&mut self) -> Vec<String> {
         Vec::new()
     }
 
-    /// Whether nothing is left to be done when outputs pass batches.
-    fn is_settled(&self) -> bool {
+    /// Whether nothing is left to be done when outputs have passed batches.
+    fn is_done(&self) -> bool {
         true
     }
 }

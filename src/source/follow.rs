@@ -17,7 +17,7 @@ use serde_json::Value;
 pub use self::place::FilePlace;
 pub(super) use self::place::Look;
 use super::{
-    Capture, CaptureError, Condition, Feed, FeedError, Item, Pauses, Place, Record, Step,
+    Capture, CaptureError, Checkpoint, Condition, Feed, FeedError, FeedEvent, Item, Pauses, Record,
     capture::{Front, Opener},
     derived::placeholder,
 };
@@ -28,7 +28,7 @@ const SETTLED: Duration = Duration::from_secs(5);
 
 /// What is to be said of a file that was read to its end and is not whole, and whether it is new: `parked` of its records are no
 /// entries, `before` of these in an earlier run.
-pub(super) fn incomplete(name: &Path, capture: &Capture, parked: u64, before: u64) -> Option<Step<'static>> {
+pub(super) fn incomplete(name: &Path, capture: &Capture, parked: u64, before: u64) -> Option<FeedEvent<'static>> {
     let torn = capture.ends_within();
     let newly = torn.as_ref().is_some_and(|t| t.newly) || parked > before;
     let mut parts: Vec<String> = torn.map(|t| t.text).into_iter().collect();
@@ -36,7 +36,7 @@ pub(super) fn incomplete(name: &Path, capture: &Capture, parked: u64, before: u6
         parts.push(format!("what {parked} of its records say was not understood: they are parked"));
     }
     let text = format!("{}: {}", name.display(), parts.join("; "));
-    (!parts.is_empty()).then_some(Step::Incomplete { text, newly })
+    (!parts.is_empty()).then_some(FeedEvent::Incomplete { text, newly })
 }
 
 /// A capture that is open.
@@ -107,7 +107,7 @@ impl CaptureFeed {
     }
 
     /// Opens the file. `Some` is what to say; `None` in `open` when it is not there yet, or too short to tell what it is.
-    fn open(&mut self) -> Result<Option<Step<'static>>, FeedError> {
+    fn open(&mut self) -> Result<Option<FeedEvent<'static>>, FeedError> {
         let (capture, look) = match self.try_open()? {
             Ok(opened) => opened,
             Err(step) => return Ok(step),
@@ -119,9 +119,9 @@ impl CaptureFeed {
             (open.parked, open.parked_before) = (place.parked, place.parked);
             let say =
                 |from| format!("{}: the record that was cut off at byte {from} is read again", self.path.display());
-            return Ok(again.map(|from| Step::Again(say(from))));
+            return Ok(again.map(|from| FeedEvent::Rewound(say(from))));
         }
-        Ok(Some(Step::Lost(format!(
+        Ok(Some(FeedEvent::PositionLost(format!(
             "{}: the place at byte {} is there no more: the file was cut short or is another one than before; it is read from its start",
             self.path.display(),
             place.offset
@@ -130,7 +130,7 @@ impl CaptureFeed {
 
     /// Opens the file if it can be told what it is; else with what to say. Of a file that is still being written, the beginning alone
     /// may look like something else: a followed one must show enough, or stay as it is for a while.
-    fn try_open(&mut self) -> Result<Result<(Capture, Look), Option<Step<'static>>>, FeedError> {
+    fn try_open(&mut self) -> Result<Result<(Capture, Look), Option<FeedEvent<'static>>>, FeedError> {
         let there = if self.follow { Look::at(&self.path).ok().flatten() } else { None };
         let mut settled = false;
         if let Some(look) = there {
@@ -172,7 +172,7 @@ impl CaptureFeed {
     }
 
     /// What cannot be read under the name at present is told once: another file may come there.
-    fn not_now(&mut self, e: CaptureError) -> Result<Option<Step<'static>>, FeedError> {
+    fn not_now(&mut self, e: CaptureError) -> Result<Option<FeedEvent<'static>>, FeedError> {
         let text = match &e {
             CaptureError::Open { source, .. } if source.kind() == ErrorKind::NotFound => {
                 format!("{} is not there yet: waiting for it", self.path.display())
@@ -184,25 +184,25 @@ impl CaptureFeed {
         };
         self.waiting = None;
         let told = std::mem::replace(&mut self.told, text.clone());
-        Ok((told != text).then_some(Step::Say(text)))
+        Ok((told != text).then_some(FeedEvent::Log(text)))
     }
 
     /// There is no whole record at present.
-    fn rest(&mut self) -> Result<Step<'_>, FeedError> {
+    fn rest(&mut self) -> Result<FeedEvent<'_>, FeedError> {
         if !self.follow {
             let open = self.open.as_ref().filter(|_| !std::mem::replace(&mut self.ended, true));
             let step = open.and_then(|o| incomplete(&self.path, &o.capture, o.parked, o.parked_before));
-            return Ok(step.unwrap_or(Step::End));
+            return Ok(step.unwrap_or(FeedEvent::End));
         }
         if let Some(step) = self.look_again()? {
             return Ok(step);
         }
         self.pauses.wait();
-        Ok(Step::Idle)
+        Ok(FeedEvent::Idle)
     }
 
     /// What became of the followed file that had no more? `Some` is what to say of it, or that it has more.
-    fn look_again(&mut self) -> Result<Option<Step<'static>>, FeedError> {
+    fn look_again(&mut self) -> Result<Option<FeedEvent<'static>>, FeedError> {
         let Some(open) = &mut self.open else { return Ok(None) };
         let offset = open.capture.offset();
         let there = Look::at(&self.path)?;
@@ -213,7 +213,7 @@ impl CaptureFeed {
             if waits {
                 open.capture.set_grows(false);
             }
-            return Ok(waits.then_some(Step::Wait));
+            return Ok(waits.then_some(FeedEvent::Poll));
         }
         let end = match open.end.take() {
             Some(end) if end.offset == offset => end,
@@ -236,23 +236,23 @@ impl CaptureFeed {
         if end.is_in(&open.capture)? {
             (open.look, open.since) = (there, Instant::now());
             open.capture.skip_to(offset)?;
-            return Ok(Some(Step::Wait));
+            return Ok(Some(FeedEvent::Poll));
         }
         let text = format!(
             "{name}: the place at byte {offset} is there no more: the file was cut short or written anew; it is read from its start, and what was written between is not known"
         );
         self.open = None;
-        Ok(Some(Step::Lost(text)))
+        Ok(Some(FeedEvent::PositionLost(text)))
     }
 
     /// The file goes by another name now, or is deleted: what is left of it is read, then the one that goes by its name.
-    fn follow_name(&mut self, end: &FilePlace) -> Result<Option<Step<'static>>, FeedError> {
+    fn follow_name(&mut self, end: &FilePlace) -> Result<Option<FeedEvent<'static>>, FeedError> {
         let Some(open) = &mut self.open else { return Ok(None) };
         let name = self.path.display().to_string();
         if open.capture.file_size()? > end.offset {
             open.capture.skip_to(end.offset)?;
             if open.capture.front()? != Front::Cut {
-                return Ok(Some(Step::Wait));
+                return Ok(Some(FeedEvent::Poll));
             }
             if open.left.get_or_insert_with(Instant::now).elapsed() >= SETTLED {
                 open.give_up();
@@ -260,7 +260,7 @@ impl CaptureFeed {
                     "{name}: the file that went by this name ends within the record that begins at byte {}",
                     end.offset
                 );
-                return Ok(Some(Step::Incomplete { text, newly: true }));
+                return Ok(Some(FeedEvent::Incomplete { text, newly: true }));
             }
             return Ok(None);
         }
@@ -272,14 +272,17 @@ impl CaptureFeed {
         let open = self.open.insert(Open::new(capture, look, true));
         if end.offset > 0 && end.is_in(&open.capture)? {
             open.capture.skip_to(end.offset)?;
-            return Ok(Some(Step::Say(format!("{name} was replaced by a copy: it goes on at byte {}", end.offset))));
+            return Ok(Some(FeedEvent::Log(format!(
+                "{name} was replaced by a copy: it goes on at byte {}",
+                end.offset
+            ))));
         }
-        Ok(Some(Step::Say(format!("{name} is a new file; the one before was read to its end"))))
+        Ok(Some(FeedEvent::Log(format!("{name} is a new file; the one before was read to its end"))))
     }
 }
 
 impl Feed for CaptureFeed {
-    fn next(&mut self) -> Result<Step<'_>, FeedError> {
+    fn next(&mut self) -> Result<FeedEvent<'_>, FeedError> {
         if self.open.is_none()
             && let Some(step) = self.open()?
         {
@@ -289,7 +292,7 @@ impl Feed for CaptureFeed {
             Some(open) => open.capture.front(),
             None => {
                 self.pauses.wait();
-                return Ok(Step::Idle);
+                return Ok(FeedEvent::Idle);
             }
         };
         let whole = match front {
@@ -301,7 +304,7 @@ impl Feed for CaptureFeed {
             Err(e @ CaptureError::Changed { .. }) => {
                 self.open = None;
                 let text = format!("{e}; it is read from its start, and what was written between is not known");
-                return Ok(Step::Lost(text));
+                return Ok(FeedEvent::PositionLost(text));
             }
             Err(e) => return Err(e.into()),
         };
@@ -309,17 +312,17 @@ impl Feed for CaptureFeed {
             return self.rest();
         }
         self.pauses.end();
-        let Some(open) = &mut self.open else { return Ok(Step::Idle) };
+        let Some(open) = &mut self.open else { return Ok(FeedEvent::Idle) };
         let framed = open.capture.is_framed();
         match open.capture.next()? {
             Some(Item::Record(bytes, offset)) => {
                 open.parked += u64::from(placeholder::is_in(&open.heading, bytes, framed));
-                Ok(Step::Record(Record { bytes, heading: &open.heading, offset, framed }))
+                Ok(FeedEvent::Record(Record { bytes, heading: &open.heading, offset, framed }))
             }
             Some(Item::Cut(bytes, offset)) => {
-                Ok(Step::Record(Record { bytes, heading: &open.heading, offset, framed }))
+                Ok(FeedEvent::Record(Record { bytes, heading: &open.heading, offset, framed }))
             }
-            None => Ok(Step::Wait),
+            None => Ok(FeedEvent::Poll),
         }
     }
 
@@ -334,12 +337,12 @@ impl Feed for CaptureFeed {
         }
     }
 
-    fn place(&mut self) -> Result<Place, FeedError> {
+    fn checkpoint(&mut self) -> Result<Checkpoint, FeedError> {
         let place = match &self.open {
             Some(open) => Some(FilePlace::of(&open.capture, open.parked)),
             None => self.place.clone(),
         };
-        let whole = place.and_then(|p| serde_json::to_value(p).ok()).unwrap_or_default();
-        Ok(Place { whole, part: None })
+        let source = place.and_then(|p| serde_json::to_value(p).ok()).unwrap_or_default();
+        Ok(Checkpoint { source, file: None })
     }
 }

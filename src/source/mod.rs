@@ -17,6 +17,6 @@ pub mod tracker;
 use self::feed::{Pauses, frame};
 pub use self::{
     capture::{Capture, CaptureError, Item},
-    feed::{Condition, Feed, FeedError, MOST, Place, Record, Step, WAIT},
+    feed::{Checkpoint, Condition, Feed, FeedError, FeedEvent, MOST, Record, WAIT},
     follow::{CaptureFeed, FilePlace},
 };

@@ -82,14 +82,14 @@ impl Gap {
 
 /// The last place of each system.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Chain {
+pub struct ReceiverChain {
     systems: BTreeMap<String, JournalPlace>,
     /// When the last entry of a heading without receivers was written, UTC microseconds.
     #[serde(default)]
     time: Option<i64>,
 }
 
-impl Chain {
+impl ReceiverChain {
     /// The next entry of a system. `time` is when it was written, UTC microseconds.
     pub fn see(&mut self, system: &str, after: JournalPlace, time: Option<i64>, count: Count) -> Option<Gap> {
         let forward = time.zip(self.time).is_none_or(|(now, before)| now >= before);
@@ -253,7 +253,7 @@ mod tests {
 
     /// What is said of the second of two places.
     fn said(before: &str, after: &str) -> Option<String> {
-        let mut chain = Chain::default();
+        let mut chain = ReceiverChain::default();
         assert_eq!(chain.see("PROD01", place(before), Some(1), Count::Receivers), None);
         let gap = chain.see("PROD01", place(after), Some(2), Count::Receivers)?;
         assert_eq!((gap.before, gap.after), (place(before), place(after)));
@@ -281,7 +281,7 @@ mod tests {
     #[test]
     fn n3_numbers_that_are_missing_are_a_gap_with_their_range_unless_holes_are_normal() {
         let numbers = |before: &str, after: &str, count| {
-            let mut chain = Chain::default();
+            let mut chain = ReceiverChain::default();
             chain.see("PROD01", place(before), Some(1), count);
             chain.see("PROD01", place(after), Some(2), count)
         };
@@ -338,7 +338,7 @@ mod tests {
     #[test]
     fn n3_headings_without_receivers_show_a_new_one_by_numbers_that_begin_again_while_time_goes_on() {
         let at = |sequence| JournalPlace { sequence, ..JournalPlace::default() };
-        let mut chain = Chain::default();
+        let mut chain = ReceiverChain::default();
         assert_eq!(chain.see("", at(900), Some(100), Count::Receivers), None);
         assert_eq!(chain.see("", at(1), Some(101), Count::Receivers), None);
         assert!(chain.see("", at(1), Some(99), Count::Receivers).is_some());
@@ -346,7 +346,7 @@ mod tests {
 
     #[test]
     fn n3_systems_have_chains_of_their_own() {
-        let mut chain = Chain::default();
+        let mut chain = ReceiverChain::default();
         assert_eq!(chain.see("PROD01", place("AUDRCV0042:10"), None, Count::Receivers), None);
         assert_eq!(chain.see("PROD02", place("AUDRCV0007:3"), None, Count::Receivers), None);
         assert_eq!(chain.see("PROD01", place("AUDRCV0042:11"), None, Count::Receivers), None);

@@ -1,5 +1,5 @@
 //! Where in its journal a source is: the chain of receivers, followed at the price of one comparison an entry.
-use super::receiver_chain::{Chain, Count, Gap, JournalPlace, is_jump};
+use super::receiver_chain::{Count, Gap, JournalPlace, ReceiverChain, is_jump};
 use crate::{
     decode::{
         ebcdic::Charset,
@@ -12,7 +12,7 @@ use crate::{
 
 /// Follows the journal of a source.
 pub struct Tracker {
-    chain: Chain,
+    chain: ReceiverChain,
     charset: &'static Charset,
     count: Count,
     /// The next entry may be one that was read before.
@@ -38,7 +38,7 @@ impl Tracker {
         charset: &'static Charset,
         given: HeadingDefaults,
         count: Count,
-        (chain, system, last): (Chain, String, JournalPlace),
+        (chain, system, last): (ReceiverChain, String, JournalPlace),
     ) -> Tracker {
         Tracker {
             chain,
@@ -132,7 +132,7 @@ impl Tracker {
     }
 
     /// The places of all systems, to be stored.
-    pub fn chain(&mut self) -> &Chain {
+    pub fn chain(&mut self) -> &ReceiverChain {
         self.chain.advance(&self.system, self.last.sequence, self.time);
         &self.chain
     }

@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use self::{retry::Retry, scan::Scanned};
 use super::{
-    Capture, CaptureError, Condition, Feed, FeedError, FilePlace, Item, Pauses, Place, Record, Step,
+    Capture, CaptureError, Checkpoint, Condition, Feed, FeedError, FeedEvent, FilePlace, Item, Pauses, Record,
     capture::{Front, Opener},
     derived::placeholder,
     follow::{Look, incomplete},
@@ -138,7 +138,7 @@ pub struct DirectoryFeed {
     reading: Option<Reading>,
     finished: Vec<Finished>,
     /// What is to be said before anything else.
-    say: VecDeque<Step<'static>>,
+    say: VecDeque<FeedEvent<'static>>,
     /// The folder is not there, and that was said.
     missing: bool,
     /// A file was finished: what was handed out is to be stored before the next one.
@@ -177,7 +177,7 @@ impl DirectoryFeed {
         let (path, look) = self.queue.pop_front()?;
         if look.size == 0 {
             self.settle(&path, None);
-            self.say.push_back(Step::Say(format!("{} is empty", path.display())));
+            self.say.push_back(FeedEvent::Log(format!("{} is empty", path.display())));
             return Some(());
         }
         match self.look_into(&path, look) {
@@ -189,7 +189,7 @@ impl DirectoryFeed {
                 let gone = matches!(&e, FeedError::Capture(CaptureError::Open { source, .. }) if source.kind() == io::ErrorKind::NotFound);
                 if !gone {
                     let text = format!("a file cannot be read, and stays where it is: {e}");
-                    self.say.push_back(Step::Incomplete { text, newly: true });
+                    self.say.push_back(FeedEvent::Incomplete { text, newly: true });
                 }
             }
         }
@@ -232,7 +232,7 @@ impl DirectoryFeed {
                 parked = place.parked;
                 if let Some(from) = place.resume(&mut capture)? {
                     let text = format!("{}: the record that was cut off at byte {from} is read again", path.display());
-                    self.say.push_back(Step::Again(text));
+                    self.say.push_back(FeedEvent::Rewound(text));
                 }
                 // The shorter one keeps its place, so that it is known when it comes again.
                 let grown = capture.file_size()? > place.offset;
@@ -243,7 +243,7 @@ impl DirectoryFeed {
         };
         let part = match (part, begins_alike) {
             (None, Some(front)) => {
-                self.say.push_back(Step::Again(format!(
+                self.say.push_back(FeedEvent::Rewound(format!(
                     "{}: it begins as a file that was read, but is not the same: it is read from its start",
                     path.display()
                 )));
@@ -307,10 +307,10 @@ fn with_end(path: &Path, end: &str) -> PathBuf {
 }
 
 impl Feed for DirectoryFeed {
-    fn next(&mut self) -> Result<Step<'_>, FeedError> {
+    fn next(&mut self) -> Result<FeedEvent<'_>, FeedError> {
         if std::mem::take(&mut self.boundary) {
             self.finish();
-            return Ok(Step::Wait);
+            return Ok(FeedEvent::Poll);
         }
         if let Some(step) = self.say.pop_front() {
             return Ok(step);
@@ -326,36 +326,36 @@ impl Feed for DirectoryFeed {
                         r.not_now = Some(e.to_string());
                     } else {
                         let text = format!("{e}: the rest of this file is not read");
-                        self.say.push_back(Step::Incomplete { text, newly: true });
+                        self.say.push_back(FeedEvent::Incomplete { text, newly: true });
                     }
                     self.boundary = true;
-                    return Ok(Step::Boundary);
+                    return Ok(FeedEvent::Boundary);
                 }
             },
             None => {
                 if self.open().is_some() {
-                    return Ok(Step::Wait);
+                    return Ok(FeedEvent::Poll);
                 }
                 if self.is_scan_due() {
                     let incomplete = self.scan()?;
                     if !self.queue.is_empty() {
                         self.pauses.end();
-                        return Ok(Step::Wait);
+                        return Ok(FeedEvent::Poll);
                     }
                     self.forget();
                     if !self.options.follow && !incomplete {
-                        return Ok(self.say.pop_front().unwrap_or(Step::End));
+                        return Ok(self.say.pop_front().unwrap_or(FeedEvent::End));
                     }
                 }
                 self.pauses.wait();
-                return Ok(Step::Idle);
+                return Ok(FeedEvent::Idle);
             }
         };
-        let Some(r) = &mut self.reading else { return Ok(Step::Wait) };
+        let Some(r) = &mut self.reading else { return Ok(FeedEvent::Poll) };
         if front == Front::End {
             let (was, is) = (r.look.size, r.capture.file_size()?);
             if is < was {
-                self.say.push_back(Step::Lost(format!(
+                self.say.push_back(FeedEvent::PositionLost(format!(
                     "{}: it had {was} bytes when it was complete, and was cut short to {is} while it was read",
                     r.path.display()
                 )));
@@ -366,16 +366,18 @@ impl Feed for DirectoryFeed {
                 self.say.push_back(step);
             }
             self.boundary = true;
-            return Ok(Step::Boundary);
+            return Ok(FeedEvent::Boundary);
         }
         let framed = r.capture.is_framed();
         match r.capture.next()? {
             Some(Item::Record(bytes, offset)) => {
                 r.parked += u64::from(placeholder::is_in(&r.heading, bytes, framed));
-                Ok(Step::Record(Record { bytes, heading: &r.heading, offset, framed }))
+                Ok(FeedEvent::Record(Record { bytes, heading: &r.heading, offset, framed }))
             }
-            Some(Item::Cut(bytes, offset)) => Ok(Step::Record(Record { bytes, heading: &r.heading, offset, framed })),
-            None => Ok(Step::Wait),
+            Some(Item::Cut(bytes, offset)) => {
+                Ok(FeedEvent::Record(Record { bytes, heading: &r.heading, offset, framed }))
+            }
+            None => Ok(FeedEvent::Poll),
         }
     }
 
@@ -390,18 +392,18 @@ impl Feed for DirectoryFeed {
         self.waits_for().map_or(Condition::Reading, |why| Condition::Down(why.into()))
     }
 
-    fn place(&mut self) -> Result<Place, FeedError> {
-        let part = match &mut self.reading {
+    fn checkpoint(&mut self) -> Result<Checkpoint, FeedError> {
+        let file = match &mut self.reading {
             Some(r) if r.capture.offset() > 0 => {
                 let (name, place) = DirectoryFeed::place_of(r);
                 Some((name, serde_json::to_value(place).unwrap_or_default()))
             }
             _ => None,
         };
-        Ok(Place { whole: Value::Null, part })
+        Ok(Checkpoint { source: Value::Null, file })
     }
 
-    fn stored(&mut self, batch: i64) -> Result<(), FeedError> {
+    fn on_committed(&mut self, batch: i64) -> Result<(), FeedError> {
         self.batch = batch;
         if let Some(r) = &mut self.reading
             && r.capture.offset() > 0
@@ -413,7 +415,7 @@ impl Feed for DirectoryFeed {
         Ok(())
     }
 
-    fn passed(&mut self, before: i64) -> Vec<String> {
+    fn on_delivered(&mut self, before: i64) -> Vec<String> {
         let mut said = Vec::new();
         let mut left = Vec::new();
         for mut file in std::mem::take(&mut self.finished) {
@@ -432,11 +434,11 @@ impl Feed for DirectoryFeed {
         said
     }
 
-    fn forgotten(&mut self) -> Vec<String> {
+    fn take_forgotten(&mut self) -> Vec<String> {
         std::mem::take(&mut self.forgotten)
     }
 
-    fn is_settled(&self) -> bool {
+    fn is_done(&self) -> bool {
         self.finished.is_empty() || self.options.after == After::Keep || self.finished.iter().all(|f| f.told)
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::DirectoryFeed;
-use crate::source::{FeedError, Step};
+use crate::source::{FeedError, FeedEvent};
 
 /// The first pause before a file is tried again, and the longest.
 const FIRST: Duration = Duration::from_secs(1);
@@ -40,7 +40,7 @@ impl DirectoryFeed {
         let Some(seen) = self.seen.get_mut(path) else { return };
         let before = seen.retry.as_ref().map(|r| r.pause);
         if before.is_none() {
-            self.say.push_back(Step::Say(format!("{why}; the file is tried again until that works")));
+            self.say.push_back(FeedEvent::Log(format!("{why}; the file is tried again until that works")));
         }
         let pause = before.map_or(FIRST, |p| (p * 2).min(LONGEST));
         seen.retry = Some(Retry { at: Instant::now() + pause, pause, why });

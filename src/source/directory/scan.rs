@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{Complete, DirectoryFeed, Order, PARTS, Seen, order, put_away, retry::Retry, with_end};
-use crate::source::{FeedError, Step, WAIT, follow::Look};
+use crate::source::{FeedError, FeedEvent, WAIT, follow::Look};
 
 /// Names of files that are on their way, or marks of others.
 const PASSED_OVER: [&str; 4] = [".done", ".tmp", ".part", ".filepart"];
@@ -53,7 +53,7 @@ impl DirectoryFeed {
     pub(super) fn scan(&mut self) -> Result<bool, FeedError> {
         let (began, changed) = (Instant::now(), changed(&self.options.path));
         if self.scanned.is_none() {
-            self.say.extend(put_away::tidy(&self.options.path, &self.options.after).into_iter().map(Step::Say));
+            self.say.extend(put_away::tidy(&self.options.path, &self.options.after).into_iter().map(FeedEvent::Log));
         }
         let result = self.look_through();
         let incomplete = *result.as_ref().unwrap_or(&true);
@@ -78,7 +78,7 @@ impl DirectoryFeed {
             Err(e) if self.options.follow && e.kind() == io::ErrorKind::NotFound => {
                 if !std::mem::replace(&mut self.missing, true) {
                     let text = format!("{} is not there yet: waiting for it", self.options.path.display());
-                    self.say.push_back(Step::Say(text));
+                    self.say.push_back(FeedEvent::Log(text));
                 }
                 return Ok(false);
             }
@@ -104,7 +104,7 @@ impl DirectoryFeed {
                     let what = if kind.is_symlink() { "a symbolic link" } else { "no regular file" };
                     let text =
                         format!("{}: not read: it is {what}; put the file itself into the folder", path.display());
-                    self.say.push_back(Step::Say(text));
+                    self.say.push_back(FeedEvent::Log(text));
                 }
                 others.insert(path);
                 continue;
@@ -244,10 +244,10 @@ mod tests {
         let seen = Seen { look, since: Instant::now(), done: true, part: Some("part1".to_owned()), retry: None };
         feed.seen.insert(PathBuf::from("there"), seen);
         feed.forget();
-        assert_eq!(feed.forgotten(), ["part0", "part2", "part3"]);
+        assert_eq!(feed.take_forgotten(), ["part0", "part2", "part3"]);
         assert_eq!(feed.parts.len(), PARTS);
         feed.forget();
-        assert!(feed.forgotten().is_empty());
+        assert!(feed.take_forgotten().is_empty());
     }
 
     #[test]

@@ -40,7 +40,7 @@ use self::{
     poll::Poller,
     statements::Columns,
 };
-use super::{Condition, Feed, FeedError, MOST, Place, Record, Step, WAIT};
+use super::{Checkpoint, Condition, Feed, FeedError, FeedEvent, MOST, Record, WAIT};
 use crate::{
     decode::{
         ebcdic::Charset,
@@ -190,7 +190,7 @@ impl LiveFeed {
 
 impl LiveFeed {
     /// Takes in what the task has read; nothing is returned where that is records.
-    fn take(&mut self, news: Update) -> Option<Step<'static>> {
+    fn take(&mut self, news: Update) -> Option<FeedEvent<'static>> {
         match news {
             Update::Records(bytes, numbers, place) => {
                 // The number goes up record by record.
@@ -206,26 +206,26 @@ impl LiveFeed {
             }
             Update::Moved(place) => {
                 self.place.journal = place;
-                Some(Step::Moved)
+                Some(FeedEvent::Moved)
             }
             Update::Missing(gap, place) => {
                 self.place.journal = place;
-                Some(Step::Missing(gap))
+                Some(FeedEvent::Gap(gap))
             }
             Update::Began(place) => {
                 self.place.history.get_or_insert(place);
-                Some(Step::Moved)
+                Some(FeedEvent::Moved)
             }
-            Update::Offset(seconds) => Some(Step::Offset(seconds)),
-            Update::Say(text) => Some(Step::Say(text)),
+            Update::Offset(seconds) => Some(FeedEvent::Offset(seconds)),
+            Update::Say(text) => Some(FeedEvent::Log(text)),
         }
     }
 }
 
 impl Feed for LiveFeed {
-    fn next(&mut self) -> Result<Step<'_>, FeedError> {
+    fn next(&mut self) -> Result<FeedEvent<'_>, FeedError> {
         if let Some(text) = self.first.take() {
-            return Ok(Step::Lost(text));
+            return Ok(FeedEvent::PositionLost(text));
         }
         if self.taken >= self.bytes.len() {
             // What was handed out is to be stored before long; else there is nothing to look up for.
@@ -240,15 +240,15 @@ impl Feed for LiveFeed {
                 }
                 Ok(Some(PollerMessage::Condition(down))) => {
                     self.down = down;
-                    return Ok(Step::Idle);
+                    return Ok(FeedEvent::Idle);
                 }
                 Ok(Some(PollerMessage::Halted(text))) => {
                     self.down = Some(format!("stopped: {text}"));
-                    return Ok(Step::Halted(text));
+                    return Ok(FeedEvent::Halted(text));
                 }
-                Err(_) => return Ok(Step::Idle),
+                Err(_) => return Ok(FeedEvent::Idle),
                 // Who asks is about to stop too.
-                Ok(None) if self.stop.is_cancelled() => return Ok(Step::Idle),
+                Ok(None) if self.stop.is_cancelled() => return Ok(FeedEvent::Idle),
                 Ok(None) => {
                     return Err(FeedError::NotNow("its task has ended: this is a mistake of the program".into()));
                 }
@@ -256,11 +256,11 @@ impl Feed for LiveFeed {
         }
         match &mut self.marks {
             Marks::Numbers(numbers) => {
-                let Some(sequence) = numbers.next() else { return Ok(Step::Wait) };
+                let Some(sequence) = numbers.next() else { return Ok(FeedEvent::Poll) };
                 self.place.journal.at.sequence = sequence;
             }
             Marks::Messages(marks) => {
-                let Some((time, what)) = marks.next() else { return Ok(Step::Wait) };
+                let Some((time, what)) = marks.next() else { return Ok(FeedEvent::Poll) };
                 self.place.history.get_or_insert_default().pass(&time, &what);
             }
         }
@@ -269,7 +269,12 @@ impl Feed for LiveFeed {
         self.taken = from + usize::try_from(u32::from_be_bytes(length)).unwrap_or(0);
         self.owes = true;
         let bytes = self.bytes.get(from..self.taken).unwrap_or(&[]);
-        Ok(Step::Record(Record { bytes, heading: &self.heading, offset: self.place.journal.at.sequence, framed: true }))
+        Ok(FeedEvent::Record(Record {
+            bytes,
+            heading: &self.heading,
+            offset: self.place.journal.at.sequence,
+            framed: true,
+        }))
     }
 
     fn is_ready(&self) -> bool {
@@ -280,11 +285,11 @@ impl Feed for LiveFeed {
         self.down.as_deref().map_or(Condition::Reading, |why| Condition::Down(why.into()))
     }
 
-    fn place(&mut self) -> Result<Place, FeedError> {
-        Ok(Place { whole: serde_json::to_value(&self.place).unwrap_or_default(), part: None })
+    fn checkpoint(&mut self) -> Result<Checkpoint, FeedError> {
+        Ok(Checkpoint { source: serde_json::to_value(&self.place).unwrap_or_default(), file: None })
     }
 
-    fn stored(&mut self, _: i64) -> Result<(), FeedError> {
+    fn on_committed(&mut self, _: i64) -> Result<(), FeedError> {
         self.owes = false;
         Ok(())
     }
