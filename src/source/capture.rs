@@ -218,8 +218,8 @@ impl Capture {
         self.next.is_some_and(|next| !matches!(next, Next::Need(_) | Next::End | Next::Wait))
     }
 
-    /// Looks at the front, without reading.
-    fn look(&self) -> Next {
+    /// What stands at the front of what was read.
+    fn front_read(&self) -> Next {
         self.cutter.next(self.buffer.get(self.start..self.end).unwrap_or(&[]), self.ended)
     }
 
@@ -238,7 +238,7 @@ impl Capture {
                 Some(next) => return Ok(next),
                 None => {}
             }
-            self.next = Some(self.look());
+            self.next = Some(self.front_read());
         }
     }
 
@@ -275,7 +275,7 @@ impl Capture {
         self.start += used;
         self.offset += used as u64;
         self.cutter.took(then);
-        self.next = Some(self.look());
+        self.next = Some(self.front_read());
     }
 
     #[cold]

@@ -15,7 +15,7 @@ use std::{
 use serde_json::Value;
 
 pub use self::place::FilePlace;
-pub(super) use self::place::Look;
+pub(super) use self::place::FileStat;
 use super::{
     Capture, CaptureError, Checkpoint, Condition, Feed, FeedError, FeedEvent, Item, Pauses, Record,
     capture::{Front, Opener},
@@ -26,14 +26,14 @@ use crate::decode::journal::{Heading, detect::Unknown};
 /// How long a followed file that is too short to tell what it is must stay as it is before that is settled.
 const SETTLED: Duration = Duration::from_secs(5);
 
-/// What is to be said of a file that was read to its end and is not whole, and whether it is new: `parked` of its records are no
+/// What is to be said of a file that was read to its end and is not whole, and whether it is new: `undecodable` of its records are no
 /// entries, `before` of these in an earlier run.
-pub(super) fn incomplete(name: &Path, capture: &Capture, parked: u64, before: u64) -> Option<FeedEvent<'static>> {
+pub(super) fn incomplete(name: &Path, capture: &Capture, undecodable: u64, before: u64) -> Option<FeedEvent<'static>> {
     let torn = capture.ends_within();
-    let newly = torn.as_ref().is_some_and(|t| t.newly) || parked > before;
+    let newly = torn.as_ref().is_some_and(|t| t.newly) || undecodable > before;
     let mut parts: Vec<String> = torn.map(|t| t.text).into_iter().collect();
-    if parked > 0 {
-        parts.push(format!("what {parked} of its records say was not understood: they are parked"));
+    if undecodable > 0 {
+        parts.push(format!("what {undecodable} of its records say was not understood: they are parked"));
     }
     let text = format!("{}: {}", name.display(), parts.join("; "));
     (!parts.is_empty()).then_some(FeedEvent::Incomplete { text, newly })
@@ -43,31 +43,41 @@ pub(super) fn incomplete(name: &Path, capture: &Capture, parked: u64, before: u6
 struct Open {
     capture: Capture,
     /// The file when it was opened, or last looked at, and since when it looks so.
-    look: Look,
+    stat: FileStat,
     since: Instant,
     /// Where it was read to when it had no more: what must still be there when it has more.
     end: Option<FilePlace>,
     heading: Arc<Heading>,
     /// Since when the file goes by another name, or by none, and has half a record at its end.
-    left: Option<Instant>,
+    renamed_since: Option<Instant>,
     /// Nobody will finish that record.
-    given_up: bool,
+    abandoned: bool,
     /// Records that are no entries, and those of them that were read in an earlier run.
-    parked: u64,
-    parked_before: u64,
+    undecodable: u64,
+    undecodable_before: u64,
 }
 
 impl Open {
-    fn new(mut capture: Capture, look: Look, follow: bool) -> Open {
+    fn new(mut capture: Capture, stat: FileStat, follow: bool) -> Open {
         let heading = capture.found().heading.clone();
         capture.set_grows(follow);
-        let (end, left, since) = (None, None, Instant::now());
-        Open { capture, look, since, heading, end, left, given_up: false, parked: 0, parked_before: 0 }
+        let (end, renamed_since, since) = (None, None, Instant::now());
+        Open {
+            capture,
+            stat,
+            since,
+            heading,
+            end,
+            renamed_since,
+            abandoned: false,
+            undecodable: 0,
+            undecodable_before: 0,
+        }
     }
 
     /// Nothing more will come: what is at the end is handed out as it is.
-    fn give_up(&mut self) {
-        self.given_up = true;
+    fn abandon(&mut self) {
+        self.abandoned = true;
         self.capture.set_grows(false);
     }
 }
@@ -81,7 +91,7 @@ pub struct CaptureFeed {
     /// Where to go on in the file that is opened next.
     place: Option<FilePlace>,
     /// The file that is waited for, how it looked, since when, and whether it was looked into when it had looked so for long.
-    waiting: Option<(Look, Instant, bool)>,
+    waiting: Option<(FileStat, Instant, bool)>,
     /// What was said last of a file that cannot be read yet.
     told: String,
     /// What its end is was said.
@@ -108,15 +118,15 @@ impl CaptureFeed {
 
     /// Opens the file. `Some` is what to say; `None` in `open` when it is not there yet, or too short to tell what it is.
     fn open(&mut self) -> Result<Option<FeedEvent<'static>>, FeedError> {
-        let (capture, look) = match self.try_open()? {
+        let (capture, stat) = match self.try_open()? {
             Ok(opened) => opened,
             Err(step) => return Ok(step),
         };
-        let open = self.open.insert(Open::new(capture, look, self.follow));
+        let open = self.open.insert(Open::new(capture, stat, self.follow));
         let Some(place) = self.place.take() else { return Ok(None) };
         if place.is_in(&open.capture)? {
             let again = place.resume(&mut open.capture)?;
-            (open.parked, open.parked_before) = (place.parked, place.parked);
+            (open.undecodable, open.undecodable_before) = (place.undecodable, place.undecodable);
             let say =
                 |from| format!("{}: the record that was cut off at byte {from} is read again", self.path.display());
             return Ok(again.map(|from| FeedEvent::Rewound(say(from))));
@@ -130,18 +140,18 @@ impl CaptureFeed {
 
     /// Opens the file if it can be told what it is; else with what to say. Of a file that is still being written, the beginning alone
     /// may look like something else: a followed one must show enough, or stay as it is for a while.
-    fn try_open(&mut self) -> Result<Result<(Capture, Look), Option<FeedEvent<'static>>>, FeedError> {
-        let there = if self.follow { Look::at(&self.path).ok().flatten() } else { None };
+    fn try_open(&mut self) -> Result<Result<(Capture, FileStat), Option<FeedEvent<'static>>>, FeedError> {
+        let there = if self.follow { FileStat::at(&self.path).ok().flatten() } else { None };
         let mut settled = false;
-        if let Some(look) = there {
+        if let Some(stat) = there {
             let (since, looked) = match self.waiting {
-                Some((before, since, looked)) if before == look => (since, looked),
+                Some((before, since, looked)) if before == stat => (since, looked),
                 _ => (Instant::now(), false),
             };
             settled = since.elapsed() >= SETTLED;
             // It was found to be nothing yet, and is what it was.
-            let again = self.waiting.is_some_and(|(before, ..)| before == look) && (looked || !settled);
-            self.waiting = Some((look, since, looked || settled));
+            let again = self.waiting.is_some_and(|(before, ..)| before == stat) && (looked || !settled);
+            self.waiting = Some((stat, since, looked || settled));
             if again {
                 return Ok(Err(None));
             }
@@ -149,18 +159,18 @@ impl CaptureFeed {
         let opened = self.opener.open_file(&self.path);
         match opened {
             Ok(capture) if !self.follow => {
-                let look = Look::of(&capture.metadata()?);
-                Ok(Ok((capture, look)))
+                let stat = FileStat::of(&capture.metadata()?);
+                Ok(Ok((capture, stat)))
             }
             Ok(capture) if capture.is_packed() => Err(FeedError::Config(format!(
                 "{}: this is gzip, which nobody appends to: leave out follow = true, or let what arrives packed come into a folder (kind = \"directory\")",
                 self.path.display()
             ))),
             Ok(capture) if capture.is_certain() || settled => {
-                let look = Look::of(&capture.metadata()?);
+                let stat = FileStat::of(&capture.metadata()?);
                 self.waiting = None;
                 self.told.clear();
-                Ok(Ok((capture, look)))
+                Ok(Ok((capture, stat)))
             }
             Ok(_) => Ok(Err(None)),
             Err(CaptureError::Unknown { reason, .. }) if self.follow && (reason == Unknown::Empty || !settled) => {
@@ -188,10 +198,10 @@ impl CaptureFeed {
     }
 
     /// There is no whole record at present.
-    fn rest(&mut self) -> Result<FeedEvent<'_>, FeedError> {
+    fn on_end(&mut self) -> Result<FeedEvent<'_>, FeedError> {
         if !self.follow {
             let open = self.open.as_ref().filter(|_| !std::mem::replace(&mut self.ended, true));
-            let step = open.and_then(|o| incomplete(&self.path, &o.capture, o.parked, o.parked_before));
+            let step = open.and_then(|o| incomplete(&self.path, &o.capture, o.undecodable, o.undecodable_before));
             return Ok(step.unwrap_or(FeedEvent::End));
         }
         if let Some(step) = self.look_again()? {
@@ -205,11 +215,11 @@ impl CaptureFeed {
     fn look_again(&mut self) -> Result<Option<FeedEvent<'static>>, FeedError> {
         let Some(open) = &mut self.open else { return Ok(None) };
         let offset = open.capture.offset();
-        let there = Look::at(&self.path)?;
-        let unchanged = there == Some(open.look);
+        let there = FileStat::at(&self.path)?;
+        let unchanged = there == Some(open.stat);
         if unchanged && open.end.as_ref().is_some_and(|end| end.offset == offset) {
             // What is at its end and no record is handed out when nothing came behind it.
-            let waits = !open.given_up && open.capture.waits() && open.since.elapsed() >= SETTLED;
+            let waits = !open.abandoned && open.capture.waits() && open.since.elapsed() >= SETTLED;
             if waits {
                 open.capture.set_grows(false);
             }
@@ -217,24 +227,24 @@ impl CaptureFeed {
         }
         let end = match open.end.take() {
             Some(end) if end.offset == offset => end,
-            _ => FilePlace::of(&open.capture, open.parked),
+            _ => FilePlace::of(&open.capture, open.undecodable),
         };
         open.end = Some(end.clone());
         let name = self.path.display();
-        let Some(there) = there.filter(|l| l.is_same_file(&open.look)) else {
+        let Some(there) = there.filter(|l| l.is_same_file(&open.stat)) else {
             return self.follow_name(&end);
         };
-        open.left = None;
+        open.renamed_since = None;
         self.told.clear();
-        if !open.given_up {
+        if !open.abandoned {
             open.capture.set_grows(true);
         }
-        if there == open.look && there.size <= offset {
+        if there == open.stat && there.size <= offset {
             return Ok(None);
         }
         // Something was written: behind what was read, or over it?
         if end.is_in(&open.capture)? {
-            (open.look, open.since) = (there, Instant::now());
+            (open.stat, open.since) = (there, Instant::now());
             open.capture.skip_to(offset)?;
             return Ok(Some(FeedEvent::Poll));
         }
@@ -254,8 +264,8 @@ impl CaptureFeed {
             if open.capture.front()? != Front::Cut {
                 return Ok(Some(FeedEvent::Poll));
             }
-            if open.left.get_or_insert_with(Instant::now).elapsed() >= SETTLED {
-                open.give_up();
+            if open.renamed_since.get_or_insert_with(Instant::now).elapsed() >= SETTLED {
+                open.abandon();
                 let text = format!(
                     "{name}: the file that went by this name ends within the record that begins at byte {}",
                     end.offset
@@ -265,11 +275,11 @@ impl CaptureFeed {
             return Ok(None);
         }
         // Opened when it can be told what it is: an empty one has just been made.
-        let (capture, look) = match self.try_open()? {
+        let (capture, stat) = match self.try_open()? {
             Ok(opened) => opened,
             Err(step) => return Ok(step),
         };
-        let open = self.open.insert(Open::new(capture, look, true));
+        let open = self.open.insert(Open::new(capture, stat, true));
         if end.offset > 0 && end.is_in(&open.capture)? {
             open.capture.skip_to(end.offset)?;
             return Ok(Some(FeedEvent::Log(format!(
@@ -298,7 +308,7 @@ impl Feed for CaptureFeed {
         let whole = match front {
             Ok(Front::Record) => true,
             // Its rest is still to be written, unless nobody writes to this file any more.
-            Ok(Front::Cut) => !self.follow || self.open.as_ref().is_some_and(|o| o.given_up),
+            Ok(Front::Cut) => !self.follow || self.open.as_ref().is_some_and(|o| o.abandoned),
             Ok(Front::End) => false,
             // What is read of a file that is written over is not what came behind the last record.
             Err(e @ CaptureError::Changed { .. }) => {
@@ -309,14 +319,14 @@ impl Feed for CaptureFeed {
             Err(e) => return Err(e.into()),
         };
         if !whole {
-            return self.rest();
+            return self.on_end();
         }
         self.pauses.end();
         let Some(open) = &mut self.open else { return Ok(FeedEvent::Idle) };
         let framed = open.capture.is_framed();
         match open.capture.next()? {
             Some(Item::Record(bytes, offset)) => {
-                open.parked += u64::from(placeholder::is_in(&open.heading, bytes, framed));
+                open.undecodable += u64::from(placeholder::is_in(&open.heading, bytes, framed));
                 Ok(FeedEvent::Record(Record { bytes, heading: &open.heading, offset, framed }))
             }
             Some(Item::Cut(bytes, offset)) => {
@@ -339,7 +349,7 @@ impl Feed for CaptureFeed {
 
     fn checkpoint(&mut self) -> Result<Checkpoint, FeedError> {
         let place = match &self.open {
-            Some(open) => Some(FilePlace::of(&open.capture, open.parked)),
+            Some(open) => Some(FilePlace::of(&open.capture, open.undecodable)),
             None => self.place.clone(),
         };
         let source = place.and_then(|p| serde_json::to_value(p).ok()).unwrap_or_default();

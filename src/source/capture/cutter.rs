@@ -76,7 +76,7 @@ pub enum Ahead {
 }
 
 /// What some bytes may be the front of.
-enum Look {
+enum RecordStart {
     Begins(usize),
     May,
     No,
@@ -125,11 +125,11 @@ impl Cutter {
             Ahead::Unknown | Ahead::Begins | Ahead::InDamage => {}
         }
         let known = self.step(bytes).filter(|_| self.ahead == Ahead::Begins);
-        let used = match known.map_or_else(|| self.look(bytes), Look::Begins) {
-            Look::Begins(used) => used,
-            Look::May if ended => return Next::Cut { prefix: self.prefix() },
-            Look::May => return Next::Need(self.front()),
-            Look::No => return self.search(bytes, None, ended),
+        let used = match known.map_or_else(|| self.record_start(bytes), RecordStart::Begins) {
+            RecordStart::Begins(used) => used,
+            RecordStart::May if ended => return Next::Cut { prefix: self.prefix() },
+            RecordStart::May => return Next::Need(self.front()),
+            RecordStart::No => return self.search(bytes, None, ended),
         };
         let Some(behind) = bytes.get(used..) else {
             return match (ended, self.grows) {
@@ -143,11 +143,11 @@ impl Cutter {
             };
         };
         let record = |then| Next::Record { prefix: self.prefix(), used, then };
-        match self.look(behind) {
-            Look::Begins(_) => record(Ahead::Begins),
-            Look::May if ended || self.live => record(Ahead::Unknown),
-            Look::May => Next::Need(used + self.front()),
-            Look::No => self.search(bytes, Some(used), ended),
+        match self.record_start(behind) {
+            RecordStart::Begins(_) => record(Ahead::Begins),
+            RecordStart::May if ended || self.live => record(Ahead::Unknown),
+            RecordStart::May => Next::Need(used + self.front()),
+            RecordStart::No => self.search(bytes, Some(used), ended),
         }
     }
 
@@ -185,16 +185,16 @@ impl Cutter {
         }
     }
 
-    fn look(&self, bytes: &[u8]) -> Look {
+    fn record_start(&self, bytes: &[u8]) -> RecordStart {
         let h = &self.heading;
         if bytes.len() >= self.front() {
             let used = match self.framing {
                 Framing::Fixed(n) => fits(h, bytes).then_some(n),
                 Framing::Stream => prefixed(h, bytes),
             };
-            return used.map_or(Look::No, Look::Begins);
+            return used.map_or(RecordStart::No, RecordStart::Begins);
         }
-        if self.may_begin(bytes) { Look::May } else { Look::No }
+        if self.may_begin(bytes) { RecordStart::May } else { RecordStart::No }
     }
 
     /// Whether these bytes, fewer than show it, may be the front of a record.
@@ -261,7 +261,7 @@ impl Cutter {
         let mut at = from;
         for _ in 0..NEAR {
             at = at.checked_add(self.step(bytes.get(at..)?)?)?;
-            if ended && at == bytes.len() || matches!(self.look(bytes.get(at..)?), Look::Begins(_)) {
+            if ended && at == bytes.len() || matches!(self.record_start(bytes.get(at..)?), RecordStart::Begins(_)) {
                 return Some(at);
             }
         }
@@ -275,14 +275,14 @@ impl Cutter {
             if here.len() < self.front() {
                 break;
             }
-            let Look::Begins(used) = self.look(here) else { continue };
-            match here.get(used..).map(|behind| self.look(behind)) {
-                Some(Look::Begins(_)) => return Some(Ok(at)),
-                Some(Look::May) | None if ended => return Some(Ok(at)),
-                Some(Look::May) | None => return Some(Err(at + used + self.front())),
+            let RecordStart::Begins(used) = self.record_start(here) else { continue };
+            match here.get(used..).map(|behind| self.record_start(behind)) {
+                Some(RecordStart::Begins(_)) => return Some(Ok(at)),
+                Some(RecordStart::May) | None if ended => return Some(Ok(at)),
+                Some(RecordStart::May) | None => return Some(Err(at + used + self.front())),
                 // The one behind it may be the damaged one.
-                Some(Look::No) => match (self.framing, here.get(used.saturating_mul(2)..)) {
-                    (Framing::Fixed(_), Some(next)) if matches!(self.look(next), Look::Begins(_)) => {
+                Some(RecordStart::No) => match (self.framing, here.get(used.saturating_mul(2)..)) {
+                    (Framing::Fixed(_), Some(next)) if matches!(self.record_start(next), RecordStart::Begins(_)) => {
                         return Some(Ok(at));
                     }
                     _ => {}

@@ -1,10 +1,10 @@
 //! A folder that captures arrive in (by FTP, SFTP or QFileSvr.400) as a source: each is read when it is complete.
 //!
-//! A file is known by what is in it: its part is named after the hash of its first bytes, and its place ([`FilePlace`]) says what
+//! A file is known by what is in it: its key is the hash of its first bytes, and its place ([`FilePlace`]) says what
 //! stood before it. So a file that comes again under any name is not read again, one that has grown goes on, and one that only
 //! begins alike is read from its start.
+mod dispose;
 mod order;
-mod put_away;
 mod retry;
 mod scan;
 
@@ -23,12 +23,12 @@ use super::{
     Capture, CaptureError, Checkpoint, Condition, Feed, FeedError, FeedEvent, FilePlace, Item, Pauses, Record,
     capture::{Front, Opener},
     derived::placeholder,
-    follow::{Look, incomplete},
+    follow::{FileStat, incomplete},
 };
 use crate::decode::journal::Heading;
 
-/// Parts that are kept of files that are not in the folder any more.
-const PARTS: usize = 10_000;
+/// Files that are not in the folder any more and whose places are kept.
+const KEPT_FILES: usize = 10_000;
 
 /// When a file is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,11 +68,11 @@ pub struct DirectoryOptions {
     pub path: PathBuf,
     /// Names that count, with `*` and `?`.
     pub pattern: String,
-    /// See there.
+    /// When a file is complete.
     pub complete: Complete,
-    /// See there.
+    /// Which of several files is read first.
     pub order: Order,
-    /// See there.
+    /// What becomes of a file that every output has passed.
     pub after: After,
     /// Go on waiting for more; otherwise it ends when all files that are there are read.
     pub follow: bool,
@@ -81,18 +81,18 @@ pub struct DirectoryOptions {
 /// A file that is being read.
 struct Reading {
     path: PathBuf,
-    look: Look,
+    stat: FileStat,
     capture: Capture,
     heading: Arc<Heading>,
-    /// The name of its part; that of its first bytes once there are enough.
-    part: Option<String>,
+    /// Its key; that of its first bytes once there are enough.
+    key: Option<String>,
     /// The last batch with something of it; that of an earlier run where nothing is new.
     batch: i64,
     /// Its rest cannot be read, or something in it was not understood: it stays where it is.
     broken: bool,
     /// Records that are no entries, and those of them that were read in an earlier run.
-    parked: u64,
-    parked_before: u64,
+    undecodable: u64,
+    undecodable_before: u64,
     /// Why its rest cannot be read at present.
     not_now: Option<String>,
 }
@@ -100,13 +100,13 @@ struct Reading {
 /// How a file of the folder looked.
 #[derive(Clone)]
 struct Seen {
-    look: Look,
+    stat: FileStat,
     /// Since when it looks so.
     since: Instant,
     /// It need not be looked into until it looks otherwise.
     done: bool,
-    /// The part that it was read as.
-    part: Option<String>,
+    /// The key that it was read under.
+    key: Option<String>,
     /// It cannot be read at present.
     retry: Option<Retry>,
 }
@@ -114,7 +114,7 @@ struct Seen {
 /// A file that was read to its end.
 struct Finished {
     path: PathBuf,
-    look: Look,
+    stat: FileStat,
     /// The last batch with something of it.
     batch: i64,
     told: bool,
@@ -124,16 +124,16 @@ struct Finished {
 pub struct DirectoryFeed {
     options: DirectoryOptions,
     opener: Opener,
-    /// Places by part, with the batch each was last read into.
-    parts: BTreeMap<String, (FilePlace, i64)>,
+    /// Places by key, with the batch each was last read into.
+    files: BTreeMap<String, (FilePlace, i64)>,
     /// Files that are complete and to be read, in order.
-    queue: VecDeque<(PathBuf, Look)>,
+    queue: VecDeque<(PathBuf, FileStat)>,
     scanned: Option<Scanned>,
     /// The files that are there.
     seen: HashMap<PathBuf, Seen>,
     /// What is there and is not read, and was told.
     passed_over: HashSet<PathBuf>,
-    /// Parts that were forgotten and are to be taken off the disk.
+    /// Keys of files that were forgotten: their places are to be taken off the disk.
     forgotten: Vec<String>,
     reading: Option<Reading>,
     finished: Vec<Finished>,
@@ -148,15 +148,15 @@ pub struct DirectoryFeed {
 }
 
 impl DirectoryFeed {
-    /// For a folder; `parts` are the places that were stored, as JSON, with the batch that each was last read into.
-    pub fn new(options: DirectoryOptions, opener: Opener, parts: BTreeMap<String, (String, i64)>) -> DirectoryFeed {
+    /// For a folder; `files` are the places that were stored, as JSON, with the batch that each was last read into.
+    pub fn new(options: DirectoryOptions, opener: Opener, files: BTreeMap<String, (String, i64)>) -> DirectoryFeed {
         let place = |(name, (text, batch)): (String, (String, i64))| {
             Some((name, (serde_json::from_str::<FilePlace>(&text).ok()?, batch)))
         };
         DirectoryFeed {
             options,
             opener,
-            parts: parts.into_iter().filter_map(place).collect(),
+            files: files.into_iter().filter_map(place).collect(),
             queue: VecDeque::new(),
             scanned: None,
             seen: HashMap::new(),
@@ -174,13 +174,13 @@ impl DirectoryFeed {
 
     /// Opens the next file of the queue where there is something new in it.
     fn open(&mut self) -> Option<()> {
-        let (path, look) = self.queue.pop_front()?;
-        if look.size == 0 {
+        let (path, stat) = self.queue.pop_front()?;
+        if stat.size == 0 {
             self.settle(&path, None);
             self.say.push_back(FeedEvent::Log(format!("{} is empty", path.display())));
             return Some(());
         }
-        match self.look_into(&path, look) {
+        match self.look_into(&path, stat) {
             Ok(()) => {}
             Err(e) if self.is_not_now(&e) => self.retry(&path, e.to_string()),
             Err(e) => {
@@ -196,18 +196,18 @@ impl DirectoryFeed {
         Some(())
     }
 
-    fn look_into(&mut self, path: &Path, look: Look) -> Result<(), FeedError> {
+    fn look_into(&mut self, path: &Path, stat: FileStat) -> Result<(), FeedError> {
         let mut capture = self.opener.open_file(path)?;
         // Another file, or what a link points to, came under the name: it is looked at anew.
-        if !Look::of(&capture.metadata()?).is_same_file(&look) {
+        if !FileStat::of(&capture.metadata()?).is_same_file(&stat) {
             self.seen.remove(path);
             return Ok(());
         }
         let mut known: Option<(String, FilePlace, i64)> = None;
         let mut begins_alike: Option<String> = None;
-        // Most parts have the same length of front: each is read once.
+        // Most files have the same length of front: each is read once.
         let mut fronts: HashMap<u64, String> = HashMap::new();
-        for (name, (place, batch)) in &self.parts {
+        for (name, (place, batch)) in &self.files {
             let front = match fronts.get(&place.front_length) {
                 Some(front) => front.clone(),
                 None => {
@@ -226,44 +226,44 @@ impl DirectoryFeed {
             }
         }
         let heading = capture.found().heading.clone();
-        let mut parked = 0;
-        let (part, batch) = match known {
-            Some((part, place, batch)) => {
-                parked = place.parked;
+        let mut undecodable = 0;
+        let (key, batch) = match known {
+            Some((key, place, batch)) => {
+                undecodable = place.undecodable;
                 if let Some(from) = place.resume(&mut capture)? {
                     let text = format!("{}: the record that was cut off at byte {from} is read again", path.display());
                     self.say.push_back(FeedEvent::Rewound(text));
                 }
                 // The shorter one keeps its place, so that it is known when it comes again.
                 let grown = capture.file_size()? > place.offset;
-                let base = part.split_once('+').map_or(part.as_str(), |(base, _)| base);
-                (Some(if grown { format!("{base}+{}", place.offset) } else { part }), batch)
+                let base = key.split_once('+').map_or(key.as_str(), |(base, _)| base);
+                (Some(if grown { format!("{base}+{}", place.offset) } else { key }), batch)
             }
             None => (None, 0),
         };
-        let part = match (part, begins_alike) {
+        let key = match (key, begins_alike) {
             (None, Some(front)) => {
                 self.say.push_back(FeedEvent::Rewound(format!(
                     "{}: it begins as a file that was read, but is not the same: it is read from its start",
                     path.display()
                 )));
                 // The other file keeps its place too.
-                (1..).map(|n| format!("{front}~{n}")).find(|name| !self.parts.contains_key(name))
+                (1..).map(|n| format!("{front}~{n}")).find(|name| !self.files.contains_key(name))
             }
-            (part, _) => part,
+            (key, _) => key,
         };
         let path = path.to_owned();
-        let parked_before = parked;
+        let undecodable_before = undecodable;
         self.reading = Some(Reading {
             path,
-            look,
+            stat,
             capture,
             heading,
-            part,
+            key,
             batch,
             broken: false,
-            parked,
-            parked_before,
+            undecodable,
+            undecodable_before,
             not_now: None,
         });
         Ok(())
@@ -275,27 +275,27 @@ impl DirectoryFeed {
             if let Some(why) = r.not_now {
                 return self.retry(&r.path, why);
             }
-            self.settle(&r.path, r.part);
+            self.settle(&r.path, r.key);
             if r.broken {
                 return;
             }
-            self.finished.push(Finished { path: r.path, look: r.look, batch: r.batch, told: false });
+            self.finished.push(Finished { path: r.path, stat: r.stat, batch: r.batch, told: false });
         }
     }
 
     fn place_of(reading: &mut Reading) -> (String, FilePlace) {
-        let place = FilePlace::of(&reading.capture, reading.parked);
-        let part = reading.part.get_or_insert_with(|| place.front.clone()).clone();
-        (part, place)
+        let place = FilePlace::of(&reading.capture, reading.undecodable);
+        let key = reading.key.get_or_insert_with(|| place.front.clone()).clone();
+        (key, place)
     }
 
     /// Does with a finished file what was asked for.
     fn put_away(&self, file: &Finished) -> io::Result<()> {
         // Another file, or one that has grown, is not what was delivered.
-        if Look::at(&file.path).ok().flatten() != Some(file.look) {
+        if FileStat::at(&file.path).ok().flatten() != Some(file.stat) {
             return Ok(());
         }
-        put_away::put_away(&file.path, &self.options.after)
+        dispose::dispose(&file.path, &self.options.after)
     }
 }
 
@@ -353,14 +353,14 @@ impl Feed for DirectoryFeed {
         };
         let Some(r) = &mut self.reading else { return Ok(FeedEvent::Poll) };
         if front == Front::End {
-            let (was, is) = (r.look.size, r.capture.file_size()?);
+            let (was, is) = (r.stat.size, r.capture.file_size()?);
             if is < was {
                 self.say.push_back(FeedEvent::PositionLost(format!(
                     "{}: it had {was} bytes when it was complete, and was cut short to {is} while it was read",
                     r.path.display()
                 )));
             }
-            if let Some(step) = incomplete(&r.path, &r.capture, r.parked, r.parked_before) {
+            if let Some(step) = incomplete(&r.path, &r.capture, r.undecodable, r.undecodable_before) {
                 // It stays: what is missing may be in another copy, or still to come.
                 r.broken = true;
                 self.say.push_back(step);
@@ -371,7 +371,7 @@ impl Feed for DirectoryFeed {
         let framed = r.capture.is_framed();
         match r.capture.next()? {
             Some(Item::Record(bytes, offset)) => {
-                r.parked += u64::from(placeholder::is_in(&r.heading, bytes, framed));
+                r.undecodable += u64::from(placeholder::is_in(&r.heading, bytes, framed));
                 Ok(FeedEvent::Record(Record { bytes, heading: &r.heading, offset, framed }))
             }
             Some(Item::Cut(bytes, offset)) => {
@@ -410,7 +410,7 @@ impl Feed for DirectoryFeed {
         {
             r.batch = batch;
             let (name, place) = DirectoryFeed::place_of(r);
-            self.parts.insert(name, (place, batch));
+            self.files.insert(name, (place, batch));
         }
         Ok(())
     }

@@ -7,8 +7,8 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use super::{Complete, DirectoryFeed, Order, PARTS, Seen, order, put_away, retry::Retry, with_end};
-use crate::source::{FeedError, FeedEvent, WAIT, follow::Look};
+use super::{Complete, DirectoryFeed, KEPT_FILES, Order, Seen, dispose, order, retry::Retry, with_end};
+use crate::source::{FeedError, FeedEvent, WAIT, follow::FileStat};
 
 /// Names of files that are on their way, or marks of others.
 const PASSED_OVER: [&str; 4] = [".done", ".tmp", ".part", ".filepart"];
@@ -53,7 +53,9 @@ impl DirectoryFeed {
     pub(super) fn scan(&mut self) -> Result<bool, FeedError> {
         let (began, changed) = (Instant::now(), changed(&self.options.path));
         if self.scanned.is_none() {
-            self.say.extend(put_away::tidy(&self.options.path, &self.options.after).into_iter().map(FeedEvent::Log));
+            self.say.extend(
+                dispose::finish_interrupted(&self.options.path, &self.options.after).into_iter().map(FeedEvent::Log),
+            );
         }
         let result = self.look_through();
         let incomplete = *result.as_ref().unwrap_or(&true);
@@ -71,7 +73,7 @@ impl DirectoryFeed {
             };
             FeedError::Io { what: format!("{}: cannot look into it{advice}", self.options.path.display()), source }
         };
-        let mut found: Vec<(OsString, Look)> = Vec::new();
+        let mut found: Vec<(OsString, FileStat)> = Vec::new();
         let mut incomplete = false;
         let (mut there, mut others) = (HashSet::new(), HashSet::new());
         let entries = match fs::read_dir(&self.options.path) {
@@ -109,11 +111,11 @@ impl DirectoryFeed {
                 others.insert(path);
                 continue;
             }
-            let look = Look::of(&meta);
+            let stat = FileStat::of(&meta);
             there.insert(path.clone());
-            let new = Seen { look, since: Instant::now(), done: false, part: None, retry: None };
+            let new = Seen { stat, since: Instant::now(), done: false, key: None, retry: None };
             let seen = self.seen.entry(path.clone()).or_insert_with(|| new.clone());
-            if seen.look != look {
+            if seen.stat != stat {
                 *seen = new;
             }
             let (since, done) = (seen.since, seen.done);
@@ -124,8 +126,8 @@ impl DirectoryFeed {
             if done || self.reading.as_ref().is_some_and(|r| r.path == path) {
                 continue;
             }
-            if self.is_complete(&path, &look, since) {
-                found.push((name, look));
+            if self.is_complete(&path, &stat, since) {
+                found.push((name, stat));
             } else {
                 incomplete = true;
             }
@@ -134,43 +136,43 @@ impl DirectoryFeed {
         self.passed_over.retain(|path| others.contains(path));
         match self.options.order {
             Order::Name => found.sort_by_cached_key(|(name, _)| order::key(name)),
-            Order::Time => found.sort_by_cached_key(|(name, look)| (look.modified, order::key(name))),
+            Order::Time => found.sort_by_cached_key(|(name, stat)| (stat.modified, order::key(name))),
         }
-        self.queue = found.into_iter().map(|(name, look)| (self.options.path.join(name), look)).collect();
+        self.queue = found.into_iter().map(|(name, stat)| (self.options.path.join(name), stat)).collect();
         Ok(incomplete)
     }
 
-    fn is_complete(&self, path: &Path, look: &Look, since: Instant) -> bool {
+    fn is_complete(&self, path: &Path, stat: &FileStat, since: Instant) -> bool {
         match self.options.complete {
             Complete::Rename => true,
             Complete::Done => with_end(path, ".done").exists(),
             Complete::Stable(quiet) => {
-                let age = look.modified.and_then(|m| SystemTime::now().duration_since(m).ok());
+                let age = stat.modified.and_then(|m| SystemTime::now().duration_since(m).ok());
                 since.elapsed() >= quiet || age.is_some_and(|a| a >= quiet)
             }
         }
     }
 
     /// Marks a file as one that need not be looked into until it changes.
-    pub(super) fn settle(&mut self, path: &Path, part: Option<String>) {
+    pub(super) fn settle(&mut self, path: &Path, key: Option<String>) {
         if let Some(seen) = self.seen.get_mut(path) {
             seen.done = true;
-            seen.part = part;
+            seen.key = key;
             seen.retry = None;
         }
     }
 
-    /// Forgets the parts that were read longest ago, where there are very many; never one that is in the folder. To be
+    /// Forgets the files that were read longest ago, where there are very many; never one that is in the folder. To be
     /// called when every file that is there is known.
     pub(super) fn forget(&mut self) {
-        let Some(over) = self.parts.len().checked_sub(PARTS).filter(|n| *n > 0) else { return };
-        let there: HashSet<&str> = self.seen.values().filter_map(|s| s.part.as_deref()).collect();
+        let Some(over) = self.files.len().checked_sub(KEPT_FILES).filter(|n| *n > 0) else { return };
+        let there: HashSet<&str> = self.seen.values().filter_map(|s| s.key.as_deref()).collect();
         let mut old: Vec<(i64, &String)> =
-            self.parts.iter().filter(|(name, _)| !there.contains(name.as_str())).map(|(n, (_, b))| (*b, n)).collect();
+            self.files.iter().filter(|(name, _)| !there.contains(name.as_str())).map(|(n, (_, b))| (*b, n)).collect();
         old.sort_unstable();
         let old: Vec<String> = old.into_iter().take(over).map(|(_, name)| name.clone()).collect();
         for name in &old {
-            self.parts.remove(name);
+            self.files.remove(name);
         }
         self.forgotten.extend(old);
     }
@@ -235,17 +237,17 @@ mod tests {
             follow: true,
         };
         let place = serde_json::to_string(&FilePlace::default()).unwrap();
-        let parts: BTreeMap<String, (String, i64)> =
-            (0..PARTS as i64 + 3).map(|n| (format!("part{n}"), (place.clone(), n))).collect();
+        let files: BTreeMap<String, (String, i64)> =
+            (0..KEPT_FILES as i64 + 3).map(|n| (format!("part{n}"), (place.clone(), n))).collect();
         let catalog = Arc::new(Catalog::shipped().unwrap());
         let opener = Opener::new(&catalog, Charset::ebcdic(37).unwrap(), Wanted::default());
-        let mut feed = DirectoryFeed::new(options, opener, parts);
-        let look = Look { device: 0, inode: 0, size: 0, modified: None };
-        let seen = Seen { look, since: Instant::now(), done: true, part: Some("part1".to_owned()), retry: None };
+        let mut feed = DirectoryFeed::new(options, opener, files);
+        let stat = FileStat { device: 0, inode: 0, size: 0, modified: None };
+        let seen = Seen { stat, since: Instant::now(), done: true, key: Some("part1".to_owned()), retry: None };
         feed.seen.insert(PathBuf::from("there"), seen);
         feed.forget();
         assert_eq!(feed.take_forgotten(), ["part0", "part2", "part3"]);
-        assert_eq!(feed.parts.len(), PARTS);
+        assert_eq!(feed.files.len(), KEPT_FILES);
         feed.forget();
         assert!(feed.take_forgotten().is_empty());
     }

@@ -41,19 +41,19 @@ pub struct FilePlace {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unpacked: Option<u64>,
     /// Records before this place that are no entries.
-    #[serde(default)]
-    pub parked: u64,
+    #[serde(default, rename = "parked")]
+    pub undecodable: u64,
 }
 
 impl FilePlace {
     /// The place in an open file behind what it handed out, by what was read there: the file may be another one by now. With how
     /// many records before it are no entries.
-    pub fn of(capture: &Capture, parked: u64) -> FilePlace {
+    pub fn of(capture: &Capture, undecodable: u64) -> FilePlace {
         let Reached { offset, head, tail, cut, records, unpacked } = capture.reached();
         let front_length = offset.min(head.len() as u64);
         let front = head.get(..usize::try_from(front_length).unwrap_or(0)).unwrap_or(&[]);
         let (front, tail) = (hex(&checksum(front)), hex(&checksum(&tail)));
-        FilePlace { offset, front, front_length, tail, cut, records, unpacked, parked }
+        FilePlace { offset, front, front_length, tail, cut, records, unpacked, undecodable }
     }
 
     /// How far it is: of two places in a file, the greater one counts.
@@ -118,28 +118,28 @@ fn sum(capture: &Capture, from: u64, length: u64) -> Result<String, CaptureError
 
 /// What a file is by its name in the file system, and how it looked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Look {
+pub(crate) struct FileStat {
     pub(crate) device: u64,
     pub(crate) inode: u64,
     pub(crate) size: u64,
     pub(crate) modified: Option<SystemTime>,
 }
 
-impl Look {
+impl FileStat {
     /// `None` where there is no such file.
-    pub(crate) fn at(path: &Path) -> Result<Option<Look>, FeedError> {
+    pub(crate) fn at(path: &Path) -> Result<Option<FileStat>, FeedError> {
         match fs::metadata(path) {
-            Ok(m) => Ok(Some(Look::of(&m))),
+            Ok(m) => Ok(Some(FileStat::of(&m))),
             Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
             Err(source) => Err(FeedError::Io { what: path.display().to_string(), source }),
         }
     }
 
-    pub(crate) fn of(m: &Metadata) -> Look {
-        Look { device: m.dev(), inode: m.ino(), size: m.len(), modified: m.modified().ok() }
+    pub(crate) fn of(m: &Metadata) -> FileStat {
+        FileStat { device: m.dev(), inode: m.ino(), size: m.len(), modified: m.modified().ok() }
     }
 
-    pub(crate) fn is_same_file(&self, other: &Look) -> bool {
+    pub(crate) fn is_same_file(&self, other: &FileStat) -> bool {
         (self.device, self.inode) == (other.device, other.inode)
     }
 }

@@ -14,17 +14,17 @@ use super::{After, with_end};
 const DELIVERED: &str = ".delivered";
 
 /// Does with a file what was asked for. Where that fails, the file is where it was.
-pub fn put_away(path: &Path, after: &After) -> io::Result<()> {
+pub fn dispose(path: &Path, after: &After) -> io::Result<()> {
     if *after == After::Keep {
         return Ok(());
     }
     if !is_there(&with_end(path, ".done"))? {
-        return go(path, path, after);
+        return move_or_delete(path, path, after);
     }
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let hidden = path.with_file_name(format!(".{name}{DELIVERED}"));
     fs::rename(path, &hidden)?;
-    let gone = mark(path, after).and_then(|()| go(&hidden, path, after));
+    let gone = move_marker(path, after).and_then(|()| move_or_delete(&hidden, path, after));
     if gone.is_err() && is_there(path).is_ok_and(|there| !there) {
         let _ = fs::rename(&hidden, path);
     }
@@ -32,7 +32,7 @@ pub fn put_away(path: &Path, after: &After) -> io::Result<()> {
 }
 
 /// Finishes what a killed agent began; returns what it did and could not do.
-pub fn tidy(folder: &Path, after: &After) -> Vec<String> {
+pub fn finish_interrupted(folder: &Path, after: &After) -> Vec<String> {
     let mut said = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -43,8 +43,8 @@ pub fn tidy(folder: &Path, after: &After) -> Vec<String> {
         let path = folder.join(name);
         // Where another file of that name has come, the mark is its own.
         let gone = is_there(&path)
-            .and_then(|there| if there { Ok(()) } else { mark(&path, after) })
-            .and_then(|()| go(&entry.path(), &path, after));
+            .and_then(|there| if there { Ok(()) } else { move_marker(&path, after) })
+            .and_then(|()| move_or_delete(&entry.path(), &path, after));
         said.push(match gone {
             Ok(()) => format!("{}: it was delivered before, and is put away now", path.display()),
             Err(e) => format!("{}: it was delivered before, and cannot be put away: {e}", entry.path().display()),
@@ -54,7 +54,7 @@ pub fn tidy(folder: &Path, after: &After) -> Vec<String> {
 }
 
 /// The mark of a file goes where the file will go.
-fn mark(path: &Path, after: &After) -> io::Result<()> {
+fn move_marker(path: &Path, after: &After) -> io::Result<()> {
     let mark = with_end(path, ".done");
     if !is_there(&mark)? {
         return Ok(());
@@ -70,7 +70,7 @@ fn mark(path: &Path, after: &After) -> io::Result<()> {
 }
 
 /// A file goes; `called` is the name that it had.
-fn go(path: &Path, called: &Path, after: &After) -> io::Result<()> {
+fn move_or_delete(path: &Path, called: &Path, after: &After) -> io::Result<()> {
     match after {
         After::Keep => Ok(()),
         After::Delete => fs::remove_file(path),
@@ -126,7 +126,7 @@ mod tests {
                     fs::write(folder.join("a.done"), "").unwrap();
                 }
                 fs::write(folder.join("b"), "B").unwrap();
-                assert_eq!(tidy(&folder, &after).len(), 1);
+                assert_eq!(finish_interrupted(&folder, &after).len(), 1);
                 assert_eq!(names(&folder), ["b"], "{after:?} {mark_there}");
                 if let After::Move(_) = after {
                     let want: &[&str] = if mark_there { &["a", "a.done"] } else { &["a"] };
@@ -156,10 +156,10 @@ mod tests {
         }
         // A file where the folder is to be.
         fs::write(dir.path().join("done"), "").unwrap();
-        assert!(put_away(&file, &After::Move(dir.path().join("done"))).is_err());
+        assert!(dispose(&file, &After::Move(dir.path().join("done"))).is_err());
         assert_eq!(names(dir.path()), ["a", "a.done", "done"]);
         fs::remove_file(dir.path().join("done")).unwrap();
-        put_away(&file, &After::Move(dir.path().join("done"))).unwrap();
+        dispose(&file, &After::Move(dir.path().join("done"))).unwrap();
         assert_eq!(names(dir.path()), ["done"]);
         assert_eq!(names(&dir.path().join("done")), ["a", "a.done"]);
     }
