@@ -4,9 +4,9 @@
 //! damaged bytes are handed out in their place (`cutter`). The file is only read; it is not mapped, because a file that shrinks
 //! while it is mapped kills the process.
 mod cutter;
+mod derived_records;
 mod error;
 mod gzip;
-mod made;
 mod open;
 mod place;
 
@@ -18,15 +18,15 @@ use std::{
     sync::Arc,
 };
 
+use derived_records::DerivedRecords;
 pub use error::CaptureError;
-use made::Made;
 pub use open::{Opener, check_paths};
 pub use place::{Reached, Torn};
 
 use self::cutter::{Ahead, Cutter, Next};
 use super::derived::{
     placeholder,
-    tape::{MARK, Tape},
+    read_trace::{MARK, ReadTrace},
 };
 use crate::decode::journal::{
     Heading,
@@ -92,9 +92,9 @@ pub struct Capture {
     /// The same file, to move in it; `None` for a pipe.
     file: Option<File>,
     /// Records that are made of the file; `None` where they stand in it.
-    made: Option<Made>,
+    derived: Option<DerivedRecords>,
     /// What was read of the file, where that is not what it is read as: it is unpacked.
-    packed: Option<Rc<RefCell<Tape>>>,
+    packed: Option<Rc<RefCell<ReadTrace>>>,
 }
 
 impl Capture {
@@ -179,7 +179,7 @@ impl Capture {
             ended,
             size,
             file: None,
-            made: None,
+            derived: None,
         })
     }
 
@@ -263,8 +263,8 @@ impl Capture {
         };
         let (at, offset) = (self.start + prefix, self.offset + prefix as u64);
         self.spend(used, then);
-        if let Some(made) = &mut self.made {
-            made.records += 1;
+        if let Some(derived) = &mut self.derived {
+            derived.records += 1;
         }
         Ok(Some(Item::Record(self.buffer.get(at..self.start).unwrap_or(&[]), offset)))
     }
@@ -328,7 +328,7 @@ impl Capture {
                     self.end += n;
                 }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-                Err(e) if gzip::why(&e).is_some() && self.made.is_none() => {
+                Err(e) if gzip::why(&e).is_some() && self.derived.is_none() => {
                     self.torn = gzip::why(&e);
                     self.ended = true;
                 }

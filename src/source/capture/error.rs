@@ -5,7 +5,7 @@ use crate::{
     decode::journal::detect::Unknown,
     event::dates::Contradiction,
     source::derived::{
-        export::ExportError, history_log::HistoryError, retrieve_buffers::BufferError, tape::WrittenOver,
+        export::ExportError, history_log::HistoryError, read_trace::WrittenOver, retrieve_buffers::BufferError,
     },
 };
 

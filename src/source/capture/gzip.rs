@@ -7,7 +7,7 @@ use std::{
 
 use flate2::read::MultiGzDecoder;
 
-use crate::source::derived::tape::WrittenOver;
+use crate::source::derived::read_trace::WrittenOver;
 
 /// The first bytes of a gzip file.
 pub const MAGIC: [u8; 2] = [0x1F, 0x8B];

@@ -9,8 +9,8 @@ use std::{
 
 use super::{
     Capture, CaptureError,
+    derived_records::DerivedSource,
     gzip::{FromStart, MAGIC, Unpacked},
-    made::Source,
 };
 use crate::{
     decode::{
@@ -32,8 +32,8 @@ use crate::{
     source::derived::{
         export::{self, Export},
         history_log::History,
+        read_trace::{TracedReader, TruncatedTail},
         retrieve_buffers::Buffers,
-        tape::{CutOff, Taped},
     },
 };
 
@@ -82,14 +82,14 @@ impl Opener {
         {
             return Err(CaptureError::Unknown { name, reason: Unknown::NoExport { encoding: encoding.name() } });
         }
-        let taped = |read| Taped::new(read, file.as_ref().and_then(|f| f.try_clone().ok()));
+        let traced = |read| TracedReader::new(read, file.as_ref().and_then(|f| f.try_clone().ok()));
         if form.is_none() && self.wanted.buffers.is_none() {
             let capture = if packed {
-                let read = taped(read);
-                let tape = read.tape();
+                let read = traced(read);
+                let trace = read.trace();
                 let (read, live) = (Box::new(Unpacked::new(read)), file.is_none());
                 let capture = Capture::read(name, read, None, live, &self.headings, self.wanted)?;
-                Capture { file, packed: Some(tape), ..capture }
+                Capture { file, packed: Some(trace), ..capture }
             } else {
                 let capture = Capture::read(name, read, size, file.is_none(), &self.headings, self.wanted)?;
                 Capture { file, ..capture }
@@ -102,27 +102,27 @@ impl Opener {
         let heading = self.type5(&name)?;
         let composer = || Composer::new(heading.clone());
         let history = || HistoryComposer::new(composer(), self.catalog.history(), self.catalog.messages().clone());
-        let input = taped(read);
-        let tape = input.tape();
+        let input = traced(read);
+        let trace = input.trace();
         let input: Box<dyn Read> = if packed { Box::new(Unpacked::new(input)) } else { Box::new(input) };
-        let (records, cut): (Box<dyn Read>, CutOff) = match (form, self.wanted.buffers) {
+        let (records, cut): (Box<dyn Read>, TruncatedTail) = match (form, self.wanted.buffers) {
             (Some(HistoryForm::Qhst), _) => {
                 let log = History::new(input, history());
-                let cut = log.cut_off();
+                let cut = log.truncated_tail();
                 (Box::new(log), cut)
             }
             (Some(form), _) => {
                 let export = Export::new(input, form, history(), self.charset).with_encoding(self.wanted.encoding);
-                let cut = export.cut_off();
+                let cut = export.truncated_tail();
                 (Box::new(export), cut)
             }
             (None, format) => {
                 let format = format.unwrap_or(BufferFormat::Rjne0200);
-                (Box::new(Buffers::new(input, format, composer())), CutOff::default())
+                (Box::new(Buffers::new(input, format, composer())), TruncatedTail::default())
             }
         };
-        let packed = packed.then(|| tape.clone());
-        let capture = Capture::made(Source { name, records, heading, history: form, file, tape, cut })?;
+        let packed = packed.then(|| trace.clone());
+        let capture = Capture::derived(DerivedSource { name, records, heading, history: form, file, trace, cut })?;
         Ok(Capture { packed, ..capture })
     }
 

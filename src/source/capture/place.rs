@@ -9,7 +9,7 @@ use super::{
     Capture, CaptureError,
     cutter::{Ahead, Next},
 };
-use crate::source::derived::tape::{ENDS_WITHIN, MARK, Tape};
+use crate::source::derived::read_trace::{ENDS_WITHIN, MARK, ReadTrace};
 
 /// How far a file is read, and what stood there.
 #[derive(Clone, Debug, Default)]
@@ -111,9 +111,9 @@ impl Capture {
 
     /// What is missing at its end, once that was handed out.
     pub fn ends_within(&self) -> Option<Torn> {
-        if let Some(made) = &self.made {
-            let is_damaged = made.is_cut() && made.cut.get().is_some_and(|cut| cut.damaged);
-            return is_damaged.then(|| Torn { text: ENDS_WITHIN.to_owned(), newly: made.records > made.passed });
+        if let Some(derived) = &self.derived {
+            let is_damaged = derived.is_cut() && derived.cut.get().is_some_and(|cut| cut.damaged);
+            return is_damaged.then(|| Torn { text: ENDS_WITHIN.to_owned(), newly: derived.records > derived.passed });
         }
         let newly = !self.cut_before;
         if let Some(why) = &self.torn {
@@ -132,11 +132,11 @@ impl Capture {
 
     /// How far it is.
     pub fn reached(&self) -> Reached {
-        match &self.made {
-            Some(made) => {
-                let Tape { offset, head, tail } = made.tape.borrow().clone();
-                let cut = u64::from(made.is_cut());
-                Reached { offset, head, tail, cut, records: Some(made.records), unpacked: None }
+        match &self.derived {
+            Some(derived) => {
+                let ReadTrace { offset, head, tail } = derived.trace.borrow().clone();
+                let cut = u64::from(derived.is_cut());
+                Reached { offset, head, tail, cut, records: Some(derived.records), unpacked: None }
             }
             None => self.reached_in_file(),
         }
@@ -145,8 +145,8 @@ impl Capture {
     fn reached_in_file(&self) -> Reached {
         let cut = self.cut as u64;
         match &self.packed {
-            Some(tape) => {
-                let Tape { offset, head, tail } = tape.borrow().clone();
+            Some(trace) => {
+                let ReadTrace { offset, head, tail } = trace.borrow().clone();
                 Reached { offset, head, tail, cut, records: None, unpacked: Some(self.offset) }
             }
             None => Reached {
@@ -170,13 +170,13 @@ impl Capture {
     }
 
     /// Whether what stands in the file before the end of the buffer is what was read there: what is read next would else be
-    /// something else's continuation. Of what records are made of, its tape sees to that.
+    /// something else's continuation. Of what records are made of, its reader sees to that.
     pub(super) fn is_unchanged(&self, length: usize) -> bool {
         let known = self.before(length);
         let end = self.offset + (length - self.start) as u64;
         let from = end.saturating_sub(known.len() as u64);
         self.file.is_none()
-            || self.made.is_some()
+            || self.derived.is_some()
             || self.packed.is_some()
             || self.bytes_at(from, known.len() as u64).is_ok_and(|bytes| bytes == known)
     }

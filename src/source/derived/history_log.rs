@@ -5,7 +5,7 @@
 //! it is there, and then told.
 use std::io::{self, ErrorKind, Read};
 
-use super::{placeholder, retrieve_buffers::Ready, tape::CutOff};
+use super::{placeholder, read_trace::TruncatedTail, record_queue::RecordQueue};
 use crate::decode::history::{
     compose::HistoryComposer,
     record::{BadHistory, DataAt, MOST, RECORD, Split, is_history, split},
@@ -31,7 +31,7 @@ pub struct History<R> {
     ended: bool,
     /// Where message data begins in this file, once a message told.
     known: Option<DataAt>,
-    ready: Ready,
+    queue: RecordQueue,
     /// Messages begun, and the offset of the next one.
     number: u64,
     offset: u64,
@@ -55,7 +55,7 @@ impl<R: Read> History<R> {
             start: 0,
             ended: false,
             known: None,
-            ready: Ready::default(),
+            queue: RecordQueue::default(),
             number: 0,
             offset: 0,
             failed: None,
@@ -63,8 +63,8 @@ impl<R: Read> History<R> {
     }
 
     /// Which record is one of a message that the file ends within, once it is made.
-    pub fn cut_off(&self) -> CutOff {
-        self.ready.cut_off()
+    pub fn truncated_tail(&self) -> TruncatedTail {
+        self.queue.truncated_tail()
     }
 
     fn fails(&mut self, why: BadHistory) {
@@ -77,7 +77,7 @@ impl<R: Read> History<R> {
             let front = self.bytes.get(self.start..).unwrap_or(&[]);
             match split(front, self.ended, self.known) {
                 Split::Message { message, used, data_at } => {
-                    self.ready.push(self.composer.compose(&message));
+                    self.queue.push(self.composer.compose(&message));
                     self.known = data_at.or(self.known);
                     self.start += used;
                     self.offset += used as u64;
@@ -85,7 +85,7 @@ impl<R: Read> History<R> {
                     return Ok(true);
                 }
                 Split::Cut(message, why) => {
-                    self.ready.push_cut(self.composer.compose(&message), true);
+                    self.queue.push_cut(self.composer.compose(&message), true);
                     self.fails(why);
                     return Ok(true);
                 }
@@ -130,7 +130,7 @@ impl<R: Read> History<R> {
             from + why.at as u64
         );
         let raw = self.bytes.get(self.start..self.start + bytes).unwrap_or(&[]);
-        self.ready.push(&placeholder::damage(&text, raw));
+        self.queue.push(&placeholder::damage(&text, raw));
         self.start += bytes;
         self.offset = to;
         self.number += 1;
@@ -156,7 +156,7 @@ impl<R: Read> History<R> {
 impl<R: Read> Read for History<R> {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
         loop {
-            if let Some(n) = self.ready.take(to) {
+            if let Some(n) = self.queue.take(to) {
                 return Ok(n);
             }
             if let Some(failed) = &self.failed {

@@ -34,7 +34,7 @@ const NO_CHARACTER: u8 = 0xFF;
 
 /// The columns of a row that a message is made of.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Row<'a> {
+pub struct HistoryRow<'a> {
     /// MESSAGE_TIMESTAMP, as headings write it.
     pub time: &'a str,
     /// MESSAGE_ID.
@@ -66,7 +66,7 @@ pub enum Tokens {
     Unknown(usize),
 }
 
-impl Row<'_> {
+impl HistoryRow<'_> {
     /// The record of the message, which comes behind the one composed last.
     pub fn compose<'c>(&self, tokens: Tokens, charset: &Charset, composer: &'c mut HistoryComposer) -> &'c [u8] {
         let length = match &tokens {

@@ -3,7 +3,7 @@
 //! Memory is bounded by the largest buffer. What is wrong with one is an error of the read behind the records before it.
 use std::io::{self, ErrorKind, Read};
 
-use super::tape::{CutOff, CutRecord};
+use super::record_queue::RecordQueue;
 use crate::decode::journal::{
     buffer::{BufferDecoder, BufferFormat, LENGTH},
     compose::Composer,
@@ -18,54 +18,12 @@ pub struct BufferError {
     why: String,
 }
 
-/// Records that are not handed out yet, each behind its 4-byte length, and how far they are.
-#[derive(Default)]
-pub(super) struct Ready {
-    bytes: Vec<u8>,
-    taken: usize,
-    /// Records so far, and which of them was made of what the file ends within.
-    count: u64,
-    cut: CutOff,
-}
-
-impl Ready {
-    pub(super) fn push(&mut self, record: &[u8]) {
-        crate::source::frame(&mut self.bytes, record);
-        self.count += 1;
-    }
-
-    /// The same, of what the file ends within: where the file grows, it is made anew.
-    pub(super) fn push_cut(&mut self, record: &[u8], damaged: bool) {
-        self.cut.set(Some(CutRecord { number: self.count, damaged }));
-        self.push(record);
-    }
-
-    /// The record that was made so.
-    pub(super) fn cut_off(&self) -> CutOff {
-        self.cut.clone()
-    }
-
-    /// Hands out the next bytes; `None` when there are none.
-    pub(super) fn take(&mut self, to: &mut [u8]) -> Option<usize> {
-        let rest = self.bytes.get(self.taken..).unwrap_or(&[]);
-        if rest.is_empty() {
-            self.bytes.clear();
-            self.taken = 0;
-            return None;
-        }
-        let n = rest.len().min(to.len());
-        to.get_mut(..n)?.copy_from_slice(rest.get(..n)?);
-        self.taken += n;
-        Some(n)
-    }
-}
-
 /// Turns buffers into a stream of records, each behind its 4-byte length.
 pub struct Buffers<R> {
     input: R,
     format: BufferFormat,
     decoder: BufferDecoder,
-    ready: Ready,
+    queue: RecordQueue,
     /// Buffers begun, and where the next one begins.
     number: u64,
     at: u64,
@@ -77,7 +35,7 @@ impl<R: Read> Buffers<R> {
     /// Reads buffers of a format.
     pub fn new(input: R, format: BufferFormat, composer: Composer) -> Buffers<R> {
         let decoder = BufferDecoder::new(format, composer);
-        Buffers { input, format, decoder, ready: Ready::default(), number: 0, at: 0, failed: None }
+        Buffers { input, format, decoder, queue: RecordQueue::default(), number: 0, at: 0, failed: None }
     }
 
     fn fails(&mut self, why: impl ToString) {
@@ -103,8 +61,8 @@ impl<R: Read> Buffers<R> {
         // Not taken from the length: a cut file must not cost memory that it does not have.
         let mut buffer = front.to_vec();
         Read::by_ref(&mut self.input).take((length - LENGTH) as u64).read_to_end(&mut buffer)?;
-        let ready = &mut self.ready;
-        let decoded = self.decoder.decode(&buffer, &mut |record| ready.push(record));
+        let queue = &mut self.queue;
+        let decoded = self.decoder.decode(&buffer, &mut |record| queue.push(record));
         match decoded {
             _ if buffer.len() < length => self.fails(format!("expected {length} bytes, got {}", cut(buffer.len()))),
             Err(e) => self.fails(e),
@@ -135,7 +93,7 @@ fn fill(input: &mut impl Read, to: &mut [u8]) -> io::Result<usize> {
 impl<R: Read> Read for Buffers<R> {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
         loop {
-            if let Some(n) = self.ready.take(to) {
+            if let Some(n) = self.queue.take(to) {
                 return Ok(n);
             }
             if let Some(failed) = &self.failed {

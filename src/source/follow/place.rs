@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     digest::{checksum, hex},
-    source::{Capture, CaptureError, FeedError, capture::Reached, derived::tape::MARK as LENGTH},
+    source::{Capture, CaptureError, FeedError, capture::Reached, derived::read_trace::MARK as LENGTH},
 };
 
 /// Bytes at the front, and before a place, that tell one file from another.

@@ -133,8 +133,8 @@ fn text(row: &Row, n: usize) -> &str {
 }
 
 /// The columns of [`statements::HISTORY`].
-fn columns<'a>(row: &'a Row, time: &'a str) -> history::Row<'a> {
-    history::Row {
+fn columns<'a>(row: &'a Row, time: &'a str) -> history::HistoryRow<'a> {
+    history::HistoryRow {
         time,
         id: text(row, 1),
         kind: text(row, 2),

@@ -1,6 +1,6 @@
 //! The columns of HISTORY_LOG_INFO that a message is made of, and what may stand in them.
 use crate::source::{
-    derived::history_row::{Row, dts},
+    derived::history_row::{HistoryRow, dts},
     live::entry::timestamp,
 };
 
@@ -138,8 +138,8 @@ pub struct Checked<'a> {
 
 impl Checked<'_> {
     /// Its columns.
-    pub fn row(&self) -> Row<'_> {
-        Row {
+    pub fn row(&self) -> HistoryRow<'_> {
+        HistoryRow {
             time: &self.time,
             id: self.id,
             kind: self.kind,

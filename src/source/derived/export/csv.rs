@@ -6,7 +6,7 @@ use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 use super::{
     Next,
     columns::{COUNT, Cells, column, missing, name, shortened},
-    window::{ROW, Window},
+    lookahead::{Lookahead, ROW},
 };
 
 /// What stands between values: in the standard, in the exports of spreadsheets in much of Europe, in tab-separated ones.
@@ -107,14 +107,14 @@ pub struct Csv {
 
 impl Csv {
     /// Takes the first line.
-    pub fn new<R: Read>(window: &mut Window<R>) -> io::Result<Result<Csv, String>> {
+    pub fn new<R: Read>(lookahead: &mut Lookahead<R>) -> io::Result<Result<Csv, String>> {
         // However small the pieces are that it comes in, the same is looked at.
-        while !window.ended() && window.bytes().len() < HEADER {
-            window.fill()?;
+        while !lookahead.ended() && lookahead.bytes().len() < HEADER {
+            lookahead.fill()?;
         }
-        let front = window.bytes();
+        let front = lookahead.bytes();
         Ok(Header::find(front.get(..front.len().min(HEADER)).unwrap_or(&[])).map(|header| {
-            window.pass(header.length);
+            lookahead.pass(header.length);
             let Header { delimiter, columns, quoted, .. } = header;
             Csv {
                 core: reader(delimiter),
@@ -127,29 +127,29 @@ impl Csv {
     }
 
     /// The next row.
-    pub fn next<R: Read>(&mut self, window: &mut Window<R>) -> io::Result<Next> {
+    pub fn next<R: Read>(&mut self, lookahead: &mut Lookahead<R>) -> io::Result<Next> {
         loop {
-            let breaks = window.bytes().iter().take_while(|b| matches!(b, b'\n' | b'\r')).count();
-            window.pass(breaks);
-            if !window.bytes().is_empty() || window.ended() {
+            let breaks = lookahead.bytes().iter().take_while(|b| matches!(b, b'\n' | b'\r')).count();
+            lookahead.pass(breaks);
+            if !lookahead.bytes().is_empty() || lookahead.ended() {
                 break;
             }
-            window.fill()?;
+            lookahead.fill()?;
         }
-        let (nin, count) = match self.record(window, 0)? {
+        let (nin, count) = match self.record(lookahead, 0)? {
             Record::Whole(bytes, values) => (bytes, values),
             Record::TooLong(bytes) => {
-                return Ok(match self.resume(window, bytes)? {
-                    Some(at) => bad(window, at, format!("expected the end of a row within {ROW} bytes, got none")),
+                return Ok(match self.resume(lookahead, bytes)? {
+                    Some(at) => bad(lookahead, at, format!("expected the end of a row within {ROW} bytes, got none")),
                     None => Next::TooLong,
                 });
             }
             Record::End => return Ok(Next::End),
         };
-        let raw = window.bytes().get(..nin).unwrap_or(&[]);
+        let raw = lookahead.bytes().get(..nin).unwrap_or(&[]);
         // Where quotes are doubled, those of a whole row are even in number.
         let open = memchr::memchr_iter(b'"', raw).count() % 2 == 1;
-        let ends = window.ended() && raw.len() == window.bytes().len();
+        let ends = lookahead.ended() && raw.len() == lookahead.bytes().len();
         let last = ends && (open || !matches!(raw.last(), Some(b'\n' | b'\r')));
         let (want, end) = (self.columns.len(), if last { ", and the end of the file" } else { "" });
         let why = if open || count != want {
@@ -167,18 +167,18 @@ impl Csv {
                 .to_owned()
         } else {
             let row = Next::Row(self.cells(count), raw.to_vec());
-            window.pass(nin);
+            lookahead.pass(nin);
             return Ok(row);
         };
-        if let Some(at) = self.resume(window, nin)? {
-            return Ok(bad(window, at, why));
+        if let Some(at) = self.resume(lookahead, nin)? {
+            return Ok(bad(lookahead, at, why));
         }
         if last {
-            let raw = window.bytes().get(..nin).unwrap_or(&[]).to_vec();
-            window.pass(nin);
+            let raw = lookahead.bytes().get(..nin).unwrap_or(&[]).to_vec();
+            lookahead.pass(nin);
             return Ok(Next::Cut(why, raw));
         }
-        Ok(bad(window, nin, why))
+        Ok(bad(lookahead, nin, why))
     }
 
     /// Whether a row of so many values has the quotes that rows of this file have. Where every text stands in quotes, one that does not is
@@ -195,14 +195,14 @@ impl Csv {
         *self.quoted.get_or_insert(all) == all || all
     }
 
-    /// Takes one record apart that begins at a place of the window.
-    fn record<R: Read>(&mut self, window: &mut Window<R>, at: usize) -> io::Result<Record> {
+    /// Takes one record apart that begins at a place of the lookahead.
+    fn record<R: Read>(&mut self, lookahead: &mut Lookahead<R>, at: usize) -> io::Result<Record> {
         self.core.reset();
         let (mut nin, mut nout, mut count) = (0, 0, 0);
         loop {
-            let input = window.bytes().get(at + nin..).unwrap_or(&[]);
-            if input.is_empty() && !window.ended() {
-                window.fill()?;
+            let input = lookahead.bytes().get(at + nin..).unwrap_or(&[]);
+            if input.is_empty() && !lookahead.ended() {
+                lookahead.fill()?;
                 continue;
             }
             let (out, ends) = (self.out.get_mut(nout..), self.ends.get_mut(count..));
@@ -235,10 +235,10 @@ impl Csv {
     ///
     /// Only a line counts that begins with one quote and is a row as all are. What a message says cannot pass for such a line: within a text
     /// every quote is doubled.
-    fn resume<R: Read>(&mut self, window: &mut Window<R>, bytes: usize) -> io::Result<Option<usize>> {
+    fn resume<R: Read>(&mut self, lookahead: &mut Lookahead<R>, bytes: usize) -> io::Result<Option<usize>> {
         let mut from = 0;
-        while let Some(at) = quoted_line(window.bytes().get(..bytes).unwrap_or(&[]), from) {
-            if let Record::Whole(_, count) = self.record(window, at)?
+        while let Some(at) = quoted_line(lookahead.bytes().get(..bytes).unwrap_or(&[]), from) {
+            if let Record::Whole(_, count) = self.record(lookahead, at)?
                 && count == self.columns.len()
                 && self.cells(count).checked().is_ok()
             {
@@ -269,9 +269,9 @@ fn has_hole(raw: &[u8]) -> bool {
 }
 
 /// Takes so many bytes for no row.
-fn bad<R: Read>(window: &mut Window<R>, bytes: usize, why: String) -> Next {
-    let raw = window.bytes().get(..bytes).unwrap_or(&[]).to_vec();
-    window.pass(bytes);
+fn bad<R: Read>(lookahead: &mut Lookahead<R>, bytes: usize, why: String) -> Next {
+    let raw = lookahead.bytes().get(..bytes).unwrap_or(&[]).to_vec();
+    lookahead.pass(bytes);
     Next::Bad(why, raw)
 }
 

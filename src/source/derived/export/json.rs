@@ -15,7 +15,7 @@ use super::{
     Next,
     columns::{Cells, column, missing, name},
     decoded::NO_TEXT,
-    window::{ROW, Window},
+    lookahead::{Lookahead, ROW},
 };
 
 /// Containers within one another; a row has one.
@@ -103,22 +103,22 @@ pub struct Json {
 
 impl Json {
     /// The next row.
-    pub fn next<R: Read>(&mut self, window: &mut Window<R>) -> io::Result<Next> {
+    pub fn next<R: Read>(&mut self, lookahead: &mut Lookahead<R>) -> io::Result<Next> {
         loop {
-            let between = window.bytes().iter().take_while(|b| is_between(**b)).count();
-            for b in window.bytes().get(..between).unwrap_or(&[]) {
+            let between = lookahead.bytes().iter().take_while(|b| is_between(**b)).count();
+            for b in lookahead.bytes().get(..between).unwrap_or(&[]) {
                 self.array = match b {
                     b'[' => true,
                     b']' => false,
                     _ => self.array,
                 };
             }
-            window.pass(between);
-            if !window.bytes().is_empty() {
+            lookahead.pass(between);
+            if !lookahead.bytes().is_empty() {
                 break;
             }
-            if !window.ended() {
-                window.fill()?;
+            if !lookahead.ended() {
+                lookahead.fill()?;
                 continue;
             }
             if std::mem::take(&mut self.array) {
@@ -128,19 +128,19 @@ impl Json {
             return Ok(Next::End);
         }
         loop {
-            let bytes = window.bytes();
+            let bytes = lookahead.bytes();
             let front = if bytes.first() == Some(&b'{') { object(bytes) } else { Front::Damaged(1) };
             match front {
                 Front::Object(n) => {
                     let raw = bytes.get(..n).unwrap_or(&[]).to_vec();
-                    window.pass(n);
+                    lookahead.pass(n);
                     return Ok(self.row(raw));
                 }
                 Front::Damaged(n) => {
                     // Up to where the next row can begin.
                     let rest = bytes.get(n..).unwrap_or(&[]);
                     if let Some(more) =
-                        memchr::memchr(b'{', rest).map(|m| n + m).or(window.ended().then_some(bytes.len()))
+                        memchr::memchr(b'{', rest).map(|m| n + m).or(lookahead.ended().then_some(bytes.len()))
                     {
                         let raw = bytes.get(..more).unwrap_or(&[]).to_vec();
                         let why = match self.begun || bytes.first() == Some(&b'{') {
@@ -149,18 +149,18 @@ impl Json {
                                 "expected JSON, an array of objects or one object a line, got something else".to_owned()
                             }
                         };
-                        window.pass(more);
+                        lookahead.pass(more);
                         // Half a character at the end of the file: the next row may begin with it.
-                        if !window.is_utf_8() && raw.last() == Some(&NO_TEXT) && window.bytes().is_empty() {
+                        if !lookahead.is_utf_8() && raw.last() == Some(&NO_TEXT) && lookahead.bytes().is_empty() {
                             self.array = false;
                             return Ok(Next::Cut(why, raw));
                         }
                         return Ok(Next::Bad(why, raw));
                     }
                 }
-                Front::Open if window.ended() => {
+                Front::Open if lookahead.ended() => {
                     let raw = bytes.to_vec();
-                    window.pass(raw.len());
+                    lookahead.pass(raw.len());
                     self.array = false;
                     return Ok(Next::Cut(
                         "expected } behind the row, got the end of the file: was it transferred whole?".to_owned(),
@@ -169,10 +169,10 @@ impl Json {
                 }
                 Front::Open => {}
             }
-            if window.bytes().len() > ROW {
+            if lookahead.bytes().len() > ROW {
                 return Ok(Next::TooLong);
             }
-            window.fill()?;
+            lookahead.fill()?;
         }
     }
 

@@ -13,7 +13,7 @@ pub mod columns;
 pub mod csv;
 pub mod decoded;
 pub mod json;
-pub mod window;
+pub mod lookahead;
 
 use std::{
     collections::VecDeque,
@@ -22,8 +22,8 @@ use std::{
 
 use encoding_rs::Encoding;
 
-use self::{columns::Cells, csv::Csv, decoded::WrongMark, json::Json, window::Window};
-use super::{history_row::Tokens, placeholder, retrieve_buffers::Ready, tape::CutOff};
+use self::{columns::Cells, csv::Csv, decoded::WrongMark, json::Json, lookahead::Lookahead};
+use super::{history_row::Tokens, placeholder, read_trace::TruncatedTail, record_queue::RecordQueue};
 use crate::decode::{
     ebcdic::Charset,
     history::compose::HistoryComposer,
@@ -114,14 +114,14 @@ struct Ahead {
 
 /// Turns an export into a stream of records, each behind its 4-byte length.
 pub struct Export<R> {
-    window: Window<R>,
+    lookahead: Lookahead<R>,
     rows: Rows,
     composer: HistoryComposer,
     charset: &'static Charset,
     form: Form,
     ahead: VecDeque<Out>,
     seen: Ahead,
-    ready: Ready,
+    queue: RecordQueue,
     ended: bool,
     /// What is told when the records before it are handed out.
     failed: Option<ExportError>,
@@ -142,14 +142,14 @@ impl<R: Read> Export<R> {
     /// Reads an export.
     pub fn new(input: R, form: HistoryForm, composer: HistoryComposer, charset: &'static Charset) -> Export<R> {
         Export {
-            window: Window::new(input),
+            lookahead: Lookahead::new(input),
             rows: Rows::New(form),
             composer,
             charset,
             form: Form::Unknown,
             ahead: VecDeque::new(),
             seen: Ahead::default(),
-            ready: Ready::default(),
+            queue: RecordQueue::default(),
             ended: false,
             failed: None,
         }
@@ -157,49 +157,49 @@ impl<R: Read> Export<R> {
 
     /// In an encoding that is said; otherwise the mark at its front says it, and without one it is UTF-8.
     pub fn with_encoding(mut self, said: Option<&'static Encoding>) -> Export<R> {
-        self.window.said(said);
+        self.lookahead.said(said);
         self
     }
 
     /// Which record is one of a row that the file ends within, once it is made.
-    pub fn cut_off(&self) -> CutOff {
-        self.ready.cut_off()
+    pub fn truncated_tail(&self) -> TruncatedTail {
+        self.queue.truncated_tail()
     }
 
     fn fails(&mut self, why: String) {
-        let (line, offset) = self.window.place();
+        let (line, offset) = self.lookahead.position();
         self.ended = true;
         self.failed = Some(ExportError { line, offset, why });
     }
 
     /// Looks at the front.
     fn begin(&mut self, form: HistoryForm) -> io::Result<()> {
-        let window = &mut self.window;
-        while window.bytes().len() < MARK.len() && !window.ended() {
-            let Err(e) = window.fill() else { continue };
+        let lookahead = &mut self.lookahead;
+        while lookahead.bytes().len() < MARK.len() && !lookahead.ended() {
+            let Err(e) = lookahead.fill() else { continue };
             let Some(WrongMark(why)) = e.get_ref().and_then(|e| e.downcast_ref::<WrongMark>()).cloned() else {
                 return Err(e);
             };
             self.fails(why);
             return Ok(());
         }
-        if window.is_utf_8() && is_utf16(window.bytes()) {
+        if lookahead.is_utf_8() && is_utf16(lookahead.bytes()) {
             self.fails(
                 "expected UTF-8, got what looks like UTF-16: say in which byte order, with --encoding utf-16le or utf-16be (encoding =)"
                     .to_owned(),
             );
             return Ok(());
         }
-        if window.bytes().starts_with(MARK) {
-            window.pass(MARK.len());
+        if lookahead.bytes().starts_with(MARK) {
+            lookahead.pass(MARK.len());
         }
         match form {
-            _ if window.bytes().is_empty() && window.ended() => {
+            _ if lookahead.bytes().is_empty() && lookahead.ended() => {
                 self.fails("expected rows of QSYS2.HISTORY_LOG_INFO, got the end of the file: it is empty".to_owned());
             }
             HistoryForm::Json => self.rows = Rows::Json(Json::default()),
-            _ => match Csv::new(window)? {
-                Ok(csv) => match window.no_text(usize::MAX) {
+            _ => match Csv::new(lookahead)? {
+                Ok(csv) => match lookahead.no_text(usize::MAX) {
                     Some(no_text) => self.fails(no_text.why()),
                     None => self.rows = Rows::Csv(Box::new(csv)),
                 },
@@ -216,10 +216,10 @@ impl<R: Read> Export<R> {
                 let form = *form;
                 return self.begin(form);
             }
-            Rows::Csv(rows) => rows.next(&mut self.window)?,
-            Rows::Json(rows) => rows.next(&mut self.window)?,
+            Rows::Csv(rows) => rows.next(&mut self.lookahead)?,
+            Rows::Json(rows) => rows.next(&mut self.lookahead)?,
         };
-        let (after, _) = self.window.place();
+        let (after, _) = self.lookahead.position();
         match self.judged(next) {
             Next::Row(cells, raw) => {
                 let line = after - lines(&raw);
@@ -238,7 +238,7 @@ impl<R: Read> Export<R> {
             }
             Next::TooLong => self.fails(format!(
                 "expected the end of a row within {} bytes, got none: is a quote missing? Messages before it were read",
-                window::ROW
+                lookahead::ROW
             )),
             Next::End => self.ended = true,
         }
@@ -248,7 +248,7 @@ impl<R: Read> Export<R> {
     /// A row with what is no text in the encoding of the file is none.
     fn judged(&mut self, next: Next) -> Next {
         let (Next::Row(_, raw) | Next::Bad(_, raw) | Next::Cut(_, raw)) = &next else { return next };
-        let Some(no_text) = self.window.no_text(raw.len()) else { return next };
+        let Some(no_text) = self.lookahead.no_text(raw.len()) else { return next };
         let why = no_text.why();
         match next {
             Next::Row(_, raw) if self.may_grow(&raw) => Next::Cut(why, raw),
@@ -298,12 +298,12 @@ impl<R: Read> Export<R> {
 
     fn compose(&mut self, cells: &Cells, line: u64, raw: &[u8]) {
         let open = self.may_grow(raw);
-        let push = |ready: &mut Ready, record: &[u8], damaged: bool| {
-            if open { ready.push_cut(record, damaged) } else { ready.push(record) }
+        let push = |queue: &mut RecordQueue, record: &[u8], damaged: bool| {
+            if open { queue.push_cut(record, damaged) } else { queue.push(record) }
         };
         let checked = match cells.checked() {
             Ok(checked) => checked,
-            Err(why) => return push(&mut self.ready, &placeholder::record(&format!("line {line}: {why}"), raw), true),
+            Err(why) => return push(&mut self.queue, &placeholder::record(&format!("line {line}: {why}"), raw), true),
         };
         let text = cells.tokens();
         let tokens = match hex(text) {
@@ -314,7 +314,7 @@ impl<R: Read> Export<R> {
                 Tokens::Unknown(text.len())
             }
         };
-        push(&mut self.ready, checked.row().compose(tokens, self.charset, &mut self.composer), false);
+        push(&mut self.queue, checked.row().compose(tokens, self.charset, &mut self.composer), false);
     }
 }
 
@@ -338,7 +338,7 @@ fn is_damaged_hex(text: &[u8]) -> bool {
 impl<R: Read> Read for Export<R> {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
         loop {
-            if let Some(n) = self.ready.take(to) {
+            if let Some(n) = self.queue.take(to) {
                 return Ok(n);
             }
             while !self.ended && (self.ahead.is_empty() || !self.settle()) {
@@ -350,8 +350,8 @@ impl<R: Read> Read for Export<R> {
             self.seen.bytes = self.seen.bytes.saturating_sub(next.as_ref().map_or(0, Out::size));
             match next {
                 Some(Out::Row(cells, line, raw)) => self.compose(&cells, line, &raw),
-                Some(Out::Parked(record)) => self.ready.push(&record),
-                Some(Out::Cut(record)) => self.ready.push_cut(&record, true),
+                Some(Out::Parked(record)) => self.queue.push(&record),
+                Some(Out::Cut(record)) => self.queue.push_cut(&record, true),
                 None => match &self.failed {
                     Some(failed) => return Err(io::Error::new(ErrorKind::InvalidData, failed.clone())),
                     None => return Ok(0),

@@ -11,20 +11,20 @@ use crate::{
         detect::{Found, HistoryForm, Unknown},
         record::Framing,
     },
-    source::derived::tape::{CutOff, Tape},
+    source::derived::read_trace::{ReadTrace, TruncatedTail},
 };
 
-/// How far a capture of made records is.
-pub(super) struct Made {
-    pub(super) tape: Rc<RefCell<Tape>>,
-    pub(super) cut: CutOff,
+/// How far a capture of derived records is.
+pub(super) struct DerivedRecords {
+    pub(super) trace: Rc<RefCell<ReadTrace>>,
+    pub(super) cut: TruncatedTail,
     /// Records that were handed out.
     pub(super) records: u64,
     /// Those among them that were passed over.
     pub(super) passed: u64,
 }
 
-impl Made {
+impl DerivedRecords {
     /// Whether the record that was handed out last was made of what the file ended within.
     pub(super) fn is_cut(&self) -> bool {
         self.cut.get().is_some_and(|cut| cut.number + 1 == self.records)
@@ -32,20 +32,20 @@ impl Made {
 }
 
 /// Records that are made of a file.
-pub(super) struct Source {
+pub(super) struct DerivedSource {
     pub(super) name: String,
     pub(super) records: Box<dyn Read>,
     pub(super) heading: Arc<Heading>,
     pub(super) history: Option<HistoryForm>,
     pub(super) file: Option<File>,
-    pub(super) tape: Rc<RefCell<Tape>>,
-    pub(super) cut: CutOff,
+    pub(super) trace: Rc<RefCell<ReadTrace>>,
+    pub(super) cut: TruncatedTail,
 }
 
 impl Capture {
     /// Records that are made. What they are is known: nothing is to be found out from them.
-    pub(super) fn made(source: Source) -> Result<Capture, CaptureError> {
-        let Source { name, mut records, heading, history, file, tape, cut } = source;
+    pub(super) fn derived(source: DerivedSource) -> Result<Capture, CaptureError> {
+        let DerivedSource { name, mut records, heading, history, file, trace, cut } = source;
         let mut buffer = vec![0; CHUNK];
         // The first read tells whether it is what it is to be.
         let got = records.read(&mut buffer).map_err(|e| CaptureError::reading(name.clone(), 0, e))?;
@@ -76,7 +76,7 @@ impl Capture {
             ended: got == 0,
             size: None,
             file,
-            made: Some(Made { tape, cut, records: 0, passed: 0 }),
+            derived: Some(DerivedRecords { trace, cut, records: 0, passed: 0 }),
         })
     }
 
@@ -87,8 +87,8 @@ impl Capture {
                 break;
             }
         }
-        if let Some(made) = &mut self.made {
-            made.passed = made.records;
+        if let Some(derived) = &mut self.derived {
+            derived.passed = derived.records;
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ pub const ROW: usize = 1 << 20;
 const CHUNK: usize = 64 << 10;
 
 /// A part of the input, read as far as the row at its front needs.
-pub struct Window<R> {
+pub struct Lookahead<R> {
     input: Decoded<R>,
     bytes: Vec<u8>,
     start: usize,
@@ -22,11 +22,11 @@ pub struct Window<R> {
     line: u64,
 }
 
-impl<R: Read> Window<R> {
+impl<R: Read> Lookahead<R> {
     /// At the front of an input.
-    pub fn new(input: R) -> Window<R> {
+    pub fn new(input: R) -> Lookahead<R> {
         let input = Decoded::new(input, None);
-        Window { input, bytes: Vec::new(), start: 0, ended: false, offset: 0, text: 0, line: 1 }
+        Lookahead { input, bytes: Vec::new(), start: 0, ended: false, offset: 0, text: 0, line: 1 }
     }
 
     /// The encoding of the input, where that is said.
@@ -55,7 +55,7 @@ impl<R: Read> Window<R> {
     }
 
     /// Line of the front, from 1, and its offset.
-    pub fn place(&self) -> (u64, u64) {
+    pub fn position(&self) -> (u64, u64) {
         (self.line, self.offset)
     }
 

@@ -1,6 +1,6 @@
 //! What was read of a file that records are made of, and what is known of the last of them.
 //!
-//! A place among such records is none in the file. So what is read of the file goes over a [`Tape`], which knows how far that is and
+//! A place among such records is none in the file. So what is read of the file goes into a [`ReadTrace`], which knows how far that is and
 //! what stood there, as a capture knows it of itself.
 use std::{
     cell::{Cell, RefCell},
@@ -14,11 +14,11 @@ use std::{
 pub const MARK: usize = 4_096;
 
 /// The record that was made of what the file ends within, where there is one.
-pub type CutOff = Rc<Cell<Option<CutRecord>>>;
+pub type TruncatedTail = Rc<Cell<Option<TruncatedRecord>>>;
 
 /// A record of the last thing in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CutRecord {
+pub struct TruncatedRecord {
     /// Its number, from 0.
     pub number: u64,
     /// Whether something of it is missing: where not, the file only may go on there.
@@ -30,8 +30,8 @@ pub const ENDS_WITHIN: &str = "it ends within a row: was it transferred whole? W
 
 /// What was read of a file.
 #[derive(Clone, Debug, Default)]
-pub struct Tape {
-    /// Bytes.
+pub struct ReadTrace {
+    /// How many bytes.
     pub offset: u64,
     /// The first of them.
     pub head: Vec<u8>,
@@ -39,7 +39,7 @@ pub struct Tape {
     pub tail: Vec<u8>,
 }
 
-impl Tape {
+impl ReadTrace {
     fn push(&mut self, bytes: &[u8]) {
         self.offset += bytes.len() as u64;
         let room = MARK - self.head.len().min(MARK);
@@ -50,44 +50,44 @@ impl Tape {
     }
 }
 
-/// A file that is written over while it is read, found in an [`io::Error`] of [`Taped`].
+/// A file that is written over while it is read, found in an [`io::Error`] of [`TracedReader`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("what stood before byte {0} is not what was read there")]
 pub struct WrittenOver(pub u64);
 
-/// Reads over a tape.
-pub struct Taped {
+/// Reads, and keeps what was read in a trace.
+pub struct TracedReader {
     input: Box<dyn Read>,
     /// The same file; `None` for a pipe.
     file: Option<File>,
-    tape: Rc<RefCell<Tape>>,
+    trace: Rc<RefCell<ReadTrace>>,
 }
 
-impl Taped {
-    /// A new tape.
-    pub fn new(input: Box<dyn Read>, file: Option<File>) -> Taped {
-        Taped { input, file, tape: Rc::default() }
+impl TracedReader {
+    /// A new trace.
+    pub fn new(input: Box<dyn Read>, file: Option<File>) -> TracedReader {
+        TracedReader { input, file, trace: Rc::default() }
     }
 
-    /// It.
-    pub fn tape(&self) -> Rc<RefCell<Tape>> {
-        self.tape.clone()
+    /// What was read so far; it grows with every read.
+    pub fn trace(&self) -> Rc<RefCell<ReadTrace>> {
+        self.trace.clone()
     }
 }
 
-impl Read for Taped {
+impl Read for TracedReader {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
         let n = self.input.read(to)?;
-        let mut tape = self.tape.borrow_mut();
+        let mut trace = self.trace.borrow_mut();
         // Looked at behind the read, so that nothing can come between.
         if let Some(file) = self.file.as_ref().filter(|_| n > 0) {
-            let mut there = vec![0; tape.tail.len()];
-            let from = tape.offset - there.len() as u64;
-            if file.read_exact_at(&mut there, from).is_err() || there != tape.tail {
-                return Err(io::Error::new(ErrorKind::InvalidData, WrittenOver(tape.offset)));
+            let mut there = vec![0; trace.tail.len()];
+            let from = trace.offset - there.len() as u64;
+            if file.read_exact_at(&mut there, from).is_err() || there != trace.tail {
+                return Err(io::Error::new(ErrorKind::InvalidData, WrittenOver(trace.offset)));
             }
         }
-        tape.push(to.get(..n).unwrap_or(&[]));
+        trace.push(to.get(..n).unwrap_or(&[]));
         Ok(n)
     }
 }
@@ -102,12 +102,12 @@ mod tests {
     fn a_tape_knows_front_and_end_of_what_was_read_in_whatever_pieces() {
         let bytes: Vec<u8> = (0..20_000u32).map(|n| (n % 251) as u8).collect();
         for piece in [1, 7, 4_095, 4_096, 4_097, 20_000] {
-            let mut tape = Tape::default();
+            let mut trace = ReadTrace::default();
             for part in bytes.chunks(piece) {
-                tape.push(part);
+                trace.push(part);
             }
             assert_eq!(
-                (tape.offset, &tape.head[..], &tape.tail[..]),
+                (trace.offset, &trace.head[..], &trace.tail[..]),
                 (20_000, &bytes[..4_096], &bytes[15_904..]),
                 "{piece}"
             );
@@ -121,17 +121,17 @@ mod tests {
         fs::write(&path, [1; 100]).unwrap();
         let open = || {
             let file = File::open(&path).unwrap();
-            Taped::new(Box::new(file.try_clone().unwrap()), Some(file))
+            TracedReader::new(Box::new(file.try_clone().unwrap()), Some(file))
         };
         let mut buffer = [0; 60];
-        let mut taped = open();
-        assert_eq!(taped.read(&mut buffer).unwrap(), 60);
+        let mut traced = open();
+        assert_eq!(traced.read(&mut buffer).unwrap(), 60);
         fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(&[2; 10]).unwrap();
-        assert_eq!(taped.read(&mut buffer).unwrap(), 50);
-        let mut taped = open();
-        assert_eq!(taped.read(&mut buffer).unwrap(), 60);
+        assert_eq!(traced.read(&mut buffer).unwrap(), 50);
+        let mut traced = open();
+        assert_eq!(traced.read(&mut buffer).unwrap(), 60);
         fs::write(&path, [3; 100]).unwrap();
-        let error = taped.read(&mut buffer).unwrap_err();
+        let error = traced.read(&mut buffer).unwrap_err();
         assert_eq!(error.get_ref().and_then(|e| e.downcast_ref()), Some(&WrittenOver(60)));
     }
 }
