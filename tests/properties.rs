@@ -16,7 +16,7 @@ use proptest::{collection::vec, prelude::*, sample};
 use qaudjrn::{
     cli::pretty,
     decode::{
-        ebcdic::{Ccsid, Charset, Kind, SUPPORTED, Unit},
+        ebcdic::{Ccsid, Charset, CharsetKind, SUPPORTED, Unit},
         journal::{
             Catalog, Entry, Heading, HeadingKind,
             detect::{self, Wanted},
@@ -276,7 +276,7 @@ fn bytes_of(text: &str, ccsid: u16) -> Vec<u8> {
     match ccsid {
         1200 | 13488 => text.encode_utf16().flat_map(u16::to_be_bytes).collect(),
         1208 => text.as_bytes().to_vec(),
-        _ if job(ccsid).kind() == Kind::SingleByte => {
+        _ if job(ccsid).kind() == CharsetKind::SingleByte => {
             let table = ebcdic::table(ccsid);
             text.chars().map(|c| table.iter().position(|t| *t == c).expect("in the table") as u8).collect()
         }
@@ -286,7 +286,7 @@ fn bytes_of(text: &str, ccsid: u16) -> Vec<u8> {
 
 fn pieces_of(bytes: &[u8], ccsid: u16) -> Vec<Piece> {
     let charset = job(ccsid);
-    if charset.kind() == Kind::SingleByte {
+    if charset.kind() == CharsetKind::SingleByte {
         return bytes.iter().map(|b| Piece::Char(ebcdic::table(ccsid)[usize::from(*b)])).collect();
     }
     let mut pieces = Vec::new();
@@ -336,7 +336,7 @@ fn character(ccsid: u16, seed: u32) -> char {
     let in_set = |c: char| match ccsid {
         1200 | 13488 | 1208 => true,
         // Mixed sets cannot say the shifts, and say some characters in two ways.
-        _ if job(ccsid).kind() == Kind::Mixed => {
+        _ if job(ccsid).kind() == CharsetKind::Mixed => {
             job(ccsid).encode(&c.to_string()).is_some_and(|b| job(ccsid).decode_string(&b) == c.to_string())
         }
         _ => c != char::REPLACEMENT_CHARACTER && ebcdic::table(ccsid).contains(&c),
@@ -344,7 +344,7 @@ fn character(ccsid: u16, seed: u32) -> char {
     let hostile = HOSTILE[rest as usize % HOSTILE.len()];
     let any = match ccsid {
         1200 | 13488 | 1208 => char::from_u32(rest % 0x11_0000),
-        _ if job(ccsid).kind() == Kind::Mixed && choice > 4 => {
+        _ if job(ccsid).kind() == CharsetKind::Mixed && choice > 4 => {
             let pair = [0x0E, 0x41 + (rest >> 8) as u8 % 0x60, 0x41 + rest as u8 % 0xBE, 0x0F];
             let text = job(ccsid).decode_string(&pair);
             text.chars().next().filter(|_| text.chars().count() == 1)

@@ -9,7 +9,7 @@ use crate::{
     clock,
     event::{
         Notice,
-        notice::{CONFIG, Kind, LOST, START, STOP},
+        notice::{CONFIG, LOST, NoticeKind, START, STOP},
     },
 };
 
@@ -44,13 +44,13 @@ impl Shared {
     }
 
     /// Without fields.
-    fn plain(&self, kind: Kind, setup: &Setup) -> Notice {
+    fn plain(&self, kind: NoticeKind, setup: &Setup) -> Notice {
         let first = setup.config.every_source().next();
         let zone = first.map_or(chrono_tz::UTC, |s| s.zone);
         Notice::new(kind, &self.system(setup), clock::now().timestamp_micros(), zone)
     }
 
-    fn own(&self, kind: Kind, setup: &Setup) -> Notice {
+    fn own(&self, kind: NoticeKind, setup: &Setup) -> Notice {
         self.plain(kind, setup)
             .with("host", host())
             .with("agent_version", env!("CARGO_PKG_VERSION"))

@@ -9,7 +9,7 @@ use encoding_rs::{DecoderResult, UTF_16BE};
 
 use super::escape::{Escape, is_hidden, put_unit};
 use crate::decode::{
-    ebcdic::{Ccsid, Charset, Kind},
+    ebcdic::{Ccsid, Charset, CharsetKind},
     journal::text::{Text, blanks_at_end, trim_blanks},
 };
 use crate::digest::put_hex;
@@ -35,7 +35,7 @@ impl Transcoder {
         for b in 0..0x80u8 {
             set(&mut ascii, b, u16::from(b), escape);
         }
-        let job_wide = if job.kind() == Kind::SingleByte { wide(escape, job) } else { Vec::new() };
+        let job_wide = if job.kind() == CharsetKind::SingleByte { wide(escape, job) } else { Vec::new() };
         Transcoder { escape, job, job_table: table(escape, job), job_wide, ascii, others: BTreeMap::new() }
     }
 
@@ -94,11 +94,11 @@ impl Transcoder {
             return self.put_job(text.bytes, out);
         }
         let fast = match charset.kind() {
-            Kind::Utf16Be => {
+            CharsetKind::Utf16Be => {
                 put_utf16_ascii(&self.ascii, text.bytes, out) || put_utf16(self.escape, &self.ascii, text.bytes, out)
             }
-            Kind::Utf8 => put_table(&self.ascii, text.bytes, out),
-            Kind::SingleByte | Kind::Mixed => {
+            CharsetKind::Utf8 => put_table(&self.ascii, text.bytes, out),
+            CharsetKind::SingleByte | CharsetKind::Mixed => {
                 let escape = self.escape;
                 let table = self.others.entry(charset.ccsid()).or_insert_with(|| table(escape, charset));
                 put_table(table, text.bytes, out)
@@ -120,7 +120,7 @@ fn put_unknown(bytes: &[u8], out: &mut Vec<u8>) {
 fn table(escape: Escape, charset: &Charset) -> Table {
     let mut table = [0; 256];
     if let Some(points) = charset.single_byte() {
-        let mixed = charset.kind() == Kind::Mixed;
+        let mixed = charset.kind() == CharsetKind::Mixed;
         for (b, point) in (0..=255u8).zip(points) {
             if !(mixed && matches!(b, 0x0E | 0x0F)) {
                 set(&mut table, b, *point, escape);

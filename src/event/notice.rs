@@ -12,7 +12,7 @@ pub const CATEGORY: &str = "AGENT";
 
 /// What a kind of notice is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kind {
+pub struct NoticeKind {
     /// Behind [`CATEGORY`] in the event id, where entries have their detail.
     pub id: &'static str,
     /// The title.
@@ -22,34 +22,36 @@ pub struct Kind {
 }
 
 /// Once a while, so that silence is an alarm.
-pub const HEARTBEAT: Kind = Kind { id: "HEARTBEAT", title: "Agent heartbeat", severity: 0 };
+pub const HEARTBEAT: NoticeKind = NoticeKind { id: "HEARTBEAT", title: "Agent heartbeat", severity: 0 };
 /// The same, of a source that is not read at present, or of an output that has lost entries since the last one.
-pub const HEARTBEAT_DOWN: Kind = Kind { severity: 8, ..HEARTBEAT };
+pub const HEARTBEAT_DOWN: NoticeKind = NoticeKind { severity: 8, ..HEARTBEAT };
 /// The agent begins.
-pub const START: Kind = Kind { id: "START", title: "Agent started", severity: 3 };
+pub const START: NoticeKind = NoticeKind { id: "START", title: "Agent started", severity: 3 };
 /// It ends.
-pub const STOP: Kind = Kind { id: "STOP", title: "Agent stopped", severity: 5 };
+pub const STOP: NoticeKind = NoticeKind { id: "STOP", title: "Agent stopped", severity: 5 };
 /// It goes on under another configuration.
-pub const CONFIG: Kind = Kind { id: "CONFIG", title: "Agent configuration changed", severity: 5 };
+pub const CONFIG: NoticeKind = NoticeKind { id: "CONFIG", title: "Agent configuration changed", severity: 5 };
 /// Entries are missing, or may be.
-pub const GAP: Kind = Kind { id: "GAP", title: "Journal entries may be missing", severity: 9 };
+pub const GAP: NoticeKind = NoticeKind { id: "GAP", title: "Journal entries may be missing", severity: 9 };
 
 /// Entries did not arrive at a receiver, and are not sent again.
-pub const LOST: Kind = Kind { id: "LOST", title: "Entries were lost on the way to a receiver", severity: 9 };
+pub const LOST: NoticeKind =
+    NoticeKind { id: "LOST", title: "Entries were lost on the way to a receiver", severity: 9 };
 
 /// Records came that are no entries: they are kept aside, and were not sent.
-pub const PARKED: Kind = Kind { id: "PARKED", title: "Records that are no entries were parked", severity: 8 };
+pub const PARKED: NoticeKind =
+    NoticeKind { id: "PARKED", title: "Records that are no entries were parked", severity: 8 };
 
 /// What is read does not fit what the configuration says of it.
-pub const CONTRADICTION: Kind =
-    Kind { id: "CONTRADICTION", title: "Entries contradict the configuration", severity: 7 };
+pub const CONTRADICTION: NoticeKind =
+    NoticeKind { id: "CONTRADICTION", title: "Entries contradict the configuration", severity: 7 };
 
 /// One notice.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
-    /// See [`Kind::id`].
+    /// See [`NoticeKind::id`].
     pub id: String,
-    /// See [`Kind::title`].
+    /// See [`NoticeKind::title`].
     pub title: String,
     /// 0 to 10.
     pub severity: u8,
@@ -65,7 +67,7 @@ pub struct Notice {
 
 impl Notice {
     /// Without fields. `utc_micros` is now, `zone` that of the system.
-    pub fn new(kind: Kind, system: &str, utc_micros: i64, zone: Tz) -> Notice {
+    pub fn new(kind: NoticeKind, system: &str, utc_micros: i64, zone: Tz) -> Notice {
         let offset = DateTime::from_timestamp_micros(utc_micros)
             .map_or(0, |t| zone.offset_from_utc_datetime(&t.naive_utc()).fix().local_minus_utc());
         Notice {

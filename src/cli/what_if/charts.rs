@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use super::{
     markup::escape,
-    report::{Figures, Report, Row},
+    report::{ComparedVolume, Figures, Report},
     text::{change, duration},
 };
 use crate::log::numbers::grouped;
@@ -110,7 +110,7 @@ const BARS: usize = 16;
 
 /// Bytes before and now, by type.
 pub fn before_and_after(h: &mut String, r: &Report) {
-    let rows: Vec<&Row> = r.types.iter().take(BARS).collect();
+    let rows: Vec<&ComparedVolume> = r.types.iter().take(BARS).collect();
     let most = rows.iter().map(|t| t.old.bytes.max(t.new.bytes)).max().unwrap_or(0).max(1);
     let _ = writeln!(
         h,

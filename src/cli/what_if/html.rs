@@ -6,7 +6,7 @@ use super::{
     blind_spots, charts,
     markup::escape,
     measure::Volume,
-    report::{Report, Row},
+    report::{ComparedVolume, Report},
     text::{change, duration, gigabytes},
 };
 use crate::log::numbers::grouped;
@@ -168,7 +168,7 @@ fn spots(h: &mut String, r: &Report) {
 }
 
 fn tables(h: &mut String, r: &Report) {
-    let mut table = |title: &str, rows: &[Row]| {
+    let mut table = |title: &str, rows: &[ComparedVolume]| {
         let _ = write!(
             h,
             "<details><summary>{title}: {}</summary><div class=\"scroll\"><table><tr><th>name</th><th>events before</th><th>events now</th><th>bytes before</th><th>bytes now</th><th>change</th></tr>",

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use super::{
     measure::Volume,
-    report::{Figures, Report, Row},
+    report::{ComparedVolume, Figures, Report},
 };
 
 impl Report {
@@ -24,7 +24,7 @@ impl Report {
                 })).collect::<Vec<_>>(),
             })
         };
-        let rows = |rows: &[Row]| -> Vec<Value> {
+        let rows = |rows: &[ComparedVolume]| -> Vec<Value> {
             rows.iter()
                 .map(|r| json!({"name": r.name, "title": r.title, "baseline": volume(&r.old), "new": volume(&r.new)}))
                 .collect()

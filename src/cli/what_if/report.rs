@@ -42,7 +42,7 @@ pub struct Figures {
 }
 
 /// Something before and after.
-pub struct Row {
+pub struct ComparedVolume {
     /// Entry type, user, library.
     pub name: String,
     /// Title of the type; empty for others.
@@ -80,11 +80,11 @@ pub struct Report {
     /// What it is compared with.
     pub old: Figures,
     /// By entry type, the loudest first.
-    pub types: Vec<Row>,
+    pub types: Vec<ComparedVolume>,
     /// By effective user.
-    pub effective_users: Vec<Row>,
+    pub effective_users: Vec<ComparedVolume>,
     /// By job user.
-    pub job_users: Vec<Row>,
+    pub job_users: Vec<ComparedVolume>,
     /// What the SIEM no longer sees.
     pub blind_spots: Vec<BlindSpot>,
     /// Types of *SECURITY and *AUTFAIL that are off in both configurations.
@@ -166,7 +166,7 @@ fn rows<'m, K: Eq + std::hash::Hash + Copy + 'm, M>(
     new: &'m M,
     old: &'m M,
     label: impl Fn(&K) -> (String, String),
-) -> Vec<Row>
+) -> Vec<ComparedVolume>
 where
     &'m M: IntoIterator<Item = (&'m K, &'m Volume)>,
 {
@@ -177,14 +177,14 @@ where
     for (k, v) in old {
         all.entry(*k).or_default().1 = *v;
     }
-    let mut rows: Vec<Row> = all
+    let mut rows: Vec<ComparedVolume> = all
         .into_iter()
         .map(|(k, (new, old))| {
             let (name, title) = label(&k);
-            Row { name, title, old, new }
+            ComparedVolume { name, title, old, new }
         })
         .collect();
-    let loudest = |r: &Row| r.old.bytes.max(r.new.bytes);
+    let loudest = |r: &ComparedVolume| r.old.bytes.max(r.new.bytes);
     rows.sort_by(|a, b| loudest(b).cmp(&loudest(a)).then(a.name.cmp(&b.name)));
     rows
 }

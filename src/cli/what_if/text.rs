@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 
 use super::{
     blind_spots,
-    report::{Report, Row},
+    report::{ComparedVolume, Report},
 };
 use crate::{encode::escape::printable, log::numbers::grouped};
 
@@ -137,7 +137,7 @@ impl Report {
 /// Rows of a table before the rest is only counted.
 const SHOWN: usize = 15;
 
-fn table(t: &mut String, title: &str, rows: &[Row]) {
+fn table(t: &mut String, title: &str, rows: &[ComparedVolume]) {
     if rows.is_empty() {
         return;
     }

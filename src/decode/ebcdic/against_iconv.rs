@@ -4,7 +4,7 @@
 //! table says in its header why it is not iconv's is left out here.
 
 use super::tests::{every, pairs};
-use super::{Ccsid, Charset, Kind, SHIFT_IN, SHIFT_OUT};
+use super::{Ccsid, Charset, CharsetKind, SHIFT_IN, SHIFT_OUT};
 use std::io::Write;
 use std::process::{Command, Stdio};
 
@@ -80,7 +80,7 @@ fn decided(table: &str, cell: &[u8]) -> bool {
 
 /// The bytes outside the shifts that the header does not speak of: with a character, and without.
 fn single_bytes(charset: &Charset) -> (Vec<u8>, Vec<u8>) {
-    let mixed = charset.kind() == Kind::Mixed;
+    let mixed = charset.kind() == CharsetKind::Mixed;
     let table = table(&table_of(charset.ccsid()).to_string());
     (0..=u8::MAX)
         .filter(|byte| !(mixed && [SHIFT_OUT, SHIFT_IN].contains(byte)))
@@ -102,7 +102,7 @@ fn every_byte_is_iconvs_unless_the_table_says_why_not() {
         let text = charset.decode_string(&with);
         assert_eq!(Some(text.as_bytes()), decoded(ccsid, &with).as_deref(), "{ccsid}");
         // Of the mixed sets, iconv writes the yen sign of 930 as X'5B', which it reads as a dollar.
-        if charset.kind() == Kind::SingleByte {
+        if charset.kind() == CharsetKind::SingleByte {
             assert_eq!(charset.encode(&text), encoded(ccsid, &text), "{ccsid}");
         }
         let left = decoded_leniently(ccsid, &without);
@@ -116,7 +116,7 @@ fn every_pair_with_a_character_is_iconvs_unless_the_table_says_why_not() {
         return;
     }
     let ibm_300 = table("dbcs-300");
-    for charset in every().filter(|c| c.kind() == Kind::Mixed) {
+    for charset in every().filter(|c| c.kind() == CharsetKind::Mixed) {
         let japanese = [930, 939].contains(&table_of(charset.ccsid()).0);
         let mut bytes = vec![SHIFT_OUT];
         for (pair, _) in pairs(charset) {

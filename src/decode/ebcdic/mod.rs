@@ -62,7 +62,7 @@ pub enum Unit {
 
 /// How a character set writes its characters.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Kind {
+pub enum CharsetKind {
     /// EBCDIC, one byte a character.
     SingleByte,
     /// EBCDIC, single bytes until SO X'0E', byte pairs until SI X'0F'.
@@ -122,12 +122,12 @@ impl Charset {
 
     /// How it writes its characters.
     #[must_use]
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> CharsetKind {
         match self.form {
-            Form::Single(_) => Kind::SingleByte,
-            Form::Mixed(..) => Kind::Mixed,
-            Form::Utf16Be => Kind::Utf16Be,
-            Form::Utf8 => Kind::Utf8,
+            Form::Single(_) => CharsetKind::SingleByte,
+            Form::Mixed(..) => CharsetKind::Mixed,
+            Form::Utf16Be => CharsetKind::Utf16Be,
+            Form::Utf8 => CharsetKind::Utf8,
         }
     }
 

@@ -3,7 +3,7 @@
 //! Not for: whether each cell is right, which `against_iconv` and, with more judges,
 //! `tests/tools/make_ccsid.py --check` ask. Characters here are written out, not taken from a table.
 
-use super::{Ccsid, Charset, Kind, SUPPORTED, Unit};
+use super::{Ccsid, Charset, CharsetKind, SUPPORTED, Unit};
 use proptest::prelude::*;
 
 fn of(ccsid: u16) -> &'static Charset {
@@ -33,10 +33,10 @@ fn every_supported_ccsid_has_a_table_that_reads() {
         assert_eq!(of(*ccsid).ccsid(), Ccsid(*ccsid));
         assert!(of(*ccsid).single_byte().is_some());
     }
-    let mixed = SUPPORTED.iter().filter(|c| of(**c).kind() == Kind::Mixed);
+    let mixed = SUPPORTED.iter().filter(|c| of(**c).kind() == CharsetKind::Mixed);
     assert!(mixed.eq(&[930, 933, 935, 937, 939, 1364, 1371, 1388, 1390, 1399, 5026, 5035]));
-    assert_eq!(of(13488).kind(), Kind::Utf16Be);
-    assert_eq!(of(1208).kind(), Kind::Utf8);
+    assert_eq!(of(13488).kind(), CharsetKind::Utf16Be);
+    assert_eq!(of(1208).kind(), CharsetKind::Utf8);
     assert_eq!(Ccsid(37).to_string(), "37");
 }
 
@@ -50,7 +50,7 @@ fn f14_the_names_of_the_trade_for_japanese_are_known() {
     // Katakana where 930 has them, small letters where 939 has them; no shifts.
     assert_eq!(of(290).decode_string(b"\xC1\x81\x62"), "A\u{FF71}a");
     assert_eq!(of(1027).decode_string(b"\xC1\x81"), "Aa");
-    assert_eq!(of(290).kind(), Kind::SingleByte);
+    assert_eq!(of(290).kind(), CharsetKind::SingleByte);
     assert_eq!(of(1390).decode_string(b"\xC1\x0E\x45\x62\x0F"), "A日");
     assert_eq!(of(1371).decode_string(b"\xC1\x0E\x47\xA2\x0F"), "A€");
 }
@@ -200,7 +200,7 @@ fn every_single_byte_set_comes_back_from_its_own_text() {
         };
         for (point, byte) in points.iter().zip(0..=u8::MAX) {
             let text = charset.decode_string(&[byte]);
-            if *point == 0xFFFD || charset.kind() == Kind::Mixed && [0x0E, 0x0F].contains(&byte) {
+            if *point == 0xFFFD || charset.kind() == CharsetKind::Mixed && [0x0E, 0x0F].contains(&byte) {
                 continue;
             }
             let bytes = charset.encode(&text).unwrap_or_else(|| panic!("{text:?}"));
@@ -215,7 +215,7 @@ fn every_single_byte_set_comes_back_from_its_own_text() {
 
 #[test]
 fn every_double_byte_cell_comes_back_from_its_own_text() {
-    for charset in every().filter(|c| c.kind() == Kind::Mixed) {
+    for charset in every().filter(|c| c.kind() == CharsetKind::Mixed) {
         for text in pairs(charset).into_iter().map(|(_, text)| text) {
             let bytes = charset.encode(&text).unwrap_or_else(|| panic!("{text:?}"));
             assert_eq!(charset.decode_string(&bytes), text);
@@ -240,14 +240,14 @@ proptest! {
             charset.decode(&bytes, &mut |unit| {
                 units += 1;
                 length += match (charset.kind(), unit) {
-                    (Kind::Utf16Be, Unit::Char(c)) => c.len_utf16() * 2,
-                    (Kind::Utf16Be, Unit::Surrogate(_)) => 2,
-                    (Kind::Utf8, Unit::Char(c)) => c.len_utf8(),
+                    (CharsetKind::Utf16Be, Unit::Char(c)) => c.len_utf16() * 2,
+                    (CharsetKind::Utf16Be, Unit::Surrogate(_)) => 2,
+                    (CharsetKind::Utf8, Unit::Char(c)) => c.len_utf8(),
                     _ => 1,
                 };
             });
             match charset.kind() {
-                Kind::Mixed => prop_assert!(units <= bytes.len()),
+                CharsetKind::Mixed => prop_assert!(units <= bytes.len()),
                 _ => prop_assert_eq!(length, bytes.len()),
             }
             let text = charset.decode_string(&bytes);

@@ -18,7 +18,7 @@ pub enum Sure {
 /// What a value looks like; what does not is not taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum ValueKind {
     /// A name, blank-padded.
     Name,
     /// Digits, all of them.
@@ -47,7 +47,7 @@ pub struct DataField {
     pub length: usize,
     /// What it looks like.
     #[serde(rename = "type")]
-    pub kind: Kind,
+    pub kind: ValueKind,
     /// How sure it is.
     pub confidence: Sure,
     /// What that rests on.
@@ -68,7 +68,7 @@ pub enum InText {
 /// One message.
 #[derive(Clone, PartialEq, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Row {
+pub struct KnownMessage {
     /// Message id.
     pub id: String,
     /// The title in lines.
@@ -98,7 +98,7 @@ pub struct Messages {
     severity_unknown: u8,
     /// The messages.
     #[serde(rename = "message")]
-    pub rows: Vec<Row>,
+    pub rows: Vec<KnownMessage>,
 }
 
 impl Messages {
@@ -115,7 +115,7 @@ impl Messages {
                 if !has(&name) {
                     return Err(format!("{}: the field {name} is not in QH.toml", row.id));
                 }
-                if f.kind == Kind::Number && f.length > 4 || f.length == 0 || f.length > 255 {
+                if f.kind == ValueKind::Number && f.length > 4 || f.length == 0 || f.length > 255 {
                     return Err(format!("{}: {}: length {} is not 1 to 255 (numbers: 4)", row.id, f.name, f.length));
                 }
             }
@@ -124,7 +124,7 @@ impl Messages {
     }
 
     /// The row of an id in EBCDIC.
-    pub fn row(&self, id: &[u8]) -> Option<&Row> {
+    pub fn row(&self, id: &[u8]) -> Option<&KnownMessage> {
         self.rows.iter().find(|r| r.bytes == id)
     }
 

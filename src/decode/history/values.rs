@@ -2,7 +2,7 @@
 use std::net::IpAddr;
 
 use super::{
-    messages::{DataField, InText, Kind, Row},
+    messages::{DataField, InText, KnownMessage, ValueKind},
     record::Message,
 };
 use crate::decode::journal::{
@@ -24,7 +24,7 @@ pub enum Taken<'a> {
 }
 
 /// Hands out the values of a message by the names of their fields.
-pub fn values<'a>(row: &Row, message: &'a Message<'_>, each: &mut dyn FnMut(&str, Taken<'a>)) {
+pub fn values<'a>(row: &KnownMessage, message: &'a Message<'_>, each: &mut dyn FnMut(&str, Taken<'a>)) {
     let data = message.data.as_deref().unwrap_or(&[]);
     let of_job = |f: &&DataField| matches!(f.name.as_str(), "job_name" | "job_user" | "job_number");
     let has_job = row.fields.iter().filter(of_job).all(|f| value(f, data).is_some());
@@ -62,13 +62,15 @@ fn value<'a>(f: &DataField, data: &'a [u8]) -> Option<Taken<'a>> {
     let char_at = |i: usize| bytes.get(i).copied();
     let digits = |bytes: &[u8]| bytes.iter().filter(|b| is_digit(**b)).count();
     let is = match f.kind {
-        Kind::Name => is_name(text),
-        Kind::Digits => digits(bytes) == bytes.len(),
-        Kind::Time => digits(bytes) == 6 && bytes.len() == 8 && char_at(2) == Some(COLON) && char_at(5) == Some(COLON),
-        Kind::Date => digits(bytes) == 6 && bytes.iter().all(|b| *b > 0x40),
-        Kind::Address => is_address(text),
-        Kind::Number => return number::binary(bytes).map(Taken::Number),
-        Kind::Timestamp => {
+        ValueKind::Name => is_name(text),
+        ValueKind::Digits => digits(bytes) == bytes.len(),
+        ValueKind::Time => {
+            digits(bytes) == 6 && bytes.len() == 8 && char_at(2) == Some(COLON) && char_at(5) == Some(COLON)
+        }
+        ValueKind::Date => digits(bytes) == 6 && bytes.iter().all(|b| *b > 0x40),
+        ValueKind::Address => is_address(text),
+        ValueKind::Number => return number::binary(bytes).map(Taken::Number),
+        ValueKind::Timestamp => {
             let made = timestamp(bytes.try_into().ok().map(u64::from_be_bytes)?);
             return (!made.is_empty()).then(|| Taken::Made(made.bytes().map(invariant).collect()));
         }
@@ -174,14 +176,26 @@ mod tests {
             assert_eq!(value(&field, cut), None, "not all of it is there");
             value(&field, &data).is_some()
         };
-        assert!(take(Kind::Name, "QINTER    ") && !take(Kind::Name, "A B       ") && !take(Kind::Name, "          "));
-        assert!(take(Kind::Digits, "012345") && !take(Kind::Digits, "01234 ") && !take(Kind::Digits, "01234A"));
-        assert!(take(Kind::Time, "23:59:59") && !take(Kind::Time, "23.59.59") && !take(Kind::Time, "23:59:5 "));
-        assert!(take(Kind::Date, "11/20/26") && !take(Kind::Date, "11/20/  "));
         assert!(
-            take(Kind::Address, "10.1.7.44   ")
-                && take(Kind::Address, "fe80::1   ")
-                && !take(Kind::Address, "10.1.7   ")
+            take(ValueKind::Name, "QINTER    ")
+                && !take(ValueKind::Name, "A B       ")
+                && !take(ValueKind::Name, "          ")
+        );
+        assert!(
+            take(ValueKind::Digits, "012345")
+                && !take(ValueKind::Digits, "01234 ")
+                && !take(ValueKind::Digits, "01234A")
+        );
+        assert!(
+            take(ValueKind::Time, "23:59:59")
+                && !take(ValueKind::Time, "23.59.59")
+                && !take(ValueKind::Time, "23:59:5 ")
+        );
+        assert!(take(ValueKind::Date, "11/20/26") && !take(ValueKind::Date, "11/20/  "));
+        assert!(
+            take(ValueKind::Address, "10.1.7.44   ")
+                && take(ValueKind::Address, "fe80::1   ")
+                && !take(ValueKind::Address, "10.1.7   ")
         );
     }
 }

@@ -5,7 +5,7 @@ use super::{
     layout::{Field, FieldKind, Layout},
     number,
 };
-use crate::decode::ebcdic::{Ccsid, Charset, Kind};
+use crate::decode::ebcdic::{Ccsid, Charset, CharsetKind};
 
 /// The bytes of a text and how to read them.
 #[derive(Clone, Copy)]
@@ -67,7 +67,7 @@ pub fn blanks_at_end<const N: usize>(bytes: &[u8; N]) -> usize {
 
 /// A text that the end of the record cuts, without trailing blanks and, in a mixed CCSID, without half a character.
 pub fn trim_cut<'a>(bytes: &'a [u8], job: &'static Charset) -> &'a [u8] {
-    if job.kind() != Kind::Mixed {
+    if job.kind() != CharsetKind::Mixed {
         return trim_blanks(bytes);
     }
     let (mut at, mut end, mut double) = (0, 0, false);
@@ -197,7 +197,7 @@ pub fn integer(field: &Field, data: &[u8]) -> Option<i64> {
 fn trim_padding<'a>(bytes: &'a [u8], charset: Option<&'static Charset>) -> &'a [u8] {
     let mut bytes = bytes;
     match charset.map(Charset::kind) {
-        Some(Kind::Utf16Be) => {
+        Some(CharsetKind::Utf16Be) => {
             // An outfile blanks what the system left unused: X'4040' is no name.
             while let Some((head, [0, 0] | [0, 0x20] | [0x40, 0x40])) =
                 bytes.split_last_chunk::<2>().map(|(h, t)| (h, *t))
@@ -206,7 +206,7 @@ fn trim_padding<'a>(bytes: &'a [u8], charset: Option<&'static Charset>) -> &'a [
             }
             bytes
         }
-        Some(Kind::Utf8) => {
+        Some(CharsetKind::Utf8) => {
             while let Some((0 | 0x20, head)) = bytes.split_last() {
                 bytes = head;
             }

@@ -15,7 +15,7 @@ use std::str::FromStr;
 use self::glob::{Shape, glob_matches, is_glob};
 pub use self::tree::{PathTree, Scratch};
 use super::names::BadName;
-use crate::decode::ebcdic::{Charset, Kind, Unit};
+use crate::decode::ebcdic::{Charset, CharsetKind, Unit};
 
 /// A rule over paths, resolved and folded.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -139,7 +139,7 @@ impl Path {
         };
         match charset.kind() {
             // Nearly all paths are UTF-16 of plain letters.
-            Kind::Utf16Be if bytes.len().is_multiple_of(2) && bytes.iter().step_by(2).all(|b| *b == 0) => {
+            CharsetKind::Utf16Be if bytes.len().is_multiple_of(2) && bytes.iter().step_by(2).all(|b| *b == 0) => {
                 let low = bytes.iter().skip(1).step_by(2);
                 low.for_each(|b| each(Unit::Char(char::from(*b))));
             }
