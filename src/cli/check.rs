@@ -42,7 +42,7 @@ pub struct Args {
 /// What an agent needs: state_dir, a source, an output.
 const PARTS: usize = 3;
 
-/// Runs it.
+/// Runs `check`.
 pub fn run(args: &Args) -> Result<Exit, Failure> {
     let catalog = Catalog::with_folder(args.layouts.as_deref()).map_err(Failure::usage)?;
     let mut config = Config::load(&args.config, &catalog).map_err(Failure::usage)?;

@@ -83,7 +83,7 @@ impl HeadingArgs {
         })
     }
 
-    /// The same for a capture: the history log does not hold the system.
+    /// Says what a capture does not hold and no option gives; the history log does not hold the system.
     pub fn needed_by(&self, found: &Found) -> Result<(), String> {
         if found.history.is_some() && self.system.is_none() {
             return Err("the history log does not hold the name of the system: give --system NAME".to_owned());

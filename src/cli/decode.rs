@@ -32,7 +32,7 @@ pub struct Args {
     sequence: Option<u64>,
 }
 
-/// Runs it.
+/// Runs `decode`.
 pub fn run(args: &Args) -> Result<Exit, Failure> {
     let catalog = args.input.catalog()?;
     let job = args.input.charset()?;

@@ -59,7 +59,7 @@ struct Which {
     event_id: Option<String>,
 }
 
-/// Runs it.
+/// Runs `explain`.
 pub fn run(args: &Args) -> Result<Exit, Failure> {
     let setup = Setup::new(&args.input, args.config.as_deref(), false)?;
     if let Some(id) = &args.which.event_id

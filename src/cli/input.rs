@@ -138,7 +138,7 @@ impl InputArgs {
         self.open_dated(catalog, path, None)
     }
 
-    /// The same, refused where its dates are not in the format that they are said to have.
+    /// Opens one capture; it is refused where its dates are not in the format that they are said to have.
     pub fn open_dated(
         &self,
         catalog: &Arc<Catalog>,

@@ -30,7 +30,7 @@ fn address(text: &str) -> Result<Address, ConnectError> {
     bare.parse()
 }
 
-/// Runs it.
+/// Runs `pin`.
 pub fn run(args: &Args) -> Result<Exit, Failure> {
     let cert = runtime::block_on(client::look(&args.address, args.server_name.as_deref()))
         .map_err(Failure::failed)?

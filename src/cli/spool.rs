@@ -122,7 +122,7 @@ fn read_config(path: &Path) -> Result<Config, Failure> {
     }
 }
 
-/// Runs it.
+/// Runs `spool`.
 pub fn run(args: &Args) -> Result<Exit, Failure> {
     match &args.command {
         Command::Status { place, json } => status(place, *json),

@@ -23,7 +23,7 @@ pub struct Args {
     layouts: Option<PathBuf>,
 }
 
-/// Runs it.
+/// Runs `types`.
 pub fn run(args: &Args) -> Result<Exit, Failure> {
     let catalog = Catalog::with_folder(args.layouts.as_deref()).map_err(Failure::usage)?;
     let text = match &args.code {

@@ -29,7 +29,7 @@ pub struct DoctorConfig {
 pub struct ObjectName {
     /// Its library.
     pub library: String,
-    /// Its name.
+    /// The name in the library.
     pub name: String,
     /// Its type, with the asterisk.
     pub kind: String,

@@ -46,7 +46,7 @@ pub struct Section<'t> {
 pub struct Placed<T> {
     /// The value.
     pub value: T,
-    /// Where.
+    /// Where it stands in the file.
     pub place: ConfigLocation,
 }
 

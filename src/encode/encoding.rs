@@ -65,7 +65,7 @@ impl LineEncoding {
         self.each(&piece, escape, &mut |bytes| out.extend_from_slice(bytes));
     }
 
-    /// The same of what stands before `end`.
+    /// Converts what stands between `start` and `end`.
     pub fn convert_before(self, start: usize, end: usize, escape: Escape, out: &mut Vec<u8>) {
         if out.get(start..end).is_none_or(<[u8]>::is_ascii) {
             return;

@@ -39,7 +39,7 @@ pub(super) fn raw<'a>(entry: &Entry<'a>, s: Span) -> &'a [u8] {
     }
 }
 
-/// The same, padding off; empty when they mean nothing.
+/// The bytes of a span without padding; empty when they mean nothing.
 #[inline]
 pub fn plain<'a>(entry: &Entry<'a>, s: Span) -> &'a [u8] {
     meaningful(raw(entry, s))

@@ -23,7 +23,7 @@ pub struct NoticeKind {
 
 /// Once a while, so that silence is an alarm.
 pub const HEARTBEAT: NoticeKind = NoticeKind { id: "HEARTBEAT", title: "Agent heartbeat", severity: 0 };
-/// The same, of a source that is not read at present, or of an output that has lost entries since the last one.
+/// A heartbeat of a source that is not read at present, or of an output that has lost entries since the last one.
 pub const HEARTBEAT_DOWN: NoticeKind = NoticeKind { severity: 8, ..HEARTBEAT };
 /// The agent begins.
 pub const START: NoticeKind = NoticeKind { id: "START", title: "Agent started", severity: 3 };

@@ -33,9 +33,9 @@ pub enum ValueLocation {
     EntryId,
     /// The receiver of the heading or, where it has none, the one given as an option.
     Receiver,
-    /// The same for its library.
+    /// The library of the receiver, from the heading or the option.
     ReceiverLibrary,
-    /// The same for the system.
+    /// The system, from the heading or the option.
     System,
     /// Entry time.
     Time,
@@ -59,9 +59,9 @@ pub enum ValueLocation {
     Hex(usize),
     /// LIBRARY/NAME.
     Qualified {
-        /// Library, if the type has one.
+        /// The library, if the type has one.
         library: Option<Span>,
-        /// Name.
+        /// The name in the library.
         name: Span,
     },
     /// The last component of a path, left out where the path of the event ends with it.
@@ -73,11 +73,11 @@ pub enum ValueLocation {
     },
     /// NNNNNN/USER/NAME from fields.
     JobOf {
-        /// Number: digits as text or zoned.
+        /// The job number: digits as text or zoned.
         number: Option<usize>,
-        /// User.
+        /// The job user.
         user: Option<Span>,
-        /// Name.
+        /// The job name.
         name: Span,
         /// Left out where it is the job of the heading.
         unless_own: bool,
@@ -130,7 +130,7 @@ pub struct PartLocation {
 /// One value of an event type.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Slot {
-    /// Its name.
+    /// What the event model, or the layout, calls it.
     pub name: String,
     /// When it is carried.
     pub detail: SlotDetail,

@@ -78,7 +78,7 @@ impl Clock {
         self.fit.as_ref().and_then(Dates::contradiction)
     }
 
-    /// The same, once.
+    /// The contradiction, when it is found for the first time.
     pub fn new_contradiction(&mut self) -> Option<Contradiction> {
         let found = if self.told { None } else { self.contradiction() };
         self.told |= found.is_some();

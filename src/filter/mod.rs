@@ -222,7 +222,7 @@ impl Rules {
         !self.is_empty() || self.audit_floor() > raised
     }
 
-    /// The same without the numbers of rules, which change with every rule that is written above them: rules that are equal
+    /// These rules without their numbers, which change with every rule that is written above them: rules that are equal
     /// then do the same.
     pub fn unnumbered(&self) -> Rules {
         let mut rules = self.clone();

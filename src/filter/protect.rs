@@ -64,7 +64,7 @@ pub struct Privileged {
 #[derive(Clone, Debug, Default)]
 pub struct Learned {
     profiles: FxHashSet<Key>,
-    /// The same, as they came.
+    /// The profiles in the order in which they were learned.
     order: Vec<Key>,
 }
 

@@ -6,9 +6,9 @@ use std::{fmt, sync::Arc};
 pub struct ConfigLocation {
     /// The file as it was named, or the name of a preset.
     pub file: Arc<str>,
-    /// Line.
+    /// Line, from 1.
     pub line: usize,
-    /// Column, in characters.
+    /// Column in characters, from 1.
     pub column: usize,
 }
 

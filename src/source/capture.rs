@@ -109,7 +109,7 @@ impl Capture {
         Capture::read(name, input, size, false, headings, wanted)
     }
 
-    /// The same; `live` when what is not there yet may be long in coming.
+    /// Finds out what a capture is; `live` when what is not there yet may be long in coming.
     fn read(
         name: String,
         mut input: Box<dyn Read>,

@@ -45,7 +45,7 @@ pub struct Proof {
     tables: Option<PathBuf>,
 }
 
-/// Runs it.
+/// Runs `doctor --layouts`.
 pub fn run(
     proof: &Proof,
     profile: &Profile,

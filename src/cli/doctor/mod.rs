@@ -52,7 +52,7 @@ pub struct Args {
     json: bool,
 }
 
-/// Runs it.
+/// Runs `doctor`.
 pub fn run(args: &Args) -> Result<Exit, Failure> {
     let catalog = Catalog::with_folder(None).map_err(Failure::usage)?;
     let config = load(&args.config, &catalog, None, false)?;

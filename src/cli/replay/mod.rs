@@ -40,7 +40,7 @@ use crate::{
 use args::SummaryKind;
 pub use args::{Args, FormatArg};
 
-/// Runs it.
+/// Runs `replay`.
 pub fn run(args: &Args) -> Result<Exit, Failure> {
     let mut run = Run::new(args)?;
     let stop = signals::stop_flag().map_err(Failure::failed)?;

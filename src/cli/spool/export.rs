@@ -43,7 +43,7 @@ struct Sums {
     damaged: u64,
 }
 
-/// Runs it.
+/// Runs `spool export`.
 pub fn run(
     inspector: &Inspector,
     output: Option<&str>,

@@ -100,9 +100,9 @@ impl BlindSpotDetector {
 pub struct BlindSpot {
     /// What it is.
     pub kind: BlindSpotKind,
-    /// Which.
+    /// The entry type, user or library.
     pub what: String,
-    /// In a sentence.
+    /// The blind spot in a sentence.
     pub text: String,
     /// The auditing values that lose it; for types that are off.
     pub levels: Vec<&'static str>,

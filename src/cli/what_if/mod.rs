@@ -34,7 +34,7 @@ use crate::{
     filter::State,
 };
 
-/// Runs it.
+/// Runs `what-if`.
 pub fn run(args: &Args) -> Result<Exit, Failure> {
     let new = Setup::new(&args.input, Some(&args.config), args.deny_warnings)?;
     let old = Setup {

@@ -53,7 +53,7 @@ pub struct ComparedVolume {
     pub new: Volume,
 }
 
-/// All of it.
+/// Everything that is told of a run.
 pub struct Report {
     /// What the captures are.
     pub captures: Vec<String>,

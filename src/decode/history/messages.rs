@@ -41,9 +41,9 @@ pub enum ValueKind {
 pub struct DataField {
     /// The field of QH.toml that takes it; with `guess_` in front for a guess.
     pub name: String,
-    /// 0-based in the message data.
+    /// 0-based offset in the message data.
     pub offset: usize,
-    /// Bytes.
+    /// Length in bytes.
     pub length: usize,
     /// What it looks like.
     #[serde(rename = "type")]

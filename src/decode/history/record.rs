@@ -177,7 +177,7 @@ pub struct Message<'a> {
 pub enum Split<'a> {
     /// A message.
     Message {
-        /// It.
+        /// The message, borrowed from its records.
         message: Message<'a>,
         /// Bytes of its records.
         used: usize,

@@ -200,7 +200,7 @@ fn has_numbers(h: &Heading, bytes: &[u8]) -> bool {
     has_odd_numbers(h, bytes)
 }
 
-/// The same, also for numbers that are written otherwise than nearly all are.
+/// Whether a heading of this kind stands here, whose numbers are written otherwise than nearly all are.
 #[cold]
 fn has_odd_numbers(h: &Heading, bytes: &[u8]) -> bool {
     let (length, number) = (h.entry_length.of(bytes), h.sequence_number.of(bytes));

@@ -78,9 +78,9 @@ impl HeadingKind {
 /// A place in a record: 0-based start and length in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Span {
-    /// 0-based.
+    /// 0-based offset.
     pub at: usize,
-    /// Bytes.
+    /// Length in bytes.
     pub len: usize,
 }
 

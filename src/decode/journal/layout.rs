@@ -127,7 +127,7 @@ pub struct Part {
     pub of: usize,
     /// 0-based offset in the entry data.
     pub offset: usize,
-    /// Bytes.
+    /// Length in bytes.
     pub length: usize,
     /// The object types it applies to.
     pub object_types: Vec<String>,

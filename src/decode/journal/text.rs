@@ -23,7 +23,7 @@ pub enum Presence<T> {
     Absent,
     /// The entry data ends within it.
     Cut(T),
-    /// All of it.
+    /// The entry data holds it to its end.
     Whole(T),
 }
 

@@ -25,7 +25,7 @@ pub enum CaptureError {
         "{name}: expected a capture file, found {what}: what is read from it could not be read again; let its writer send to a source of kind = \"stream\", or write a file, or read it with `qaudjrn replay`"
     )]
     NotAFile {
-        /// Its name.
+        /// File name.
         name: String,
         /// What it is.
         what: &'static str,
@@ -103,7 +103,7 @@ pub enum CaptureError {
     BadLength {
         /// File name.
         name: String,
-        /// Where.
+        /// Offset of the prefix in the file.
         offset: u64,
         /// The number that stands there.
         got: u32,

@@ -50,7 +50,7 @@ struct Marks<'a> {
     sample: &'a [u8],
     /// The headings, in order.
     at: Vec<usize>,
-    /// The same, and the end of the capture where it is in the sample.
+    /// The headings, and the end of the capture where it is in the sample.
     marks: Vec<usize>,
 }
 

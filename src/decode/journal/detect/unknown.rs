@@ -121,7 +121,7 @@ pub enum Unknown {
     WrongLength {
         /// The heading.
         heading: &'static str,
-        /// Where.
+        /// Where its record begins.
         offset: usize,
         /// The length given.
         given: usize,

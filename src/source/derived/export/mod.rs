@@ -55,7 +55,7 @@ pub enum Next {
     Row(Box<Cells>, Vec<u8>),
     /// What is no row: why, and its bytes.
     Bad(String, Vec<u8>),
-    /// The same, where the file ends within it.
+    /// A row that the file ends within: why it is none, and its bytes.
     Cut(String, Vec<u8>),
     /// The first row has not all that rows need.
     Without(String),
