@@ -32,8 +32,8 @@ use crate::{
     pipeline::{Front, Parts},
     source::{
         Place, Record,
+        gap_detector::GapDetector,
         receiver_chain::{Count, Gap, JournalPlace},
-        tracker::Tracker,
     },
     spool::{Basis, Builder, Continuity, NewBatch, basis},
 };
@@ -84,7 +84,7 @@ struct Handed {
 pub struct Ingest<'a> {
     of: Of<'a>,
     sight: Option<Sight>,
-    tracker: Tracker,
+    detector: GapDetector,
     /// What the lines of every batch depend on.
     basis: Basis,
     state: State,
@@ -129,7 +129,7 @@ impl<'a> Ingest<'a> {
         Ingest {
             of,
             sight: None,
-            tracker: Tracker::new(
+            detector: GapDetector::new(
                 config.charset,
                 config.given(),
                 count,
@@ -187,7 +187,7 @@ impl<'a> Ingest<'a> {
         if let Some(why) = self.clock.new_contradiction() {
             self.contradicted(&why.to_string());
         }
-        if let Some(gap) = self.tracker.see(&entry, time) {
+        if let Some(gap) = self.detector.observe(&entry, time) {
             self.gap(gap);
         }
         let Some(sight) = &mut self.sight else { return Ok(()) };
@@ -235,17 +235,17 @@ impl<'a> Ingest<'a> {
 
     /// What comes next may begin before the last record: what comes again is no gap.
     pub fn expect_again(&mut self) {
-        self.tracker.expect_again();
+        self.detector.allow_replay();
     }
 
     /// What is missing before the next record is known already, or nothing is.
     pub fn forget_last(&mut self) {
-        self.tracker.forget();
+        self.detector.reset();
     }
 
     /// What stood behind the last record cannot be read, in words.
     pub fn lost(&mut self, text: String) {
-        let before = self.tracker.sure().clone();
+        let before = self.detector.sure().clone();
         self.gap(Gap { before, ..Gap::of(text) });
     }
 
@@ -256,7 +256,7 @@ impl<'a> Ingest<'a> {
 
     /// The place of the last record whose number can be true.
     pub fn last(&self) -> &JournalPlace {
-        self.tracker.sure()
+        self.detector.sure()
     }
 
     /// Whether what is read is not what the configuration says, since the last call.
@@ -272,7 +272,7 @@ impl<'a> Ingest<'a> {
             ));
         }
         let Of { config, setup, .. } = self.of;
-        let last = self.tracker.sure().clone();
+        let last = self.detector.sure().clone();
         let about = &mut self.builder.about;
         about.source.clone_from(&config.name);
         let heading = self.sight.as_ref().map_or("", |s| s.heading.kind.key());
@@ -280,7 +280,7 @@ impl<'a> Ingest<'a> {
         about.ccsid = config.charset.ccsid().0;
         about.zone = config.zone.name().to_owned();
         about.system_offset = self.system_offset;
-        about.system = self.tracker.system().to_owned();
+        about.system = self.detector.system().to_owned();
         about.receiver = match last.library.as_str() {
             "" => last.receiver.clone(),
             library => format!("{library}/{}", last.receiver),
@@ -293,9 +293,9 @@ impl<'a> Ingest<'a> {
         about.basis = Some(basis);
         let position = Position {
             feed: checkpoint.source,
-            system: self.tracker.system().to_owned(),
+            system: self.detector.system().to_owned(),
             last,
-            chain: self.tracker.chain().clone(),
+            chain: self.detector.chain().clone(),
             second_pass: self.clock.second_pass(),
             learned: self.state.learned.bytes().iter().map(|b| hex(b)).collect(),
             gaps: self.gaps.waiting().cloned(),

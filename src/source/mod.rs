@@ -9,10 +9,10 @@ pub mod derived;
 pub mod directory;
 pub mod feed;
 pub mod follow;
+pub mod gap_detector;
 pub mod live;
 pub mod receiver_chain;
 pub mod stream;
-pub mod tracker;
 
 use self::feed::{Pauses, frame};
 pub use self::{

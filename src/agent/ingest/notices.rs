@@ -51,7 +51,7 @@ impl Ingest<'_> {
     /// Tells of what was parked, when it is time to.
     fn tell_parked(&mut self, last: bool) {
         let now = clock::now().timestamp_micros();
-        let about = (self.tracker.system(), self.of.config.zone, now);
+        let about = (self.detector.system(), self.of.config.zone, now);
         if let Some((text, notice)) = self.parking.tell(&self.of.config.name, about, last) {
             log(format_args!("source {}: {text}", self.of.config.name));
             self.builder.push_notice(&notice);
@@ -64,7 +64,7 @@ impl Ingest<'_> {
     pub(super) fn contradicted(&mut self, why: &str) {
         log(format_args!("source {}: {why}", self.of.config.name));
         let notice =
-            Notice::new(CONTRADICTION, self.tracker.system(), clock::now().timestamp_micros(), self.of.config.zone)
+            Notice::new(CONTRADICTION, self.detector.system(), clock::now().timestamp_micros(), self.of.config.zone)
                 .with("source", &self.of.config.name)
                 .with("option", "date_format")
                 .with("problem", why);
@@ -89,7 +89,7 @@ impl Ingest<'_> {
         alike("gap", format_args!("source {}: {text}", self.of.config.name));
         let place = |p: &JournalPlace| if *p == JournalPlace::default() { String::new() } else { p.to_string() };
         let now = clock::now().timestamp_micros();
-        let notice = Notice::new(GAP, self.tracker.system(), now, self.of.config.zone)
+        let notice = Notice::new(GAP, self.detector.system(), now, self.of.config.zone)
             .with("source", &self.of.config.name)
             .with("last_before", place(&gap.before))
             .with("first_after", place(&gap.after))

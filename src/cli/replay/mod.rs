@@ -35,7 +35,7 @@ use crate::{
     output::{OutputError, Sink, Target, rate_limit::Pace},
     pipeline::{self, Back, Front},
     runtime::block_on,
-    source::{Capture, Item, capture, derived::placeholder, tracker::Tracker},
+    source::{Capture, Item, capture, derived::placeholder, gap_detector::GapDetector},
 };
 use args::SummaryKind;
 pub use args::{Args, FormatArg};
@@ -93,7 +93,7 @@ struct Run {
     pipelines: Vec<Pipeline>,
     pace: Option<Pace>,
     /// Where in the journal it is.
-    tracker: Tracker,
+    detector: GapDetector,
     summary: Summary,
     progress: ProgressBar,
 }
@@ -118,7 +118,7 @@ impl Run {
         }
         let settings = args::settings(args, &setup, output)?;
         let given = args.heading_args.given(setup.job)?;
-        let tracker = Tracker::new(setup.job, given, setup.config.gaps, Default::default());
+        let detector = GapDetector::new(setup.job, given, setup.config.gaps, Default::default());
         let progress = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         Ok(Run {
             pace: args.to.rate.map(Pace::new),
@@ -126,7 +126,7 @@ impl Run {
             setup,
             selection,
             settings,
-            tracker,
+            detector,
             target,
             zone,
             summary,
@@ -295,11 +295,11 @@ impl Run {
             }
             let time = clock.read(&entry);
             // As `run` does; the numbers of history log messages are times, and have no gaps to tell.
-            if let Some(gap) = self.tracker.see(&entry, time) {
+            if let Some(gap) = self.detector.observe(&entry, time) {
                 summary.sequence.add(&gap);
             }
             if !history {
-                summary.sequence.saw(&self.tracker.sure().receiver);
+                summary.sequence.saw(&self.detector.sure().receiver);
             }
             let (event, verdict) = pipeline::see(front, judge, entry, time, &mut self.state);
             if let Some(count) = summary.types.get_mut(event.kind.index) {

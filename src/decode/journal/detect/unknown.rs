@@ -121,7 +121,7 @@ pub enum Unknown {
     WrongLength {
         /// The heading.
         heading: &'static str,
-        /// Where its record begins.
+        /// Where one stands within a record, or should stand.
         offset: usize,
         /// The length given.
         given: usize,

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Follows the journal of a source.
-pub struct Tracker {
+pub struct GapDetector {
     chain: ReceiverChain,
     charset: &'static Charset,
     count: Count,
@@ -32,15 +32,15 @@ pub struct Tracker {
     given: [Vec<u8>; 3],
 }
 
-impl Tracker {
+impl GapDetector {
     /// Goes on from what was stored. `given` is what headings do not hold.
     pub fn new(
         charset: &'static Charset,
         given: HeadingDefaults,
         count: Count,
         (chain, system, last): (ReceiverChain, String, JournalPlace),
-    ) -> Tracker {
-        Tracker {
+    ) -> GapDetector {
+        GapDetector {
             chain,
             charset,
             count,
@@ -56,9 +56,9 @@ impl Tracker {
         }
     }
 
-    /// The next entry.
+    /// Takes the next entry; returns what is missing before it.
     #[inline]
-    pub fn see(&mut self, entry: &Entry<'_>, time: Option<EntryTime>) -> Option<Gap> {
+    pub fn observe(&mut self, entry: &Entry<'_>, time: Option<EntryTime>) -> Option<Gap> {
         // Messages of the history log are in no journal.
         if entry.journal_code() == MARK.0 {
             return None;
@@ -109,13 +109,13 @@ impl Tracker {
     }
 
     /// What comes next may begin before the last entry.
-    pub fn expect_again(&mut self) {
+    pub fn allow_replay(&mut self) {
         self.again = true;
         self.seen = false;
     }
 
     /// What is missing before the next entry is known already, or nothing is.
-    pub fn forget(&mut self) {
+    pub fn reset(&mut self) {
         self.chain.forget(&self.system);
         self.seen = false;
     }
