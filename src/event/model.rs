@@ -7,6 +7,7 @@ use std::{
 use super::{
     EntryTime, Event,
     kind::{Detail, EventType, SeverityScale},
+    layout_slots,
     slot::{self, Slot, SlotRules},
 };
 use crate::decode::{
@@ -254,7 +255,7 @@ impl EventModel {
             relevant: self.catalog.relevant(&layout.code),
             omit: &self.options.omit,
         };
-        slot::slots(layout, &self.heading, &rules)
+        layout_slots::slots(layout, &self.heading, &rules)
     }
 
     /// The messages of the history log: the detail is the message id.

@@ -1,14 +1,10 @@
-//! The slots of an event: a name, and where the value stands in the entry.
+//! The slots of an event: a name, and where the value stands in the entry. Those of an entry type are made in `layout_slots`.
 //!
 //! Names are the project's own and the same for every entry type: `effective_user`, `job_user`, `object`, `path`,
 //! `command` and so on; a field that has no such name keeps the one of its layout.
 use crate::decode::{
     ebcdic::Charset,
-    journal::{
-        Field, FieldKind, Heading, Layout,
-        heading::Span,
-        layout::{Confidence, Part},
-    },
+    journal::{Heading, heading::Span},
 };
 
 /// At which detail a slot is carried.
@@ -188,198 +184,10 @@ pub fn foreign_slots(h: &Heading) -> Vec<Slot> {
     slots
 }
 
-/// The slots of an entry type under a heading, in the order of the layout after those of the heading.
-pub fn slots(layout: &Layout, heading: &Heading, rules: &SlotRules<'_>) -> Vec<Slot> {
-    let mut slots = heading_slots(heading);
-    let usable = |f: &Field| !f.reserved && (rules.include_guesses || f.confidence != Confidence::Guess);
-    let role = |role: &str| layout.fields.iter().position(|f| f.role.as_deref() == Some(role) && usable(f));
-    let field = |i: Option<usize>| i.and_then(|i| layout.fields.get(i));
-    let span = |i: Option<usize>| field(i).map(span_of);
-    let mut taken = vec![false; layout.fields.len()];
-    let mut take = |indexes: &[Option<usize>]| {
-        for i in indexes.iter().flatten() {
-            if let Some(t) = taken.get_mut(*i) {
-                *t = true;
-            }
-        }
-    };
-
-    let (address, port) = (role("remote_address"), role("remote_port"));
-    slots.push(named("remote_address", ValueLocation::RemoteAddress(address)));
-    slots.push(named("remote_port", ValueLocation::RemotePort(if address.is_some() { port } else { None })));
-
-    for (name, library_role, name_role) in [
-        ("object", "object_library", "object_name"),
-        ("old_object", "old_object_library", "old_object_name"),
-        ("dlo", "folder_path", "dlo_name"),
-    ] {
-        let (l, n) = (role(library_role), role(name_role));
-        if let Some(n_span) = span(n) {
-            slots.push(named(name, ValueLocation::Qualified { library: span(l), name: n_span }));
-            take(&[l, n]);
-        }
-    }
-    let path = role("object_path");
-    for (name, role_name) in [
-        ("object_type", "object_type"),
-        ("target_user", "target_user"),
-        ("path", "object_path"),
-        ("old_path", "old_object_path"),
-        ("command", "command"),
-        ("device", "device"),
-        ("local_address", "local_address"),
-        ("local_port", "local_port"),
-        ("object_attribute", "object_attribute"),
-        ("text", "text"),
-    ] {
-        let i = role(role_name);
-        if let (Some(index), Some(f)) = (i, field(i)) {
-            slots.push(named(name, location_of(index, f)));
-            take(&[i]);
-        }
-    }
-    if let Some(name) = role("ifs_object_name") {
-        slots.push(named("file_name", ValueLocation::FileName { name, path }));
-        take(&[Some(name)]);
-    }
-    let acting = role("acting_user");
-    if let Some(s) = span(acting) {
-        slots.push(named("acting_user", ValueLocation::ActingUser(s)));
-        take(&[acting]);
-    }
-    for (slot, prefix, unless_own) in
-        [("target_job", "target_job", false), ("target_job", "named_job", true), ("source_job", "source_job", false)]
-    {
-        let part = |p: &str| role(&format!("{prefix}_{p}"));
-        let (number, user, name) = (part("number"), part("user"), part("name"));
-        if let Some(n) = span(name) {
-            slots.push(named(slot, ValueLocation::JobOf { number, user: span(user), name: n, unless_own }));
-            take(&[number, user, name]);
-        }
-    }
-    for (name, role_name) in [("new_value", "new_value"), ("old_value", "old_value")] {
-        let i = role(role_name);
-        let (Some(index), Some(f)) = (i, field(i)) else { continue };
-        let more: Vec<usize> = (0..layout.fields.len())
-            .filter(|j| layout.fields.get(*j).is_some_and(|g| g.continues == Some(index) && usable(g)))
-            .collect();
-        take(&[i]);
-        if f.kind != FieldKind::Char || more.is_empty() && f.readings.is_empty() {
-            slots.push(named(name, location_of(index, f)));
-            continue;
-        }
-        let mut spans = vec![span_of(f)];
-        for j in more {
-            let Some(g) = layout.fields.get(j) else { continue };
-            let before = spans.last().copied().unwrap_or(span_of(f));
-            slots.push(other(&g.name, SlotDetail::Compact, ValueLocation::Continuation { before, text: span_of(g) }));
-            spans.push(span_of(g));
-            take(&[Some(j)]);
-        }
-        let read = !f.readings.is_empty();
-        slots.push(named(
-            name,
-            if read { ValueLocation::Read { field: index, spans } } else { ValueLocation::Joined(spans) },
-        ));
-    }
-    if let Some(access) = role("access_type") {
-        slots.push(named("action", ValueLocation::Meaning(access)));
-        slots.push(other("access_type", SlotDetail::Full, ValueLocation::Number(access)));
-        take(&[Some(access)]);
-    }
-    take(&[role("detail")]);
-
-    for group in groups(layout) {
-        let flags = layout
-            .fields
-            .iter()
-            .filter(|f| usable(f))
-            .filter_map(|f| f.flag.as_ref().filter(|(g, _)| *g == group).map(|(_, v)| (f.offset, v.clone())))
-            .collect();
-        slots.push(Slot {
-            name: group,
-            detail: SlotDetail::Compact,
-            named: false,
-            group: true,
-            location: ValueLocation::Flags(flags),
-        });
-    }
-    for (i, f) in layout.fields.iter().enumerate() {
-        if taken.get(i).copied().unwrap_or(true) || !usable(f) || f.flag.is_some() {
-            continue;
-        }
-        let indicator = f.role.as_deref().is_some_and(|r| r.ends_with("path_indicator"));
-        let compact = (f.role.is_some() && !indicator) || rules.relevant.contains(&f.name);
-        if !compact && rules.omit.iter().any(|p| matches(p, &f.name)) {
-            continue;
-        }
-        let location = match f.role.as_deref() {
-            Some("remote_address" | "remote_port") if f.kind == FieldKind::Char => ValueLocation::OtherAddress(i),
-            _ => location_of(i, f),
-        };
-        let detail = if compact { SlotDetail::Compact } else { SlotDetail::Full };
-        slots.push(other(&f.name, detail, location));
-    }
-    for p in &layout.parts {
-        if rules.include_guesses || p.confidence != Confidence::Guess {
-            slots.extend(part_slot(layout, p, rules.job));
-        }
-    }
-    slots
-}
-
-fn named(name: &str, location: ValueLocation) -> Slot {
+pub(super) fn named(name: &str, location: ValueLocation) -> Slot {
     Slot { name: name.to_owned(), detail: SlotDetail::Compact, named: true, group: false, location }
 }
 
-fn other(name: &str, detail: SlotDetail, location: ValueLocation) -> Slot {
+pub(super) fn other(name: &str, detail: SlotDetail, location: ValueLocation) -> Slot {
     Slot { name: name.to_owned(), detail, named: false, group: false, location }
-}
-
-fn span_of(f: &Field) -> Span {
-    Span { at: f.offset, len: f.length }
-}
-
-fn location_of(index: usize, f: &Field) -> ValueLocation {
-    match f.kind {
-        FieldKind::Char if f.ccsid_field.is_none() => ValueLocation::Plain(span_of(f)),
-        FieldKind::Char | FieldKind::Unicode | FieldKind::Varchar | FieldKind::Varpath => ValueLocation::Text(index),
-        FieldKind::Zoned | FieldKind::Packed | FieldKind::Bin => ValueLocation::Number(index),
-        FieldKind::Hex | FieldKind::Rest => ValueLocation::Hex(index),
-    }
-}
-
-fn groups(layout: &Layout) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for (g, _) in layout.fields.iter().filter_map(|f| f.flag.as_ref()) {
-        if !names.contains(g) {
-            names.push(g.clone());
-        }
-    }
-    names
-}
-
-/// `*tail` matches names that end so; anything else matches itself.
-fn matches(pattern: &str, name: &str) -> bool {
-    match pattern.strip_prefix('*') {
-        Some(tail) => name.ends_with(tail),
-        None => pattern == name,
-    }
-}
-
-fn part_slot(layout: &Layout, part: &Part, job: &'static Charset) -> Option<Slot> {
-    let object_type = span_of(layout.fields.get(layout.role("object_type")?)?);
-    let padded = |t: &String| {
-        let mut bytes = job.encode(t)?;
-        bytes.resize(object_type.len, 0x40);
-        Some(bytes)
-    };
-    let location = PartLocation {
-        span: Span { at: part.offset, len: part.length },
-        object_type,
-        object_types: part.object_types.iter().filter_map(padded).collect(),
-        access_type: layout.role("access_type"),
-        access_types: part.access_types.clone(),
-    };
-    Some(other(&part.name, SlotDetail::Compact, ValueLocation::Part(Box::new(location))))
 }
