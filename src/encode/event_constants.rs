@@ -37,22 +37,56 @@ pub fn event_constants(
     s: &Settings,
     p: &Profile,
 ) -> EventConstants {
+    let ids = Ids { category, id, detail: &detail.code };
     let severity = detail.severity.min(10);
-    let scale = |table: &[u8; 11]| table.get(usize::from(severity)).copied().unwrap_or(5);
-    let joined = |by: &str| match (id, detail.code.as_str()) {
-        (_, "") => id.to_owned(),
-        ("", code) => code.to_owned(),
-        (CATEGORY, _) => id.to_owned(),
-        (_, code) => format!("{id}{by}{code}"),
-    };
-    let event_id = joined("-");
-    let escaped = |escape, text: &str| {
-        let mut out = Vec::new();
-        put_str(escape, text, &mut out);
-        out
-    };
-    let pri = u16::from(s.facility) * 8 + u16::from(scale(&p.severity.syslog));
+    let is_worth_a_reason = detail.failure || (detail.notable && severity >= p.outcome.reason_from_severity);
+    let reason = detail.meaning.as_deref().filter(|m| !m.eq_ignore_ascii_case(title));
     let mut v = EventConstants { severity, ..EventConstants::default() };
+    let event_id = ids.joined("-");
+    header(&mut v, &event_id, s, p);
+    v.start = start(&ids, &event_id, title, severity, s, p);
+    let carried_reason = reason.filter(|_| is_worth_a_reason || s.full || s.format == Format::Json);
+    v.values = values((category, &event_id), detail, carried_reason, s, p);
+    v.end = end(title, reason.filter(|_| is_worth_a_reason), s);
+    v
+}
+
+/// What an event is called.
+struct Ids<'a> {
+    category: &'a str,
+    id: &'a str,
+    detail: &'a str,
+}
+
+impl Ids<'_> {
+    /// Id and detail, with a sign between. The id of a message of the history log says all.
+    fn joined(&self, by: &str) -> String {
+        match (self.id, self.detail) {
+            (id, "") => id.to_owned(),
+            ("", detail) => detail.to_owned(),
+            (CATEGORY, _) => CATEGORY.to_owned(),
+            (id, detail) => format!("{id}{by}{detail}"),
+        }
+    }
+}
+
+fn scaled(table: &[u8; 11], severity: u8) -> u8 {
+    table.get(usize::from(severity)).copied().unwrap_or(5)
+}
+
+fn escaped(escape: Escape, text: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_str(escape, text, &mut out);
+    out
+}
+
+fn escaped_text(escape: Escape, text: &str) -> String {
+    String::from_utf8_lossy(&escaped(escape, text)).into_owned()
+}
+
+/// The syslog header around time, host and PROCID.
+fn header(v: &mut EventConstants, event_id: &str, s: &Settings, p: &Profile) {
+    let pri = u16::from(s.facility) * 8 + u16::from(scaled(&p.severity.syslog, v.severity));
     let mut app = escaped(Escape::HeaderField, &s.app_name);
     app.truncate(48);
     match s.header {
@@ -62,7 +96,7 @@ pub fn event_constants(
             // CEF and LEEF carry event id and job in the body: twice would be bytes without a meaning.
             v.after_procid = match s.format {
                 Format::Syslog => {
-                    let mut msgid = escaped(Escape::HeaderField, &event_id);
+                    let mut msgid = escaped(Escape::HeaderField, event_id);
                     msgid.truncate(32);
                     [b" ", msgid.as_slice(), b" "].concat()
                 }
@@ -79,65 +113,81 @@ pub fn event_constants(
         }
         Header::None => {}
     }
-    let version = &s.version;
-    let (vendor, product) = (&s.vendor, &s.product);
-    let head = |text: &str| String::from_utf8_lossy(&escaped(Escape::CefHeader, text)).into_owned();
-    let leef = |text: &str| String::from_utf8_lossy(&escaped(value_escape(s.format), text)).into_owned();
-    v.start = match s.format {
+}
+
+/// The start of the body: what each format names the event by.
+fn start(ids: &Ids<'_>, event_id: &str, title: &str, severity: u8, s: &Settings, p: &Profile) -> Vec<u8> {
+    let (vendor, product, version) = (&s.vendor, &s.product, &s.version);
+    let head = |text: &str| escaped_text(Escape::CefHeader, text);
+    let value = |text: &str| escaped_text(value_escape(s.format), text);
+    match s.format {
         Format::Syslog => format!("[{}", s.sd_id).into_bytes(),
         Format::Cef => format!(
             "CEF:0|{}|{}|{}|{}|{}|{severity}|",
             head(vendor),
             head(product),
             head(version),
-            head(&event_id),
+            head(event_id),
             head(title)
         )
         .into_bytes(),
         Format::Leef | Format::Leef2 => {
             let (v, by, cut) = if s.format == Format::Leef { ("1.0", "\t", "") } else { ("2.0", "^", "^|") };
-            let sev = scale(&p.severity.leef);
+            let sev = scaled(&p.severity.leef, severity);
             format!(
                 "LEEF:{v}|{}|{}|{}|{}|{cut}cat={}{by}sev={sev}",
-                leef(vendor),
-                leef(product),
-                leef(version),
-                leef(&joined("_")),
-                leef(category)
+                value(vendor),
+                value(product),
+                value(version),
+                value(&ids.joined("_")),
+                value(ids.category)
             )
             .into_bytes()
         }
         Format::Json => {
-            let text = |t: &str| String::from_utf8_lossy(&escaped(Escape::Json, t)).into_owned();
-            format!("{{\"event_id\":\"{}\",\"title\":\"{}\",\"severity\":{severity}", text(&event_id), text(title))
+            format!("{{\"event_id\":\"{}\",\"title\":\"{}\",\"severity\":{severity}", value(event_id), value(title))
                 .into_bytes()
         }
-    };
-    let worth = detail.failure || (detail.notable && severity >= p.outcome.reason_from_severity);
-    let reason = detail.meaning.as_deref().filter(|m| !m.eq_ignore_ascii_case(title));
+    }
+}
+
+/// The constant values, each with its key, in the order of the profile.
+fn values(
+    (category, event_id): (&str, &str),
+    detail: &Detail,
+    reason: Option<&str>,
+    s: &Settings,
+    p: &Profile,
+) -> Vec<u8> {
+    let mut values = Vec::new();
     let mut used: Vec<&str> = Vec::new();
     for row in p.values.iter().filter(|r| carried(r, s)) {
         let text = match row.name.as_str() {
             "log" if category == CATEGORY => Some(history::LOG),
-            "event_id" if s.format != Format::Json => Some(event_id.as_str()),
+            "event_id" if s.format != Format::Json => Some(event_id),
             "outcome" if detail.failure => Some("failure"),
-            "reason" if worth || s.full || s.format == Format::Json => reason,
+            "reason" => reason,
             _ => None,
         };
         if let (Some(text), Some(key)) = (text, row.key(s.format))
             && !used.contains(&key)
         {
             used.push(key);
-            v.values.extend(key_prefix(s.format, key, row.cef_label.as_deref()));
-            put_str(value_escape(s.format), text, &mut v.values);
-            v.values.extend(value_suffix(s.format));
+            values.extend(key_prefix(s.format, key, row.cef_label.as_deref()));
+            put_str(value_escape(s.format), text, &mut values);
+            values.extend(value_suffix(s.format));
         }
     }
-    v.end = match s.format {
+    values
+}
+
+/// What stands behind the last value: closing and, in syslog format, the text.
+fn end(title: &str, reason: Option<&str>, s: &Settings) -> Vec<u8> {
+    match s.format {
         Format::Syslog => {
             let mut end = b"] ".to_vec();
             put_str(Escape::Text, title, &mut end);
-            if let Some(reason) = reason.filter(|_| worth) {
+            if let Some(reason) = reason {
                 end.extend_from_slice(b": ");
                 put_str(Escape::Text, reason, &mut end);
             }
@@ -145,6 +195,5 @@ pub fn event_constants(
         }
         Format::Json => b"}".to_vec(),
         _ => Vec::new(),
-    };
-    v
+    }
 }
