@@ -283,84 +283,26 @@ fn is_name(name: &str) -> bool {
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }
 
+/// Index of each field in the layout, by name.
+type Index = BTreeMap<String, usize>;
+
 impl RawLayout {
     fn resolve(mut self) -> Result<Layout, String> {
-        if self.entry_type.len() != 2 || !self.entry_type.is_ascii() {
-            return Err(format!("entry_type {:?}: expected two letters or digits", self.entry_type));
-        }
-        let mut places = Vec::with_capacity(self.field.len());
-        let names = self.field.iter().map(|f| &f.name).chain(self.part.iter().map(|p| &p.name));
-        let groups = self.field.iter().filter_map(|f| f.group.as_ref());
-        if let Some(name) = names.chain(groups).find(|n| !is_name(n)) {
-            return Err(format!(
-                "the name {name:?}: expected lower-case letters, digits and _, beginning with a letter (names become keys of lines)"
-            ));
-        }
-        for f in &self.field {
-            if f.length == 0 || f.length > 65_535 {
-                return Err(format!("field {}: length {} is not 1 to 65535", f.name, f.length));
-            }
-            places.push(f.place()?);
-        }
+        let places = self.check()?;
         let mut order: Vec<usize> = (0..self.field.len()).collect();
         order.sort_by_key(|&i| places.get(i).map(|p| p.0));
-        let name_at: BTreeMap<String, usize> =
+        let index: Index =
             order.iter().enumerate().filter_map(|(new, &old)| Some((self.field.get(old)?.name.clone(), new))).collect();
-        if name_at.len() != self.field.len() {
+        if index.len() != self.field.len() {
             return Err("two fields have the same name".into());
         }
-        let find = |of: &str, name: &Option<String>| -> Result<Option<usize>, String> {
-            match name {
-                None => Ok(None),
-                Some(n) => name_at
-                    .get(n)
-                    .map(|i| Some(*i))
-                    .ok_or_else(|| format!("field {of} names {n}, which is not in the table")),
-            }
-        };
         let mut fields = Vec::with_capacity(order.len());
         for &old in &order {
-            let (Some(f), Some(&(offset, columns))) = (self.field.get_mut(old), places.get(old)) else {
-                continue;
-            };
-            fields.push(Field {
-                offset,
-                columns,
-                length: f.length,
-                kind: f.kind,
-                confidence: f.confidence,
-                reserved: f.reserved || f.off,
-                role: f.role.take().filter(|_| !f.off),
-                flag: f.group.take().zip(f.flag.take()).filter(|_| !f.off),
-                continues: find(&f.name, &f.continues)?,
-                ccsid_field: find(&f.name, &f.ccsid_field)?,
-                length_field: find(&f.name, &f.length_field)?,
-                readings: Vec::new(),
-                values: std::mem::take(&mut f.values),
-                column: f.column.take(),
-                note: f.note.take(),
-                label: std::mem::take(&mut f.label),
-                name: f.name.clone(),
-            });
+            let (Some(f), Some(&place)) = (self.field.get_mut(old), places.get(old)) else { continue };
+            fields.push(f.resolve(place, &index)?);
         }
-        super::reading::resolve(self.reading, &name_at, &mut fields)?;
-        let mut parts = Vec::new();
-        for p in self.part {
-            let of = name_at
-                .get(&p.of)
-                .copied()
-                .ok_or_else(|| format!("part {} is of {}, which is not in the table", p.name, p.of))?;
-            let base = fields.get(of).map_or(0, |f| f.offset);
-            parts.push(Part {
-                offset: base + p.position.saturating_sub(1),
-                name: p.name,
-                of,
-                length: p.length,
-                object_types: p.object_types,
-                access_types: p.access_types,
-                confidence: p.confidence,
-            });
-        }
+        super::reading::resolve(self.reading, &index, &mut fields)?;
+        let parts = self.part.into_iter().map(|p| p.resolve(&index, &fields)).collect::<Result<_, _>>()?;
         Ok(Layout {
             code: self.entry_type,
             title: self.title,
@@ -370,6 +312,76 @@ impl RawLayout {
             notes: self.notes,
             fields,
             parts,
+        })
+    }
+
+    /// Where each field stands, where nothing is wrong with what the table says of itself, its names and lengths.
+    fn check(&self) -> Result<Vec<(usize, Columns)>, String> {
+        if self.entry_type.len() != 2 || !self.entry_type.is_ascii() {
+            return Err(format!("entry_type {:?}: expected two letters or digits", self.entry_type));
+        }
+        let names = self.field.iter().map(|f| &f.name).chain(self.part.iter().map(|p| &p.name));
+        let groups = self.field.iter().filter_map(|f| f.group.as_ref());
+        if let Some(name) = names.chain(groups).find(|n| !is_name(n)) {
+            return Err(format!(
+                "the name {name:?}: expected lower-case letters, digits and _, beginning with a letter (names become keys of lines)"
+            ));
+        }
+        let place = |f: &RawField| {
+            if f.length == 0 || f.length > 65_535 {
+                return Err(format!("field {}: length {} is not 1 to 65535", f.name, f.length));
+            }
+            f.place()
+        };
+        self.field.iter().map(place).collect()
+    }
+}
+
+impl RawField {
+    /// Takes the texts out of it.
+    fn resolve(&mut self, (offset, columns): (usize, Columns), index: &Index) -> Result<Field, String> {
+        let find = |name: &Option<String>| -> Result<Option<usize>, String> {
+            let Some(n) = name else { return Ok(None) };
+            let there = index.get(n).copied();
+            there.map(Some).ok_or_else(|| format!("field {} names {n}, which is not in the table", self.name))
+        };
+        let (continues, ccsid_field, length_field) =
+            (find(&self.continues)?, find(&self.ccsid_field)?, find(&self.length_field)?);
+        Ok(Field {
+            offset,
+            columns,
+            length: self.length,
+            kind: self.kind,
+            confidence: self.confidence,
+            reserved: self.reserved || self.off,
+            role: self.role.take().filter(|_| !self.off),
+            flag: self.group.take().zip(self.flag.take()).filter(|_| !self.off),
+            continues,
+            ccsid_field,
+            length_field,
+            readings: Vec::new(),
+            values: std::mem::take(&mut self.values),
+            column: self.column.take(),
+            note: self.note.take(),
+            label: std::mem::take(&mut self.label),
+            name: self.name.clone(),
+        })
+    }
+}
+
+impl RawPart {
+    fn resolve(self, index: &Index, fields: &[Field]) -> Result<Part, String> {
+        let of = index.get(&self.of).copied();
+        let of = of.ok_or_else(|| format!("part {} is of {}, which is not in the table", self.name, self.of))?;
+        let base = fields.get(of).map_or(0, |f| f.offset);
+        Ok(Part {
+            offset: base + self.position.saturating_sub(1),
+            name: self.name,
+            of,
+            length: self.length,
+            object_types: self.object_types,
+            access_types: self.access_types,
+            confidence: self.confidence,
         })
     }
 }
