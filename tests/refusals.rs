@@ -16,7 +16,7 @@ use std::{
 
 use qaudjrn::{
     event::{Notice, notice::GAP},
-    spool::{Builder, Continuity, Spool, SpoolOptions},
+    spool::{BatchHeader, Builder, Spool, SpoolOptions},
 };
 use rustls::{ServerConfig, ServerConnection, StreamOwned, pki_types::PrivateKeyDer};
 use support::{
@@ -183,8 +183,8 @@ fn f09_a_capture_whose_dates_are_impossible_is_refused_and_one_that_grows_so_is_
 fn spoil_position(agent: &Agent) {
     let (spool, _) = Spool::open(SpoolOptions::new(agent.dir.path().join("state"))).unwrap();
     let (_, before) = spool.position("prod01").unwrap().expect("a position");
-    let about = Continuity { source: "prod01".into(), heading: "type5".into(), ..Continuity::default() };
-    let mut builder = Builder::new(about, &before);
+    let header = BatchHeader { source: "prod01".into(), heading: "type5".into(), ..BatchHeader::default() };
+    let mut builder = Builder::new(header, &before);
     builder.push_notice(&Notice::new(GAP, "waits", 7, chrono_tz::UTC));
     spool.append(&mut builder.finish(), "this is no JSON", None).unwrap();
 }

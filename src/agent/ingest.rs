@@ -35,7 +35,7 @@ use crate::{
         gap_detector::GapDetector,
         receiver_chain::{Count, Gap, JournalPlace},
     },
-    spool::{Basis, Builder, Continuity, NewBatch, basis},
+    spool::{Basis, BatchHeader, Builder, NewBatch, basis},
 };
 
 /// A batch is stored when it has this many events, this many bytes, or was made from this many records.
@@ -140,7 +140,7 @@ impl<'a> Ingest<'a> {
             learned_later: Vec::new(),
             state,
             clock,
-            builder: Builder::new(Continuity::default(), before),
+            builder: Builder::new(BatchHeader::default(), before),
             notices: 0,
             parking: Parking::new(Instant::now(), Unit::of(&config.input), position.parked),
             gaps: Gaps::new(Instant::now(), position.gaps),
@@ -153,12 +153,12 @@ impl<'a> Ingest<'a> {
 
     /// Whether there is nothing to be stored but a place.
     pub fn is_empty(&self) -> bool {
-        self.builder.about.read == 0 && self.notices == 0
+        self.builder.header.read == 0 && self.notices == 0
     }
 
     /// Whether the batch is to be stored before more is read.
     pub fn is_full(&self) -> bool {
-        self.builder.events() >= EVENTS || self.builder.size() >= BYTES || self.builder.about.read >= RECORDS
+        self.builder.events() >= EVENTS || self.builder.size() >= BYTES || self.builder.header.read >= RECORDS
     }
 
     /// When something that is missing or parked is to be told that is not told yet ([`Ingest::tell`]).
@@ -192,8 +192,8 @@ impl<'a> Ingest<'a> {
         }
         let Some(sight) = &mut self.sight else { return Ok(()) };
         let mut event = sight.front.event(entry, time);
-        if self.builder.about.first_sequence == 0 {
-            self.builder.about.first_sequence = entry.sequence;
+        if self.builder.header.first_sequence == 0 {
+            self.builder.header.first_sequence = entry.sequence;
         }
         let verdict = sight.front.verdict(&mut event, &mut self.state);
         // One entry shows one profile to be privileged: it is so from the event of this entry on, whether that is sent or not.
@@ -203,7 +203,7 @@ impl<'a> Ingest<'a> {
         match verdict {
             Verdict::Dropped(rule) => *self.dropped.entry(rule).or_default() += 1,
             _ => match sight.refusal.as_ref().and_then(|r| r.refuses(&event)) {
-                Some(severity) => *self.builder.about.refused.entry(severity).or_default() += 1,
+                Some(severity) => *self.builder.header.refused.entry(severity).or_default() += 1,
                 None => self.builder.push(&event),
             },
         }
@@ -213,7 +213,7 @@ impl<'a> Ingest<'a> {
     /// Builds what a heading needs; between two of them the batch was stored.
     #[cold]
     fn look_through(&mut self, heading: &Arc<Heading>) -> anyhow::Result<()> {
-        if self.builder.about.read > 0 {
+        if self.builder.header.read > 0 {
             return Err(anyhow!("the heading changes within what is read: this is a mistake of the program"));
         }
         let Of { config, setup, parts, .. } = self.of;
@@ -273,24 +273,24 @@ impl<'a> Ingest<'a> {
         }
         let Of { config, setup, .. } = self.of;
         let last = self.detector.sure().clone();
-        let about = &mut self.builder.about;
-        about.source.clone_from(&config.name);
+        let header = &mut self.builder.header;
+        header.source.clone_from(&config.name);
         let heading = self.sight.as_ref().map_or("", |s| s.heading.kind.key());
-        about.heading = heading.to_owned();
-        about.ccsid = config.charset.ccsid().0;
-        about.zone = config.zone.name().to_owned();
-        about.system_offset = self.system_offset;
-        about.system = self.detector.system().to_owned();
-        about.receiver = match last.library.as_str() {
+        header.heading = heading.to_owned();
+        header.ccsid = config.charset.ccsid().0;
+        header.zone = config.zone.name().to_owned();
+        header.system_offset = self.system_offset;
+        header.system = self.detector.system().to_owned();
+        header.receiver = match last.library.as_str() {
             "" => last.receiver.clone(),
             library => format!("{library}/{}", last.receiver),
         };
-        about.last_sequence = last.sequence;
-        about.made = clock::now().timestamp_micros();
-        about.filtered = by_name(&setup.config.book, &self.dropped);
+        header.last_sequence = last.sequence;
+        header.created_at = clock::now().timestamp_micros();
+        header.filtered = by_name(&setup.config.book, &self.dropped);
         let mut basis = self.basis.clone();
         basis.learn(&self.state.learned, self.known, &self.learned_later);
-        about.basis = Some(basis);
+        header.basis = Some(basis);
         let position = Position {
             feed: checkpoint.source,
             system: self.detector.system().to_owned(),
@@ -302,8 +302,8 @@ impl<'a> Ingest<'a> {
             parked: self.parking.waiting().cloned(),
         };
         let text = serde_json::to_string(&position)?;
-        let batch = std::mem::replace(&mut self.builder, Builder::new(Continuity::default(), &[0; 32])).finish();
-        self.builder = Builder::new(Continuity::default(), &batch.raw_sha256);
+        let batch = std::mem::replace(&mut self.builder, Builder::new(BatchHeader::default(), &[0; 32])).finish();
+        self.builder = Builder::new(BatchHeader::default(), &batch.raw_sha256);
         let counted = Counted::of(&batch, self.notices);
         self.handed = Some(Handed { counted, system: position.system, last: position.last });
         let part = checkpoint.file.map(|(name, place)| (name, place.to_string()));

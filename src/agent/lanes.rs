@@ -279,7 +279,7 @@ impl<'a> Lanes<'a> {
             *looks = looks.saturating_sub(usize::from(is_new));
             let Some(reading) = self.reading.get_mut(lane.index()) else { return Ok(Found::No) };
             // What is told in the place of a damaged batch is told to those too who stood within it.
-            let told = looked.batch.about.since.is_some() && reading.next.event >= looked.batch.len();
+            let told = looked.batch.header.since.is_some() && reading.next.event >= looked.batch.len();
             if looked.batch.id > reading.next.batch || told {
                 reading.next = Cursor { batch: looked.batch.id, event: 0 };
             }
@@ -305,7 +305,7 @@ impl<'a> Lanes<'a> {
         }
         let Some(batch) = self.orders.shared.spool.next(from)? else { return Ok(None) };
         // What is told in the place of a batch goes in the lane that comes to it, where that of notices has passed the place.
-        let passed = batch.about.since.is_some() && self.place(self.notices) > Cursor { batch: batch.id, event: 0 };
+        let passed = batch.header.since.is_some() && self.place(self.notices) > Cursor { batch: batch.id, event: 0 };
         let looked = Arc::new(self.readers.look(batch, if passed { lane } else { self.notices })?);
         self.know(&looked);
         if self.recent.len() >= KEPT {

@@ -123,7 +123,7 @@ impl Looked {
 
     /// What of the batch cannot be read, and why.
     pub fn complaint(&self) -> String {
-        let a = &self.batch.about;
+        let a = &self.batch.header;
         format!(
             "{} of {} stored events cannot be read again: {} (batch {}, source {}, receiver {}, sequence {} to {})",
             self.counts.unreadable,
@@ -139,8 +139,8 @@ impl Looked {
 
     /// The notice in the place of what cannot be read.
     pub fn stand_in(&self) -> Notice {
-        let a = &self.batch.about;
+        let a = &self.batch.header;
         let zone = a.zone.parse().unwrap_or(chrono_tz::UTC);
-        Notice::new(GAP, &a.system, a.made, zone).with("source", &a.source).with("missing", self.complaint())
+        Notice::new(GAP, &a.system, a.created_at, zone).with("source", &a.source).with("missing", self.complaint())
     }
 }

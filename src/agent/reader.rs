@@ -21,7 +21,7 @@ use crate::{
     event::{Clock, DateFormat, Event, EventModel, Notice},
     filter::{State, Verdict, protect::Learned},
     pipeline::Back,
-    spool::{Basis, Batch, Lane, Stored, basis},
+    spool::{Basis, Batch, Lane, StoredEvent, basis},
 };
 
 /// The readers of one output, by the heading and the CCSID of what they read.
@@ -63,7 +63,7 @@ impl<'a> Readers<'a> {
         let mut looked = Looked::new(batch.clone(), notices);
         let mut record = std::mem::take(&mut self.record);
         let mut reader = if batch.is_empty() { Err(String::new()) } else { self.reader(&batch)? };
-        let mut later = batch.about.basis.as_ref().map(Basis::learned_later).into_iter().flatten().peekable();
+        let mut later = batch.header.basis.as_ref().map(Basis::learned_later).into_iter().flatten().peekable();
         for n in 0..batch.len() {
             let seen = match (batch.event(n), &mut reader) {
                 (Some(stored), _) if stored.is_notice => match stored.notice() {
@@ -119,7 +119,7 @@ impl<'a> Readers<'a> {
 
     /// The reader for the events of a batch, set to what it depends on; or why there can be none.
     fn reader(&mut self, batch: &Batch) -> anyhow::Result<Result<&mut Reader, String>> {
-        let key = (batch.about.heading.clone(), batch.about.ccsid);
+        let key = (batch.header.heading.clone(), batch.header.ccsid);
         let reader = match self.readers.entry(key) {
             Entry::Occupied(found) => found.into_mut(),
             Entry::Vacant(free) => {
@@ -154,7 +154,7 @@ impl<'a> Readers<'a> {
 fn event<'e>(
     model: &'e EventModel,
     clock: &mut Clock,
-    stored: Stored<'_>,
+    stored: StoredEvent<'_>,
     record: &'e [u8],
 ) -> Result<Event<'e>, String> {
     let entry = JournalEntry::new(model.heading(), record).map_err(|e| e.to_string())?;
@@ -172,13 +172,13 @@ fn event<'e>(
 
 /// The heading and the character set of the entries of a batch; or why there can be none.
 fn heading(orders: &Orders, batch: &Batch) -> Result<(Arc<Heading>, &'static Charset), String> {
-    let about = &batch.about;
-    let kind = HeadingKind::ALL.iter().find(|k| k.key() == about.heading);
+    let header = &batch.header;
+    let kind = HeadingKind::ALL.iter().find(|k| k.key() == header.heading);
     let heading = kind
         .and_then(|k| orders.shared.catalog.heading(*k).cloned())
-        .ok_or_else(|| format!("this program knows no heading {:?}", about.heading))?;
+        .ok_or_else(|| format!("this program knows no heading {:?}", header.heading))?;
     let charset =
-        Charset::of(Ccsid(about.ccsid)).ok_or_else(|| format!("this program does not know CCSID {}", about.ccsid))?;
+        Charset::of(Ccsid(header.ccsid)).ok_or_else(|| format!("this program does not know CCSID {}", header.ccsid))?;
     Ok((heading, charset))
 }
 
@@ -193,19 +193,19 @@ impl Reader {
 
     /// The events that come next are of this batch.
     fn begin(&mut self, batch: &Batch, orders: &Orders) {
-        let (given, dates, learned) = match &batch.about.basis {
+        let (given, dates, learned) = match &batch.header.basis {
             Some(basis) => (basis.given(), basis.dates, basis.learned()),
             None => unsaid(batch, orders),
         };
         self.back.encoder.set_given(given);
         self.clock = Clock::new(chrono_tz::UTC, dates);
         self.state.learned = learned;
-        self.unfiltered = !self.back.judge.has_effects(batch.about.basis.as_ref().map_or(0, |b| b.audit_floor));
+        self.unfiltered = !self.back.judge.has_effects(batch.header.basis.as_ref().map_or(0, |b| b.audit_floor));
         self.of = batch.id;
     }
 
     /// What becomes of an entry; or why it cannot be seen as one again.
-    fn fate(&mut self, stored: Stored<'_>, record: &mut Vec<u8>) -> Result<Fate, String> {
+    fn fate(&mut self, stored: StoredEvent<'_>, record: &mut Vec<u8>) -> Result<Fate, String> {
         let Reader { back: Back { judge, .. }, clock, state, unfiltered, .. } = self;
         // Type and detail stand in what is stored; only rules may look at blanks.
         let short = *unfiltered && stored.bytes.len() >= judge.model().heading().length;
@@ -215,7 +215,7 @@ impl Reader {
             stored.record(record);
             record.as_slice()
         };
-        let mut ev = event(judge.model(), clock, Stored { offset: None, ..stored }, bytes)?;
+        let mut ev = event(judge.model(), clock, StoredEvent { offset: None, ..stored }, bytes)?;
         if !*unfiltered && matches!(judge.verdict(&mut ev, state), Verdict::Dropped(_)) {
             return Ok(Fate::Filtered);
         }
@@ -226,8 +226,8 @@ impl Reader {
 /// What a batch of an older program does not say of itself, as it is today. Of profiles that is more than was known then: it
 /// lets through what a rule over users would drop, and hides nothing.
 fn unsaid(batch: &Batch, orders: &Orders) -> (HeadingDefaults, Option<DateFormat>, Learned) {
-    let source = orders.setup.config.sources.iter().find(|s| s.name == batch.about.source);
-    let position = orders.shared.spool.position(&batch.about.source).ok().flatten();
+    let source = orders.setup.config.sources.iter().find(|s| s.name == batch.header.source);
+    let position = orders.shared.spool.position(&batch.header.source).ok().flatten();
     let position: Value = position.and_then(|(text, _)| serde_json::from_str(&text).ok()).unwrap_or_default();
     let names = position.get("learned").and_then(Value::as_array).into_iter().flatten();
     let learned = names.filter_map(|n| basis::key(n.as_str()?)).collect();

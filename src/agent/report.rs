@@ -163,11 +163,11 @@ impl Counted {
     /// Of a batch with so many notices among its events.
     pub fn of(batch: &NewBatch, notices: u64) -> Counted {
         Counted {
-            read: batch.about.read,
+            read: batch.header.read,
             spooled: u64::from(batch.events).saturating_sub(notices),
-            parked: batch.about.parked,
-            refused: batch.about.refused.values().sum(),
-            filtered: batch.about.filtered.clone(),
+            parked: batch.header.parked,
+            refused: batch.header.refused.values().sum(),
+            filtered: batch.header.filtered.clone(),
         }
     }
 

@@ -252,20 +252,20 @@ fn verify(place: &Where) -> Result<Exit, Failure> {
         next = found.id + 1;
         batches += 1;
         events += found.events;
-        let about = found.about.clone().unwrap_or_default();
+        let header = found.header.clone().unwrap_or_default();
         let held = format!(
             "source {}, receiver {}, sequence {} to {}, {} events",
-            about.source, about.receiver, about.first_sequence, about.last_sequence, found.events
+            header.source, header.receiver, header.first_sequence, header.last_sequence, found.events
         );
         match found.batch {
             Err(why) => wrong.push(format!("batch {}: {why}; it held: {held}", found.id)),
             // It says what is damaged or missing, and nothing of entries.
-            Ok(batch) if batch.about.since.is_some() => continue,
+            Ok(batch) if batch.header.since.is_some() => continue,
             Ok(_) => {}
         }
-        let key = (about.source, about.system, about.receiver);
-        let before = last.insert(key, about.last_sequence).unwrap_or(0);
-        if about.last_sequence < before {
+        let key = (header.source, header.system, header.receiver);
+        let before = last.insert(key, header.last_sequence).unwrap_or(0);
+        if header.last_sequence < before {
             // Captures that overlap, a journal that was reset: what was read is stored as it was read.
             remarks.push(format!("batch {}: sequence numbers go back from {before}: {held}", found.id));
         }

@@ -25,7 +25,7 @@ use tokio::{
 use self::writer::{Append, Command, Done, Stored, Writer};
 use super::{
     SpoolError, SpoolOptions,
-    batch::{Batch, Builder, Continuity, NewBatch},
+    batch::{Batch, BatchHeader, Builder, NewBatch},
     ledger::{Board, Ledger, View},
     store::{self, Store},
 };
@@ -185,9 +185,9 @@ impl Spool {
     /// Stores what the agent itself has to say, for every output, in the order of the log; no source's position moves.
     /// `source` is the one it is about, or empty.
     pub fn notify(&self, source: &str, notices: &[Notice]) -> Result<i64, SpoolError> {
-        let made = notices.iter().map(|n| n.utc_micros).max().unwrap_or_default();
-        let about = Continuity { source: source.to_owned(), made, ..Continuity::default() };
-        let mut builder = Builder::new(about, &[0; 32]);
+        let created_at = notices.iter().map(|n| n.utc_micros).max().unwrap_or_default();
+        let header = BatchHeader { source: source.to_owned(), created_at, ..BatchHeader::default() };
+        let mut builder = Builder::new(header, &[0; 32]);
         notices.iter().for_each(|n| builder.push_notice(n));
         self.store(&mut builder.finish(), None)
     }

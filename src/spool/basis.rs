@@ -107,7 +107,7 @@ mod tests {
         assert_eq!((again.system, again.receiver, read.dates), (given.system, given.receiver, Some(DateFormat::Dmy)));
         assert_eq!(read.learned().in_order(), &names[..1]);
         assert_eq!(read.learned_later().collect::<Vec<_>>(), [(4, names[1]), (7, names[2])]);
-        let old: super::super::Continuity = serde_json::from_str(
+        let old: super::super::BatchHeader = serde_json::from_str(
             "{\"source\":\"s\",\"heading\":\"type1\",\"ccsid\":37,\"zone\":\"UTC\",\"system\":\"\",\"receiver\":\"\",\"first_sequence\":1,\"last_sequence\":1,\"read\":1,\"parked\":0,\"filtered\":{}}",
         )
         .unwrap();

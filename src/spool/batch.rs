@@ -30,7 +30,7 @@ const NOTICE: u8 = 1;
 
 /// What a batch says of the entries it was made from, those too that are not in it.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Continuity {
+pub struct BatchHeader {
     /// The source by its name in the configuration.
     pub source: String,
     /// Heading: `type5`.
@@ -64,8 +64,8 @@ pub struct Continuity {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<i64>,
     /// When the batch was made, UTC microseconds.
-    #[serde(default)]
-    pub made: i64,
+    #[serde(default, rename = "made")]
+    pub created_at: i64,
     /// What else its lines depend on; `None`: a program before 0.2 stored it, which did not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub basis: Option<Basis>,
@@ -73,8 +73,8 @@ pub struct Continuity {
 
 /// A batch in the making.
 pub struct Builder {
-    /// Its continuity so far.
-    pub about: Continuity,
+    /// What it says of its entries so far.
+    pub header: BatchHeader,
     blob: Vec<u8>,
     events: u32,
     previous: Hash,
@@ -96,22 +96,22 @@ pub struct Parked {
 
 impl Builder {
     /// An empty batch; `before` is the hash of the batch of this source before it.
-    pub fn new(about: Continuity, before: &Hash) -> Builder {
+    pub fn new(header: BatchHeader, before: &Hash) -> Builder {
         let mut raw = Context::new(&SHA256);
         raw.update(before);
-        Builder { about, blob: Vec::new(), events: 0, previous: *before, raw, parked: Vec::new(), parked_bytes: 0 }
+        Builder { header, blob: Vec::new(), events: 0, previous: *before, raw, parked: Vec::new(), parked_bytes: 0 }
     }
 
     /// Takes a record as it was read, whatever becomes of it.
     pub fn read(&mut self, record: &[u8]) {
-        self.about.read += 1;
+        self.header.read += 1;
         self.raw.update(&u32::try_from(record.len()).unwrap_or(u32::MAX).to_be_bytes());
         self.raw.update(record);
     }
 
     /// Takes a record that is no entry, so that its bytes are kept.
     pub fn park(&mut self, parked: Parked) {
-        self.about.parked += 1;
+        self.header.parked += 1;
         self.parked_bytes += parked.bytes.len();
         self.parked.push(parked);
     }
@@ -161,7 +161,7 @@ impl Builder {
         raw_sha256.copy_from_slice(self.raw.finish().as_ref());
         let blob = lz4_flex::block::compress_prepend_size(&self.blob);
         NewBatch {
-            about: self.about,
+            header: self.header,
             events: self.events,
             plain: self.blob,
             blob,
@@ -175,8 +175,8 @@ impl Builder {
 /// A batch that is not stored yet.
 #[derive(Clone, Debug)]
 pub struct NewBatch {
-    /// Its continuity.
-    pub about: Continuity,
+    /// What it says of its entries.
+    pub header: BatchHeader,
     /// Events in it.
     pub events: u32,
     /// The events.
@@ -195,7 +195,7 @@ impl NewBatch {
     /// One in whose place nothing is: it was stored.
     pub(super) fn empty() -> NewBatch {
         NewBatch {
-            about: Continuity::default(),
+            header: BatchHeader::default(),
             events: 0,
             plain: Vec::new(),
             blob: Vec::new(),
@@ -239,15 +239,15 @@ pub(super) fn of_format_1(blob: &[u8]) -> Option<Vec<u8>> {
 pub struct Batch {
     /// Its number: later batches have higher ones.
     pub id: i64,
-    /// Its continuity.
-    pub about: Continuity,
+    /// What it says of its entries.
+    pub header: BatchHeader,
     blob: Vec<u8>,
     starts: Vec<u32>,
 }
 
 /// One event of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stored<'a> {
+pub struct StoredEvent<'a> {
     /// A notice of the agent: `bytes` are its JSON.
     pub is_notice: bool,
     /// Bytes of the record with its blanks.
@@ -262,14 +262,14 @@ pub struct Stored<'a> {
 
 impl Batch {
     /// Opens a stored blob whose checksum was compared. `None` when it cannot be one, or its lengths do not add up.
-    pub fn open(id: i64, about: Continuity, blob: &[u8]) -> Option<Batch> {
+    pub fn open(id: i64, header: BatchHeader, blob: &[u8]) -> Option<Batch> {
         // Some of the first databases hold events that are not compressed.
         let events = decompress(blob).unwrap_or_else(|| blob.to_vec());
-        Batch::plain(id, about, events)
+        Batch::plain(id, header, events)
     }
 
     /// The same, not compressed.
-    pub fn plain(id: i64, about: Continuity, blob: Vec<u8>) -> Option<Batch> {
+    pub fn plain(id: i64, header: BatchHeader, blob: Vec<u8>) -> Option<Batch> {
         let mut starts = Vec::new();
         let mut at = 0;
         while at < blob.len() {
@@ -281,7 +281,7 @@ impl Batch {
             starts.push(u32::try_from(at).ok()?);
             at = next;
         }
-        Some(Batch { id, about, blob, starts })
+        Some(Batch { id, header, blob, starts })
     }
 
     /// Events in it.
@@ -300,13 +300,13 @@ impl Batch {
     }
 
     /// The n-th event.
-    pub fn event(&self, n: usize) -> Option<Stored<'_>> {
+    pub fn event(&self, n: usize) -> Option<StoredEvent<'_>> {
         let at = usize::try_from(*self.starts.get(n)?).ok()?;
         let (head, rest) = self.blob.get(at..)?.split_first_chunk::<HEAD>()?;
         let [what, l1, l2, l3, l4, s1, s2, s3, s4, o1, o2, o3, o4, severity_floor] = *head;
         let stored = usize::try_from(u32::from_be_bytes([s1, s2, s3, s4])).ok()?;
         let offset = i32::from_be_bytes([o1, o2, o3, o4]);
-        Some(Stored {
+        Some(StoredEvent {
             is_notice: what == NOTICE,
             length: usize::try_from(u32::from_be_bytes([l1, l2, l3, l4])).ok()?,
             bytes: rest.get(..stored)?,
@@ -316,7 +316,7 @@ impl Batch {
     }
 }
 
-impl Stored<'_> {
+impl StoredEvent<'_> {
     /// The notice, where it is one.
     pub fn notice(&self) -> Option<Notice> {
         if self.is_notice { serde_json::from_slice(self.bytes).ok() } else { None }

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::{
     SpoolError,
-    batch::{Batch, Continuity},
+    batch::{Batch, BatchHeader},
     cursor::{self, Cursor},
     fault::Fault,
     load, parked,
@@ -34,7 +34,7 @@ pub struct Found {
     /// Its number.
     pub id: i64,
     /// What it says of itself; `None` where that cannot be read.
-    pub about: Option<Continuity>,
+    pub header: Option<BatchHeader>,
     /// Events it says it has.
     pub events: i64,
     /// The batch, or what is wrong with it.
@@ -169,7 +169,7 @@ impl Inspector {
 
     /// Events at or behind a cursor, and when the oldest batch of them was made, UTC microseconds.
     pub fn waiting(&self, from: Cursor) -> Result<(i64, Option<i64>), SpoolError> {
-        let (events, about): (i64, Option<String>) = self
+        let (events, header): (i64, Option<String>) = self
             .db
             .query_row(
                 "SELECT coalesce(sum(events), 0), (SELECT about FROM batch WHERE id >= ?1 ORDER BY id LIMIT 1) FROM batch WHERE id >= ?1",
@@ -183,9 +183,9 @@ impl Inspector {
             .optional()
             .map_err(|e| self.error(e))?;
         let passed = if has_first.is_some() { i64::try_from(from.event).unwrap_or(0) } else { 0 };
-        let about: Option<Continuity> = about.and_then(|a| serde_json::from_str(&a).ok());
+        let header: Option<BatchHeader> = header.and_then(|a| serde_json::from_str(&a).ok());
         let waiting = (events - passed).max(0);
-        Ok((waiting, about.filter(|_| waiting > 0).map(|a| a.made)))
+        Ok((waiting, header.filter(|_| waiting > 0).map(|a| a.created_at)))
     }
 
     /// The next batch at or behind a number, whatever state it is in.
@@ -193,13 +193,13 @@ impl Inspector {
         let row = rows::near(&self.db, self.version, from, true).map_err(|e| self.error(e))?;
         Ok(row.map(|(found, blob)| match found {
             Row::Damaged(d) => {
-                Found { id: d.id, about: d.about.map(|(about, _)| about), events: d.events, batch: Err(d.why) }
+                Found { id: d.id, header: d.header.map(|(header, _)| header), events: d.events, batch: Err(d.why) }
             }
             Row::Whole(head) => Found {
                 id: head.id,
                 events: head.events,
                 batch: head.open(&blob).map_err(|d| d.why),
-                about: Some(head.about),
+                header: Some(head.header),
             },
         }))
     }

@@ -61,7 +61,7 @@ struct Links(BTreeMap<String, (i64, Hash)>);
 impl Links {
     /// Takes the next batch. A sentence says where it does not follow on the one before.
     fn next(&mut self, head: &Head) -> Option<String> {
-        if head.about.since.is_some() {
+        if head.header.since.is_some() {
             // The chain goes through what was in this place and is told of.
             self.0.clear();
         }
@@ -69,12 +69,12 @@ impl Links {
         if head.position.is_empty() {
             return None;
         }
-        let before = self.0.insert(head.about.source.clone(), (head.id, head.raw));
+        let before = self.0.insert(head.header.source.clone(), (head.id, head.raw));
         match before {
             // A chain that begins anew did so because its end could not be read.
             Some((id, raw)) if head.previous != raw && head.previous != [0; 32] => Some(format!(
                 "batch {} of source {} does not follow on batch {id}: something between them was taken away or changed",
-                head.id, head.about.source
+                head.id, head.header.source
             )),
             _ => None,
         }

@@ -3,7 +3,7 @@
 use chrono_tz::Tz;
 
 use super::{
-    batch::{Builder, Continuity, NewBatch},
+    batch::{BatchHeader, Builder, NewBatch},
     rows::Damaged,
 };
 use crate::event::{Notice, notice::GAP};
@@ -11,22 +11,22 @@ use crate::event::{Notice, notice::GAP};
 /// The batches beside what is lost, as far as there are any.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Beside<'a> {
-    pub(super) before: Option<&'a Continuity>,
-    pub(super) after: Option<&'a Continuity>,
+    pub(super) before: Option<&'a BatchHeader>,
+    pub(super) after: Option<&'a BatchHeader>,
 }
 
 /// What stands in the place of a damaged batch.
 pub(super) fn of_damaged(damaged: &Damaged, beside: Beside<'_>, now: i64) -> NewBatch {
     let what = format!("batch {} of the spool is damaged ({}) and set aside", damaged.id, damaged.why);
-    match &damaged.about {
-        Some((about, true)) => {
+    match &damaged.header {
+        Some((header, true)) => {
             let text = format!(
                 "{what}: it held {} events of the entries {} to {} of {}, which are not delivered",
-                damaged.events, about.first_sequence, about.last_sequence, about.receiver
+                damaged.events, header.first_sequence, header.last_sequence, header.receiver
             );
-            let place = |sequence: u64| format!("{}:{sequence}", about.receiver);
-            let before = place(about.first_sequence.saturating_sub(1));
-            notice(about, [before, place(about.last_sequence.saturating_add(1))], &text, damaged.id, now)
+            let place = |sequence: u64| format!("{}:{sequence}", header.receiver);
+            let before = place(header.first_sequence.saturating_sub(1));
+            notice(header, [before, place(header.last_sequence.saturating_add(1))], &text, damaged.id, now)
         }
         _ => unknown(&what, damaged.id, beside, now),
     }
@@ -46,24 +46,24 @@ pub(super) fn of_all(sources: &[String], why: &str, now: i64) -> NewBatch {
     let text = format!(
         "the spool could not be read ({why}) and was set aside: what it held and the source does not give again is not delivered"
     );
-    let mut builder = Builder::new(Continuity { made: now, since: Some(0), ..Continuity::default() }, &[0; 32]);
+    let mut builder = Builder::new(BatchHeader { created_at: now, since: Some(0), ..BatchHeader::default() }, &[0; 32]);
     let names = if sources.is_empty() { &[String::new()][..] } else { sources };
     for source in names {
-        let about = Continuity { source: source.clone(), ..Continuity::default() };
-        builder.push_notice(&told(&about, Default::default(), &text, now));
+        let header = BatchHeader { source: source.clone(), ..BatchHeader::default() };
+        builder.push_notice(&told(&header, Default::default(), &text, now));
     }
     builder.finish()
 }
 
 /// What is told where the chain from batch to batch is broken.
 pub(super) fn of_broken(what: &str, now: i64) -> NewBatch {
-    notice(&Continuity::default(), Default::default(), what, 0, now)
+    notice(&BatchHeader::default(), Default::default(), what, 0, now)
 }
 
 /// What it held is not known: what stands beside it is.
 fn unknown(what: &str, since: i64, beside: Beside<'_>, now: i64) -> NewBatch {
-    let last = |c: &Continuity| format!("{}:{}", c.receiver, c.last_sequence);
-    let first = |c: &Continuity| format!("{}:{}", c.receiver, c.first_sequence);
+    let last = |c: &BatchHeader| format!("{}:{}", c.receiver, c.last_sequence);
+    let first = |c: &BatchHeader| format!("{}:{}", c.receiver, c.first_sequence);
     let around = [beside.before.map(last).unwrap_or_default(), beside.after.map(first).unwrap_or_default()];
     let known = beside.before.or(beside.after);
     // Of two sources it is not known which it was.
@@ -71,35 +71,35 @@ fn unknown(what: &str, since: i64, beside: Beside<'_>, now: i64) -> NewBatch {
         (Some(a), Some(b)) => a.source == b.source,
         _ => true,
     };
-    let about = match known {
+    let header = match known {
         Some(c) if one => c.clone(),
-        Some(c) => Continuity { source: String::new(), ..c.clone() },
-        None => Continuity::default(),
+        Some(c) => BatchHeader { source: String::new(), ..c.clone() },
+        None => BatchHeader::default(),
     };
     let text = format!("{what}: what was in it is not known, and not delivered");
-    notice(&about, around, &text, since, now)
+    notice(&header, around, &text, since, now)
 }
 
-fn told(about: &Continuity, [before, after]: [String; 2], text: &str, now: i64) -> Notice {
-    let zone: Tz = about.zone.parse().unwrap_or(Tz::UTC);
-    Notice::new(GAP, &about.system, now, zone)
-        .with("source", &about.source)
+fn told(header: &BatchHeader, [before, after]: [String; 2], text: &str, now: i64) -> Notice {
+    let zone: Tz = header.zone.parse().unwrap_or(Tz::UTC);
+    Notice::new(GAP, &header.system, now, zone)
+        .with("source", &header.source)
         .with("last_before", before)
         .with("first_after", after)
         .with("missing", text)
 }
 
-fn notice(about: &Continuity, around: [String; 2], text: &str, since: i64, now: i64) -> NewBatch {
-    let told = told(about, around, text, now);
-    let about = Continuity {
-        source: about.source.clone(),
-        zone: about.zone.clone(),
-        system: about.system.clone(),
-        made: now,
+fn notice(header: &BatchHeader, around: [String; 2], text: &str, since: i64, now: i64) -> NewBatch {
+    let told = told(header, around, text, now);
+    let header = BatchHeader {
+        source: header.source.clone(),
+        zone: header.zone.clone(),
+        system: header.system.clone(),
+        created_at: now,
         since: Some(since),
-        ..Continuity::default()
+        ..BatchHeader::default()
     };
-    let mut builder = Builder::new(about, &[0; 32]);
+    let mut builder = Builder::new(header, &[0; 32]);
     builder.push_notice(&told);
     builder.finish()
 }

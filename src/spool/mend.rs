@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Transaction, params};
 
 use super::{
-    batch::{Continuity, NewBatch},
+    batch::{BatchHeader, NewBatch},
     cursor::{self, Cursor},
     load::Loaded,
     loss::{self, Beside},
@@ -71,7 +71,7 @@ fn replace(
     new: &NewBatch,
 ) -> rusqlite::Result<()> {
     rows::insert(t, last, new, None)?;
-    loaded.live.insert(last, Live { since: first, ..Live::new(last, &new.about, new.events as usize) });
+    loaded.live.insert(last, Live { since: first, ..Live::new(last, &new.header, new.events as usize) });
     for kept in loaded.cursors.values_mut().filter(|k| k.now.batch == last) {
         kept.now = Cursor { batch: last, event: 0 };
     }
@@ -80,20 +80,20 @@ fn replace(
 
 /// What the batches beside some others say of themselves.
 struct Around {
-    before: Option<Continuity>,
-    after: Option<Continuity>,
+    before: Option<BatchHeader>,
+    after: Option<BatchHeader>,
 }
 
 impl Around {
     fn of(db: &Connection, first: i64, last: i64) -> rusqlite::Result<Around> {
-        let about = |id: i64, forward: bool| -> rusqlite::Result<Option<Continuity>> {
+        let header = |id: i64, forward: bool| -> rusqlite::Result<Option<BatchHeader>> {
             Ok(match rows::near(db, 3, id, forward)? {
                 // What the agent itself says is of no entries.
-                Some((Found::Whole(head), _)) if head.about.last_sequence > 0 => Some(head.about),
+                Some((Found::Whole(head), _)) if head.header.last_sequence > 0 => Some(head.header),
                 _ => None,
             })
         };
-        Ok(Around { before: about(first - 1, false)?, after: about(last + 1, true)? })
+        Ok(Around { before: header(first - 1, false)?, after: header(last + 1, true)? })
     }
 
     fn beside(&self) -> Beside<'_> {

@@ -38,7 +38,7 @@ use std::{io, path::PathBuf};
 
 pub use actor::{Spool, Start, Waiting};
 pub use basis::Basis;
-pub use batch::{Batch, Builder, Continuity, NewBatch, Stored};
+pub use batch::{Batch, BatchHeader, Builder, NewBatch, StoredEvent};
 pub use cursor::{Cursor, Lane};
 pub use files::Lock;
 pub use ledger::View;

@@ -225,7 +225,7 @@ fn batches(old: &Connection, version: i64, to: &mut Connection, now: i64) -> Res
                 Ok((head, blob)) => {
                     rows::copy(&t, &head, &blob)?;
                     if !head.position.is_empty() {
-                        copied.behind.insert(head.about.source.clone(), (head.position.clone(), head.raw));
+                        copied.behind.insert(head.header.source.clone(), (head.position.clone(), head.raw));
                     }
                     copied.count += 1;
                 }

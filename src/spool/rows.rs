@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::{
-    batch::{self, Batch, Continuity, NewBatch},
+    batch::{self, Batch, BatchHeader, NewBatch},
     seal::{Seal, column},
 };
 use crate::digest::Hash;
@@ -20,7 +20,7 @@ pub(super) struct Head {
     pub(super) format: i64,
     text: String,
     /// What it was made from.
-    pub(super) about: Continuity,
+    pub(super) header: BatchHeader,
     /// The position of its source behind it; empty where it moves none.
     pub(super) position: String,
     part: Option<String>,
@@ -57,7 +57,7 @@ impl Found {
 pub(super) struct Damaged {
     pub(super) id: i64,
     /// What it says of itself, and whether that is what was written.
-    pub(super) about: Option<(Continuity, bool)>,
+    pub(super) header: Option<(BatchHeader, bool)>,
     /// Events it says it has.
     pub(super) events: i64,
     /// What is wrong.
@@ -69,14 +69,19 @@ pub(super) struct Damaged {
 pub(super) struct Live {
     pub(super) source: Arc<str>,
     pub(super) events: usize,
-    pub(super) made: i64,
+    pub(super) created_at: i64,
     /// The first number that it stands for: batches that are missing are told of in the place of the last.
     pub(super) since: i64,
 }
 
 impl Live {
-    pub(super) fn new(id: i64, about: &Continuity, events: usize) -> Live {
-        Live { source: about.source.as_str().into(), events, made: about.made, since: about.since.unwrap_or(id) }
+    pub(super) fn new(id: i64, header: &BatchHeader, events: usize) -> Live {
+        Live {
+            source: header.source.as_str().into(),
+            events,
+            created_at: header.created_at,
+            since: header.since.unwrap_or(id),
+        }
     }
 }
 
@@ -86,10 +91,10 @@ impl Head {
         let (position, part) = place.unwrap_or_default();
         Head {
             id,
-            source: new.about.source.clone(),
+            source: new.header.source.clone(),
             format: batch::FORMAT,
-            text: serde_json::to_string(&new.about).unwrap_or_default(),
-            about: new.about.clone(),
+            text: serde_json::to_string(&new.header).unwrap_or_default(),
+            header: new.header.clone(),
             position: position.to_owned(),
             part: part.map(|p| p.0.to_owned()),
             part_position: part.map(|p| p.1.to_owned()),
@@ -108,7 +113,7 @@ impl Head {
 
     /// In short.
     pub(super) fn live(&self) -> Live {
-        Live::new(self.id, &self.about, usize::try_from(self.events).unwrap_or(0))
+        Live::new(self.id, &self.header, usize::try_from(self.events).unwrap_or(0))
     }
 
     /// Opens its blob, or says what is wrong with it.
@@ -118,7 +123,7 @@ impl Head {
             return Err(damaged("its checksum is another"));
         }
         let opened =
-            Batch::open(self.id, self.about.clone(), blob).ok_or_else(|| damaged("its lengths do not add up"))?;
+            Batch::open(self.id, self.header.clone(), blob).ok_or_else(|| damaged("its lengths do not add up"))?;
         match i64::try_from(opened.len()) {
             Ok(n) if n == self.events => Ok(opened),
             _ => Err(damaged("it has another number of events than it says")),
@@ -127,7 +132,7 @@ impl Head {
 
     /// It is damaged, though what it says of itself is as it was written.
     pub(super) fn damaged(&self, why: String) -> Box<Damaged> {
-        Box::new(Damaged { id: self.id, about: Some((self.about.clone(), true)), events: self.events, why })
+        Box::new(Damaged { id: self.id, header: Some((self.header.clone(), true)), events: self.events, why })
     }
 
     /// Writes it, with its blob.
@@ -227,8 +232,8 @@ fn found_at(row: &Row<'_>, version: i64, at: &Places) -> rusqlite::Result<Found>
     let [format, events]: [Option<i64>; 2] = [column(row, format)?, column(row, events)?];
     let [raw, blob_sum]: [Option<Hash>; 2] = [column(row, raw)?, column(row, blob_sum)?];
     let [previous, sum]: [Option<Option<Hash>>; 2] = [column(row, previous)?, column(row, sum)?];
-    let about: Option<Continuity> = text.as_deref().and_then(|t| serde_json::from_str(t).ok());
-    let said = (about.clone(), events);
+    let header: Option<BatchHeader> = text.as_deref().and_then(|t| serde_json::from_str(t).ok());
+    let said = (header.clone(), events);
     let head = || {
         let previous = match (version < 3, previous) {
             (true, _) => [0; 32],
@@ -239,7 +244,7 @@ fn found_at(row: &Row<'_>, version: i64, at: &Places) -> rusqlite::Result<Found>
             source: source?,
             format: format?,
             text: text?,
-            about: about?,
+            header: header?,
             position: position?,
             part: part?,
             part_position: part_position?,
@@ -252,8 +257,8 @@ fn found_at(row: &Row<'_>, version: i64, at: &Places) -> rusqlite::Result<Found>
         is.then_some(head)
     };
     let damaged = |why: String| {
-        let about = said.0.clone().map(|a| (a, false));
-        Found::Damaged(Box::new(Damaged { id, about, events: said.1.unwrap_or(0), why }))
+        let header = said.0.clone().map(|a| (a, false));
+        Found::Damaged(Box::new(Damaged { id, header, events: said.1.unwrap_or(0), why }))
     };
     Ok(match head() {
         None => damaged("what it says of itself is not what was written".to_owned()),

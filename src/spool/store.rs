@@ -171,7 +171,7 @@ impl Store {
 
     /// Keeps a batch that is stored in memory, and tells those who wait for it.
     pub(super) fn remember(&self, id: i64, mut new: NewBatch) {
-        if let Some(batch) = Batch::plain(id, new.about, mem::take(&mut new.plain)) {
+        if let Some(batch) = Batch::plain(id, new.header, mem::take(&mut new.plain)) {
             self.board.lock().remember(batch, self.options.cache);
         }
         self.board.tell(id);

@@ -11,7 +11,7 @@ mod parked_records;
 use std::{fs, path::Path};
 
 use super::{
-    batch::{Builder, Continuity},
+    batch::{BatchHeader, Builder},
     *,
 };
 use crate::event::{Notice, notice::GAP};
@@ -50,7 +50,7 @@ fn fill(
     stored: &mut Vec<String>,
 ) -> crate::digest::Hash {
     for n in batches {
-        let mut builder = Builder::new(about("s"), &before);
+        let mut builder = Builder::new(header("s"), &before);
         for e in 0..5 {
             let text = format!("event {n}.{e}");
             builder.push_notice(&Notice::new(GAP, &text, 0, chrono_tz::UTC));
@@ -64,8 +64,8 @@ fn fill(
     before
 }
 
-fn about(source: &str) -> Continuity {
-    Continuity { source: source.into(), heading: "type5".into(), zone: "UTC".into(), ..Continuity::default() }
+fn header(source: &str) -> BatchHeader {
+    BatchHeader { source: source.into(), heading: "type5".into(), zone: "UTC".into(), ..BatchHeader::default() }
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -96,7 +96,7 @@ fn start(folder: &Path, output: &str) -> Given {
     let mut given = Given { notes, ..Given::default() };
     let mut from = spool.cursor(output, Lane::Priority);
     while let Some(batch) = spool.next(from.batch).unwrap() {
-        let first = if batch.id == from.batch && batch.about.since.is_none() { from.event } else { 0 };
+        let first = if batch.id == from.batch && batch.header.since.is_none() { from.event } else { 0 };
         for notice in (first..batch.len()).filter_map(|n| batch.event(n)?.notice()) {
             match notice.fields.iter().find(|(name, _)| name == "missing") {
                 Some((_, text)) => given.gaps.push(text.clone()),
@@ -156,7 +156,7 @@ fn checkpointed(to: &Path) -> [Vec<String>; 2] {
     }
     for n in 0..8_u8 {
         let source = usize::from(n % 2);
-        let mut builder = Builder::new(about(["s", "t"][source]), &chains[source]);
+        let mut builder = Builder::new(header(["s", "t"][source]), &chains[source]);
         for e in 0..5 {
             let text = format!("event {n}.{e}");
             builder.push_notice(&Notice::new(GAP, &text, 0, chrono_tz::UTC));
@@ -364,8 +364,8 @@ fn a_spool_that_is_drained_gives_its_room_back_though_nothing_else_comes() {
         bytes.collect::<String>()
     };
     for _ in 0..64 {
-        let about = Continuity { source: "s".into(), heading: "type5".into(), ..Continuity::default() };
-        let mut builder = Builder::new(about, &[0; 32]);
+        let header = BatchHeader { source: "s".into(), heading: "type5".into(), ..BatchHeader::default() };
+        let mut builder = Builder::new(header, &[0; 32]);
         for _ in 0..32 {
             builder.push_notice(&Notice::new(GAP, &text(), 0, chrono_tz::UTC));
         }
@@ -387,8 +387,8 @@ fn what_the_agent_says_is_stored_in_order_and_moves_no_source() {
     let dir = tempfile::tempdir().unwrap();
     let (spool, _) = Spool::open(SpoolOptions::new(dir.path().to_owned())).unwrap();
     spool.register("a", Start::Oldest, "");
-    let about = Continuity { source: "s".into(), heading: "type5".into(), ..Continuity::default() };
-    spool.append(&mut Builder::new(about, &[0; 32]).finish(), "{\"n\":1}", None).unwrap();
+    let header = BatchHeader { source: "s".into(), heading: "type5".into(), ..BatchHeader::default() };
+    spool.append(&mut Builder::new(header, &[0; 32]).finish(), "{\"n\":1}", None).unwrap();
     let notices = ["one", "two"].map(|text| Notice::new(GAP, text, 7, chrono_tz::UTC));
     let id = spool.notify("s", &notices).unwrap();
     let batch = spool.next(id).unwrap().unwrap();
@@ -408,7 +408,7 @@ fn an_output_that_comes_when_everything_is_delivered_has_nothing_to_wait_for() {
     let (spool, _) = Spool::open(SpoolOptions::new(folder.path().to_owned())).unwrap();
     spool.register("a", Start::Oldest, "");
     for _ in 0..3 {
-        spool.append(&mut Builder::new(about("s"), &[0; 32]).finish(), "{}", None).unwrap();
+        spool.append(&mut Builder::new(header("s"), &[0; 32]).finish(), "{}", None).unwrap();
     }
     let end = Cursor { batch: spool.last() + 1, event: 0 };
     Lane::ALL.iter().for_each(|lane| spool.advance("a", *lane, end));

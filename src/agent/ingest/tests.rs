@@ -123,7 +123,7 @@ impl Disk {
         assert_eq!((part, batch.previous), (None, self.chained));
         let position: Position = serde_json::from_str(&position).unwrap();
         assert!(position.last.sequence >= self.position.last.sequence, "a position only grows");
-        let about = &batch.about;
+        let about = &batch.header;
         let dropped: u64 = about.filtered.values().sum();
         let spooled = u64::from(batch.events) - notices;
         assert_eq!(about.read, dropped + about.parked + about.refused.values().sum::<u64>() + spooled);

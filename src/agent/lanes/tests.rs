@@ -8,7 +8,7 @@ use crate::{
     decode::journal::{Catalog, Entry, HeadingKind},
     encode::Profile,
     event::{EventModel, Options},
-    spool::{Basis, Builder, Continuity, Spool, SpoolOptions, Start},
+    spool::{Basis, BatchHeader, Builder, Spool, SpoolOptions, Start},
 };
 
 /// An agent with a spool and one output.
@@ -33,9 +33,9 @@ impl Bench {
         let mut n = 0;
         for types in batches {
             let basis = Some(Basis::new(&Default::default(), None, "", 9));
-            let about =
-                Continuity { source: "s".into(), heading: "type5".into(), ccsid: 37, basis, ..Continuity::default() };
-            let mut builder = Builder::new(about, &[0; 32]);
+            let header =
+                BatchHeader { source: "s".into(), heading: "type5".into(), ccsid: 37, basis, ..BatchHeader::default() };
+            let mut builder = Builder::new(header, &[0; 32]);
             for code in types {
                 n += 1;
                 let record = record(code, n);

@@ -21,7 +21,7 @@ use crate::{
     digest::Hash,
     encode::Profile,
     event::{EventModel, Notice, Options, notice::START},
-    spool::{Basis, Builder, Continuity, Spool, SpoolOptions},
+    spool::{Basis, BatchHeader, Builder, Spool, SpoolOptions},
 };
 
 /// What all cases have in common.
@@ -138,16 +138,16 @@ impl World {
         source.events.extend(more);
         let events = source.events[source.at..].to_vec();
         source.at = source.events.len();
-        let about = Continuity {
+        let header = BatchHeader {
             source: SOURCES[n].into(),
             heading: "type5".into(),
             ccsid: 37,
             basis: Some(Basis::new(&Default::default(), None, "", 9)),
             first_sequence: events.first().copied().unwrap_or(0),
             last_sequence: events.last().copied().unwrap_or(0),
-            ..Continuity::default()
+            ..BatchHeader::default()
         };
-        let mut builder = Builder::new(about, &source.hash);
+        let mut builder = Builder::new(header, &source.hash);
         for n in &events {
             match self.ledger.events[n] {
                 What::Notice => builder.push_notice(&notice(*n)),

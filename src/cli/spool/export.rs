@@ -118,7 +118,7 @@ impl Survey {
         // What cannot be read is told when it is written.
         each(inspector, from, &mut |found| {
             survey.last = found.id;
-            survey.sources.extend(found.about.map(|a| a.source).filter(|s| !s.is_empty()));
+            survey.sources.extend(found.header.map(|a| a.source).filter(|s| !s.is_empty()));
             let Ok(batch) = found.batch else { return Ok(()) };
             let kind = kind(&batch);
             let holds = || (0..batch.len()).filter_map(|n| batch.event(n)).any(|e| !e.is_notice);
@@ -132,11 +132,11 @@ impl Survey {
 }
 
 fn kind(batch: &Batch) -> Kind {
-    (batch.about.heading.clone(), batch.about.ccsid)
+    (batch.header.heading.clone(), batch.header.ccsid)
 }
 
 fn is_wanted(batch: &Batch, source: Option<&str>) -> bool {
-    !batch.is_empty() && source.is_none_or(|s| s == batch.about.source)
+    !batch.is_empty() && source.is_none_or(|s| s == batch.header.source)
 }
 
 /// Goes through the batches. Where they cannot be read on: why.

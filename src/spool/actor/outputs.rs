@@ -70,7 +70,7 @@ impl Spool {
             if events > 0 {
                 let waiting = found.entry(live.source.clone()).or_default();
                 waiting.events += events;
-                waiting.since.get_or_insert(live.made);
+                waiting.since.get_or_insert(live.created_at);
             }
         }
         found

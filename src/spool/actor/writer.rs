@@ -106,7 +106,7 @@ impl Writer {
         let now = Instant::now();
         self.sources.retain(|_, at| now.duration_since(*at) < LATELY);
         // What the agent itself says comes seldom.
-        let sources = group.iter().map(|a| &a.batch.about.source).filter(|s| !s.is_empty());
+        let sources = group.iter().map(|a| &a.batch.header.source).filter(|s| !s.is_empty());
         self.sources.extend(sources.map(|s| (s.clone(), now)));
         group
     }

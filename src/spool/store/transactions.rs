@@ -44,7 +44,7 @@ pub(super) fn store(
     }
     ledger.loaded.log = log;
     for (id, (new, _)) in (first..).zip(group) {
-        ledger.loaded.live.insert(id, Live::new(id, &new.about, new.events as usize));
+        ledger.loaded.live.insert(id, Live::new(id, &new.header, new.events as usize));
     }
     Ok((first, kept))
 }
@@ -57,7 +57,7 @@ fn insert(
     place: Option<Place<'_>>,
     (kept, most): (u64, u64),
 ) -> rusqlite::Result<u64> {
-    let source = &new.about.source;
+    let source = &new.header.source;
     rows::insert(t, id, new, place)?;
     if let Some((position, part)) = place {
         tables::write_source(t, source, (position, &new.raw_sha256))?;
@@ -68,7 +68,7 @@ fn insert(
     if new.parked.is_empty() {
         return Ok(kept);
     }
-    parked::insert(t, (source, id, new.about.made), &new.parked, (kept, most))
+    parked::insert(t, (source, id, new.header.created_at), &new.parked, (kept, most))
 }
 
 /// Writes the cursors and deletes the batches that every output has passed. Returns the positions that are passed with them. Of the

@@ -121,6 +121,6 @@ fn h3_n2_h16_what_is_changed_by_hand_costs_duplicates_or_is_told() {
     by_hand("CREATE TRIGGER t AFTER INSERT ON batch BEGIN DELETE FROM batch WHERE id = new.id; END")(folder.path());
     let (spool, notes) = Spool::open(SpoolOptions::new(folder.path().to_owned())).unwrap();
     assert!(notes.iter().any(|n| n.contains("trigger t") && n.contains("set aside as")), "{notes:?}");
-    let id = spool.append(&mut Builder::new(about("s"), &[0; 32]).finish(), "{}", None).unwrap();
+    let id = spool.append(&mut Builder::new(header("s"), &[0; 32]).finish(), "{}", None).unwrap();
     assert_eq!(spool.next(id).unwrap().unwrap().id, id);
 }

@@ -12,7 +12,7 @@ use super::*;
 
 /// A batch of a source with one event.
 fn batch(source: &str) -> NewBatch {
-    let mut builder = Builder::new(Continuity { source: source.to_owned(), ..Continuity::default() }, &[0; 32]);
+    let mut builder = Builder::new(BatchHeader { source: source.to_owned(), ..BatchHeader::default() }, &[0; 32]);
     builder.push_notice(&Notice::new(GAP, "", 1, chrono_tz::UTC));
     builder.finish()
 }

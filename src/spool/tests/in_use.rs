@@ -18,7 +18,7 @@ fn used(folder: &Path, batches: i64, passed: i64) -> Spool {
 fn append(spool: &Spool, n: i64) {
     let source = if n % 2 == 0 { "s" } else { "t" };
     let before = spool.position(source).unwrap().map_or([0; 32], |(_, hash)| hash);
-    let mut builder = Builder::new(about(source), &before);
+    let mut builder = Builder::new(header(source), &before);
     // Nothing that can be packed, and more of it than SQLite keeps in memory.
     let mut random = n as u64;
     let noise = (0..9_000).map(|_| {

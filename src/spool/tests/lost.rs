@@ -49,7 +49,7 @@ fn a7_a_page_of_seals_or_of_parked_records_that_is_lost_costs_no_batch_and_is_to
         let stored = state(from.path());
         {
             let (spool, _) = Spool::open(SpoolOptions::new(from.path().to_owned())).unwrap();
-            let mut builder = Builder::new(about("s"), &[0; 32]);
+            let mut builder = Builder::new(header("s"), &[0; 32]);
             builder.park(batch::Parked { place: 1, why: "it is none".into(), bytes: vec![7; 100] });
             spool.append(&mut builder.finish(), "{\"n\":3}", None).unwrap();
             spool.close().unwrap();

@@ -7,7 +7,7 @@ fn a8_parked_records_take_an_eighth_of_a_spool_and_press_nobody() {
     let options = SpoolOptions { max_size: 24 << 20, ..SpoolOptions::new(folder.path().to_owned()) };
     let (spool, _) = Spool::open(options).unwrap();
     for n in 0..20 {
-        let mut builder = Builder::new(about("s"), &[0; 32]);
+        let mut builder = Builder::new(header("s"), &[0; 32]);
         builder.park(batch::Parked { place: n, why: "it is none".into(), bytes: vec![7; 1 << 20] });
         spool.append(&mut builder.finish(), "{}", None).unwrap();
     }
@@ -29,9 +29,9 @@ fn a8_parked_records_are_kept_with_their_bytes_and_the_oldest_go_first() {
     let record = |n: u64, bytes: Vec<u8>| batch::Parked { place: n, why: format!("reason {n}"), bytes };
     let large = usize::try_from((64 << 20) / 4).unwrap();
     for n in 0..6 {
-        let mut builder = Builder::new(about("s"), &[0; 32]);
+        let mut builder = Builder::new(header("s"), &[0; 32]);
         builder.park(record(n, vec![u8::try_from(n).unwrap(); large]));
-        assert_eq!(builder.about.parked, 1);
+        assert_eq!(builder.header.parked, 1);
         spool.append(&mut builder.finish(), "{}", None).unwrap();
     }
     let inspector = inspect::Inspector::open(&folder.path().join("spool.db")).unwrap();
