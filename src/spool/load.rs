@@ -5,7 +5,7 @@ use rusqlite::Connection;
 
 use super::{
     cursor::{self, Cursor, Cursors, Kept, Lane},
-    rows::{self, Damaged, Found, Head, Live},
+    rows::{self, BatchSummary, Damaged, Found, Head},
     tables::{self, Log, Outputs},
 };
 use crate::digest::Hash;
@@ -16,7 +16,7 @@ pub(super) struct Loaded {
     pub(super) log: Log,
     pub(super) cursors: Cursors,
     pub(super) outputs: Outputs,
-    pub(super) live: BTreeMap<i64, Live>,
+    pub(super) live: BTreeMap<i64, BatchSummary>,
     /// Batches whose rows are not what was written.
     pub(super) damaged: Vec<Damaged>,
     /// Batches that are to be there and are not: the first and the last number of each run of them.
@@ -35,7 +35,7 @@ impl Loaded {
         for (key, kept) in before.cursors {
             let mut now = kept.now;
             // In the place of a damaged batch stands what is told of it.
-            let events = |live: &BTreeMap<i64, Live>| live.get(&now.batch).map(|l| l.events);
+            let events = |live: &BTreeMap<i64, BatchSummary>| live.get(&now.batch).map(|l| l.events);
             if events(&self.live) != events(&before.live) {
                 now.event = 0;
             }

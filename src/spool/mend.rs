@@ -7,7 +7,7 @@ use super::{
     cursor::{self, Cursor},
     load::Loaded,
     loss::{self, Beside},
-    rows::{self, Damaged, Found, Live},
+    rows::{self, BatchSummary, Damaged, Found},
 };
 
 /// The most damaged batches whose bytes are kept.
@@ -71,7 +71,9 @@ fn replace(
     new: &NewBatch,
 ) -> rusqlite::Result<()> {
     rows::insert(t, last, new, None)?;
-    loaded.live.insert(last, Live { since: first, ..Live::new(last, &new.header, new.events as usize) });
+    loaded
+        .live
+        .insert(last, BatchSummary { since: first, ..BatchSummary::new(last, &new.header, new.events as usize) });
     for kept in loaded.cursors.values_mut().filter(|k| k.now.batch == last) {
         kept.now = Cursor { batch: last, event: 0 };
     }

@@ -66,7 +66,7 @@ pub(super) struct Damaged {
 
 /// A stored batch, in short.
 #[derive(Clone, Debug)]
-pub(super) struct Live {
+pub(super) struct BatchSummary {
     pub(super) source: Arc<str>,
     pub(super) events: usize,
     pub(super) created_at: i64,
@@ -74,9 +74,9 @@ pub(super) struct Live {
     pub(super) since: i64,
 }
 
-impl Live {
-    pub(super) fn new(id: i64, header: &BatchHeader, events: usize) -> Live {
-        Live {
+impl BatchSummary {
+    pub(super) fn new(id: i64, header: &BatchHeader, events: usize) -> BatchSummary {
+        BatchSummary {
             source: header.source.as_str().into(),
             events,
             created_at: header.created_at,
@@ -112,8 +112,8 @@ impl Head {
     }
 
     /// In short.
-    pub(super) fn live(&self) -> Live {
-        Live::new(self.id, &self.header, usize::try_from(self.events).unwrap_or(0))
+    pub(super) fn live(&self) -> BatchSummary {
+        BatchSummary::new(self.id, &self.header, usize::try_from(self.events).unwrap_or(0))
     }
 
     /// Opens its blob, or says what is wrong with it.

@@ -12,21 +12,21 @@ use crate::digest::Hash;
 
 /// What is kept of an output beside its cursors.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct KeptOutput {
+pub(super) struct OutputState {
     /// What it has spent of its daily budget, as its meter says it.
     pub(super) spent: Option<String>,
     /// Which lane an event is in, as the configuration said when the cursors moved.
     pub(super) lanes: Option<String>,
 }
 
-impl KeptOutput {
+impl OutputState {
     fn seal(&self, name: &str) -> Hash {
         let seal = Seal::of("output").text(name);
         seal.optional(self.spent.as_deref()).optional(self.lanes.as_deref()).done()
     }
 }
 
-pub(super) type Outputs = BTreeMap<String, KeptOutput>;
+pub(super) type Outputs = BTreeMap<String, OutputState>;
 
 /// The numbers of the batches that are to be there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -107,7 +107,7 @@ pub(super) fn outputs(db: &Connection, version: i64) -> rusqlite::Result<(Output
         let sum: Option<Option<Hash>> = column(row, 3)?;
         match (name, spent, lanes) {
             (Some(name), Some(spent), Some(lanes)) => {
-                let kept = KeptOutput { spent, lanes };
+                let kept = OutputState { spent, lanes };
                 if version < 3 || sum == Some(Some(kept.seal(&name))) {
                     found.insert(name, kept);
                 } else {

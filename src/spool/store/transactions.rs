@@ -6,7 +6,7 @@ use crate::spool::{
     ledger::Board,
     parked,
     positions::Positions,
-    rows::{self, Live, Place},
+    rows::{self, BatchSummary, Place},
     schema, tables,
 };
 
@@ -44,7 +44,7 @@ pub(super) fn store(
     }
     ledger.loaded.log = log;
     for (id, (new, _)) in (first..).zip(group) {
-        ledger.loaded.live.insert(id, Live::new(id, &new.header, new.events as usize));
+        ledger.loaded.live.insert(id, BatchSummary::new(id, &new.header, new.events as usize));
     }
     Ok((first, kept))
 }
