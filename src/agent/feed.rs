@@ -34,7 +34,7 @@ pub fn open(config: &SourceConfig, orders: &Arc<Orders>, place: &Value) -> Resul
     match &config.input {
         Input::Capture(path, follow) => Ok(Box::new(CaptureFeed::new(path.clone(), *follow, opener, Some(place)))),
         Input::Directory(options) => {
-            let parts = orders.shared.spool.parts(&config.name).map_err(|e| FeedError::NotNow(e.to_string()))?;
+            let parts = orders.shared.spool.files(&config.name).map_err(|e| FeedError::NotNow(e.to_string()))?;
             Ok(Box::new(DirectoryFeed::new(options.clone(), opener, parts)))
         }
         Input::Live(options) => {

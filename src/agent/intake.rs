@@ -188,11 +188,11 @@ fn store(ingest: &mut Ingest<'_>, of: Of<'_>, orders: &Orders, feed: &mut dyn Fe
 
 /// Tells a feed what every output has passed.
 fn settle(config: &SourceConfig, orders: &Orders, feed: &mut dyn Feed) {
-    for line in feed.on_delivered(orders.shared.spool.passed()) {
+    for line in feed.on_delivered(orders.shared.spool.delivered_before()) {
         log(format_args!("source {}: {line}", config.name));
     }
     // Parts that stay on the disk are forgotten with the next start.
-    if let Err(e) = orders.shared.spool.forget_parts(&config.name, &feed.take_forgotten()) {
+    if let Err(e) = orders.shared.spool.forget_files(&config.name, &feed.take_forgotten()) {
         log(format_args!("source {}: old files cannot be forgotten: {e}", config.name));
     }
 }

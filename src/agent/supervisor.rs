@@ -197,7 +197,7 @@ impl Supervisor {
             .map(|o| TaskSpec { name: o.name.clone(), fingerprint: fingerprint::output(o, &setup), config: o.clone() })
             .collect();
         let names: Vec<&str> = config.outputs.iter().map(|o| o.name.as_str()).collect();
-        for (name, events) in self.shared.spool.left_behind(&names) {
+        for (name, events) in self.shared.spool.orphaned_outputs(&names) {
             log(format_args!(
                 "output {name} is not in the configuration any more; {events} events are kept for it (`qaudjrn spool forget {name}` drops them)"
             ));

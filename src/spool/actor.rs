@@ -144,19 +144,19 @@ impl Spool {
         self.ask(move |s| Ok(s.delivered_position(&source)))
     }
 
-    /// The positions of the parts of a source, and the batch that each was last read into (0: passed).
-    pub fn parts(&self, source: &str) -> Result<BTreeMap<String, (String, i64)>, SpoolError> {
+    /// The positions of the files of a source by their keys, and the batch that each was last read into (0: passed).
+    pub fn files(&self, source: &str) -> Result<BTreeMap<String, (String, i64)>, SpoolError> {
         let source = source.to_owned();
-        self.ask(move |s| s.parts(&source))
+        self.ask(move |s| s.files(&source))
     }
 
-    /// Forgets places of parts of a source.
-    pub fn forget_parts(&self, source: &str, names: &[String]) -> Result<(), SpoolError> {
+    /// Forgets the positions of files of a source.
+    pub fn forget_files(&self, source: &str, names: &[String]) -> Result<(), SpoolError> {
         if names.is_empty() {
             return Ok(());
         }
         let (source, names) = (source.to_owned(), names.to_vec());
-        self.ask(move |s| s.forget_parts(&source, &names))
+        self.ask(move |s| s.forget_files(&source, &names))
     }
 
     /// Stores a batch, its source's position, and that of the part that was read (its name first), in one transaction;

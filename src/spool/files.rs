@@ -148,7 +148,7 @@ fn aside(path: &Path, n: u32) -> PathBuf {
 }
 
 /// Renames the database and what belongs to it; nothing is deleted. Returns the new name.
-pub(super) fn set_aside(path: &Path) -> io::Result<PathBuf> {
+pub(super) fn quarantine(path: &Path) -> io::Result<PathBuf> {
     let to = free_name(path)?;
     // The database first: where this ends in between, the log is not read without it, and [`follow`] brings it after.
     for piece in PIECES {

@@ -102,13 +102,13 @@ impl Inspector {
             if let Err(e) = checked {
                 wrong.push(format!("parked records cannot be read: {e}"));
             }
-            wrong.extend(self.set_aside());
+            wrong.extend(self.quarantine());
         }
         wrong
     }
 
     /// Batches that were found damaged by an agent, which set them aside and told of them.
-    fn set_aside(&self) -> Vec<String> {
+    fn quarantine(&self) -> Vec<String> {
         let read = || -> rusqlite::Result<Vec<String>> {
             let mut s = self.db.prepare("SELECT id, why FROM damaged ORDER BY id")?;
             let rows = s.query_map([], |r| {

@@ -23,7 +23,7 @@ pub(super) fn mend(db: &mut Connection, loaded: &mut Loaded, now: i64) -> rusqli
     let mut told = Vec::new();
     let t = db.transaction()?;
     for d in &damaged {
-        set_aside(&t, d, now)?;
+        quarantine(&t, d, now)?;
         let new = loss::of_damaged(d, Around::of(&t, d.id, d.id)?.beside(), now);
         replace(&t, loaded, (d.id, d.id), &new)?;
         told.push(format!(
@@ -51,7 +51,7 @@ pub(super) fn mend(db: &mut Connection, loaded: &mut Loaded, now: i64) -> rusqli
 }
 
 /// Keeps the bytes of a batch as they were found.
-fn set_aside(t: &Transaction<'_>, d: &Damaged, now: i64) -> rusqlite::Result<()> {
+fn quarantine(t: &Transaction<'_>, d: &Damaged, now: i64) -> rusqlite::Result<()> {
     let kept: i64 = t.query_row("SELECT count(*) FROM damaged WHERE blob IS NOT NULL", [], |r| r.get(0))?;
     let blob = if kept < KEPT { "blob" } else { "NULL" };
     t.execute(

@@ -90,7 +90,7 @@ pub(super) fn open(path: &Path, now: i64) -> Result<Opened, SpoolError> {
 fn give_up(path: &Path, why: &str) -> io::Result<PathBuf> {
     files::read_through(path)?;
     files::mark_lost(path, why)?;
-    files::set_aside(path)
+    files::quarantine(path)
 }
 
 /// Why what there was is lost: by this start, or by one before it that came no further. What is told stands in the log.

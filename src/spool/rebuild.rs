@@ -68,7 +68,7 @@ pub(super) fn rebuild(path: &Path, version: i64, why: &str, now: i64) -> Result<
     if copied.is_none() {
         files::mark_lost(path, why).map_err(files::not_now)?;
     }
-    let aside = files::set_aside(path).map_err(files::not_now)?;
+    let aside = files::quarantine(path).map_err(files::not_now)?;
     fs::rename(&fresh, path).and_then(|()| files::sync_folder(path)).map_err(files::not_now)?;
     Ok(Rebuilt { aside, copied, told, unparked })
 }

@@ -143,8 +143,8 @@ impl Store {
         self.positions.positions().get(source).map(|p| p.position.clone())
     }
 
-    /// See [`super::Spool::parts`].
-    pub(super) fn parts(&mut self, source: &str) -> Result<BTreeMap<String, (String, i64)>, SpoolError> {
+    /// See [`super::Spool::files`].
+    pub(super) fn files(&mut self, source: &str) -> Result<BTreeMap<String, (String, i64)>, SpoolError> {
         let (stored, _) = self.tried(|s| tables::parts(&s.db, schema::VERSION, Some(source)))?;
         let file = self.positions.positions().get(source);
         let mut parts: BTreeMap<String, (String, i64)> =
@@ -153,9 +153,9 @@ impl Store {
         Ok(parts)
     }
 
-    /// See [`super::Spool::forget_parts`].
-    pub(super) fn forget_parts(&mut self, source: &str, names: &[String]) -> Result<(), SpoolError> {
-        self.tried(|s| tables::forget_parts(&mut s.db, source, names))
+    /// See [`super::Spool::forget_files`].
+    pub(super) fn forget_files(&mut self, source: &str, names: &[String]) -> Result<(), SpoolError> {
+        self.tried(|s| tables::forget_files(&mut s.db, source, names))
     }
 
     /// Stores batches in one transaction, and returns the number of the first. When this returns all of it is on the disk.
@@ -187,7 +187,7 @@ impl Store {
             }
             match self.tried(|s| near(&s.db, from))? {
                 Ok(found) => return Ok(found),
-                Err(damaged) => self.set_aside(&damaged)?,
+                Err(damaged) => self.quarantine(&damaged)?,
             }
         }
         Err(SpoolError::Damaged { path: self.path.clone(), reason: "what is written is not what is read".to_owned() })

@@ -220,7 +220,7 @@ pub(super) fn parts(
 }
 
 /// Takes parts of a source off the disk, in one transaction.
-pub(super) fn forget_parts(db: &mut Connection, source: &str, names: &[String]) -> rusqlite::Result<()> {
+pub(super) fn forget_files(db: &mut Connection, source: &str, names: &[String]) -> rusqlite::Result<()> {
     let t = db.transaction()?;
     for name in names {
         t.prepare_cached("DELETE FROM part WHERE source = ?1 AND name = ?2")?.execute([source, name])?;

@@ -152,7 +152,7 @@ fn checkpointed(to: &Path) -> [Vec<String>; 2] {
     let (mut stored, mut chains) = (Vec::new(), [[0; 32]; 2]);
     for name in ["a", "b"] {
         spool.register(name, Start::Oldest, "lanes");
-        spool.spend(name, format!("{{\"spent\":\"{name}\"}}"));
+        spool.set_budget_spent(name, format!("{{\"spent\":\"{name}\"}}"));
     }
     for n in 0..8_u8 {
         let source = usize::from(n % 2);

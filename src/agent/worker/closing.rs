@@ -45,7 +45,7 @@ impl Worker<'_> {
         if self.config.limits.bytes_per_day.is_some()
             && let Ok(spent) = serde_json::to_string(&self.meter.spent())
         {
-            spool.spend(&self.config.name, spent);
+            spool.set_budget_spent(&self.config.name, spent);
         }
     }
 

@@ -49,7 +49,7 @@ impl Spool {
     }
 
     /// The outputs that are not among these and still keep batches here, with the number of events that wait for each.
-    pub fn left_behind(&self, outputs: &[&str]) -> Vec<(String, u64)> {
+    pub fn orphaned_outputs(&self, outputs: &[&str]) -> Vec<(String, u64)> {
         let mut others: Vec<String> = self.lock().loaded.cursors.keys().map(|(o, _)| o.clone()).collect();
         others.dedup();
         others.retain(|o| !outputs.contains(&o.as_str()));
@@ -77,7 +77,7 @@ impl Spool {
     }
 
     /// The first batch that some output has yet to pass.
-    pub fn passed(&self) -> i64 {
+    pub fn delivered_before(&self) -> i64 {
         let ledger = self.lock();
         let next = ledger.loaded.log.last + 1;
         ledger.loaded.cursors.values().map(|c| c.now.batch).min().map_or(next, |c| c.min(next))
@@ -95,13 +95,13 @@ impl Spool {
         at.into_iter().filter(|(_, batch)| *batch <= own).map(|(name, _)| name.to_owned()).collect()
     }
 
-    /// What an output had spent of its daily budget, as [`Spool::spend`] was told.
+    /// What an output had spent of its daily budget, as [`Spool::set_budget_spent`] was told.
     pub fn spent(&self, output: &str) -> Option<String> {
         self.lock().loaded.outputs.get(output).and_then(|o| o.spent.clone())
     }
 
     /// Keeps what an output has spent of its daily budget; it reaches the disk as cursors do.
-    pub fn spend(&self, output: &str, spent: String) {
+    pub fn set_budget_spent(&self, output: &str, spent: String) {
         let mut ledger = self.lock();
         let kept = ledger.loaded.outputs.entry(output.to_owned()).or_default();
         if kept.spent.as_ref() != Some(&spent) {

@@ -116,7 +116,7 @@ impl Store {
     }
 
     /// Sets a batch aside.
-    pub(super) fn set_aside(&mut self, damaged: &Damaged) -> Result<(), SpoolError> {
+    pub(super) fn quarantine(&mut self, damaged: &Damaged) -> Result<(), SpoolError> {
         let now = clock::now().timestamp_micros();
         let told = self.tried(|s| mend::one(&mut s.db, &mut s.board.lock().loaded, damaged.clone(), now))?;
         let mut ledger = self.board.lock();

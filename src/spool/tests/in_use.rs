@@ -199,7 +199,7 @@ fn n2_what_a_start_found_is_told_by_the_next_one_where_it_came_no_further() {
     let folder = tempfile::tempdir().unwrap();
     drop(used(folder.path(), 6, 3));
     let path = folder.path().join("spool.db");
-    super::super::files::set_aside(&path).unwrap();
+    super::super::files::quarantine(&path).unwrap();
     super::super::files::create(&path).unwrap();
     let given = start(folder.path(), "a");
     assert_eq!(given.gaps.len(), 2, "of each source: {given:?}");
