@@ -2,7 +2,7 @@
 use super::{
     Format, Header, Profile, Settings,
     escape::{Escape, put_str},
-    syntax::{carried, key_prefix, value_escape, value_suffix},
+    syntax::{key_prefix, value_escape, value_suffix},
 };
 use crate::{decode::history, event::Detail};
 
@@ -161,7 +161,7 @@ fn values(
 ) -> Vec<u8> {
     let mut values = Vec::new();
     let mut used: Vec<&str> = Vec::new();
-    for row in p.values.iter().filter(|r| carried(r, s)) {
+    for row in p.values.iter().filter(|r| s.carries(r)) {
         let text = match row.name.as_str() {
             "log" if category == CATEGORY => Some(history::LOG),
             "event_id" if s.format != Format::Json => Some(event_id),

@@ -4,7 +4,7 @@ use super::{
     escape::{Escape, put_str},
     event_constants::event_constants,
     put::{put_bsd_time, put_rfc3339},
-    syntax::{carried, key_prefix, other_key, value_escape, value_suffix},
+    syntax::{key_prefix, other_key, value_escape, value_suffix},
     value::put_number,
 };
 use crate::{
@@ -80,7 +80,7 @@ fn whole(notice: &Notice, s: &Settings, profile: &Profile, out: &mut Vec<u8>) {
     for (name, value) in own.into_iter().chain(fields).filter(|(_, v)| !v.is_empty()) {
         let mut rows = profile.values.iter().filter(|r| r.name == name).peekable();
         let known = rows.peek().is_some();
-        let row = rows.find(|r| carried(r, s) && r.key(s.format).is_some());
+        let row = rows.find(|r| s.carries(r) && r.key(s.format).is_some());
         let (key, label) = match row {
             Some(row) => (row.key(s.format).unwrap_or(name).to_owned(), row.cef_label.as_deref()),
             // The format has no place for it behind this header.
@@ -121,7 +121,7 @@ fn put_msg(value: &str, out: &mut Vec<u8>) {
 
 fn put_time(s: &Settings, profile: &Profile, time: Option<EntryTime>, out: &mut Vec<u8>) {
     let Some(time) = time else { return };
-    let row = profile.values.iter().find(|r| r.name == "time" && carried(r, s) && r.key(s.format).is_some());
+    let row = profile.values.iter().find(|r| r.name == "time" && s.carries(r) && r.key(s.format).is_some());
     let Some(key) = row.and_then(|r| r.key(s.format)) else { return };
     out.extend(key_prefix(s.format, key, None));
     if s.format == Format::Json {

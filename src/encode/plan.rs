@@ -6,7 +6,7 @@ use super::{
     Format, Profile, Settings,
     event_constants::{CATEGORY, EventConstants, event_constants},
     profile::ProfileRow,
-    syntax::{camel, carried, key_prefix, other_key, value_suffix},
+    syntax::{camel, key_prefix, other_key, value_suffix},
 };
 use crate::decode::journal::heading::Span;
 use crate::event::{Detail, Event, EventType, Slot, SlotDetail, ValueLocation};
@@ -179,7 +179,7 @@ fn ops(kind: &EventType, s: &Settings, profile: &Profile) -> Vec<FieldOp> {
     let mut ops = Vec::new();
     let mut msg = Vec::new();
     let mut done: Vec<&str> = Vec::new();
-    let named = |r: &&ProfileRow| carried(r, s) && kind.slots.iter().any(|slot| slot.named && slot.name == r.name);
+    let named = |r: &&ProfileRow| s.carries(r) && kind.slots.iter().any(|slot| slot.named && slot.name == r.name);
     let mut taken: Vec<String> =
         profile.values.iter().filter(named).filter_map(|r| r.key(s.format)).map(str::to_owned).collect();
     taken.extend(
@@ -210,7 +210,7 @@ fn ops(kind: &EventType, s: &Settings, profile: &Profile) -> Vec<FieldOp> {
         " msg="
     };
     let wanted = |slot: &&Slot| s.full || slot.detail == SlotDetail::Compact;
-    for row in profile.values.iter().filter(|r| carried(r, s)) {
+    for row in profile.values.iter().filter(|r| s.carries(r)) {
         if row.name == "*" {
             for slot in kind.slots.iter().filter(wanted).filter(|slot| !slot.named) {
                 match (s.format, &row.cef) {

@@ -1,5 +1,9 @@
 //! What shapes the lines of one output, and what is known of a line that was written.
-use super::{Format, Header, HeadingDefaults, LineEncoding, Profile, syntax};
+use super::{
+    Format, Header, HeadingDefaults, LineEncoding, Profile,
+    profile::{ProfileRow, RowDetail},
+    syntax,
+};
 
 /// What shapes the lines of one output.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +52,11 @@ impl Settings {
             app_name: c.app_name.clone(),
             given: HeadingDefaults::default(),
         }
+    }
+
+    /// Whether lines carry a row of the profile.
+    pub(super) fn carries(&self, row: &ProfileRow) -> bool {
+        (self.full || row.detail == RowDetail::Compact) && row.carried_with(self.header)
     }
 
     /// How many bytes a piece of a line has as it leaves.

@@ -1,9 +1,5 @@
 //! What each format puts around a value: its key and separator, the escape, the end.
-use super::{
-    Format, Settings,
-    escape::Escape,
-    profile::{ProfileRow, RowDetail},
-};
+use super::{Format, escape::Escape};
 
 /// The escape of values in a format.
 pub fn value_escape(format: Format) -> Escape {
@@ -44,11 +40,6 @@ pub fn value_suffix(format: Format) -> &'static [u8] {
         Format::Syslog | Format::Json => b"\"",
         _ => b"",
     }
-}
-
-/// Whether a row of the profile is carried.
-pub(super) fn carried(row: &ProfileRow, s: &Settings) -> bool {
-    (s.full || row.detail == RowDetail::Compact) && row.carried_with(s.header)
 }
 
 /// The key of a value that has no place of its own: its name, spelled as the other keys of the format are; in syslog a PARAM-NAME of at
