@@ -9,14 +9,15 @@ pub mod derived;
 pub mod directory;
 pub mod feed;
 pub mod follow;
+mod frame;
 pub mod gap_detector;
 pub mod live;
 pub mod receiver_chain;
 pub mod stream;
 
-use self::feed::{Pauses, frame};
 pub use self::{
     capture::{Capture, CaptureError, Item},
     feed::{Checkpoint, Condition, Feed, FeedError, FeedEvent, MOST, Record, WAIT},
     follow::{CaptureFeed, FilePlace},
 };
+use self::{feed::Pauses, frame::frame};

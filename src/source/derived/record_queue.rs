@@ -14,7 +14,7 @@ pub(super) struct RecordQueue {
 impl RecordQueue {
     /// Puts a record in.
     pub(super) fn push(&mut self, record: &[u8]) {
-        crate::source::frame(&mut self.bytes, record);
+        crate::source::frame::frame(&mut self.bytes, record);
         self.count += 1;
     }
 
