@@ -31,7 +31,7 @@ use crate::{
     filter::{RuleBook, RuleId, State, Verdict},
     pipeline::{Front, Parts},
     source::{
-        Place, Record,
+        Checkpoint, Record,
         gap_detector::GapDetector,
         receiver_chain::{Count, Gap, JournalPlace},
     },
@@ -234,7 +234,7 @@ impl<'a> Ingest<'a> {
     }
 
     /// What comes next may begin before the last record: what comes again is no gap.
-    pub fn expect_again(&mut self) {
+    pub fn allow_replay(&mut self) {
         self.detector.allow_replay();
     }
 
@@ -265,7 +265,7 @@ impl<'a> Ingest<'a> {
     }
 
     /// Hands the batch out, to be stored with this place behind it. The next one is chained to it.
-    pub fn batch(&mut self, place: Place) -> anyhow::Result<Ready> {
+    pub fn batch(&mut self, checkpoint: Checkpoint) -> anyhow::Result<Ready> {
         if self.handed.is_some() {
             return Err(anyhow!(
                 "a batch is made before the one before it is stored: this is a mistake of the program"

@@ -135,7 +135,7 @@ fn take(ingest: &mut Ingest<'_>, of: Of<'_>, step: FeedEvent<'_>) -> anyhow::Res
         }
         FeedEvent::Rewound(text) => {
             log(format_args!("source {name}: {text}"));
-            ingest.expect_again();
+            ingest.allow_replay();
             Asks::NOW
         }
         FeedEvent::PositionLost(text) => {

@@ -118,8 +118,8 @@ impl Disk {
             return;
         }
         let notices = ingest.notices;
-        let Ready { batch, position, part } = ingest.batch(Place::default()).unwrap();
-        assert!(ingest.batch(Place::default()).is_err(), "the one before is not stored");
+        let Ready { batch, position, part } = ingest.batch(Checkpoint::default()).unwrap();
+        assert!(ingest.batch(Checkpoint::default()).is_err(), "the one before is not stored");
         assert_eq!((part, batch.previous), (None, self.chained));
         let position: Position = serde_json::from_str(&position).unwrap();
         assert!(position.last.sequence >= self.position.last.sequence, "a position only grows");
@@ -169,7 +169,7 @@ proptest! {
                     (n, records) = (stored.last.sequence.max(disk.entries.last().copied().unwrap_or(0)), disk.read);
                     sent.clone_from(&disk.entries);
                     ingest = bench.ingest(stored, &disk.chained);
-                    ingest.expect_again();
+                    ingest.allow_replay();
                     continue;
                 }
                 _ => {}

@@ -27,7 +27,7 @@ use crate::{
     decode::journal::{Heading, record::MAX_RECORD},
     runtime::blocking,
     source::{
-        Place, Record, WAIT,
+        Checkpoint, Record, WAIT,
         receiver_chain::Gap,
         stream::{
             Peer, Wire, greeting,
@@ -166,7 +166,7 @@ impl Session<'_> {
         }
         self.say(format_args!("{name} is connected{before}"));
         self.of.report.set_up("reading");
-        self.ingest.expect_again();
+        self.ingest.allow_replay();
         self.connection = Some(Connection { name, wire, inbox: Inbox::default(), told: 0 });
         Ok(Goes::On)
     }
@@ -237,7 +237,7 @@ impl Session<'_> {
         self.ingest.tell(last);
         if !self.ingest.is_empty() {
             let shared = &self.orders.shared;
-            let ready = self.ingest.batch(Place { whole: Value::Null, part: None })?;
+            let ready = self.ingest.batch(Checkpoint { source: Value::Null, file: None })?;
             if self.ingest.take_contradiction() {
                 shared.failed.store(true, Ordering::Relaxed);
             }
