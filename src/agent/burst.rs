@@ -1,5 +1,7 @@
 //! What comes again and again is told ten times one by one, and from then on as a sum a minute, until a minute is quiet.
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// So many are told one by one.
 const SINGLY: u32 = 10;

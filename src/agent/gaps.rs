@@ -1,5 +1,6 @@
 //! What is missing, in the order in which it was found: told one by one, and where it comes again and again in sums.
-use std::time::Instant;
+
+use tokio::time::Instant;
 
 use serde::{Deserialize, Serialize};
 

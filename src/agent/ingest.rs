@@ -10,7 +10,7 @@ mod notices;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{collections::BTreeMap, sync::Arc};
 
 use anyhow::anyhow;
 
@@ -22,6 +22,7 @@ use super::{
     refuse::Refusal,
     report::{Counted, Report},
 };
+
 use crate::{
     clock,
     config::{SourceConfig, source::Input},
@@ -37,6 +38,7 @@ use crate::{
     },
     spool::{Basis, BatchHeader, Builder, NewBatch, basis},
 };
+use tokio::time::Instant;
 
 /// A batch is stored when it has this many events, this many bytes, or was made from this many records.
 const EVENTS: u32 = 2_000;

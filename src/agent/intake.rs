@@ -1,8 +1,10 @@
 //! A source that is read by a thread of its own: from its feed into the [ingest](super::ingest), and what that hands out into the spool.
 use std::{
     sync::{Arc, atomic::Ordering},
-    time::{Duration, Instant},
+    time::Duration,
 };
+
+use tokio::time::Instant;
 
 use super::{
     Control, Orders,

@@ -87,10 +87,10 @@ impl Link {
             Target::Relp(a) | Target::RelpTls(a) => relp(o, target, a, dial).await,
             Target::Udp(a) => {
                 let found = dial.resolve(a).await?;
-                Ok(Written::new(o, target, dial, Sink::open_at(target, framing, &found)?))
+                Ok(Written::link(o, target, dial, Sink::open_at(target, framing, &found)?))
             }
             Target::Stdout | Target::Null | Target::File(_) => {
-                Ok(Written::new(o, target, dial, blocking(|| Sink::open_at(target, framing, &[]))?))
+                Ok(Written::link(o, target, dial, blocking(|| Sink::open_at(target, framing, &[]))?))
             }
         }
     }
@@ -271,7 +271,7 @@ impl Link {
 }
 
 impl Written {
-    fn new(o: &OutputConfig, target: &Target, dial: &Dial, sink: Sink) -> Link {
+    fn link(o: &OutputConfig, target: &Target, dial: &Dial, sink: Sink) -> Link {
         Link::Sink(Box::new(Written {
             sink,
             target: target.clone(),

@@ -1,5 +1,6 @@
 //! Entries that an output is known to have lost: told to every output one by one, and where it goes on in sums.
-use std::time::Instant;
+
+use tokio::time::Instant;
 
 use super::burst::Burst;
 

@@ -41,8 +41,10 @@ use std::{
         Arc, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicI64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
+
+use tokio::time::Instant;
 
 use tokio::{runtime::Handle as Runtime, sync::Notify, time::sleep};
 use tokio_util::sync::CancellationToken;

@@ -1,6 +1,7 @@
 //! Records that are no entries: what is told of them, to the log and to every output, in runs and not one by one. Their bytes are kept
 //! by the spool.
-use std::time::Instant;
+
+use tokio::time::Instant;
 
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};

@@ -134,7 +134,7 @@ impl<'a> Worker<'a> {
             refused: 0,
             unsent: 0,
             unsent_notices: 0,
-            losses: Losses::new(std::time::Instant::now()),
+            losses: Losses::new(Instant::now()),
             confirms: true,
             began: Instant::now(),
             line: Vec::new(),

@@ -193,7 +193,7 @@ fn waits(state_dir: &Path, runtime: &Runtime) -> impl FnMut(&SpoolError) -> bool
             ));
             told = text;
         }
-        runtime.block_on(sleep(pause));
+        runtime.block_on(async { sleep(pause).await });
         pause = (pause * 2).min(Duration::from_secs(30));
         true
     }

@@ -190,6 +190,10 @@ impl Pauses {
     /// Waits.
     pub(super) fn wait(&mut self) {
         self.0 = (self.0 * 3 / 2).clamp(WAIT, MOST);
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a feed of files is plain code on a thread of its own, and stops within a second"
+        )]
         thread::sleep(self.0);
     }
 

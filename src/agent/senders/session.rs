@@ -140,7 +140,7 @@ impl Session<'_> {
     /// When something is to be stored or told.
     fn due(&self) -> Option<Instant> {
         let open = self.open.as_ref().map(|o| (o.since + PATIENCE).min(o.last + QUIET));
-        open.or_else(|| self.ingest.tells_at().map(Instant::from_std))
+        open.or_else(|| self.ingest.tells_at())
     }
 
     /// Goes over to another connection. What the one before sent and is not whole is dropped: it was never acknowledged.
@@ -192,7 +192,7 @@ impl Session<'_> {
     async fn records(&mut self) -> anyhow::Result<Goes> {
         loop {
             let Some(c) = &mut self.connection else { return Ok(Goes::On) };
-            match c.inbox.next() {
+            match c.inbox.take_next() {
                 Next::Record(bytes, offset) => {
                     self.ingest.record(&Record { bytes, heading: self.heading, offset, framed: true })?;
                 }

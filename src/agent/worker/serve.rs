@@ -179,7 +179,8 @@ impl Worker<'_> {
         let now = Instant::now();
         let waits = [self.heartbeat.due_in(), self.settles_in(link)];
         let waits = waits.into_iter().flatten().filter_map(|wait| now.checked_add(wait));
-        let look = link.wants_looks().then_some(turn.next_look);
+        // A day may begin at any moment: somebody may set the clock.
+        let look = (link.wants_looks() || self.spent.is_some()).then_some(turn.next_look);
         let due = waits.chain(turn.paced).chain(look).min()?;
         Some(due.max(now + Duration::from_micros(50)))
     }

@@ -204,12 +204,15 @@ async fn shake(socket: TcpStream, secure: &Secure, guest: &Guest) -> Result<(Wir
     Ok((Wire::Tls(Box::new(stream)), identity))
 }
 
+/// What the files were, by their hash, and what was made of them.
+type Made = (Hash, Arc<ServerConfig>);
+
 /// Our side of TLS: made of the files as they are, and shared by all connections while these stay the same.
 #[derive(Clone)]
 pub struct Secure {
     options: Arc<StreamOptions>,
     readers: Arc<Semaphore>,
-    last: Arc<Mutex<Option<(Hash, Arc<ServerConfig>)>>>,
+    last: Arc<Mutex<Option<Made>>>,
 }
 
 impl Secure {

@@ -53,7 +53,7 @@ impl Inbox {
 
     /// The next record.
     #[inline]
-    pub fn next(&mut self) -> Next<'_> {
+    pub fn take_next(&mut self) -> Next<'_> {
         let bytes = self.buffer.get(self.start..self.end).unwrap_or(&[]);
         match split(Framing::Stream, bytes, false) {
             Split::Record { bytes, used } => {
@@ -105,7 +105,7 @@ mod tests {
             room[..n].copy_from_slice(&bytes[..n]);
             inbox.filled(n);
             bytes = &bytes[n..];
-            while let Next::Record(record, _) = inbox.next() {
+            while let Next::Record(record, _) = inbox.take_next() {
                 found.push(record.to_vec());
             }
         }
@@ -142,7 +142,7 @@ mod tests {
         inbox.relax();
         assert_eq!((inbox.rest(), inbox.taken()), (2, 1), "half a record is not dropped");
         give(&mut inbox, &[0, 0], 9);
-        assert_eq!(inbox.next(), Next::BadLength(0));
+        assert_eq!(inbox.take_next(), Next::BadLength(0));
         let mut inbox = Inbox::default();
         give(&mut inbox, &[&[0, 0, 0x40, 0][..], &[9; 0x4000]].concat(), 1 << 20);
         assert!(inbox.buffer.len() > CHUNK.0);

@@ -55,8 +55,8 @@ pub fn read_password(file: &Pem) -> Result<String, String> {
 
 /// What carries frames.
 enum Frames {
-    Socket(Socket),
-    Program(Program),
+    Socket(Box<Socket>),
+    Program(Box<Program>),
 }
 
 impl Frames {
@@ -178,8 +178,8 @@ impl Mapepire {
     /// Connects and logs in.
     pub async fn connect(options: &MapepireOptions, dial: &Dial) -> Result<Mapepire, QueryError> {
         let frames = match &options.transport {
-            Transport::Socket(to) => Frames::Socket(Socket::connect(to, dial).await?),
-            Transport::Program(command) => Frames::Program(Program::start(command)?),
+            Transport::Socket(to) => Frames::Socket(Box::new(Socket::connect(to, dial).await?)),
+            Transport::Program(command) => Frames::Program(Box::new(Program::start(command)?)),
         };
         let (limit, stop) = (options.call_timeout, dial.stop.clone());
         let mut own = Mapepire { frames, number: 0, limit, stop, job: String::new() };
