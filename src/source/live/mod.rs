@@ -1,6 +1,6 @@
 //! The journal of a live system as a source, followed by queries: [`mapepire`] or [`odbc`] asks, [`journal_tail`] says what and when.
 //!
-//! A task asks and reads ahead by two answers ([`poll`]); the feed hands out what it got. Everything that is sent to the system is in
+//! A task asks and reads ahead by two answers (`poll`); the feed hands out what it got. Everything that is sent to the system is in
 //! [`statements`], and all of it is queries.
 mod connection;
 pub mod entry;

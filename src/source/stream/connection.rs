@@ -69,7 +69,7 @@ impl Wire {
         }
     }
 
-    /// Writes all of some bytes, within [`TOLD`]. After an error it is of no more use.
+    /// Writes all of some bytes, within `TOLD`. After an error it is of no more use.
     pub async fn tell(&mut self, bytes: &[u8]) -> io::Result<()> {
         let write = async {
             self.write_all(bytes).await?;
