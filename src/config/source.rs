@@ -188,27 +188,11 @@ pub fn sources(
             r.error(place, "source.name is missing");
         }
         let (Some(name), Some(input), Some(content)) = (name, input, content) else { continue };
-        let Content { charset, zone, zone_is_given, dates, gaps, given } = content;
         if found.iter().any(|s| s.name == name.value) {
             r.error(name.place, format!("source.name: there are two sources named {:?}", name.value));
         }
-        found.push(SourceConfig {
-            name: name.value,
-            input,
-            filter,
-            kind,
-            history,
-            encoding,
-            buffers,
-            stream,
-            record_length,
-            charset,
-            zone,
-            zone_is_given,
-            dates,
-            gaps,
-            given,
-        });
+        let plain = plain(name.value, (input, kind), filter, content);
+        found.push(SourceConfig { history, encoding, buffers, stream, record_length, ..plain });
     }
     found
 }
@@ -274,10 +258,14 @@ pub fn sender(
     r: &mut Reader<'_>,
 ) -> Option<SourceConfig> {
     let kind = sent(t, r).or(usual.and_then(|u| u.kind));
-    let Content { charset, zone, zone_is_given, dates, gaps, given } = content(t, usual, r)?;
-    let input = Input::Stream(options.clone());
+    Some(plain(name, (Input::Stream(options.clone()), kind), filter, content(t, usual, r)?))
+}
+
+/// A source of records, of whose form nothing else is said.
+fn plain(name: String, (input, kind): (Input, Option<HeadingKind>), filter: Rules, content: Content) -> SourceConfig {
+    let Content { charset, zone, zone_is_given, dates, gaps, given } = content;
     let (history, encoding, buffers, stream, record_length) = (None, None, None, None, None);
-    Some(SourceConfig {
+    SourceConfig {
         name,
         input,
         filter,
@@ -293,7 +281,7 @@ pub fn sender(
         dates,
         gaps,
         given,
-    })
+    }
 }
 
 /// What records are made of is read in whole files: what is wrong with keys that say otherwise.
