@@ -1,43 +1,21 @@
 //! Storing a batch, however long there is no room for it.
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::{runtime::Handle as Runtime, time::sleep};
 
 use super::{
     Orders,
     ingest::{Of, Ready},
     log,
 };
-use crate::source::WAIT;
 
-/// How often a thread looks whether there is room.
-const PATIENCE: Duration = WAIT;
-/// How often a task does, where nobody says so: a disk that is full, of whoever, may have some.
+/// How often it is looked whether there is room, where nobody says so: a disk that is full, of whoever, may have some.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Stores a batch, however long that takes: a spool that is full or a disk without room is waited for, and the source is
+/// Stores a batch for a thread of the agent, however long that takes: a spool that is full or a disk without room is waited for, and the source is
 /// not read meanwhile. `None` when the agent is to stop and the batch is not stored: it will be read again.
 pub fn append(of: Of<'_>, orders: &Orders, ready: Ready) -> anyhow::Result<Option<i64>> {
-    let spool = &orders.shared.spool;
-    let Ready { mut batch, position, part } = ready;
-    let part = part.as_ref().map(|(name, place)| (name.as_str(), place.as_str()));
-    let mut waiting = Waiting::new(of);
-    loop {
-        let trouble = if spool.is_full() {
-            FULL.to_owned()
-        } else {
-            match spool.append(&mut batch, &position, part) {
-                Ok(id) => return Ok(waiting.is_over(id)),
-                Err(e) if e.is_not_now() => e.to_string(),
-                Err(e) => return Err(e.into()),
-            }
-        };
-        waiting.tell(trouble);
-        if orders.stopping() {
-            return Ok(None);
-        }
-        orders.pause(PATIENCE);
-    }
+    Runtime::current().block_on(append_async(of, orders, ready))
 }
 
 /// The same for a task.
