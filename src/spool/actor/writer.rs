@@ -19,9 +19,9 @@ use crate::spool::{
 /// A transaction takes so many batches, and so many bytes of them, at most.
 const GROUP: usize = 256;
 const GROUP_BYTES: usize = 8 << 20;
-/// While several sources store little at a time, a transaction begins so long after the one before it: 20 syncs a second are enough.
+/// While several sources store little batches, a transaction begins so long after the one before it: 20 syncs a second are enough.
 const APART: Duration = Duration::from_millis(50);
-/// What counts as little: a batch that is full has more.
+/// What counts as a little one: a batch that is full has more.
 const LITTLE: usize = 256 << 10;
 /// Sources that stored something so long ago still count as several.
 const LATELY: Duration = Duration::from_secs(1);
@@ -82,12 +82,13 @@ impl Writer {
     fn gather(&mut self, first: Append, runtime: &Runtime, commands: &mut Receiver<Command>) -> Vec<Append> {
         let (mut bytes, mut group) = (first.batch.plain.len(), vec![first]);
         let begin = self.last.map(|last| last + APART);
+        let mut largest = bytes;
         while group.len() < GROUP && bytes < GROUP_BYTES {
             let next = match commands.try_recv() {
                 Ok(next) => next,
                 Err(TryRecvError::Disconnected) => break,
                 Err(TryRecvError::Empty) => {
-                    let is_little = bytes < LITTLE && self.sources.len() > 1;
+                    let is_little = largest < LITTLE && self.sources.len() > 1;
                     let wait = begin.filter(|_| is_little).map(|b| b.saturating_duration_since(Instant::now()));
                     let Some(wait) = wait.filter(|w| !w.is_zero()) else { break };
                     let came = runtime.block_on(async { timeout(wait, commands.recv()).await });
@@ -98,6 +99,7 @@ impl Writer {
             match next {
                 Command::Run(what) => what(&mut self.store),
                 Command::Append(append) => {
+                    largest = largest.max(append.batch.plain.len());
                     bytes += append.batch.plain.len();
                     group.push(*append);
                 }
