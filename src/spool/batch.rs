@@ -260,6 +260,9 @@ pub struct StoredEvent<'a> {
     pub severity_floor: u8,
 }
 
+/// What the header of a batch in memory takes, with its texts and the profiles that are known.
+const HEADER: usize = 4 << 10;
+
 impl Batch {
     /// Opens a stored blob whose checksum was compared. `None` when it cannot be one, or its lengths do not add up.
     pub fn open(id: i64, header: BatchHeader, blob: &[u8]) -> Option<Batch> {
@@ -294,9 +297,9 @@ impl Batch {
         self.starts.is_empty()
     }
 
-    /// Bytes in memory.
+    /// Bytes in memory, about: what its header takes beside the events too, which is most of a little batch.
     pub fn size(&self) -> usize {
-        self.blob.len() + self.starts.len() * 4
+        HEADER + self.blob.capacity() + self.starts.capacity() * 4
     }
 
     /// The n-th event.
