@@ -33,6 +33,9 @@ fn long() -> bool {
     std::env::var("QAUDJRN_LONG").is_ok_and(|v| v == "1")
 }
 
+/// For sources that ask a system every 5 s: any window of 10 s has the same number of questions, one of 2 s has none or one.
+const POLLED: Duration = Duration::from_secs(10);
+
 /// How often a second a thread may go on after a wait: sources look with pauses of up to a second, each output at its connection every 5 s.
 fn most_wakes(outputs: usize) -> f64 {
     6.0 + 0.5 * outputs as f64
@@ -76,12 +79,12 @@ fn outputs(receivers: &[Quiet]) -> String {
 
 /// Waits until everything is delivered, and then until the agent has come to rest; what it uses from then on is what is asked.
 #[track_caller]
-fn idles(agent: &Agent, child: &Child, receivers: &[Quiet], events: u64) {
+fn idles(agent: &Agent, child: &Child, receivers: &[Quiet], events: u64, window: Option<Duration>) {
     let all = || receivers.iter().all(|r| r.lines.load(Ordering::SeqCst) >= events);
     agent.wait("everything at every output", SOON, all);
     // Behind the last acknowledgement cursors and metrics are written once more, and pauses between looks grow.
     let most = most_wakes(receivers.len());
-    let window = long().then_some(Duration::from_secs(60));
+    let window = if long() { Some(Duration::from_secs(60)) } else { window };
     let (used, time) = at_rest(agent, child, window, |used, time| used.often(time) < most);
     let (share, often) = (used.share(time), used.often(time));
     let found = format!(
@@ -98,12 +101,24 @@ fn idles(agent: &Agent, child: &Child, receivers: &[Quiet], events: u64) {
 
 /// An agent over some sources and so many outputs; what else there is to do before all is quiet.
 fn quiet(sources: &str, agent: impl FnOnce(&str) -> Agent, events: u64, count: usize, then: impl FnOnce(&Agent)) {
+    quiet_over(None, sources, agent, events, count, then);
+}
+
+/// The same, and how long nothing has to happen (2 s where nothing is said).
+fn quiet_over(
+    window: Option<Duration>,
+    sources: &str,
+    agent: impl FnOnce(&str) -> Agent,
+    events: u64,
+    count: usize,
+    then: impl FnOnce(&Agent),
+) {
     let receivers: Vec<Quiet> = (0..count).map(|_| Quiet::start()).collect();
     // Heartbeats are work that was asked for, once a minute; they would come within the long form.
     let agent = agent(&format!("heartbeat = 0\n{sources}{}", outputs(&receivers)));
     let child = agent.start();
     then(&agent);
-    idles(&agent, &child, &receivers, events);
+    idles(&agent, &child, &receivers, events, window);
     stop(&agent, child);
 }
 
@@ -155,7 +170,7 @@ fn h2_a_live_system_on_which_nothing_happens_costs_nothing() {
     // As it is asked by default.
     let source = system.source("from = \"oldest\"").replace("poll_interval = 1\n", "");
     let events = system.truth().len() as u64;
-    quiet(&source, |text| Agent::new(folder(), text), events, 1, |_| {});
+    quiet_over(Some(POLLED), &source, |text| Agent::new(folder(), text), events, 1, |_| {});
 }
 
 #[test]
@@ -170,5 +185,5 @@ fn h2_every_kind_of_source_at_once_with_five_outputs_costs_nothing() {
          [[source]]\nname = \"stream\"\nkind = \"stream\"\ninput = \"type5\"\nlisten = \"unix:DIR/sock\"\n"
     );
     let events = 100 + system.truth().len() as u64;
-    quiet(&sources, |text| Agent::new(dir, text), events, 5, |_| {});
+    quiet_over(Some(POLLED), &sources, |text| Agent::new(dir, text), events, 5, |_| {});
 }
