@@ -7,7 +7,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{Orders, worker::Counters};
+use super::{Orders, output_task::Counters};
 use crate::{
     clock,
     config::OutputConfig,

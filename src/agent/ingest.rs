@@ -17,10 +17,10 @@ use anyhow::anyhow;
 use super::{
     Setup,
     gaps::Gaps,
+    overflow::Refusal,
     parking::{Parking, Unit},
     position::Position,
-    refuse::Refusal,
-    report::{Counted, Report},
+    stats::{Counted, Report},
 };
 
 use crate::{

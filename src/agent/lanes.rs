@@ -9,9 +9,10 @@ use std::{
 };
 
 use super::{
-    Orders, log,
-    looked::{Counts, Looked},
-    reader::Readers,
+    Orders,
+    classified::{Counts, Looked},
+    log,
+    render::Readers,
 };
 use crate::{
     config::OutputConfig,

@@ -6,33 +6,31 @@
 //! the tasks of what it changes and leaves the others alone ([`supervisor`]).
 mod append;
 mod burst;
-mod feed;
+mod classified;
 mod fingerprint;
 mod gaps;
 mod heartbeat;
 mod ingest;
-mod intake;
 mod lanes;
-pub mod link;
-mod looked;
 mod losses;
 mod metrics;
 #[cfg(test)]
 mod model_tests;
+mod open_source;
+mod output_task;
+mod overflow;
 mod own;
 mod parking;
 mod position;
-mod reader;
-mod refuse;
-mod report;
+mod render;
 pub mod roll;
 mod senders;
+mod source_task;
+mod stats;
 pub mod supervisor;
 mod tasks;
 pub mod totals;
 mod trouble;
-pub mod window;
-mod worker;
 
 use std::{
     collections::BTreeMap,
@@ -54,7 +52,7 @@ pub use supervisor::run;
 pub use totals::Totals;
 
 use self::{
-    report::{Report, Stats},
+    stats::{Report, Stats},
     tasks::Kind,
 };
 use crate::{

@@ -20,9 +20,11 @@ use self::{
 use super::{
     Orders, Setup, Shared, fingerprint,
     lanes::{Lanes, Next},
-    window::{Count, Line, Moved, Window},
 };
-use crate::spool::{Lane, Spool, Start};
+use crate::{
+    output::resend_window::{Count, Line, Moved, Window},
+    spool::{Lane, Spool, Start},
+};
 
 /// What says which lane an event is in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -24,7 +24,7 @@ use super::{
     Control, Orders,
     ingest::Of,
     log,
-    report::Report,
+    stats::Report,
     trouble::{Trouble, is_permanent},
 };
 use crate::{

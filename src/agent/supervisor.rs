@@ -15,12 +15,12 @@ use tokio::{
 };
 
 use super::{
-    Control, Setup, Shared, Totals, fingerprint, intake, log,
+    Control, Setup, Shared, Totals, fingerprint, log,
     metrics::Metrics,
-    report::Report,
-    senders,
+    output_task::{self, Counters},
+    senders, source_task,
+    stats::Report,
     tasks::{Exit, RunningTask, RunningTasks, TaskSpec, Tasks, start_task, start_thread},
-    worker::{self, Counters},
 };
 use crate::{
     config::{Config, ListenerConfig, OutputConfig, SourceConfig, source::Input},
@@ -74,7 +74,7 @@ impl Origin {
             Origin::Source(s) if matches!(s.input, Input::Stream(_)) => {
                 start_task(&wanted.with(&**s), report, of, tasks, senders::run_stream)
             }
-            Origin::Source(s) => start_thread(&wanted.with(&**s), report, of, tasks, intake::run),
+            Origin::Source(s) => start_thread(&wanted.with(&**s), report, of, tasks, source_task::run),
         }
     }
 }
@@ -238,7 +238,7 @@ impl Supervisor {
         }
         self.outputs.reconcile(&self.output_specs, stopping, &shared, |w| {
             shared.spool.register(&w.name, w.config.from, &fingerprint::lanes(&w.config, &setup, &shared.catalog));
-            start_task(w, shared.stats.output(&w.name), of, tasks, worker::run)
+            start_task(w, shared.stats.output(&w.name), of, tasks, output_task::run)
         });
         let goes_on = self.sources.running.is_empty() || !shared.sources_ended();
         if !stopping && !self.start_is_told && goes_on {

@@ -8,7 +8,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Orders, Setup, Shared, report::Report, worker::Counters};
+use super::{Orders, Setup, Shared, output_task::Counters, stats::Report};
 
 /// What a task does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

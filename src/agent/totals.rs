@@ -7,9 +7,9 @@ use std::sync::{
 use super::{
     log,
     metrics::{self, Whole},
-    report::Report,
+    output_task::Counters,
+    stats::Report,
     supervisor::Supervisor,
-    worker::Counters,
 };
 
 /// What an agent did.

@@ -3,7 +3,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use tokio::runtime::Handle as Runtime;
 
-use super::{Orders, log, report::Report};
+use super::{Orders, log, stats::Report};
 use crate::{
     config::{SourceConfig, source::Input},
     net::wait::jittered,

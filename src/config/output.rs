@@ -9,11 +9,10 @@ use super::{
     zone::zone,
 };
 use crate::{
-    agent::window,
     encode::{Format, Header, HeadingDefaults, LineEncoding, Profile, Settings},
     filter::{ConfigLocation, RuleId, RulePattern, Rules, TypeRule, TypeRules},
     net::{connect, tls::TlsOptions},
-    output::{Target, rate_limit::Limits, sink::Framing},
+    output::{Target, options::OutputOptions, rate_limit::Limits, resend_window, sink::Framing},
     spool::Start,
 };
 
@@ -53,7 +52,7 @@ pub struct OutputConfig {
     /// What it may take.
     pub limits: Limits,
     /// When events of a connection without acknowledgement count as arrived.
-    pub resend_window: window::Rules,
+    pub resend_window: resend_window::Rules,
     /// How long a receiver may take nothing before it counts as gone.
     pub stall_timeout: Duration,
     /// Entry types that go first when the output is behind.
@@ -99,6 +98,22 @@ impl OutputConfig {
             Target::Tls(_) => Framing::Octet,
             _ => Framing::Newline,
         })
+    }
+
+    /// What its connections need to know.
+    pub fn options(&self) -> OutputOptions {
+        OutputOptions {
+            name: self.name.clone(),
+            address: self.address.clone(),
+            failover: self.failover.clone(),
+            framing: self.framing(),
+            tls: self.tls.clone(),
+            failback_interval: self.failback_interval,
+            connect_timeout: self.connect_timeout,
+            dead_peer_timeout: self.dead_peer_timeout,
+            stall_timeout: self.stall_timeout,
+            resend_window: self.resend_window,
+        }
     }
 
     /// The settings of its lines.
@@ -168,11 +183,11 @@ fn output(
     let priority_types = types("priority_types", priority, &mut named_types, r);
     let resend_window = {
         let mut w = t.table("resend_window", r);
-        let default = window::Rules::default();
+        let default = resend_window::Rules::default();
         let bytes = w.size("bytes", r).unwrap_or(default.bytes);
         let age = w.positive("seconds", r).map_or(default.age, Duration::from_secs_f64);
         w.finish(r);
-        window::Rules { bytes, age }
+        resend_window::Rules { bytes, age }
     };
     let seconds = |t: &mut Section<'_>, key, range, default, r: &mut Reader<'_>| {
         t.integer(key, range, r).and_then(|n| u64::try_from(n).ok()).map_or(default, Duration::from_secs)

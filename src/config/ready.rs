@@ -12,10 +12,9 @@ use std::{
 
 use super::{Config, ListenerConfig, OutputConfig, Problem, SourceConfig, source::Input, state_dir};
 use crate::{
-    agent::link,
     encode::{Format, QRADAR_SIZE, RSYSLOG_SIZE, SYSLOG_NG_SIZE},
     net::tls::{TlsOptions, pem::Pem},
-    output::Target,
+    output::{Target, connection::is_unreliable},
     source::{
         live::{Database, mapepire::Transport, odbc::Login},
         stream::{Listen, StreamOptions},
@@ -258,7 +257,7 @@ fn output(o: &OutputConfig, found: &mut Found) {
     let said = |key: &Pem| matches!(key, Pem::File(_)) && key.check_private().is_err();
     tls(&of, &o.tls, said, found);
     match &o.address {
-        udp if link::is_unreliable(udp) => found.warning(format!("{of}UDP loses lines without a sign")),
+        udp if is_unreliable(udp) => found.warning(format!("{of}UDP loses lines without a sign")),
         Target::File(path) => file(&of, path, found),
         _ => {}
     }

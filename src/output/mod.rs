@@ -4,14 +4,18 @@
 //! read everything ([`Sink::finish`]), keeping to limits ([`rate_limit`]).
 //! Not for: what a line says, and durable delivery with reconnects (the agent's spool does that). A replay that loses
 //! its receiver stops and says where it stood: the capture is still there.
+pub mod answer;
+pub mod connection;
 pub mod endpoint;
+pub mod failover;
 pub mod file;
 pub mod marks;
+pub mod options;
 pub mod rate_limit;
 pub mod relp;
+pub mod resend_window;
 pub mod sink;
-pub mod stream;
-pub mod word;
+pub mod tcp;
 
 pub use endpoint::Target;
 pub use sink::{Framing, Sink};

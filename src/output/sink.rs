@@ -13,7 +13,7 @@ use tokio::{
 use super::{
     OutputError, Target,
     file::{Durability, LineFile},
-    stream::{Flushed, Stream},
+    tcp::{Flushed, Stream},
 };
 use crate::net::{Address, ConnectError, connect::Dial, tls::client::TlsOptions};
 

@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use super::ledger::Event;
-use crate::agent::window::{Moved, Rules, Window};
+use crate::output::resend_window::{Moved, Rules, Window};
 
 /// When lines of an unacknowledged connection count as arrived; here a receiver's system holds no more bytes than that.
 pub const RULES: Rules = Rules { bytes: 6_000, age: Duration::from_secs(10) };

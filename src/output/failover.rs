@@ -11,12 +11,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::Link;
+use super::{OutputError, connection::Link, options::OutputOptions};
 use crate::{
-    agent::{Orders, log},
-    config::OutputConfig,
+    log::info as log,
     net::connect::{Dial, Names},
-    output::OutputError,
 };
 
 /// A connection that ends sooner says that its address is of no use at present.
@@ -26,7 +24,7 @@ const LONGEST: Duration = Duration::from_secs(600);
 
 /// See the module.
 pub struct Route {
-    config: Arc<OutputConfig>,
+    config: Arc<OutputOptions>,
     dial: Dial,
     /// The place of the address in use, and since when.
     used: usize,
@@ -72,10 +70,10 @@ impl Drop for Search {
 
 impl Route {
     /// Of an output. When it is to end no more connections are made; when it is to end at once those that are end.
-    pub fn new(config: &Arc<OutputConfig>, orders: &Orders) -> Route {
+    pub fn new(config: &Arc<OutputOptions>, drain: &CancellationToken, abort: &CancellationToken) -> Route {
         let dial = Dial {
-            stop: orders.drain.clone(),
-            end: orders.abort.clone(),
+            stop: drain.clone(),
+            end: abort.clone(),
             limit: config.connect_timeout,
             dead_peer: config.dead_peer_timeout,
             names: Arc::new(Names::default()),

@@ -11,15 +11,9 @@ use tokio::{
 
 use super::{Served, Worker};
 use crate::{
-    agent::{
-        Control,
-        lanes::Next,
-        link::{Link, route::Route},
-        log,
-        window::Line,
-    },
+    agent::{Control, lanes::Next, log},
     clock,
-    output::{rate_limit::Answer, stream::Flushed},
+    output::{connection::Link, failover::Route, rate_limit::Answer, resend_window::Line, tcp::Flushed},
     spool::{Lane, View},
 };
 

@@ -16,21 +16,19 @@ use std::{
 
 use tokio::time::{Instant, sleep_until};
 
-use super::{
-    Orders,
-    heartbeat::Heartbeat,
-    lanes::Lanes,
-    link::{Link, route::Route},
-    log,
-    losses::Losses,
-    window::{Count, Line, Window},
-};
+use super::{Orders, heartbeat::Heartbeat, lanes::Lanes, log, losses::Losses};
 use crate::{
     clock,
     config::OutputConfig,
     event::Notice,
     net::wait::jittered,
-    output::{OutputError, rate_limit::Meter},
+    output::{
+        OutputError,
+        connection::Link,
+        failover::Route,
+        rate_limit::Meter,
+        resend_window::{Count, Line, Window},
+    },
     spool::{Lane, SpoolError},
 };
 
@@ -142,7 +140,7 @@ impl<'a> Worker<'a> {
     }
 
     async fn run(&mut self) {
-        let mut route = Route::new(self.config, self.orders);
+        let mut route = Route::new(&Arc::new(self.config.options()), &self.orders.drain, &self.orders.abort);
         let mut wait = BACKOFF.0;
         let mut told = String::new();
         while !self.is_done() {

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use chrono_tz::Tz;
 
-use super::worker::Counters;
+use super::output_task::Counters;
 use crate::{
     source::{Condition, receiver_chain::JournalPlace},
     spool::NewBatch,

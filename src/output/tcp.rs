@@ -19,7 +19,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Framing, OutputError, Target, marks::Marks, word::Word};
+use super::{Framing, OutputError, Target, answer::Word, marks::Marks};
 use crate::net::{
     ConnectError,
     connect::{Dial, Now},

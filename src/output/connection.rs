@@ -1,6 +1,4 @@
 //! One connection of an output, whatever its transport: takes lines, says which of them are done.
-pub mod route;
-
 use std::{future::pending, time::Duration};
 
 use socket2::SockRef;
@@ -10,15 +8,15 @@ use tokio::{
     time::Instant,
 };
 
-use super::window::{Moved, Rules, Window};
+use super::{
+    OutputError, Sink, Target,
+    options::OutputOptions,
+    relp::{DEFAULT_WINDOW, Guard, RelpError, Session},
+    resend_window::{Moved, Rules, Window},
+    tcp::{Flushed, Stream},
+};
 use crate::{
-    config::OutputConfig,
     net::{Address, ConnectError, connect::Dial, tcp_info::Watch, tls::client},
-    output::{
-        OutputError, Sink, Target,
-        relp::{DEFAULT_WINDOW, Guard, RelpError, Session},
-        stream::{Flushed, Stream},
-    },
     runtime::blocking,
 };
 
@@ -75,8 +73,8 @@ const SYNC: Duration = Duration::from_millis(500);
 
 impl Link {
     /// Connects.
-    pub async fn open(o: &OutputConfig, target: &Target, dial: &Dial) -> Result<Link, OutputError> {
-        let framing = o.framing();
+    pub async fn open(o: &OutputOptions, target: &Target, dial: &Dial) -> Result<Link, OutputError> {
+        let framing = o.framing;
         if let Some(key) = &o.tls.key {
             blocking(|| key.check_private())?;
         }
@@ -271,7 +269,7 @@ impl Link {
 }
 
 impl Written {
-    fn link(o: &OutputConfig, target: &Target, dial: &Dial, sink: Sink) -> Link {
+    fn link(o: &OutputOptions, target: &Target, dial: &Dial, sink: Sink) -> Link {
         Link::Sink(Box::new(Written {
             sink,
             target: target.clone(),
@@ -379,7 +377,7 @@ impl Written {
     }
 }
 
-async fn relp(o: &OutputConfig, target: &Target, address: &Address, dial: &Dial) -> Result<Link, OutputError> {
+async fn relp(o: &OutputOptions, target: &Target, address: &Address, dial: &Dial) -> Result<Link, OutputError> {
     let name = target.to_string();
     let socket = dial.connect(address).await?;
     let watch = Watch::new(&SockRef::from(&socket), dial.dead_peer);

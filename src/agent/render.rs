@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{
     Orders,
-    looked::{Fate, Looked},
+    classified::{Fate, Looked},
 };
 use crate::{
     config::{OutputConfig, SourceConfig},

@@ -3,9 +3,9 @@ use std::sync::atomic::Ordering;
 
 use super::Worker;
 use crate::{
-    agent::{link::Link, log, window::Line},
+    agent::log,
     clock,
-    output::{OutputError, stream::Flushed},
+    output::{OutputError, connection::Link, resend_window::Line, tcp::Flushed},
 };
 
 /// What an IPv4 datagram holds beside its headers (RFC 791, RFC 768).

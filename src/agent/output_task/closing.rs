@@ -6,10 +6,10 @@ use tokio::time::{Instant, sleep};
 
 use super::Worker;
 use crate::{
-    agent::{
-        link::Link,
-        log,
-        window::{Count, Moved},
+    agent::log,
+    output::{
+        connection::Link,
+        resend_window::{Count, Moved},
     },
     spool::Lane,
 };

@@ -12,7 +12,7 @@ use super::{
     ingest::{Ingest, Of},
     log,
     position::position,
-    report::Report,
+    stats::Report,
     trouble::{Trouble, is_permanent},
 };
 use crate::{
@@ -68,7 +68,7 @@ fn take_in(
     trouble: &mut Trouble,
 ) -> anyhow::Result<Box<dyn Feed>> {
     let (position, before, lost) = position(config, orders)?;
-    let mut feed = super::feed::open(config, orders, &position.feed)?;
+    let mut feed = super::open_source::open(config, orders, &position.feed)?;
     let of = Of { config, setup: &orders.setup, parts: &orders.shared.parts, report };
     let mut ingest = Ingest::new(of, position, &before);
     if let Some(text) = lost {
