@@ -199,7 +199,7 @@ fn a_receiver_that_is_stopped_says_so_to_an_idle_session() {
         assert_eq!(session.poll(Duration::ZERO).await.unwrap(), 0);
         receiver.terminate();
         // Whoever only waits hears of it too.
-        session.stir().await.unwrap_err()
+        session.wait_ready().await.unwrap_err()
     });
     assert!(matches!(error, RelpError::ClosedByServer { unanswered: 0 }), "{error}");
 }

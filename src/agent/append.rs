@@ -4,7 +4,7 @@ use std::time::Duration;
 use tokio::{runtime::Handle as Runtime, time::sleep};
 
 use super::{
-    Orders,
+    TaskContext,
     ingest::{Of, Ready},
     log,
 };
@@ -14,13 +14,13 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// Stores a batch for a thread of the agent, however long that takes: a spool that is full or a disk without room is waited for, and the source is
 /// not read meanwhile. `None` when the agent is to stop and the batch is not stored: it will be read again.
-pub fn append(of: Of<'_>, orders: &Orders, ready: Ready) -> anyhow::Result<Option<i64>> {
-    Runtime::current().block_on(append_async(of, orders, ready))
+pub fn append(of: Of<'_>, context: &TaskContext, ready: Ready) -> anyhow::Result<Option<i64>> {
+    Runtime::current().block_on(append_async(of, context, ready))
 }
 
 /// The same for a task.
-pub async fn append_async(of: Of<'_>, orders: &Orders, ready: Ready) -> anyhow::Result<Option<i64>> {
-    let spool = &orders.shared.spool;
+pub async fn append_async(of: Of<'_>, context: &TaskContext, ready: Ready) -> anyhow::Result<Option<i64>> {
+    let spool = &context.shared.spool;
     let Ready { mut batch, position, part } = ready;
     let part = part.as_ref().map(|(name, place)| (name.as_str(), place.as_str()));
     let mut waiting = Waiting::new(of);
@@ -37,11 +37,11 @@ pub async fn append_async(of: Of<'_>, orders: &Orders, ready: Ready) -> anyhow::
             }
         };
         waiting.tell(trouble);
-        if orders.stopping() {
+        if context.is_draining() {
             return Ok(None);
         }
         tokio::select! {
-            () = orders.drain.cancelled() => {}
+            () = context.drain.cancelled() => {}
             _ = view.changed() => {}
             () = sleep(LOOK) => {}
         }
@@ -64,9 +64,9 @@ impl Waiting<'_> {
     /// Why it is waited, once.
     fn tell(&mut self, trouble: String) {
         if self.told != trouble {
-            let Of { config, report, .. } = self.of;
+            let Of { config, stats, .. } = self.of;
             crate::log::warn(format_args!("source {}: not read until there is room: {trouble}", config.name));
-            report.set_down(&format!("not read: {trouble}"));
+            stats.set_down(&format!("not read: {trouble}"));
             self.told = trouble;
         }
     }
@@ -75,7 +75,7 @@ impl Waiting<'_> {
     fn is_over(&self, batch: i64) -> Option<i64> {
         if !self.told.is_empty() {
             log(format_args!("source {}: reading goes on", self.of.config.name));
-            self.of.report.set_up("reading");
+            self.of.stats.set_up("reading");
         }
         Some(batch)
     }

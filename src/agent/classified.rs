@@ -8,7 +8,7 @@ use crate::{
 
 /// What becomes of one event at this output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum Disposition {
     /// It goes, in this lane; its severity is at least this.
     Sent(Lane, u8),
     /// The filter of the output drops it.
@@ -19,12 +19,12 @@ pub enum Fate {
     StandIn(Lane),
 }
 
-impl Fate {
+impl Disposition {
     /// The lane in which something goes.
     fn lane(self) -> Option<Lane> {
         match self {
-            Fate::Sent(lane, _) | Fate::StandIn(lane) => Some(lane),
-            Fate::Filtered | Fate::Unreadable => None,
+            Disposition::Sent(lane, _) | Disposition::StandIn(lane) => Some(lane),
+            Disposition::Filtered | Disposition::Unreadable => None,
         }
     }
 }
@@ -40,12 +40,12 @@ pub struct Counts {
 }
 
 impl Counts {
-    fn add(&mut self, fate: Fate) {
-        if let Some(n) = fate.lane().and_then(|l| self.lanes.get_mut(l.index())) {
+    fn add(&mut self, disposition: Disposition) {
+        if let Some(n) = disposition.lane().and_then(|l| self.lanes.get_mut(l.index())) {
             *n += 1;
         }
-        self.filtered += u32::from(fate == Fate::Filtered);
-        self.unreadable += u32::from(matches!(fate, Fate::Unreadable | Fate::StandIn(_)));
+        self.filtered += u32::from(disposition == Disposition::Filtered);
+        self.unreadable += u32::from(matches!(disposition, Disposition::Unreadable | Disposition::StandIn(_)));
     }
 
     /// What goes in a lane.
@@ -60,10 +60,10 @@ impl Counts {
 }
 
 /// A batch, looked through.
-pub struct Looked {
+pub struct ClassifiedBatch {
     /// The batch.
     pub batch: Arc<Batch>,
-    fates: Vec<Fate>,
+    dispositions: Vec<Disposition>,
     /// How many events of each kind it has.
     pub counts: Counts,
     notices: Lane,
@@ -71,23 +71,29 @@ pub struct Looked {
     why: String,
 }
 
-impl Looked {
+impl ClassifiedBatch {
     /// Of no event yet; notices go in this lane.
-    pub fn new(batch: Arc<Batch>, notices: Lane) -> Looked {
-        Looked { fates: Vec::with_capacity(batch.len()), counts: Counts::default(), notices, why: String::new(), batch }
+    pub fn new(batch: Arc<Batch>, notices: Lane) -> ClassifiedBatch {
+        ClassifiedBatch {
+            dispositions: Vec::with_capacity(batch.len()),
+            counts: Counts::default(),
+            notices,
+            why: String::new(),
+            batch,
+        }
     }
 
     /// What becomes of the next event.
-    pub fn add(&mut self, seen: Result<Fate, String>) {
-        let fate = seen.unwrap_or_else(|why| {
+    pub fn add(&mut self, seen: Result<Disposition, String>) {
+        let disposition = seen.unwrap_or_else(|why| {
             if self.counts.unreadable > 0 {
-                return Fate::Unreadable;
+                return Disposition::Unreadable;
             }
             self.why = why;
-            Fate::StandIn(self.notices)
+            Disposition::StandIn(self.notices)
         });
-        self.counts.add(fate);
-        self.fates.push(fate);
+        self.counts.add(disposition);
+        self.dispositions.push(disposition);
     }
 
     /// The first event of a lane from `from` on.
@@ -95,25 +101,25 @@ impl Looked {
         if self.counts.of(lane) == 0 {
             return None;
         }
-        let rest = self.fates.get(from..)?;
+        let rest = self.dispositions.get(from..)?;
         rest.iter().position(|f| f.lane() == Some(lane)).map(|n| from + n)
     }
 
     /// What becomes of an event.
-    pub fn fate(&self, n: usize) -> Option<Fate> {
-        self.fates.get(n).copied()
+    pub fn disposition(&self, n: usize) -> Option<Disposition> {
+        self.dispositions.get(n).copied()
     }
 
     /// What the events before one come to.
     pub fn before(&self, n: usize) -> Counts {
         let mut counts = Counts::default();
-        self.fates.iter().take(n).for_each(|f| counts.add(*f));
+        self.dispositions.iter().take(n).for_each(|f| counts.add(*f));
         counts
     }
 
     /// Whether an event is one in whose place a notice goes.
     pub fn is_stand_in(&self, n: usize) -> bool {
-        matches!(self.fate(n), Some(Fate::StandIn(_)))
+        matches!(self.disposition(n), Some(Disposition::StandIn(_)))
     }
 
     /// Why what cannot be read cannot.

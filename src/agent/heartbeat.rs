@@ -7,7 +7,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{Orders, output_task::Counters};
+use super::{TaskContext, stats::OutputStats};
 use crate::{
     clock,
     config::OutputConfig,
@@ -49,58 +49,58 @@ impl Heartbeat {
     }
 
     /// What there is to say, a notice for each source.
-    pub fn notices(&mut self, output: &OutputConfig, orders: &Orders, counters: &Counters) -> Vec<Notice> {
-        let shared = &orders.shared;
+    pub fn notices(&mut self, output: &OutputConfig, context: &TaskContext, sent: &OutputStats) -> Vec<Notice> {
+        let shared = &context.shared;
         let now = clock::now().timestamp_micros();
         let waiting = shared.spool.waiting(&output.name);
         let load = |n: &AtomicU64| n.load(Ordering::Relaxed);
-        let lost = load(&counters.refused);
+        let lost = load(&sent.refused);
         let loses = std::mem::replace(&mut self.lost, lost) < lost;
-        let notice = |(name, report): &super::NamedReport| {
-            let details = report.details();
-            let zone = details.zone.unwrap_or(chrono_tz::UTC);
+        let notice = |(name, stats): &super::context::NamedStats| {
+            let status = stats.status();
+            let zone = status.zone.unwrap_or(chrono_tz::UTC);
             let waits = waiting.get(name.as_str()).copied().unwrap_or_default();
             let waited = waits.since.map_or(0, |since| (now - since).max(0) / 1_000_000);
             // What is not read is late too, though nobody can say how much of it there is.
-            let down = details.down.map(|since| i64::try_from(since.elapsed().as_secs()).unwrap_or(i64::MAX));
+            let down = status.down.map(|since| i64::try_from(since.elapsed().as_secs()).unwrap_or(i64::MAX));
             let lag = waited.max(down.unwrap_or(0));
             let kind = if down.is_some() || loses { HEARTBEAT_DOWN } else { HEARTBEAT };
-            let mut rules: Vec<(&String, &u64)> = details.filtered.iter().collect();
+            let mut rules: Vec<(&String, &u64)> = status.filtered.iter().collect();
             rules.sort_by_key(|(_, n)| std::cmp::Reverse(**n));
             let rules: Vec<String> = rules.iter().take(RULES).map(|(rule, n)| format!("{rule}: {n}")).collect();
-            let gaps = load(&report.gaps);
-            Notice::new(kind, &details.system, now, zone)
+            let gaps = load(&stats.gaps);
+            Notice::new(kind, &status.system, now, zone)
                 .with("source", name)
-                .with("state", &details.state)
-                .with("last_receiver", &details.last.receiver)
+                .with("state", &status.state)
+                .with("last_receiver", &status.last.receiver)
                 .with(
                     "last_sequence",
-                    if details.last.sequence == 0 { String::new() } else { details.last.sequence.to_string() },
+                    if status.last.sequence == 0 { String::new() } else { status.last.sequence.to_string() },
                 )
                 .with("lag_entries", waits.events)
                 .with("lag_seconds", lag)
                 .with("gaps", gaps)
-                .with("last_gap", &details.gap)
-                .with("missing_entries", load(&report.missing))
-                .with("read", load(&report.read))
-                .with("filtered", load(&report.filtered))
+                .with("last_gap", &status.gap)
+                .with("missing_entries", load(&stats.missing))
+                .with("read", load(&stats.read))
+                .with("filtered", load(&stats.filtered))
                 .with("filtered_by", rules.join(", "))
-                .with("parked", load(&report.parked))
-                .with("refused", load(&report.refused))
+                .with("parked", load(&stats.parked))
+                .with("refused", load(&stats.refused))
                 .with("output", &output.name)
-                .with("output_sent", load(&counters.sent))
+                .with("output_sent", load(&sent.sent))
                 .with("output_refused", lost)
-                .with("output_filtered", load(&counters.filtered))
-                .with("output_resent", load(&counters.resent))
-                .with("output_answered", if counters.answered.load(Ordering::Relaxed) { "1" } else { "" })
+                .with("output_filtered", load(&sent.filtered))
+                .with("output_resent", load(&sent.resent))
+                .with("output_answered", if sent.answered.load(Ordering::Relaxed) { "1" } else { "" })
                 .with(
                     "output_unreadable",
-                    Some(load(&counters.unreadable)).filter(|n| *n > 0).map_or(String::new(), |n| n.to_string()),
+                    Some(load(&sent.unreadable)).filter(|n| *n > 0).map_or(String::new(), |n| n.to_string()),
                 )
                 .with("agent_version", env!("CARGO_PKG_VERSION"))
                 .with("configuration", shared.configuration())
                 .with("uptime_seconds", shared.began.elapsed().as_secs())
         };
-        shared.reports().iter().map(notice).collect()
+        shared.source_stats().iter().map(notice).collect()
     }
 }

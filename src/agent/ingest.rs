@@ -17,10 +17,10 @@ use anyhow::anyhow;
 use super::{
     Setup,
     gaps::Gaps,
-    overflow::Refusal,
+    overflow::OverflowPolicy,
     parking::{Parking, Unit},
     position::Position,
-    stats::{Counted, Report},
+    stats::{BatchStats, SourceStats},
 };
 
 use crate::{
@@ -55,14 +55,14 @@ pub struct Of<'a> {
     /// Models and filters.
     pub parts: &'a Parts,
     /// Where it counts.
-    pub report: &'a Report,
+    pub stats: &'a SourceStats,
 }
 
 /// What goes with one heading.
 struct Sight {
     heading: Arc<Heading>,
     front: Front,
-    refusal: Option<Refusal>,
+    overflow: Option<OverflowPolicy>,
 }
 
 /// A batch that is to be stored, with the place behind it.
@@ -77,7 +77,7 @@ pub struct Ready {
 
 /// What is to be done when a batch is stored.
 struct Handed {
-    counted: Counted,
+    counted: BatchStats,
     system: String,
     last: JournalPlace,
 }
@@ -123,7 +123,7 @@ impl<'a> Ingest<'a> {
         // A live system says itself that a range holds no more; what is not asked for leaves holes.
         let is_live = matches!(config.input, Input::Live(_));
         let count = if is_live { Count::Receivers } else { config.gaps.unwrap_or(setup.config.gaps) };
-        of.report.set(|d| {
+        of.stats.set(|d| {
             d.system.clone_from(&position.system);
             d.last = position.last.clone();
             d.zone = Some(config.zone);
@@ -204,7 +204,7 @@ impl<'a> Ingest<'a> {
         }
         match verdict {
             Verdict::Dropped(rule) => *self.dropped.entry(rule).or_default() += 1,
-            _ => match sight.refusal.as_ref().and_then(|r| r.refuses(&event)) {
+            _ => match sight.overflow.as_ref().and_then(|r| r.sheds(&event)) {
                 Some(severity) => *self.builder.header.refused.entry(severity).or_default() += 1,
                 None => self.builder.push(&event),
             },
@@ -230,8 +230,8 @@ impl<'a> Ingest<'a> {
         }
         let rules = [&setup.config.filter, &config.filter];
         let front = Front::new(parts, (heading, config.charset), &setup.model_options, &rules, None)?;
-        let refusal = Refusal::new(front.model(), setup.config.when_full)?;
-        self.sight = Some(Sight { heading: heading.clone(), front, refusal });
+        let overflow = OverflowPolicy::new(front.model(), setup.config.when_full)?;
+        self.sight = Some(Sight { heading: heading.clone(), front, overflow });
         Ok(())
     }
 
@@ -306,7 +306,7 @@ impl<'a> Ingest<'a> {
         let text = serde_json::to_string(&position)?;
         let batch = std::mem::replace(&mut self.builder, Builder::new(BatchHeader::default(), &[0; 32])).finish();
         self.builder = Builder::new(BatchHeader::default(), &batch.raw_sha256);
-        let counted = Counted::of(&batch, self.notices);
+        let counted = BatchStats::of(&batch, self.notices);
         self.handed = Some(Handed { counted, system: position.system, last: position.last });
         let part = checkpoint.file.map(|(name, place)| (name, place.to_string()));
         Ok(Ready { batch, position: text, part })
@@ -315,8 +315,8 @@ impl<'a> Ingest<'a> {
     /// The batch that was handed out is stored; `pressure` is how much of its size the spool uses, 0 to 1.
     pub fn stored(&mut self, pressure: f64) {
         if let Some(Handed { counted, system, last }) = self.handed.take() {
-            counted.add(self.of.report);
-            self.of.report.set(|d| {
+            counted.add(self.of.stats);
+            self.of.stats.set(|d| {
                 d.system = system;
                 d.last = last;
             });
@@ -325,8 +325,8 @@ impl<'a> Ingest<'a> {
         self.known = self.state.learned.len();
         self.learned_later.clear();
         self.dropped.clear();
-        if let Some(refusal) = self.sight.as_mut().and_then(|s| s.refusal.as_mut()) {
-            refusal.set_pressure(pressure);
+        if let Some(overflow) = self.sight.as_mut().and_then(|s| s.overflow.as_mut()) {
+            overflow.set_pressure(pressure);
         }
     }
 }

@@ -9,10 +9,10 @@ use std::{
 };
 
 use super::{
-    Orders,
-    classified::{Counts, Looked},
+    TaskContext,
+    classified::{ClassifiedBatch, Counts},
     log,
-    render::Readers,
+    render::RendererCache,
 };
 use crate::{
     config::OutputConfig,
@@ -33,7 +33,7 @@ struct Reading {
     /// The next event, or where to look for it.
     next: Cursor,
     /// Its batch.
-    looked: Option<Arc<Looked>>,
+    classified: Option<Arc<ClassifiedBatch>>,
     /// `next` is an event of this lane.
     found: bool,
 }
@@ -52,14 +52,14 @@ pub enum Next {
 /// The lanes of an output.
 pub struct Lanes<'a> {
     config: &'a OutputConfig,
-    orders: &'a Orders,
-    readers: Readers<'a>,
+    context: &'a TaskContext,
+    renderers: RendererCache<'a>,
     /// The lane of notices.
     notices: Lane,
     reading: [Reading; Lane::COUNT],
     /// Lanes that an event can be in.
     there: [bool; Lane::COUNT],
-    recent: VecDeque<Arc<Looked>>,
+    recent: VecDeque<Arc<ClassifiedBatch>>,
     known: BTreeMap<i64, Counts>,
     /// Up to here the events that go nowhere are counted.
     counted: Cursor,
@@ -72,14 +72,14 @@ pub struct Lanes<'a> {
 
 impl<'a> Lanes<'a> {
     /// For an output.
-    pub fn new(config: &'a OutputConfig, orders: &'a Orders) -> Lanes<'a> {
+    pub fn new(config: &'a OutputConfig, context: &'a TaskContext) -> Lanes<'a> {
         let first = !config.priority_types.send.is_empty();
         let budget = config.limits.bytes_per_day.is_some();
         let notices = Lane::of(first, false);
         let mut lanes = Lanes {
             config,
-            orders,
-            readers: Readers::new(config, orders),
+            context,
+            renderers: RendererCache::new(config, context),
             notices,
             reading: Default::default(),
             there: [first, first && budget, true, budget],
@@ -98,16 +98,16 @@ impl<'a> Lanes<'a> {
     /// All lanes read from what is not acknowledged.
     pub fn rewind(&mut self) {
         for lane in Lane::ALL {
-            let next = self.orders.shared.spool.cursor(&self.config.name, lane);
+            let next = self.context.shared.spool.cursor(&self.config.name, lane);
             if let Some(reading) = self.reading.get_mut(lane.index()) {
-                *reading = Reading { next, looked: None, found: false };
+                *reading = Reading { next, classified: None, found: false };
             }
         }
     }
 
     /// The place before which everything is acknowledged, of the lanes that events can be in.
     fn acknowledged(&self) -> Cursor {
-        let spool = &self.orders.shared.spool;
+        let spool = &self.context.shared.spool;
         let lanes = Lane::ALL.into_iter().filter(|l| self.is_there(*l));
         lanes.map(|l| spool.cursor(&self.config.name, l)).min().unwrap_or_default()
     }
@@ -127,7 +127,7 @@ impl<'a> Lanes<'a> {
 
     /// Whether every lane has read all there is.
     pub fn is_at_end(&self) -> bool {
-        let last = self.orders.shared.spool.last();
+        let last = self.context.shared.spool.last();
         Lane::ALL.iter().all(|l| self.place(*l).batch > last)
     }
 
@@ -155,10 +155,10 @@ impl<'a> Lanes<'a> {
         let to = self.acknowledged();
         if to.batch == self.counted.batch && to.event > self.counted.event {
             // What cannot be read now is counted by the next thread.
-            if let Ok(Some(looked)) = self.look(to.batch, self.notices)
-                && looked.batch.id == to.batch
+            if let Ok(Some(classified)) = self.look(to.batch, self.notices)
+                && classified.batch.id == to.batch
             {
-                add(&mut sum, looked.before(to.event).nowhere(), self.before.nowhere());
+                add(&mut sum, classified.before(to.event).nowhere(), self.before.nowhere());
             }
             self.counted = to;
         }
@@ -216,16 +216,18 @@ impl<'a> Lanes<'a> {
     pub fn encode(&mut self, lane: Lane, line: &mut Vec<u8>) -> anyhow::Result<Cursor> {
         let Some(reading) = self.reading.get(lane.index()) else { return Ok(Cursor::default()) };
         let next = Cursor { event: reading.next.event + 1, ..reading.next };
-        if let Some(looked) = &reading.looked {
-            self.readers.encode(looked, reading.next.event, line)?;
+        if let Some(classified) = &reading.classified {
+            self.renderers.encode(classified, reading.next.event, line)?;
         }
         Ok(next)
     }
 
     /// Whether the next event of a lane is a notice of the agent, or one in the place of what cannot be read.
     pub fn is_notice(&self, lane: Lane) -> bool {
-        let Some(Reading { next, looked: Some(looked), .. }) = self.reading.get(lane.index()) else { return false };
-        looked.is_stand_in(next.event) || looked.batch.event(next.event).is_some_and(|stored| stored.is_notice)
+        let Some(Reading { next, classified: Some(classified), .. }) = self.reading.get(lane.index()) else {
+            return false;
+        };
+        classified.is_stand_in(next.event) || classified.batch.event(next.event).is_some_and(|stored| stored.is_notice)
     }
 
     /// The next event of a lane is taken.
@@ -238,12 +240,12 @@ impl<'a> Lanes<'a> {
 
     /// Lines are at most so long from now on.
     pub fn shorten(&mut self, limit: usize) {
-        self.readers.shorten(limit);
+        self.renderers.shorten(limit);
     }
 
     /// Writes the line of a notice.
     pub fn notice(&self, notice: &Notice, line: &mut Vec<u8>) {
-        self.readers.notice(notice, line);
+        self.renderers.notice(notice, line);
     }
 
     /// Finds the next event of a lane. Batches of which nothing is known are looked through as long as `looks` last.
@@ -256,14 +258,14 @@ impl<'a> Lanes<'a> {
             if reading.found {
                 return Ok(Found::Yes);
             }
-            if let Some(looked) = &reading.looked {
-                if let Some(n) = looked.next(lane, reading.next.event) {
+            if let Some(classified) = &reading.classified {
+                if let Some(n) = classified.next(lane, reading.next.event) {
                     reading.next.event = n;
                     reading.found = true;
                     return Ok(Found::Yes);
                 }
-                reading.next = Cursor { batch: looked.batch.id + 1, event: 0 };
-                reading.looked = None;
+                reading.next = Cursor { batch: classified.batch.id + 1, event: 0 };
+                reading.classified = None;
             }
             let from = reading.next.batch;
             let known = self.known.get(&from);
@@ -276,61 +278,61 @@ impl<'a> Lanes<'a> {
                 let more = self.is_stored(from);
                 return Ok(if more { Found::Later } else { Found::No });
             }
-            let Some(looked) = self.look(from, lane)? else { return Ok(Found::No) };
+            let Some(classified) = self.look(from, lane)? else { return Ok(Found::No) };
             *looks = looks.saturating_sub(usize::from(is_new));
             let Some(reading) = self.reading.get_mut(lane.index()) else { return Ok(Found::No) };
             // What is told in the place of a damaged batch is told to those too who stood within it.
-            let told = looked.batch.header.since.is_some() && reading.next.event >= looked.batch.len();
-            if looked.batch.id > reading.next.batch || told {
-                reading.next = Cursor { batch: looked.batch.id, event: 0 };
+            let told = classified.batch.header.since.is_some() && reading.next.event >= classified.batch.len();
+            if classified.batch.id > reading.next.batch || told {
+                reading.next = Cursor { batch: classified.batch.id, event: 0 };
             }
-            reading.looked = Some(looked);
+            reading.classified = Some(classified);
         }
     }
 
     /// Whether there is a batch at or behind a number. Asked once an event: the number alone costs no lock.
     fn is_stored(&mut self, from: i64) -> bool {
         if from > self.last {
-            self.last = self.orders.shared.spool.last();
+            self.last = self.context.shared.spool.last();
         }
         from <= self.last
     }
 
     /// The first batch at or behind a number, looked through because a lane has come to it.
-    fn look(&mut self, from: i64, lane: Lane) -> anyhow::Result<Option<Arc<Looked>>> {
+    fn look(&mut self, from: i64, lane: Lane) -> anyhow::Result<Option<Arc<ClassifiedBatch>>> {
         if let Some(found) = self.recent.iter().find(|l| l.batch.id == from) {
             return Ok(Some(found.clone()));
         }
         if !self.is_stored(from) {
             return Ok(None);
         }
-        let Some(batch) = self.orders.shared.spool.next(from)? else { return Ok(None) };
+        let Some(batch) = self.context.shared.spool.next(from)? else { return Ok(None) };
         // What is told in the place of a batch goes in the lane that comes to it, where that of notices has passed the place.
         let passed = batch.header.since.is_some() && self.place(self.notices) > Cursor { batch: batch.id, event: 0 };
-        let looked = Arc::new(self.readers.look(batch, if passed { lane } else { self.notices })?);
-        self.know(&looked);
+        let classified = Arc::new(self.renderers.classify(batch, if passed { lane } else { self.notices })?);
+        self.know(&classified);
         if self.recent.len() >= KEPT {
             self.recent.pop_front();
         }
-        self.recent.push_back(looked.clone());
-        Ok(Some(looked))
+        self.recent.push_back(classified.clone());
+        Ok(Some(classified))
     }
 
     /// Keeps what a batch holds.
-    fn know(&mut self, looked: &Looked) {
-        let id = looked.batch.id;
+    fn know(&mut self, classified: &ClassifiedBatch) {
+        let id = classified.batch.id;
         if id == self.counted.batch {
-            self.before = looked.before(self.counted.event);
+            self.before = classified.before(self.counted.event);
         }
         if id >= self.counted.batch {
-            self.known.insert(id, looked.counts);
+            self.known.insert(id, classified.counts);
         }
         // Those that are passed last are looked through again when a lane comes to them.
         if self.known.len() > KNOWN {
             self.known.pop_last();
         }
-        if looked.counts.unreadable > 0 && self.told.insert(looked.why().to_owned()) {
-            log(format_args!("output {}: {}", self.config.name, looked.complaint()));
+        if classified.counts.unreadable > 0 && self.told.insert(classified.why().to_owned()) {
+            log(format_args!("output {}: {}", self.config.name, classified.complaint()));
         }
     }
 }

@@ -18,11 +18,11 @@ use self::{
     world::{COMMON, World, notice},
 };
 use super::{
-    Orders, Setup, Shared, fingerprint,
+    Setup, Shared, TaskContext, fingerprint,
     lanes::{Lanes, Next},
 };
 use crate::{
-    output::resend_window::{Count, Line, Moved, Window},
+    output::resend_window::{Count, Line, Moved, ResendWindow},
     spool::{Lane, Spool, Start},
 };
 
@@ -112,23 +112,23 @@ fn event_of(line: &[u8]) -> ledger::Event {
 }
 
 /// One output under one configuration.
-struct Worker<'a> {
+struct ModelOutput<'a> {
     output: usize,
     variant: Variant,
-    orders: &'a Orders,
+    context: &'a TaskContext,
     lanes: Lanes<'a>,
-    window: Window,
+    window: ResendWindow,
     peer: Peer,
 }
 
-impl<'a> Worker<'a> {
-    fn new(output: usize, variant: Variant, orders: &'a Orders) -> Worker<'a> {
-        let lanes = Lanes::new(&orders.setup.config.outputs[output], orders);
-        Worker { output, variant, orders, lanes, window: Window::default(), peer: Peer::new(output == 0) }
+impl<'a> ModelOutput<'a> {
+    fn new(output: usize, variant: Variant, context: &'a TaskContext) -> ModelOutput<'a> {
+        let lanes = Lanes::new(&context.setup.config.outputs[output], context);
+        ModelOutput { output, variant, context, lanes, window: ResendWindow::default(), peer: Peer::new(output == 0) }
     }
 
     fn spool(&self) -> &'a Spool {
-        &self.orders.shared.spool
+        &self.context.shared.spool
     }
 
     /// Hands a line over. `false` when there is none.
@@ -146,7 +146,7 @@ impl<'a> Worker<'a> {
             Next::Later => return true,
             Next::Nothing => return false,
         };
-        assert!(!spent || !self.variant.budget || lane.passes(), "{lane:?} goes though the budget is spent");
+        assert!(!spent || !self.variant.budget || lane.is_exempt(), "{lane:?} goes though the budget is spent");
         let at = self.lanes.place(lane);
         let mut line = Vec::new();
         let next = self.lanes.encode(lane, &mut line).unwrap();
@@ -203,8 +203,8 @@ enum End {
 }
 
 /// Runs operations until the end, another configuration, or a kill.
-fn run(world: &mut World, workers: &mut [Worker<'_>; 2], ops: &mut dyn Iterator<Item = Op>) -> End {
-    let spool = workers[0].spool();
+fn run(world: &mut World, outputs: &mut [ModelOutput<'_>; 2], ops: &mut dyn Iterator<Item = Op>) -> End {
+    let spool = outputs[0].spool();
     for op in ops {
         match op {
             Op::Append(source, events) => world.append(spool, source, &events),
@@ -214,17 +214,17 @@ fn run(world: &mut World, workers: &mut [Worker<'_>; 2], ops: &mut dyn Iterator<
                 world.ledger.appended(id, &[n], spool);
             }
             Op::Send { output, lines, spent } => {
-                (0..lines).take_while(|_| workers[output].send(spent, &mut world.ledger)).count();
+                (0..lines).take_while(|_| outputs[output].send(spent, &mut world.ledger)).count();
             }
             Op::Time { output, looks, up, reads, rest } => {
-                let Worker { peer, window, .. } = &mut workers[output];
+                let ModelOutput { peer, window, .. } = &mut outputs[output];
                 let (moved, read) = peer.step(looks, up, reads, window, rest);
                 world.ledger.read(output, read);
-                workers[output].settle(moved, &mut world.ledger);
+                outputs[output].settle(moved, &mut world.ledger);
             }
-            Op::Rest(output) => workers[output].rest(),
-            Op::Fail(output) => workers[output].fail(),
-            Op::Finish(output) => workers[output].finish(&mut world.ledger),
+            Op::Rest(output) => outputs[output].rest(),
+            Op::Fail(output) => outputs[output].fail(),
+            Op::Finish(output) => outputs[output].finish(&mut world.ledger),
             Op::Sync => {
                 spool.sync().unwrap();
                 world.ledger.committed(spool);
@@ -232,25 +232,25 @@ fn run(world: &mut World, workers: &mut [Worker<'_>; 2], ops: &mut dyn Iterator<
             }
             Op::Configure(output, variant, in_good_order) => {
                 if in_good_order {
-                    workers[output].finish(&mut world.ledger);
+                    outputs[output].finish(&mut world.ledger);
                 }
                 return End::Configured(output, variant);
             }
             Op::Kill { hard, flip } => return End::Killed(hard, flip),
         }
-        for w in &*workers {
+        for w in &*outputs {
             world.ledger.check_cursors(w.output, w.variant, spool);
         }
     }
-    drain(world, workers);
+    drain(world, outputs);
     End::Over
 }
 
 /// Everything is read, sent, delivered and deleted.
-fn drain(world: &mut World, workers: &mut [Worker<'_>; 2]) {
-    let spool = workers[0].spool();
+fn drain(world: &mut World, outputs: &mut [ModelOutput<'_>; 2]) {
+    let spool = outputs[0].spool();
     (0..2).for_each(|source| world.append(spool, source, &[]));
-    for w in workers.iter_mut() {
+    for w in outputs.iter_mut() {
         let mut steps = 0;
         while w.send(false, &mut world.ledger) {
             steps += 1;
@@ -283,10 +283,10 @@ fn case(ops: Vec<Op>, cache: bool) {
         let (hard, flip) = loop {
             let setup = COMMON.setup(world.variants);
             register(&mut world, &shared, &setup);
-            let orders = Orders::new(shared.clone(), setup, super::tasks::Kind::Output);
+            let context = TaskContext::new(shared.clone(), setup, super::tasks::Kind::Output);
             let variants = world.variants;
-            let mut workers = [0, 1].map(|n| Worker::new(n, variants[n], &orders));
-            match run(&mut world, &mut workers, &mut ops) {
+            let mut outputs = [0, 1].map(|n| ModelOutput::new(n, variants[n], &context));
+            match run(&mut world, &mut outputs, &mut ops) {
                 End::Over => return,
                 End::Configured(output, variant) => world.variants[output] = variant,
                 End::Killed(hard, flip) => break (hard, flip),

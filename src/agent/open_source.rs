@@ -4,7 +4,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokio::runtime::Handle;
 
-use super::Orders;
+use super::TaskContext;
 use crate::{
     config::{SourceConfig, source::Input},
     decode::journal::{
@@ -20,8 +20,8 @@ use crate::{
 };
 
 /// Opens the feed of a source; `place` is the place of the whole that was stored last.
-pub fn open(config: &SourceConfig, orders: &Arc<Orders>, place: &Value) -> Result<Box<dyn Feed>, FeedError> {
-    let catalog = &orders.shared.catalog;
+pub fn open(config: &SourceConfig, context: &Arc<TaskContext>, place: &Value) -> Result<Box<dyn Feed>, FeedError> {
+    let catalog = &context.shared.catalog;
     let wanted = Wanted {
         kind: config.kind,
         stream: config.stream,
@@ -34,7 +34,7 @@ pub fn open(config: &SourceConfig, orders: &Arc<Orders>, place: &Value) -> Resul
     match &config.input {
         Input::Capture(path, follow) => Ok(Box::new(CaptureFeed::new(path.clone(), *follow, opener, Some(place)))),
         Input::Directory(options) => {
-            let parts = orders.shared.spool.files(&config.name).map_err(|e| FeedError::NotNow(e.to_string()))?;
+            let parts = context.shared.spool.files(&config.name).map_err(|e| FeedError::NotNow(e.to_string()))?;
             Ok(Box::new(DirectoryFeed::new(options.clone(), opener, parts)))
         }
         Input::Live(options) => {
@@ -43,10 +43,10 @@ pub fn open(config: &SourceConfig, orders: &Arc<Orders>, place: &Value) -> Resul
                 heading.ok_or_else(|| FeedError::Config("the *TYPE5 heading is not among the tables".to_owned()))?;
             let system = config.charset.decode_string(&config.given().system);
             let options = options.as_ref().clone();
-            let context =
+            let site =
                 SystemContext { catalog: catalog.clone(), heading, charset: config.charset, zone: config.zone, system };
             let runtime = Handle::try_current().map_err(|e| FeedError::NotNow(e.to_string()))?;
-            Ok(Box::new(LiveFeed::new(options, context, place, runtime, &orders.drain)))
+            Ok(Box::new(LiveFeed::new(options, site, place, runtime, &context.drain)))
         }
         // A task reads it ([`super::senders`]).
         Input::Stream(_) => Err(FeedError::Config("a stream has no feed: this is a mistake of the program".to_owned())),

@@ -4,19 +4,14 @@
 //! never for a clock alone: for a batch, what its connection has to say, the wish to stop, or the time of what is due next. It
 //! ends when the agent does ([`Shared::ending`](super::Shared)) and everything is delivered, or when it is told to.
 mod closing;
-mod hand_over;
+mod send_line;
 mod serve;
 
-use std::{
-    collections::VecDeque,
-    sync::Arc,
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
-    time::Duration,
-};
+use std::{collections::VecDeque, sync::Arc, sync::atomic::Ordering, time::Duration};
 
 use tokio::time::{Instant, sleep_until};
 
-use super::{Orders, heartbeat::Heartbeat, lanes::Lanes, log, losses::Losses};
+use super::{TaskContext, heartbeat::Heartbeat, lanes::Lanes, log, losses::Losses, stats::OutputStats};
 use crate::{
     clock,
     config::OutputConfig,
@@ -24,54 +19,31 @@ use crate::{
     net::wait::jittered,
     output::{
         OutputError,
-        connection::Link,
-        failover::Route,
-        rate_limit::Meter,
-        resend_window::{Count, Line, Window},
+        connection::Connection,
+        failover::Failover,
+        rate_limit::RateLimiter,
+        resend_window::{Count, Line, ResendWindow},
     },
     spool::{Lane, SpoolError},
 };
 
-/// What an output did, for reports. Of entries: spooled = sent + refused + filtered + unreadable + waiting; the rest apart.
-#[derive(Debug, Default)]
-pub struct Counters {
-    /// Entries that left the window: done.
-    pub sent: AtomicU64,
-    /// Entries whose datagrams are known to be lost: nobody listened.
-    pub refused: AtomicU64,
-    /// The agent's own events (gaps, heartbeats) that are done.
-    pub notices: AtomicU64,
-    /// Events that its own filter drops.
-    pub filtered: AtomicU64,
-    /// Events that are stored and cannot be seen as entries again.
-    pub unreadable: AtomicU64,
-    /// Entries that were handed to a connection once more.
-    pub resent: AtomicU64,
-    /// A receiver said something that none of syslog says, and took lines.
-    pub answered: AtomicBool,
-    /// It has read everything that there is.
-    pub caught_up: AtomicBool,
-    /// It has ended.
-    pub ended: AtomicBool,
-}
-
 /// The first wait after a failed connection, and the longest.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(60));
 
-struct Worker<'a> {
+struct OutputTask<'a> {
     config: &'a Arc<OutputConfig>,
-    orders: &'a Arc<Orders>,
-    counters: &'a Counters,
+    context: &'a Arc<TaskContext>,
+    stats: &'a OutputStats,
     lanes: Lanes<'a>,
-    window: Window,
-    meter: Meter,
+    window: ResendWindow,
+    limiter: RateLimiter,
     /// The day's budget is spent: lanes that it holds back are not read until an event of this many bytes fits.
-    spent: Option<u64>,
+    over_budget: Option<u64>,
     /// Bytes of a line that is handed over and not counted by the meter, because it is not written.
-    owed: Option<u64>,
+    unmetered_bytes: Option<u64>,
     heartbeat: Heartbeat,
     /// Heartbeats that are due and not sent yet.
-    beats: VecDeque<Notice>,
+    heartbeats_due: VecDeque<Notice>,
     /// The last datagram, and how many were refused so far on this connection.
     last: Option<Line>,
     refused: u64,
@@ -87,47 +59,52 @@ struct Worker<'a> {
 }
 
 /// How serving a connection ended.
-enum Served {
+enum SessionEnd {
     /// Everything is delivered, or the agent stops.
-    Everything,
+    Drained,
     /// Everything that was sent is delivered; there is more to come.
-    Enough,
+    Reconnect,
 }
 
 /// Runs one output until the agent ends and everything is delivered, or until it is told to stop.
-pub async fn run(config: Arc<OutputConfig>, orders: Arc<Orders>, counters: Arc<Counters>) {
-    let spent = orders.shared.spool.spent(&config.name).and_then(|text| serde_json::from_str(&text).ok());
+pub async fn run(config: Arc<OutputConfig>, context: Arc<TaskContext>, stats: Arc<OutputStats>) {
+    let over_budget = context.shared.spool.spent(&config.name).and_then(|text| serde_json::from_str(&text).ok());
     let wall = clock::now().timestamp_micros();
-    match Meter::new(config.limits.clone(), spent.as_ref(), Duration::ZERO, wall) {
-        Ok(meter) => {
-            let mut worker = Worker::new(&config, &orders, &counters, meter);
-            worker.run().await;
-            worker.tell_losses(true);
-            let nowhere = worker.lanes.take_last_nowhere();
-            worker.count_nowhere(nowhere);
+    match RateLimiter::new(config.limits.clone(), over_budget.as_ref(), Duration::ZERO, wall) {
+        Ok(limiter) => {
+            let mut task = OutputTask::new(&config, &context, &stats, limiter);
+            task.run().await;
+            task.report_losses(true);
+            let nowhere = task.lanes.take_last_nowhere();
+            task.count_nowhere(nowhere);
         }
         Err(e) => {
             log(format_args!("output {}: meter: {e}", config.name));
-            orders.shared.failed.store(true, Ordering::Relaxed);
+            context.shared.failed.store(true, Ordering::Relaxed);
         }
     }
-    counters.ended.store(true, Ordering::SeqCst);
+    stats.ended.store(true, Ordering::SeqCst);
 }
 
-impl<'a> Worker<'a> {
-    fn new(config: &'a Arc<OutputConfig>, orders: &'a Arc<Orders>, counters: &'a Counters, meter: Meter) -> Worker<'a> {
-        let every = config.heartbeat.unwrap_or(orders.setup.config.heartbeat);
-        Worker {
+impl<'a> OutputTask<'a> {
+    fn new(
+        config: &'a Arc<OutputConfig>,
+        context: &'a Arc<TaskContext>,
+        stats: &'a OutputStats,
+        limiter: RateLimiter,
+    ) -> OutputTask<'a> {
+        let every = config.heartbeat.unwrap_or(context.setup.config.heartbeat);
+        OutputTask {
             config,
-            orders,
-            counters,
-            lanes: Lanes::new(config, orders),
-            window: Window::default(),
-            meter,
-            spent: None,
-            owed: None,
+            context,
+            stats,
+            lanes: Lanes::new(config, context),
+            window: ResendWindow::default(),
+            limiter,
+            over_budget: None,
+            unmetered_bytes: None,
             heartbeat: Heartbeat::new(every),
-            beats: VecDeque::new(),
+            heartbeats_due: VecDeque::new(),
             last: None,
             refused: 0,
             unsent: 0,
@@ -140,33 +117,33 @@ impl<'a> Worker<'a> {
     }
 
     async fn run(&mut self) {
-        let mut route = Route::new(&Arc::new(self.config.options()), &self.orders.drain, &self.orders.abort);
+        let mut failover = Failover::new(&Arc::new(self.config.options()), &self.context.drain, &self.context.abort);
         let mut wait = BACKOFF.0;
         let mut told = String::new();
         while !self.is_done() {
             self.lanes.rewind();
             (self.last, self.refused) = (None, 0);
             let connected = Instant::now();
-            let served = match route.open().await {
-                Ok(mut link) => {
-                    let served = self.serve(&mut link, &mut route, &mut told).await;
-                    if served.is_err() {
-                        route.failed();
+            let end = match failover.open().await {
+                Ok(mut connection) => {
+                    let end = self.serve(&mut connection, &mut failover, &mut told).await;
+                    if end.is_err() {
+                        failover.failed();
                         // What was answered before the end is answered all the same.
-                        let _ = self.settle(&mut link);
+                        let _ = self.advance_cursors(&mut connection);
                     }
-                    self.tell_notes(&mut link);
-                    served
+                    self.log_messages(&mut connection);
+                    end
                 }
                 Err(e) => Err(e.into()),
             };
-            match served {
-                Ok(Served::Everything) => return,
-                Ok(Served::Enough) => wait = BACKOFF.0,
+            match end {
+                Ok(SessionEnd::Drained) => return,
+                Ok(SessionEnd::Reconnect) => wait = BACKOFF.0,
                 Err(e) => {
                     self.failed(&e, &mut told);
                     // What is not delivered stays in the spool: an agent that stops makes no more connections.
-                    if self.orders.stopping() {
+                    if self.context.is_draining() {
                         return;
                     }
                     if connected.elapsed() > Duration::from_secs(10) {
@@ -181,11 +158,11 @@ impl<'a> Worker<'a> {
 
     /// A connection has ended before its time, or was not made.
     fn failed(&mut self, e: &anyhow::Error, told: &mut String) {
-        self.count_owed();
+        self.meter_pending();
         let name = &self.config.name;
-        let shared = &self.orders.shared;
+        let shared = &self.context.shared;
         let Count { entries, notices } = self.window.fail();
-        self.counters.resent.fetch_add(entries, Ordering::Relaxed);
+        self.stats.resent.fetch_add(entries, Ordering::Relaxed);
         if e.downcast_ref().is_some_and(OutputError::is_closed_pipe) {
             // Nobody can open it again, so nothing more can be delivered there.
             let waiting: u64 = shared.spool.waiting(name).values().map(|w| w.events).sum();
@@ -195,7 +172,7 @@ impl<'a> Worker<'a> {
             if waiting > 0 {
                 shared.failed.store(true, Ordering::Relaxed);
             }
-            shared.begin_to_stop();
+            shared.begin_shutdown();
             return;
         }
         let text = format!("output {name}: {e}");
@@ -204,23 +181,23 @@ impl<'a> Worker<'a> {
             *told = text;
         }
         if let Some(lost) = e.downcast_ref::<SpoolError>().filter(|e| e.ends_the_agent()) {
-            shared.give_up(lost);
+            shared.fail(lost);
         }
     }
 
     /// Waits before the next connection, but not into the end.
     async fn pause(&mut self, wait: Duration) {
         let end = Instant::now() + wait;
-        let mut view = self.orders.shared.spool.view();
+        let mut view = self.context.shared.spool.view();
         loop {
             view.mark_unchanged();
             // With a new batch it is not caught up any more, which others ask.
-            if Instant::now() >= end || self.is_done() || self.orders.stopping() {
+            if Instant::now() >= end || self.is_done() || self.context.is_draining() {
                 return;
             }
             tokio::select! {
                 _ = view.changed() => {}
-                () = self.orders.drain.cancelled() => {}
+                () = self.context.drain.cancelled() => {}
                 () = sleep_until(end) => {}
             }
         }
@@ -232,17 +209,17 @@ impl<'a> Worker<'a> {
 
     /// Everything is read and delivered and nothing more can come, or the agent is to stop at once.
     fn is_done(&self) -> bool {
-        let spool = &self.orders.shared.spool;
+        let spool = &self.context.shared.spool;
         let delivered = Lane::ALL.iter().all(|l| spool.cursor(&self.config.name, *l).batch > spool.last());
         self.caught_up(delivered);
-        self.orders.must_stop() || delivered && self.orders.shared.ending()
+        self.context.is_aborted() || delivered && self.context.shared.ending()
     }
 
-    fn tell_notes(&self, link: &mut Link) {
-        if link.has_answered() {
-            self.counters.answered.store(true, Ordering::Relaxed);
+    fn log_messages(&self, connection: &mut Connection) {
+        if connection.has_answered() {
+            self.stats.answered.store(true, Ordering::Relaxed);
         }
-        for note in link.notes() {
+        for note in connection.take_messages() {
             log(format_args!("output {}: {note}", self.config.name));
         }
     }

@@ -13,21 +13,21 @@ use crate::{
 const KEPT: [&str; 2] = ["*SECURITY", "*AUTFAIL"];
 
 /// Refuses entries when the spool is nearly full.
-pub struct Refusal {
+pub struct OverflowPolicy {
     kept: CompiledTypes,
     /// Severities below this are refused.
     below: u8,
 }
 
-impl Refusal {
+impl OverflowPolicy {
     /// For a model; `None` where nothing is ever refused.
-    pub fn new(model: &EventModel, when_full: WhenFull) -> Result<Option<Refusal>, UnknownType> {
+    pub fn new(model: &EventModel, when_full: WhenFull) -> Result<Option<OverflowPolicy>, UnknownType> {
         if when_full == WhenFull::Wait {
             return Ok(None);
         }
         let send = KEPT.map(|level| RulePattern { rule: RuleId(0), pattern: TypeRule::Level(level.to_owned()) });
         let rules = TypeRules { send: send.to_vec(), send_rule: Some(RuleId(0)), ..TypeRules::default() };
-        Ok(Some(Refusal { kept: CompiledTypes::new(model, &rules)?, below: 0 }))
+        Ok(Some(OverflowPolicy { kept: CompiledTypes::new(model, &rules)?, below: 0 }))
     }
 
     /// The spool has used this much of its size, 0 to 1.
@@ -38,7 +38,7 @@ impl Refusal {
 
     /// The severity of an event that is refused.
     #[inline]
-    pub fn refuses(&self, ev: &Event<'_>) -> Option<u8> {
+    pub fn sheds(&self, ev: &Event<'_>) -> Option<u8> {
         if self.below == 0 {
             return None;
         }
@@ -60,10 +60,10 @@ mod tests {
         let options = crate::config::model::model_options(&profile, &crate::config::Config::default(), false);
         let job = crate::decode::ebcdic::Charset::ebcdic(37).unwrap();
         let model = EventModel::new(catalog, heading, job, options);
-        let mut refusal = Refusal::new(&model, WhenFull::DropLowestSeverity).unwrap().unwrap();
+        let mut overflow = OverflowPolicy::new(&model, WhenFull::DropLowestSeverity).unwrap().unwrap();
         let below = [0.0, 0.899, 0.905, 0.915, 0.955, 0.995, 1.2].map(|used| {
-            refusal.set_pressure(used);
-            refusal.below
+            overflow.set_pressure(used);
+            overflow.below
         });
         assert_eq!(below, [0, 0, 1, 2, 6, 10, 10]);
     }

@@ -62,7 +62,7 @@ impl Shared {
     fn system(&self, setup: &Setup) -> String {
         let Some(first) = setup.config.sources.first() else { return host() };
         let reported =
-            self.reports().into_iter().find(|(name, _)| *name == first.name).map(|(_, r)| r.details().system);
+            self.source_stats().into_iter().find(|(name, _)| *name == first.name).map(|(_, r)| r.status().system);
         let stored = || {
             let (text, _) = self.spool.position(&first.name).ok()??;
             let position: Value = serde_json::from_str(&text).ok()?;

@@ -2,7 +2,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Orders, gaps::Several, log, parking::Run};
+use super::{TaskContext, gaps::Several, log, parking::Run};
 use crate::{
     config::SourceConfig,
     digest::Hash,
@@ -40,8 +40,8 @@ pub struct Position {
 
 /// Where a source goes on, and the hash that its next batch is chained to. A position that cannot be read costs what came behind
 /// the one in the position file once more, and where that cannot be read either, a gap that is told: never the source.
-pub fn position(config: &SourceConfig, orders: &Orders) -> anyhow::Result<(Position, Hash, Option<String>)> {
-    let spool = &orders.shared.spool;
+pub fn position(config: &SourceConfig, context: &TaskContext) -> anyhow::Result<(Position, Hash, Option<String>)> {
+    let spool = &context.shared.spool;
     let Some((text, chain)) = spool.position(&config.name)? else { return Ok((Position::default(), [0; 32], None)) };
     let parsed = |text: &str| serde_json::from_str::<Position>(text);
     let why = match parsed(&text) {

@@ -8,8 +8,8 @@ use anyhow::anyhow;
 use serde_json::Value;
 
 use super::{
-    Orders,
-    classified::{Fate, Looked},
+    TaskContext,
+    classified::{ClassifiedBatch, Disposition},
 };
 use crate::{
     config::{OutputConfig, SourceConfig},
@@ -25,10 +25,10 @@ use crate::{
 };
 
 /// The readers of one output, by the heading and the CCSID of what they read.
-pub struct Readers<'a> {
+pub struct RendererCache<'a> {
     config: &'a OutputConfig,
-    orders: &'a Orders,
-    readers: HashMap<(String, u16), Reader>,
+    context: &'a TaskContext,
+    renderers: HashMap<(String, u16), Renderer>,
     settings: Settings,
     record: Vec<u8>,
     /// The longest line that the way takes, once a longer one did not pass.
@@ -36,7 +36,7 @@ pub struct Readers<'a> {
 }
 
 /// Filters and encodes the events of one heading and CCSID.
-struct Reader {
+struct Renderer {
     back: Back,
     clock: Clock,
     state: State,
@@ -46,53 +46,54 @@ struct Reader {
     of: i64,
 }
 
-impl<'a> Readers<'a> {
+impl<'a> RendererCache<'a> {
     /// For an output.
-    pub fn new(config: &'a OutputConfig, orders: &'a Orders) -> Readers<'a> {
+    pub fn new(config: &'a OutputConfig, context: &'a TaskContext) -> RendererCache<'a> {
         let settings = config.settings(
             config.format,
-            &orders.setup.config.line,
-            &orders.shared.profile,
+            &context.setup.config.line,
+            &context.shared.profile,
             HeadingDefaults::default(),
         );
-        Readers { config, orders, readers: HashMap::new(), settings, record: Vec::new(), longest: None }
+        RendererCache { config, context, renderers: HashMap::new(), settings, record: Vec::new(), longest: None }
     }
 
     /// Says of every event of a batch what becomes of it; its notices go in this lane.
-    pub fn look(&mut self, batch: Arc<Batch>, notices: Lane) -> anyhow::Result<Looked> {
-        let mut looked = Looked::new(batch.clone(), notices);
+    pub fn classify(&mut self, batch: Arc<Batch>, notices: Lane) -> anyhow::Result<ClassifiedBatch> {
+        let mut classified = ClassifiedBatch::new(batch.clone(), notices);
         let mut record = std::mem::take(&mut self.record);
-        let mut reader = if batch.is_empty() { Err(String::new()) } else { self.reader(&batch)? };
+        let mut renderer = if batch.is_empty() { Err(String::new()) } else { self.renderer(&batch)? };
         let mut later = batch.header.basis.as_ref().map(Basis::learned_later).into_iter().flatten().peekable();
         for n in 0..batch.len() {
-            let seen = match (batch.event(n), &mut reader) {
+            let seen = match (batch.event(n), &mut renderer) {
                 (Some(stored), _) if stored.is_notice => match stored.notice() {
-                    Some(_) => Ok(Fate::Sent(notices, stored.severity_floor)),
+                    Some(_) => Ok(Disposition::Sent(notices, stored.severity_floor)),
                     None => Err("it is no notice of the agent".to_owned()),
                 },
-                (Some(stored), Ok(reader)) => {
+                (Some(stored), Ok(renderer)) => {
                     while let Some((_, profile)) = later.next_if(|(from, _)| *from <= n) {
-                        reader.state.learned.add(profile);
+                        renderer.state.learned.add(profile);
                     }
-                    reader.fate(stored, &mut record)
+                    renderer.disposition(stored, &mut record)
                 }
                 (None, _) => Err("it is no event".to_owned()),
                 (_, Err(why)) => Err(why.clone()),
             };
-            looked.add(seen);
+            classified.add(seen);
         }
         self.record = record;
-        Ok(looked)
+        Ok(classified)
     }
 
     /// Writes the line of an event.
-    pub fn encode(&mut self, looked: &Looked, n: usize, line: &mut Vec<u8>) -> anyhow::Result<()> {
+    pub fn encode(&mut self, classified: &ClassifiedBatch, n: usize, line: &mut Vec<u8>) -> anyhow::Result<()> {
         line.clear();
-        if looked.is_stand_in(n) {
-            self.notice(&looked.stand_in(), line);
+        if classified.is_stand_in(n) {
+            self.notice(&classified.stand_in(), line);
             return Ok(());
         }
-        let (Some(stored), Some(Fate::Sent(_, floor))) = (looked.batch.event(n), looked.fate(n)) else {
+        let (Some(stored), Some(Disposition::Sent(_, floor))) = (classified.batch.event(n), classified.disposition(n))
+        else {
             return Ok(());
         };
         if let Some(notice) = stored.notice() {
@@ -100,8 +101,8 @@ impl<'a> Readers<'a> {
             return Ok(());
         }
         let mut record = std::mem::take(&mut self.record);
-        let Reader { back: Back { judge, encoder }, clock, .. } =
-            self.reader(&looked.batch)?.map_err(|e| anyhow!(e))?;
+        let Renderer { back: Back { judge, encoder }, clock, .. } =
+            self.renderer(&classified.batch)?.map_err(|e| anyhow!(e))?;
         stored.record(&mut record);
         if let Ok(mut ev) = event(judge.model(), clock, stored, &record) {
             ev.severity_floor = ev.severity_floor.max(floor);
@@ -114,38 +115,38 @@ impl<'a> Readers<'a> {
     /// Writes the line of a notice.
     pub fn notice(&self, n: &Notice, line: &mut Vec<u8>) {
         line.clear();
-        notice::put(n, &self.settings, &self.orders.shared.profile, line);
+        notice::put(n, &self.settings, &self.context.shared.profile, line);
     }
 
     /// The reader for the events of a batch, set to what it depends on; or why there can be none.
-    fn reader(&mut self, batch: &Batch) -> anyhow::Result<Result<&mut Reader, String>> {
+    fn renderer(&mut self, batch: &Batch) -> anyhow::Result<Result<&mut Renderer, String>> {
         let key = (batch.header.heading.clone(), batch.header.ccsid);
-        let reader = match self.readers.entry(key) {
+        let renderer = match self.renderers.entry(key) {
             Entry::Occupied(found) => found.into_mut(),
             Entry::Vacant(free) => {
-                let of = match heading(self.orders, batch) {
+                let of = match heading(self.context, batch) {
                     Ok(of) => of,
                     Err(why) => return Ok(Err(why)),
                 };
-                let reader = free.insert(Reader::new(self.config, self.orders, (&of.0, of.1))?);
+                let renderer = free.insert(Renderer::new(self.config, self.context, (&of.0, of.1))?);
                 if let Some(limit) = self.longest {
-                    reader.back.encoder.shorten(limit);
+                    renderer.back.encoder.shorten(limit);
                 }
-                reader
+                renderer
             }
         };
-        if reader.of != batch.id {
-            reader.begin(batch, self.orders);
+        if renderer.of != batch.id {
+            renderer.begin(batch, self.context);
         }
-        Ok(Ok(reader))
+        Ok(Ok(renderer))
     }
 
     /// Lines are at most so long from now on.
     pub fn shorten(&mut self, limit: usize) {
         self.longest = Some(limit);
         self.settings.max_size = self.settings.max_size.min(limit);
-        for reader in self.readers.values_mut() {
-            reader.back.encoder.shorten(limit);
+        for renderer in self.renderers.values_mut() {
+            renderer.back.encoder.shorten(limit);
         }
     }
 }
@@ -171,31 +172,35 @@ fn event<'e>(
 }
 
 /// The heading and the character set of the entries of a batch; or why there can be none.
-fn heading(orders: &Orders, batch: &Batch) -> Result<(Arc<Heading>, &'static Charset), String> {
+fn heading(context: &TaskContext, batch: &Batch) -> Result<(Arc<Heading>, &'static Charset), String> {
     let header = &batch.header;
     let kind = HeadingKind::ALL.iter().find(|k| k.key() == header.heading);
     let heading = kind
-        .and_then(|k| orders.shared.catalog.heading(*k).cloned())
+        .and_then(|k| context.shared.catalog.heading(*k).cloned())
         .ok_or_else(|| format!("this program knows no heading {:?}", header.heading))?;
     let charset =
         Charset::of(Ccsid(header.ccsid)).ok_or_else(|| format!("this program does not know CCSID {}", header.ccsid))?;
     Ok((heading, charset))
 }
 
-impl Reader {
-    fn new(output: &OutputConfig, orders: &Orders, of: (&Arc<Heading>, &'static Charset)) -> anyhow::Result<Reader> {
-        let (shared, setup) = (&orders.shared, &orders.setup);
+impl Renderer {
+    fn new(
+        output: &OutputConfig,
+        context: &TaskContext,
+        of: (&Arc<Heading>, &'static Charset),
+    ) -> anyhow::Result<Renderer> {
+        let (shared, setup) = (&context.shared, &context.setup);
         let settings = output.settings(output.format, &setup.config.line, &shared.profile, HeadingDefaults::default());
         let back = Back::new(&shared.parts, of, &setup.model_options, Some(output), settings)?;
         let clock = Clock::new(chrono_tz::UTC, None);
-        Ok(Reader { back, clock, state: State::default(), unfiltered: false, of: 0 })
+        Ok(Renderer { back, clock, state: State::default(), unfiltered: false, of: 0 })
     }
 
     /// The events that come next are of this batch.
-    fn begin(&mut self, batch: &Batch, orders: &Orders) {
+    fn begin(&mut self, batch: &Batch, context: &TaskContext) {
         let (given, dates, learned) = match &batch.header.basis {
             Some(basis) => (basis.given(), basis.dates, basis.learned()),
-            None => unsaid(batch, orders),
+            None => unsaid(batch, context),
         };
         self.back.encoder.set_given(given);
         self.clock = Clock::new(chrono_tz::UTC, dates);
@@ -205,8 +210,8 @@ impl Reader {
     }
 
     /// What becomes of an entry; or why it cannot be seen as one again.
-    fn fate(&mut self, stored: StoredEvent<'_>, record: &mut Vec<u8>) -> Result<Fate, String> {
-        let Reader { back: Back { judge, .. }, clock, state, unfiltered, .. } = self;
+    fn disposition(&mut self, stored: StoredEvent<'_>, record: &mut Vec<u8>) -> Result<Disposition, String> {
+        let Renderer { back: Back { judge, .. }, clock, state, unfiltered, .. } = self;
         // Type and detail stand in what is stored; only rules may look at blanks.
         let short = *unfiltered && stored.bytes.len() >= judge.model().heading().length;
         let bytes = if short {
@@ -217,17 +222,17 @@ impl Reader {
         };
         let mut ev = event(judge.model(), clock, StoredEvent { offset: None, ..stored }, bytes)?;
         if !*unfiltered && matches!(judge.verdict(&mut ev, state), Verdict::Dropped(_)) {
-            return Ok(Fate::Filtered);
+            return Ok(Disposition::Filtered);
         }
-        Ok(Fate::Sent(judge.lane(&ev), ev.severity_floor))
+        Ok(Disposition::Sent(judge.lane(&ev), ev.severity_floor))
     }
 }
 
 /// What a batch of an older program does not say of itself, as it is today. Of profiles that is more than was known then: it
 /// lets through what a rule over users would drop, and hides nothing.
-fn unsaid(batch: &Batch, orders: &Orders) -> (HeadingDefaults, Option<DateFormat>, Learned) {
-    let source = orders.setup.config.sources.iter().find(|s| s.name == batch.header.source);
-    let position = orders.shared.spool.position(&batch.header.source).ok().flatten();
+fn unsaid(batch: &Batch, context: &TaskContext) -> (HeadingDefaults, Option<DateFormat>, Learned) {
+    let source = context.setup.config.sources.iter().find(|s| s.name == batch.header.source);
+    let position = context.shared.spool.position(&batch.header.source).ok().flatten();
     let position: Value = position.and_then(|(text, _)| serde_json::from_str(&text).ok()).unwrap_or_default();
     let names = position.get("learned").and_then(Value::as_array).into_iter().flatten();
     let learned = names.filter_map(|n| basis::key(n.as_str()?)).collect();

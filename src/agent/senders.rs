@@ -21,10 +21,10 @@ use tokio::{
 
 use self::{seat::Seat, session::serve};
 use super::{
-    Control, Orders,
+    Control, TaskContext,
     ingest::Of,
     log,
-    stats::Report,
+    stats::SourceStats,
     trouble::{Trouble, is_permanent},
 };
 use crate::{
@@ -37,66 +37,66 @@ use crate::{
 };
 
 /// Runs a source of one sender, until the wish to stop. What fails is tried again, unless that cannot help.
-pub async fn run_stream(config: Arc<SourceConfig>, orders: Arc<Orders>, report: Arc<Report>) {
-    report.set_down("starting");
+pub async fn run_stream(config: Arc<SourceConfig>, context: Arc<TaskContext>, stats: Arc<SourceStats>) {
+    stats.set_down("starting");
     let mut trouble = Trouble::new(format!("source {}", config.name));
     let work = async {
         loop {
             let began = Instant::now();
-            match stream(&config, &orders, &report, &mut trouble).await {
-                Err(e) if !orders.stopping() && !is_permanent(&config, &e) => {
-                    trouble.rest(&orders, &report, &e, began.elapsed()).await;
+            match stream(&config, &context, &stats, &mut trouble).await {
+                Err(e) if !context.is_draining() && !is_permanent(&config, &e) => {
+                    trouble.rest(&context, &stats, &e, began.elapsed()).await;
                 }
                 result => break result,
             }
         }
     };
-    let result = unless_aborted(&orders, work).await;
-    end(&orders, &report, trouble, result);
+    let result = unless_aborted(&context, work).await;
+    end(&context, &stats, trouble, result);
 }
 
 /// Runs a listener and all its senders, until the wish to stop.
-pub async fn run_listener(config: Arc<ListenerConfig>, orders: Arc<Orders>, report: Arc<Report>) {
-    report.set_down("starting");
+pub async fn run_listener(config: Arc<ListenerConfig>, context: Arc<TaskContext>, stats: Arc<SourceStats>) {
+    stats.set_down("starting");
     let mut trouble = Trouble::new(format!("listener {}", config.name));
     let work = async {
         loop {
             let began = Instant::now();
-            match listen(&config, &orders, &report, &mut trouble).await {
-                Err(e) if !orders.stopping() && !is_permanent(&config.usual, &e) => {
-                    trouble.rest(&orders, &report, &e, began.elapsed()).await;
+            match listen(&config, &context, &stats, &mut trouble).await {
+                Err(e) if !context.is_draining() && !is_permanent(&config.usual, &e) => {
+                    trouble.rest(&context, &stats, &e, began.elapsed()).await;
                 }
                 result => break result,
             }
         }
     };
-    let result = unless_aborted(&orders, work).await;
-    orders.shared.forget_senders(&config.name);
-    end(&orders, &report, trouble, result);
+    let result = unless_aborted(&context, work).await;
+    context.shared.forget_senders(&config.name);
+    end(&context, &stats, trouble, result);
 }
 
 /// Gives up when everything is to end at once.
-async fn unless_aborted(orders: &Orders, work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+async fn unless_aborted(context: &TaskContext, work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     tokio::select! {
         result = work => result,
-        () = orders.abort.cancelled() => Ok(()),
+        () = context.abort.cancelled() => Ok(()),
     }
 }
 
-fn end(orders: &Orders, report: &Report, mut trouble: Trouble, result: anyhow::Result<()>) {
-    report.ended.store(true, Ordering::SeqCst);
-    trouble.finish(report, result);
-    orders.shared.handle.say(Control::Changed);
+fn end(context: &TaskContext, stats: &SourceStats, mut trouble: Trouble, result: anyhow::Result<()>) {
+    stats.ended.store(true, Ordering::SeqCst);
+    trouble.finish(stats, result);
+    context.shared.handle.say(Control::Changed);
 }
 
 /// The heading of what is sent, by the configuration.
-fn heading(config: &SourceConfig, orders: &Orders) -> Result<Arc<Heading>, FeedError> {
-    let heading = config.kind.and_then(|k| orders.shared.catalog.heading(k).cloned());
+fn heading(config: &SourceConfig, context: &TaskContext) -> Result<Arc<Heading>, FeedError> {
+    let heading = config.kind.and_then(|k| context.shared.catalog.heading(k).cloned());
     heading.ok_or_else(|| FeedError::Config("a stream needs input, such as \"type5\"".to_owned()))
 }
 
-fn of<'a>(config: &'a SourceConfig, orders: &'a Orders, report: &'a Report) -> Of<'a> {
-    Of { config, setup: &orders.setup, parts: &orders.shared.parts, report }
+fn of<'a>(config: &'a SourceConfig, context: &'a TaskContext, stats: &'a SourceStats) -> Of<'a> {
+    Of { config, setup: &context.setup, parts: &context.shared.parts, stats }
 }
 
 /// Where a socket tells of who comes.
@@ -119,8 +119,13 @@ impl Reception for Desk {
 }
 
 /// One sender, whoever it is: one seat.
-async fn stream(config: &SourceConfig, orders: &Orders, report: &Report, trouble: &mut Trouble) -> anyhow::Result<()> {
-    let heading = heading(config, orders)?;
+async fn stream(
+    config: &SourceConfig,
+    context: &TaskContext,
+    stats: &SourceStats,
+    trouble: &mut Trouble,
+) -> anyhow::Result<()> {
+    let heading = heading(config, context)?;
     let Input::Stream(options) = &config.input else { return Ok(()) };
     let doors = Doors::open(options).await?;
     let seat = Seat::default();
@@ -134,7 +139,7 @@ async fn stream(config: &SourceConfig, orders: &Orders, report: &Report, trouble
         }
     };
     tokio::select! {
-        served = serve(of(config, orders, report), orders, &heading, &seat, trouble) => served,
+        served = serve(of(config, context, stats), context, &heading, &seat, trouble) => served,
         () = doors.listen(desk) => Ok(()),
         () = seated => Ok(()),
     }
@@ -143,7 +148,7 @@ async fn stream(config: &SourceConfig, orders: &Orders, report: &Report, trouble
 /// A listener while it listens.
 struct Listener<'a> {
     config: &'a ListenerConfig,
-    orders: &'a Arc<Orders>,
+    context: &'a Arc<TaskContext>,
     /// By the name of the source.
     seats: BTreeMap<String, Arc<Seat>>,
     senders: JoinSet<()>,
@@ -152,21 +157,21 @@ struct Listener<'a> {
 /// Any number of senders: a seat and a task for each.
 async fn listen(
     config: &ListenerConfig,
-    orders: &Arc<Orders>,
-    report: &Report,
+    context: &Arc<TaskContext>,
+    stats: &SourceStats,
     trouble: &mut Trouble,
 ) -> anyhow::Result<()> {
     let doors = Doors::open(&config.options).await?;
-    trouble.is_over(report);
-    report.set_up("listening");
+    trouble.is_over(stats);
+    stats.set_up("listening");
     let (to, mut peers) = mpsc::channel(1);
     let desk = Desk { whose: format!("listener {}", config.name).into(), peers: to };
-    let mut listener = Listener { config, orders, seats: BTreeMap::new(), senders: JoinSet::new() };
+    let mut listener = Listener { config, context, seats: BTreeMap::new(), senders: JoinSet::new() };
     {
         let mut open = std::pin::pin!(doors.listen(desk));
         loop {
             tokio::select! {
-                () = orders.drain.cancelled() => break,
+                () = context.drain.cancelled() => break,
                 () = &mut open => break,
                 Some(peer) = peers.recv() => listener.enter(peer)?,
                 Some(ended) = listener.senders.join_next() => joined(ended),
@@ -221,11 +226,11 @@ impl Listener<'_> {
 
     /// A sender that was not here since the start.
     fn begin(&mut self, source: SourceConfig) -> Result<Arc<Seat>, FeedError> {
-        let heading = heading(&source, self.orders)?;
-        let report = self.orders.shared.sender(&self.config.name, &source.name);
+        let heading = heading(&source, self.context)?;
+        let stats = self.context.shared.sender(&self.config.name, &source.name);
         let seat: Arc<Seat> = Arc::default();
         self.seats.insert(source.name.clone(), seat.clone());
-        self.senders.spawn(run_sender(source, self.orders.clone(), report, heading, seat.clone()));
+        self.senders.spawn(run_sender(source, self.context.clone(), stats, heading, seat.clone()));
         Ok(seat)
     }
 }
@@ -233,19 +238,19 @@ impl Listener<'_> {
 /// Runs one sender of a listener, until the wish to stop. What fails closes its connection, and it may come again.
 async fn run_sender(
     config: SourceConfig,
-    orders: Arc<Orders>,
-    report: Arc<Report>,
+    context: Arc<TaskContext>,
+    stats: Arc<SourceStats>,
     heading: Arc<Heading>,
     seat: Arc<Seat>,
 ) {
     let mut trouble = Trouble::new(format!("source {}", config.name));
     let result = loop {
         let began = Instant::now();
-        match serve(of(&config, &orders, &report), &orders, &heading, &seat, &mut trouble).await {
-            Err(e) if !orders.stopping() => trouble.rest(&orders, &report, &e, began.elapsed()).await,
+        match serve(of(&config, &context, &stats), &context, &heading, &seat, &mut trouble).await {
+            Err(e) if !context.is_draining() => trouble.rest(&context, &stats, &e, began.elapsed()).await,
             result => break result,
         }
     };
-    report.ended.store(true, Ordering::SeqCst);
-    trouble.finish(&report, result);
+    stats.ended.store(true, Ordering::SeqCst);
+    trouble.finish(&stats, result);
 }

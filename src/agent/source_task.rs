@@ -7,12 +7,12 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    Control, Orders,
+    Control, TaskContext,
     append::append,
     ingest::{Ingest, Of},
     log,
     position::position,
-    stats::Report,
+    stats::SourceStats,
     trouble::{Trouble, is_permanent},
 };
 use crate::{
@@ -21,24 +21,24 @@ use crate::{
 };
 
 /// The longest an event waits for its batch.
-const PATIENCE: Duration = WAIT;
+const MAX_BATCH_DELAY: Duration = WAIT;
 
 /// Runs one source until its end or the wish to stop. What fails is tried again, unless that cannot help.
-pub fn run(config: &SourceConfig, orders: &Arc<Orders>, report: &Report) {
-    report.set_down("starting");
+pub fn run(config: &SourceConfig, context: &Arc<TaskContext>, stats: &SourceStats) {
+    stats.set_down("starting");
     let mut trouble = Trouble::new(format!("source {}", config.name));
     let result = loop {
         let began = Instant::now();
-        match take_in(config, orders, report, &mut trouble) {
+        match run_source(config, context, stats, &mut trouble) {
             Ok(feed) => break Ok(feed),
-            Err(e) if orders.stopping() || is_permanent(config, &e) => break Err(e),
-            Err(e) => trouble.pause(orders, report, &e, began.elapsed()),
+            Err(e) if context.is_draining() || is_permanent(config, &e) => break Err(e),
+            Err(e) => trouble.pause(context, stats, &e, began.elapsed()),
         }
     };
-    report.ended.store(true, Ordering::SeqCst);
-    orders.shared.handle.say(Control::Changed);
-    let result = result.map(|mut feed| finish(config, orders, feed.as_mut()));
-    trouble.finish(report, result);
+    stats.ended.store(true, Ordering::SeqCst);
+    context.shared.handle.say(Control::Changed);
+    let result = result.map(|mut feed| finish(config, context, feed.as_mut()));
+    trouble.finish(stats, result);
 }
 
 /// What a step asks for.
@@ -61,15 +61,15 @@ impl Asks {
 }
 
 /// Reads to the end, or until the wish to stop.
-fn take_in(
+fn run_source(
     config: &SourceConfig,
-    orders: &Arc<Orders>,
-    report: &Report,
+    context: &Arc<TaskContext>,
+    stats: &SourceStats,
     trouble: &mut Trouble,
 ) -> anyhow::Result<Box<dyn Feed>> {
-    let (position, before, lost) = position(config, orders)?;
-    let mut feed = super::open_source::open(config, orders, &position.feed)?;
-    let of = Of { config, setup: &orders.setup, parts: &orders.shared.parts, report };
+    let (position, before, lost) = position(config, context)?;
+    let mut feed = super::open_source::open(config, context, &position.feed)?;
+    let of = Of { config, setup: &context.setup, parts: &context.shared.parts, stats };
     let mut ingest = Ingest::new(of, position, &before);
     if let Some(text) = lost {
         ingest.gap(Gap::of(text));
@@ -83,26 +83,26 @@ fn take_in(
                 // What was handed out is whole: whatever becomes of the rest, it is not read again, and what was found is told.
                 ingest.tell(true);
                 if !ingest.is_empty() {
-                    store(&mut ingest, of, orders, feed.as_mut())?;
+                    store(&mut ingest, of, context, feed.as_mut())?;
                 }
                 return Err(e.into());
             }
         };
         if std::mem::take(&mut failed) {
-            trouble.is_over(report);
+            trouble.is_over(stats);
         }
         let asks = take(&mut ingest, of, step)?;
         if !asks.is_record || !reads {
             reads = feed.condition() == Condition::Reading;
-            report.set_condition(&feed.condition());
+            stats.set_condition(&feed.condition());
         }
-        let stop = orders.stopping();
-        let late = asks.now || asks.ended || stop || !feed.is_ready() && since.elapsed() > PATIENCE;
+        let stop = context.is_draining();
+        let late = asks.now || asks.ended || stop || !feed.is_ready() && since.elapsed() > MAX_BATCH_DELAY;
         if late || ingest.is_full() {
             ingest.tell(asks.ended || stop);
         }
         if ingest.is_full() || asks.moved || late && !ingest.is_empty() {
-            if !store(&mut ingest, of, orders, feed.as_mut())? {
+            if !store(&mut ingest, of, context, feed.as_mut())? {
                 return Ok(feed);
             }
             since = Instant::now();
@@ -114,7 +114,7 @@ fn take_in(
             since = Instant::now();
         }
         if asks.now {
-            settle(config, orders, feed.as_mut());
+            dispose_delivered(config, context, feed.as_mut());
         }
         if asks.ended || stop {
             return Ok(feed);
@@ -146,7 +146,7 @@ fn take(ingest: &mut Ingest<'_>, of: Of<'_>, step: FeedEvent<'_>) -> anyhow::Res
             Asks::NOW
         }
         FeedEvent::Incomplete { text, newly } => {
-            of.report.incomplete.store(true, Ordering::Relaxed);
+            of.stats.incomplete.store(true, Ordering::Relaxed);
             if newly {
                 ingest.lost(text);
             } else {
@@ -167,7 +167,7 @@ fn take(ingest: &mut Ingest<'_>, of: Of<'_>, step: FeedEvent<'_>) -> anyhow::Res
         FeedEvent::Offset(seconds) => Asks { offset: Some(seconds), ..Asks::NOW },
         FeedEvent::Halted(text) => {
             crate::log::error(format_args!("source {name}: {text}"));
-            of.report.halted.store(true, Ordering::SeqCst);
+            of.stats.halted.store(true, Ordering::SeqCst);
             Asks::NOW
         }
         FeedEvent::Poll => Asks::default(),
@@ -177,33 +177,33 @@ fn take(ingest: &mut Ingest<'_>, of: Of<'_>, step: FeedEvent<'_>) -> anyhow::Res
 }
 
 /// Stores the batch and the place behind it. `false` when the agent stops and it is not stored.
-fn store(ingest: &mut Ingest<'_>, of: Of<'_>, orders: &Orders, feed: &mut dyn Feed) -> anyhow::Result<bool> {
+fn store(ingest: &mut Ingest<'_>, of: Of<'_>, context: &TaskContext, feed: &mut dyn Feed) -> anyhow::Result<bool> {
     let ready = ingest.batch(feed.checkpoint()?)?;
     if ingest.take_contradiction() {
-        orders.shared.failed.store(true, Ordering::Relaxed);
+        context.shared.failed.store(true, Ordering::Relaxed);
     }
-    let Some(batch) = append(of, orders, ready)? else { return Ok(false) };
+    let Some(batch) = append(of, context, ready)? else { return Ok(false) };
     feed.on_committed(batch)?;
-    ingest.stored(orders.shared.spool.pressure());
+    ingest.stored(context.shared.spool.pressure());
     Ok(true)
 }
 
 /// Tells a feed what every output has passed.
-fn settle(config: &SourceConfig, orders: &Orders, feed: &mut dyn Feed) {
-    for line in feed.on_delivered(orders.shared.spool.delivered_before()) {
+fn dispose_delivered(config: &SourceConfig, context: &TaskContext, feed: &mut dyn Feed) {
+    for line in feed.on_delivered(context.shared.spool.delivered_before()) {
         log(format_args!("source {}: {line}", config.name));
     }
     // Parts that stay on the disk are forgotten with the next start.
-    if let Err(e) = orders.shared.spool.forget_files(&config.name, &feed.take_forgotten()) {
+    if let Err(e) = context.shared.spool.forget_files(&config.name, &feed.take_forgotten()) {
         log(format_args!("source {}: old files cannot be forgotten: {e}", config.name));
     }
 }
 
 /// What is to become of the files of a source that has ended is done when every output has passed them.
-fn finish(config: &SourceConfig, orders: &Orders, feed: &mut dyn Feed) {
-    settle(config, orders, feed);
-    while !feed.is_done() && !orders.stopping() {
-        orders.pause(PATIENCE);
-        settle(config, orders, feed);
+fn finish(config: &SourceConfig, context: &TaskContext, feed: &mut dyn Feed) {
+    dispose_delivered(config, context, feed);
+    while !feed.is_done() && !context.is_draining() {
+        context.pause(MAX_BATCH_DELAY);
+        dispose_delivered(config, context, feed);
     }
 }

@@ -1,4 +1,4 @@
-//! What a source did: counts and words for heartbeats, metrics and the closing sums.
+//! What sources and outputs did: counts and words for heartbeats, metrics and the closing sums.
 use std::{
     collections::BTreeMap,
     sync::{
@@ -12,7 +12,6 @@ use tokio::time::Instant;
 
 use chrono_tz::Tz;
 
-use super::output_task::Counters;
 use crate::{
     source::{Condition, receiver_chain::JournalPlace},
     spool::NewBatch,
@@ -20,7 +19,7 @@ use crate::{
 
 /// What a source did, for reports. read = filtered + refused + parked + spooled.
 #[derive(Debug, Default)]
-pub struct Report {
+pub struct SourceStats {
     /// Records read.
     pub read: AtomicU64,
     /// Entries spooled.
@@ -44,40 +43,63 @@ pub struct Report {
     /// Sequence numbers known to be missing.
     pub missing: AtomicU64,
     /// The rest.
-    pub details: Mutex<Details>,
+    pub status: Mutex<SourceStatus>,
+}
+
+/// What an output did, for reports. Of entries: spooled = sent + refused + filtered + unreadable + waiting; the rest apart.
+#[derive(Debug, Default)]
+pub struct OutputStats {
+    /// Entries that left the window: done.
+    pub sent: AtomicU64,
+    /// Entries whose datagrams are known to be lost: nobody listened.
+    pub refused: AtomicU64,
+    /// The agent's own events (gaps, heartbeats) that are done.
+    pub notices: AtomicU64,
+    /// Events that its own filter drops.
+    pub filtered: AtomicU64,
+    /// Events that are stored and cannot be seen as entries again.
+    pub unreadable: AtomicU64,
+    /// Entries that were handed to a connection once more.
+    pub resent: AtomicU64,
+    /// A receiver said something that none of syslog says, and took lines.
+    pub answered: AtomicBool,
+    /// It has read everything that there is.
+    pub caught_up: AtomicBool,
+    /// It has ended.
+    pub ended: AtomicBool,
 }
 
 /// What sources and outputs did since the start, by name: a thread that is replaced goes on with the sums of the one before
 /// it, and those of a name that is taken out of the configuration stay.
 #[derive(Debug, Default)]
 pub struct Stats {
-    sources: Mutex<Vec<(String, Arc<Report>)>>,
-    outputs: Mutex<Vec<(String, Arc<Counters>)>>,
+    sources: Mutex<Vec<(String, Arc<SourceStats>)>>,
+    outputs: Mutex<Vec<(String, Arc<OutputStats>)>>,
 }
 
 impl Stats {
     /// Of a source that begins.
-    pub fn source(&self, name: &str) -> Arc<Report> {
-        let report = named(&self.sources, name);
+    pub fn source(&self, name: &str) -> Arc<SourceStats> {
+        let stats = named(&self.sources, name);
         // A thread that begins has not ended.
-        report.ended.store(false, Ordering::SeqCst);
-        report.halted.store(false, Ordering::SeqCst);
-        report.failed.store(false, Ordering::SeqCst);
-        report
+        stats.ended.store(false, Ordering::SeqCst);
+        stats.halted.store(false, Ordering::SeqCst);
+        stats.failed.store(false, Ordering::SeqCst);
+        stats
     }
 
     /// Of an output.
-    pub fn output(&self, name: &str) -> Arc<Counters> {
+    pub fn output(&self, name: &str) -> Arc<OutputStats> {
         named(&self.outputs, name)
     }
 
     /// All sources there were.
-    pub fn sources(&self) -> Vec<(String, Arc<Report>)> {
+    pub fn sources(&self) -> Vec<(String, Arc<SourceStats>)> {
         self.sources.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// All outputs there were.
-    pub fn outputs(&self) -> Vec<(String, Arc<Counters>)> {
+    pub fn outputs(&self) -> Vec<(String, Arc<OutputStats>)> {
         self.outputs.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -94,7 +116,7 @@ fn named<R: Default>(all: &Mutex<Vec<(String, Arc<R>)>>, name: &str) -> Arc<R> {
 
 /// What a source did, in words.
 #[derive(Clone, Debug, Default)]
-pub struct Details {
+pub struct SourceStatus {
     /// System of the last entry.
     pub system: String,
     /// Place of the last entry.
@@ -111,15 +133,15 @@ pub struct Details {
     pub down: Option<Instant>,
 }
 
-impl Report {
+impl SourceStats {
     /// The rest.
-    pub fn details(&self) -> Details {
-        self.details.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn status(&self) -> SourceStatus {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Changes them.
-    pub fn set(&self, change: impl FnOnce(&mut Details)) {
-        change(&mut self.details.lock().unwrap_or_else(PoisonError::into_inner));
+    pub fn set(&self, change: impl FnOnce(&mut SourceStatus)) {
+        change(&mut self.status.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// It does its work, which is called so.
@@ -148,12 +170,12 @@ impl Report {
 
     /// For how long it has not been read, where it is not.
     pub fn down(&self) -> Option<Duration> {
-        self.details.lock().unwrap_or_else(PoisonError::into_inner).down.map(|since| since.elapsed())
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).down.map(|since| since.elapsed())
     }
 }
 
 /// What a batch adds to the report of its source.
-pub struct Counted {
+pub struct BatchStats {
     read: u64,
     spooled: u64,
     parked: u64,
@@ -161,10 +183,10 @@ pub struct Counted {
     filtered: BTreeMap<String, u64>,
 }
 
-impl Counted {
+impl BatchStats {
     /// Of a batch with so many notices among its events.
-    pub fn of(batch: &NewBatch, notices: u64) -> Counted {
-        Counted {
+    pub fn of(batch: &NewBatch, notices: u64) -> BatchStats {
+        BatchStats {
             read: batch.header.read,
             spooled: u64::from(batch.events).saturating_sub(notices),
             parked: batch.header.parked,
@@ -174,17 +196,17 @@ impl Counted {
     }
 
     /// Adds them.
-    pub fn add(self, report: &Report) {
+    pub fn add(self, stats: &SourceStats) {
         for (counter, n) in [
-            (&report.read, self.read),
-            (&report.spooled, self.spooled),
-            (&report.parked, self.parked),
-            (&report.refused, self.refused),
-            (&report.filtered, self.filtered.values().sum()),
+            (&stats.read, self.read),
+            (&stats.spooled, self.spooled),
+            (&stats.parked, self.parked),
+            (&stats.refused, self.refused),
+            (&stats.filtered, self.filtered.values().sum()),
         ] {
             counter.fetch_add(n, Ordering::Relaxed);
         }
-        report.set(|d| {
+        stats.set(|d| {
             for (rule, n) in self.filtered {
                 *d.filtered.entry(rule).or_default() += n;
             }

@@ -17,9 +17,8 @@ use tokio::{
 use super::{
     Control, Setup, Shared, Totals, fingerprint, log,
     metrics::Metrics,
-    output_task::{self, Counters},
-    senders, source_task,
-    stats::Report,
+    output_task, senders, source_task,
+    stats::{OutputStats, SourceStats},
     tasks::{Exit, RunningTask, RunningTasks, TaskSpec, Tasks, start_task, start_thread},
 };
 use crate::{
@@ -65,16 +64,16 @@ impl Origin {
     /// Starts it: what waits for a network only is a task, and everything else has a thread.
     fn start(
         wanted: &TaskSpec<Origin>,
-        report: Arc<Report>,
+        stats: Arc<SourceStats>,
         of: (&Arc<Shared>, &Arc<Setup>),
         tasks: &mut Tasks,
-    ) -> RunningTask<Report> {
+    ) -> RunningTask<SourceStats> {
         match &wanted.config {
-            Origin::Listener(l) => start_task(&wanted.with(&**l), report, of, tasks, senders::run_listener),
+            Origin::Listener(l) => start_task(&wanted.with(&**l), stats, of, tasks, senders::run_listener),
             Origin::Source(s) if matches!(s.input, Input::Stream(_)) => {
-                start_task(&wanted.with(&**s), report, of, tasks, senders::run_stream)
+                start_task(&wanted.with(&**s), stats, of, tasks, senders::run_stream)
             }
-            Origin::Source(s) => start_thread(&wanted.with(&**s), report, of, tasks, source_task::run),
+            Origin::Source(s) => start_thread(&wanted.with(&**s), stats, of, tasks, source_task::run),
         }
     }
 }
@@ -91,8 +90,8 @@ pub(super) struct Supervisor {
     pub(super) shared: Arc<Shared>,
     setup: Arc<Setup>,
     tasks: Tasks,
-    pub(super) sources: RunningTasks<Report>,
-    pub(super) outputs: RunningTasks<Counters>,
+    pub(super) sources: RunningTasks<SourceStats>,
+    pub(super) outputs: RunningTasks<OutputStats>,
     source_specs: Vec<TaskSpec<Origin>>,
     output_specs: Vec<TaskSpec<OutputConfig>>,
     /// When the end began.
@@ -134,7 +133,7 @@ pub async fn run(shared: Shared, setup: Setup, mut control: UnboundedReceiver<Co
     }
     // What could not be written is sent again by the next start.
     if let Err(e) = shared.spool.close() {
-        shared.give_up(&e);
+        shared.fail(&e);
     }
     s.write_metrics();
     s.totals()
@@ -160,12 +159,12 @@ impl Supervisor {
 
     fn obey(&mut self, word: Control) {
         match word {
-            Control::Stop => self.shared.begin_to_stop(),
+            Control::Stop => self.shared.begin_shutdown(),
             Control::Reload(setup) if self.stop_requested_at.is_none() => self.apply_config(Arc::from(setup)),
             Control::Status => self.tell_status(),
             Control::Reload(_) | Control::Changed => {}
         }
-        if self.shared.is_stopping() {
+        if self.shared.is_shutting_down() {
             self.stop_requested_at.get_or_insert_with(Instant::now);
         }
     }
@@ -183,7 +182,7 @@ impl Supervisor {
                 name.unwrap_or_default()
             ));
             self.shared.failed.store(true, Ordering::SeqCst);
-            self.shared.begin_to_stop();
+            self.shared.begin_shutdown();
         }
     }
 
@@ -210,15 +209,15 @@ impl Supervisor {
         }
         config.hash.clone_into(&mut self.shared.configuration.write().unwrap_or_else(PoisonError::into_inner));
         for task in &mut self.sources.running {
-            let (report, wanted) = (&task.report, &self.source_specs);
+            let (stats, wanted) = (&task.stats, &self.source_specs);
             let is_live = wanted.iter().any(|w| w.name == task.name && w.config.is_live());
-            let has_failed = report.failed.load(Ordering::SeqCst) && task.is_done();
+            let has_failed = stats.failed.load(Ordering::SeqCst) && task.is_done();
             // One that waits for this, or has failed, is started again, though nothing that it depends on has changed here; so
             // is a live one that is not reached: a thread of its own waits before it asks again.
-            if report.halted.load(Ordering::SeqCst) || has_failed || is_live && report.down().is_some() {
+            if stats.halted.load(Ordering::SeqCst) || has_failed || is_live && stats.down().is_some() {
                 task.fingerprint.clear();
             }
-            task.orders.again.notify_one();
+            task.context.again.notify_one();
         }
         self.setup = setup;
     }
@@ -228,43 +227,43 @@ impl Supervisor {
         let (shared, setup) = (self.shared.clone(), self.setup.clone());
         let of = (&shared, &setup);
         let tasks = &mut self.tasks;
-        let stopping = shared.is_stopping();
+        let is_draining = shared.is_shutting_down();
         // Outputs first: what a source reads is kept for those that are known.
         for task in &mut self.outputs.running {
             // One that has ended meanwhile has more to do.
-            if task.is_done() && !stopping && !shared.ending() && task.began.elapsed() >= APART {
+            if task.is_done() && !is_draining && !shared.ending() && task.began.elapsed() >= APART {
                 task.fingerprint.clear();
             }
         }
-        self.outputs.reconcile(&self.output_specs, stopping, &shared, |w| {
+        self.outputs.reconcile(&self.output_specs, is_draining, &shared, |w| {
             shared.spool.register(&w.name, w.config.from, &fingerprint::lanes(&w.config, &setup, &shared.catalog));
             start_task(w, shared.stats.output(&w.name), of, tasks, output_task::run)
         });
         let goes_on = self.sources.running.is_empty() || !shared.sources_ended();
-        if !stopping && !self.start_is_told && goes_on {
+        if !is_draining && !self.start_is_told && goes_on {
             self.start_is_told = true;
             shared.tell_start(&setup);
         }
-        let changed = self.sources.reconcile(&self.source_specs, stopping, &shared, |w| {
+        let changed = self.sources.reconcile(&self.source_specs, is_draining, &shared, |w| {
             Origin::start(w, shared.stats.source(&w.name), of, tasks)
         });
         if changed {
-            let reports = self.sources.running.iter().map(|t| (t.name.clone(), t.report.clone())).collect();
-            *shared.reports.write().unwrap_or_else(PoisonError::into_inner) = reports;
+            let source_stats = self.sources.running.iter().map(|t| (t.name.clone(), t.stats.clone())).collect();
+            *shared.source_stats.write().unwrap_or_else(PoisonError::into_inner) = source_stats;
         }
         let sources = &self.sources.running;
         let missing = self
             .source_specs
             .iter()
             .any(|w| !sources.iter().any(|t| t.name == w.name && t.fingerprint == w.fingerprint));
-        let have_ended = sources.iter().all(|t| t.report.ended.load(Ordering::SeqCst) || t.is_done());
-        let ended = have_ended && (!missing || stopping);
-        let caught_up = |t: &RunningTask<Counters>| t.report.caught_up.load(Ordering::SeqCst);
+        let have_ended = sources.iter().all(|t| t.stats.ended.load(Ordering::SeqCst) || t.is_done());
+        let ended = have_ended && (!missing || is_draining);
+        let caught_up = |t: &RunningTask<OutputStats>| t.stats.caught_up.load(Ordering::SeqCst);
         let delivered = ended && self.outputs.running.iter().all(caught_up);
         // The last word is stored when nothing comes before it any more, and is waited for as everything else.
-        if (delivered || ended && stopping) && std::mem::take(&mut self.start_is_told) {
-            self.outputs.running.iter().for_each(|t| t.report.caught_up.store(false, Ordering::SeqCst));
-            let reason = if stopping { "it was told to stop" } else { "every source is read to its end" };
+        if (delivered || ended && is_draining) && std::mem::take(&mut self.start_is_told) {
+            self.outputs.running.iter().for_each(|t| t.stats.caught_up.store(false, Ordering::SeqCst));
+            let reason = if is_draining { "it was told to stop" } else { "every source is read to its end" };
             shared.tell_stop(
                 &setup,
                 if shared.failed.load(Ordering::SeqCst) { "its state cannot be used" } else { reason },
@@ -280,7 +279,7 @@ impl Supervisor {
         }
         // Behind the sources, so that what they stored last still goes; one that hangs does not hold the outputs up for long.
         let half = self.setup.config.stop_timeout / 2;
-        if stopping
+        if is_draining
             && (ended || self.stop_requested_at.is_some_and(|a| a.elapsed() >= half))
             && !shared.shutdown.outputs.is_cancelled()
         {
@@ -318,7 +317,7 @@ impl Supervisor {
             shared.spool.take_notes().iter().for_each(|note| log(format_args!("{note}")));
             match done {
                 Ok(()) => self.trouble = false,
-                Err(e) if e.ends_the_agent() => shared.give_up(&e),
+                Err(e) if e.ends_the_agent() => shared.fail(&e),
                 Err(e) => {
                     if !std::mem::replace(&mut self.trouble, true) {
                         crate::log::warn(format_args!(
@@ -343,6 +342,6 @@ impl Supervisor {
         self.shared.sources_ended()
             && self.sources.running.iter().all(RunningTask::is_done)
             && self.outputs.running.iter().all(RunningTask::is_done)
-            && (self.shared.is_stopping() || self.outputs.running.len() == self.output_specs.len())
+            && (self.shared.is_shutting_down() || self.outputs.running.len() == self.output_specs.len())
     }
 }

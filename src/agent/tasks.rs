@@ -8,7 +8,10 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Orders, Setup, Shared, output_task::Counters, stats::Report};
+use super::{
+    Setup, Shared, TaskContext,
+    stats::{OutputStats, SourceStats},
+};
 
 /// What a task does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,11 +37,11 @@ pub trait Reports: Send + Sync + 'static {
     const KIND: Kind;
 }
 
-impl Reports for Report {
+impl Reports for SourceStats {
     const KIND: Kind = Kind::Source;
 }
 
-impl Reports for Counters {
+impl Reports for OutputStats {
     const KIND: Kind = Kind::Output;
 }
 
@@ -61,9 +64,9 @@ pub struct RunningTask<R> {
     /// That of the configuration it was started with; empty where it is to be started anew.
     pub fingerprint: String,
     /// What it is told.
-    pub orders: Arc<Orders>,
+    pub context: Arc<TaskContext>,
     /// What it says.
-    pub report: Arc<R>,
+    pub stats: Arc<R>,
     /// Its id, until it was joined.
     id: Option<Id>,
     /// When it was started.
@@ -71,9 +74,9 @@ pub struct RunningTask<R> {
 }
 
 impl<R> RunningTask<R> {
-    fn new<C>(wanted: &TaskSpec<C>, orders: Arc<Orders>, report: Arc<R>, id: Id) -> RunningTask<R> {
+    fn new<C>(wanted: &TaskSpec<C>, context: Arc<TaskContext>, stats: Arc<R>, id: Id) -> RunningTask<R> {
         let (name, fingerprint) = (wanted.name.clone(), wanted.fingerprint.clone());
-        RunningTask { name, fingerprint, orders, report, id: Some(id), began: Instant::now() }
+        RunningTask { name, fingerprint, context, stats, id: Some(id), began: Instant::now() }
     }
 
     /// Whether it has ended.
@@ -110,15 +113,15 @@ impl<R: Reports> RunningTasks<R> {
     pub fn reconcile<C>(
         &mut self,
         wanted: &[TaskSpec<C>],
-        stopping: bool,
+        is_draining: bool,
         shared: &Shared,
         mut start: impl FnMut(&TaskSpec<C>) -> RunningTask<R>,
     ) -> bool {
         let is_wanted = |t: &RunningTask<R>| wanted.iter().any(|w| w.name == t.name && w.fingerprint == t.fingerprint);
         let mut told = false;
         for task in self.running.iter_mut().filter(|t| !is_wanted(t)) {
-            told |= !task.orders.drain.is_cancelled();
-            task.orders.drain.cancel();
+            told |= !task.context.drain.is_cancelled();
+            task.context.drain.cancel();
             // It ends, and is not what is wanted again before it has.
             task.fingerprint.clear();
         }
@@ -128,7 +131,7 @@ impl<R: Reports> RunningTasks<R> {
         let before = self.running.len();
         self.running.retain(|t| is_wanted(t) || !t.is_done());
         let mut changed = self.running.len() != before;
-        if stopping {
+        if is_draining {
             return changed;
         }
         for w in wanted {
@@ -152,21 +155,21 @@ impl<R: Reports> RunningTasks<R> {
 /// Starts what is a task of the runtime.
 pub fn start_task<C: Clone, R: Reports, F: Future<Output = ()> + Send + 'static>(
     wanted: &TaskSpec<C>,
-    report: Arc<R>,
+    stats: Arc<R>,
     (shared, setup): (&Arc<Shared>, &Arc<Setup>),
     tasks: &mut Tasks,
-    run: fn(Arc<C>, Arc<Orders>, Arc<R>) -> F,
+    run: fn(Arc<C>, Arc<TaskContext>, Arc<R>) -> F,
 ) -> RunningTask<R> {
-    let orders = Arc::new(Orders::new(shared.clone(), setup.clone(), R::KIND));
+    let context = Arc::new(TaskContext::new(shared.clone(), setup.clone(), R::KIND));
     let at_work = shared.handle.enter(format!("{} {}", R::KIND.name(), wanted.name));
-    let work = run(Arc::new(wanted.config.clone()), orders.clone(), report.clone());
+    let work = run(Arc::new(wanted.config.clone()), context.clone(), stats.clone());
     let task = tasks.spawn(async move {
         // Dropped behind everything that the task holds.
         let _at_work = at_work;
         work.await;
         Exit::Done
     });
-    RunningTask::new(wanted, orders, report, task.id())
+    RunningTask::new(wanted, context, stats, task.id())
 }
 
 /// How long it is waited where the system has no thread to give.
@@ -175,35 +178,35 @@ const NO_THREAD: Duration = Duration::from_secs(1);
 /// Starts a task that has a thread of its own, because it waits for files or databases.
 pub fn start_thread<C: Clone + Send + 'static, R: Reports>(
     wanted: &TaskSpec<C>,
-    report: Arc<R>,
+    stats: Arc<R>,
     (shared, setup): (&Arc<Shared>, &Arc<Setup>),
     tasks: &mut Tasks,
-    run: fn(&C, &Arc<Orders>, &R),
+    run: fn(&C, &Arc<TaskContext>, &R),
 ) -> RunningTask<R> {
-    let orders = Arc::new(Orders::new(shared.clone(), setup.clone(), R::KIND));
-    let (config, own_orders, own_report) = (wanted.config.clone(), orders.clone(), report.clone());
+    let context = Arc::new(TaskContext::new(shared.clone(), setup.clone(), R::KIND));
+    let (config, of_task, its_stats) = (wanted.config.clone(), context.clone(), stats.clone());
     let name = format!("{} {}", R::KIND.name(), wanted.name);
     let task = tasks.spawn(async move {
         loop {
             let (tell, told) = oneshot::channel();
-            let (config, orders, report) = (config.clone(), own_orders.clone(), own_report.clone());
-            let (runtime, at_work) = (Runtime::current(), own_orders.shared.handle.enter(name.clone()));
+            let (config, context, stats) = (config.clone(), of_task.clone(), its_stats.clone());
+            let (runtime, at_work) = (Runtime::current(), of_task.shared.handle.enter(name.clone()));
             let thread = thread::Builder::new().name(name.clone()).spawn(move || {
                 // Dropped behind everything that the thread holds.
                 let _at_work = at_work;
                 let _entered = runtime.enter();
-                run(&config, &orders, &report);
+                run(&config, &context, &stats);
                 let _ = tell.send(());
             });
             match thread {
                 Ok(_) => return told.await.map_or(Exit::Panicked, |()| Exit::Done),
                 Err(e) => crate::log::error(format_args!("{name}: the system has no thread for it ({e}): tried again")),
             }
-            own_orders.rest(NO_THREAD).await;
-            if own_orders.stopping() {
+            of_task.rest(NO_THREAD).await;
+            if of_task.is_draining() {
                 return Exit::Done;
             }
         }
     });
-    RunningTask::new(wanted, orders, report, task.id())
+    RunningTask::new(wanted, context, stats, task.id())
 }

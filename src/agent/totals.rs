@@ -7,8 +7,7 @@ use std::sync::{
 use super::{
     log,
     metrics::{self, Whole},
-    output_task::Counters,
-    stats::Report,
+    stats::{OutputStats, SourceStats},
     supervisor::Supervisor,
 };
 
@@ -83,13 +82,13 @@ impl Supervisor {
             spool.max_size()
         ));
         let totals = self.totals();
-        let reports = self.shared.reports();
+        let source_stats = self.shared.source_stats();
         for (name, s) in &totals.sources {
-            let Some((_, report)) = reports.iter().find(|(n, _)| n == name) else { continue };
-            let details = report.details();
+            let Some((_, stats)) = source_stats.iter().find(|(n, _)| n == name) else { continue };
+            let status = stats.status();
             log(format_args!(
                 "status: source {name}: {}; read {}, filtered {}, parked {}, refused {}, spooled {}, gaps {}; last entry {}",
-                details.state, s.read, s.filtered, s.parked, s.refused, s.spooled, s.gaps, details.last
+                status.state, s.read, s.filtered, s.parked, s.refused, s.spooled, s.gaps, status.last
             ));
         }
         for (name, o) in &totals.outputs {
@@ -124,7 +123,7 @@ impl Supervisor {
     /// The sums so far.
     pub(super) fn totals(&self) -> Totals {
         let load = |n: &AtomicU64| n.load(Ordering::Relaxed);
-        let source = |(name, r): (String, Arc<Report>)| {
+        let source = |(name, r): (String, Arc<SourceStats>)| {
             let down = r.down();
             let totals = SourceTotals {
                 read: load(&r.read),
@@ -140,7 +139,7 @@ impl Supervisor {
             };
             (name, totals)
         };
-        let output = |(name, c): (String, Arc<Counters>)| {
+        let output = |(name, c): (String, Arc<OutputStats>)| {
             let waiting = self.shared.spool.waiting(&name).values().map(|w| w.events).sum();
             let totals = OutputTotals {
                 sent: load(&c.sent),
@@ -154,12 +153,12 @@ impl Supervisor {
             };
             (name, totals)
         };
-        let reports = self.shared.reports();
+        let source_stats = self.shared.source_stats();
         Totals {
             sources: self.shared.stats.sources().into_iter().map(source).collect(),
             outputs: self.shared.stats.outputs().into_iter().map(output).collect(),
             failed: self.shared.failed.load(Ordering::Relaxed)
-                || reports.iter().any(|(_, r)| r.failed.load(Ordering::Relaxed)),
+                || source_stats.iter().any(|(_, r)| r.failed.load(Ordering::Relaxed)),
             damaged: self.shared.spool.damaged(),
         }
     }

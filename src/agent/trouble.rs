@@ -3,7 +3,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use tokio::runtime::Handle as Runtime;
 
-use super::{Orders, log, stats::Report};
+use super::{TaskContext, log, stats::SourceStats};
 use crate::{
     config::{SourceConfig, source::Input},
     net::wait::jittered,
@@ -52,43 +52,43 @@ impl Trouble {
     }
 
     /// It failed after so long: waits until it is to be tried again.
-    pub fn pause(&mut self, orders: &Orders, report: &Report, e: &anyhow::Error, ran: Duration) {
-        Runtime::current().block_on(self.rest(orders, report, e, ran));
+    pub fn pause(&mut self, context: &TaskContext, stats: &SourceStats, e: &anyhow::Error, ran: Duration) {
+        Runtime::current().block_on(self.rest(context, stats, e, ran));
     }
 
     /// The same for a task.
-    pub async fn rest(&mut self, orders: &Orders, report: &Report, e: &anyhow::Error, ran: Duration) {
+    pub async fn rest(&mut self, context: &TaskContext, stats: &SourceStats, e: &anyhow::Error, ran: Duration) {
         self.tell(e, "; it is tried again");
-        report.set_down(&format!("failed, and tried again: {e}"));
-        report.failed.store(true, Ordering::SeqCst);
+        stats.set_down(&format!("failed, and tried again: {e}"));
+        stats.failed.store(true, Ordering::SeqCst);
         if let Some(lost) = e.downcast_ref::<SpoolError>().filter(|e| e.ends_the_agent()) {
-            orders.shared.give_up(lost);
+            context.shared.fail(lost);
         }
         if ran > BACKOFF.1 || self.wait.is_zero() {
             self.wait = BACKOFF.0;
         }
-        if orders.rest_before_again(jittered(self.wait)).await {
+        if context.pause_before_retry(jittered(self.wait)).await {
             self.wait = Duration::ZERO;
         }
         self.wait = (self.wait * 2).min(BACKOFF.1);
     }
 
     /// It is read.
-    pub fn is_over(&mut self, report: &Report) {
-        report.failed.store(false, Ordering::SeqCst);
+    pub fn is_over(&mut self, stats: &SourceStats) {
+        stats.failed.store(false, Ordering::SeqCst);
         if !std::mem::take(&mut self.told).is_empty() {
             log(format_args!("{}: it is read again", self.whose));
         }
     }
 
     /// It will not be read any more: by itself or because of the end, or for this.
-    pub fn finish(&mut self, report: &Report, result: anyhow::Result<()>) {
+    pub fn finish(&mut self, stats: &SourceStats, result: anyhow::Result<()>) {
         match result {
-            Ok(()) => report.set_up("ended"),
+            Ok(()) => stats.set_up("ended"),
             Err(e) => {
                 self.tell(&e, "");
-                report.set_down(&format!("failed: {e}"));
-                report.failed.store(true, Ordering::SeqCst);
+                stats.set_down(&format!("failed: {e}"));
+                stats.failed.store(true, Ordering::SeqCst);
             }
         }
     }

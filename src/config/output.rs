@@ -52,13 +52,13 @@ pub struct OutputConfig {
     /// What it may take.
     pub limits: Limits,
     /// When events of a connection without acknowledgement count as arrived.
-    pub resend_window: resend_window::Rules,
+    pub resend_window: resend_window::ResendPolicy,
     /// How long a receiver may take nothing before it counts as gone.
     pub stall_timeout: Duration,
     /// Entry types that go first when the output is behind.
     pub priority_types: TypeRules,
     /// What passes a spent daily budget.
-    pub pass: Pass,
+    pub pass: BudgetExemption,
     /// Where it begins when it is new.
     pub from: Start,
     /// How often it is told that the agent lives; zero for never, `None` for what the agent does.
@@ -69,14 +69,14 @@ pub struct OutputConfig {
 
 /// What passes a spent daily budget. Without any, everything waits for the next day.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Pass {
+pub struct BudgetExemption {
     /// Entry types.
     pub types: TypeRules,
     /// Severity from which an event passes, whatever its type.
     pub severity: Option<u8>,
 }
 
-impl Pass {
+impl BudgetExemption {
     /// Whether nothing passes.
     pub fn is_empty(&self) -> bool {
         self.types.send.is_empty() && self.severity.is_none()
@@ -176,18 +176,19 @@ fn output(
     let tls = tls(&mut t, "output", r);
     let (limits, pass_types, pass_severity) = limits(&mut t, r);
     let mut named_types = Vec::new();
-    let pass = Pass { types: types("meter.pass_types", pass_types, &mut named_types, r), severity: pass_severity };
+    let pass =
+        BudgetExemption { types: types("meter.pass_types", pass_types, &mut named_types, r), severity: pass_severity };
     let priority = t.strings("priority_types", r);
     let usual = || PRIORITY_TYPES.map(|t| Placed { value: t.to_owned(), place: at.clone() }).to_vec();
     let priority = priority.or_else(|| Some(Placed { value: usual(), place: at.clone() }));
     let priority_types = types("priority_types", priority, &mut named_types, r);
     let resend_window = {
         let mut w = t.table("resend_window", r);
-        let default = resend_window::Rules::default();
+        let default = resend_window::ResendPolicy::default();
         let bytes = w.size("bytes", r).unwrap_or(default.bytes);
         let age = w.positive("seconds", r).map_or(default.age, Duration::from_secs_f64);
         w.finish(r);
-        resend_window::Rules { bytes, age }
+        resend_window::ResendPolicy { bytes, age }
     };
     let seconds = |t: &mut Section<'_>, key, range, default, r: &mut Reader<'_>| {
         t.integer(key, range, r).and_then(|n| u64::try_from(n).ok()).map_or(default, Duration::from_secs)

@@ -12,8 +12,8 @@ use super::{
     OutputError, Sink, Target,
     options::OutputOptions,
     relp::{DEFAULT_WINDOW, Guard, RelpError, Session},
-    resend_window::{Moved, Rules, Window},
-    tcp::{Flushed, Stream},
+    resend_window::{Moved, ResendPolicy, ResendWindow},
+    tcp::{FlushStatus, TcpConnection},
 };
 use crate::{
     net::{Address, ConnectError, connect::Dial, tcp_info::Watch, tls::client},
@@ -26,17 +26,17 @@ pub trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
 
 /// A connection.
-pub enum Link {
+pub enum Connection {
     /// TCP or TLS: nothing is acknowledged.
-    Stream(Box<Stream>),
+    Tcp(Box<TcpConnection>),
     /// RELP: every line is. The number is that of the lines taken.
     Relp(Box<Session<Box<dyn Wire>>>, u64, String),
     /// UDP, files, standard output: a line is done when it is written.
-    Sink(Box<Written>),
+    Sink(Box<FireAndForget>),
 }
 
 /// A link whose lines are done when they are written; in a file when they are on the disk.
-pub struct Written {
+pub struct FireAndForget {
     sink: Sink,
     target: Target,
     dial: Dial,
@@ -56,7 +56,7 @@ pub struct Written {
     going_on: bool,
     /// What was last said of the name.
     trouble: String,
-    notes: Vec<String>,
+    messages: Vec<String>,
 }
 
 /// A look-up in the background, which ends with its owner.
@@ -71,69 +71,69 @@ impl Drop for LookUp {
 /// How often what is written to a file is made to be on the disk.
 const SYNC: Duration = Duration::from_millis(500);
 
-impl Link {
+impl Connection {
     /// Connects.
-    pub async fn open(o: &OutputOptions, target: &Target, dial: &Dial) -> Result<Link, OutputError> {
+    pub async fn open(o: &OutputOptions, target: &Target, dial: &Dial) -> Result<Connection, OutputError> {
         let framing = o.framing;
         if let Some(key) = &o.tls.key {
             blocking(|| key.check_private())?;
         }
         match target {
             Target::Tcp(_) | Target::Tls(_) => {
-                Ok(Link::Stream(Box::new(Stream::open(target, framing, &o.tls, dial).await?)))
+                Ok(Connection::Tcp(Box::new(TcpConnection::open(target, framing, &o.tls, dial).await?)))
             }
             Target::Relp(a) | Target::RelpTls(a) => relp(o, target, a, dial).await,
             Target::Udp(a) => {
                 let found = dial.resolve(a).await?;
-                Ok(Written::link(o, target, dial, Sink::open_at(target, framing, &found)?))
+                Ok(FireAndForget::connection(o, target, dial, Sink::open_at(target, framing, &found)?))
             }
             Target::Stdout | Target::Null | Target::File(_) => {
-                Ok(Written::link(o, target, dial, blocking(|| Sink::open_at(target, framing, &[]))?))
+                Ok(FireAndForget::connection(o, target, dial, blocking(|| Sink::open_at(target, framing, &[]))?))
             }
         }
     }
 
     /// What the log should say of it, once each.
-    pub fn notes(&mut self) -> Vec<String> {
+    pub fn take_messages(&mut self) -> Vec<String> {
         match self {
-            Link::Sink(w) => std::mem::take(&mut w.notes),
-            Link::Stream(s) => s.note().into_iter().collect(),
-            Link::Relp(..) => Vec::new(),
+            Connection::Sink(w) => std::mem::take(&mut w.messages),
+            Connection::Tcp(s) => s.note().into_iter().collect(),
+            Connection::Relp(..) => Vec::new(),
         }
     }
 
     /// Whether a receiver that has nothing to say said something: then nobody knows whether it took any line.
     pub fn has_answered(&self) -> bool {
-        matches!(self, Link::Stream(s) if s.has_answered())
+        matches!(self, Connection::Tcp(s) if s.has_answered())
     }
 
     /// Whether a line may be taken: RELP has none while the receiver owes answers for a whole window.
     pub fn has_room(&self) -> bool {
         match self {
-            Link::Relp(s, ..) => s.has_room(),
-            Link::Stream(_) | Link::Sink(_) => true,
+            Connection::Relp(s, ..) => s.has_room(),
+            Connection::Tcp(_) | Connection::Sink(_) => true,
         }
     }
 
     /// Waits until there is room for a line.
     pub async fn make_room(&mut self) -> Result<(), OutputError> {
         match self {
-            Link::Relp(s, _, name) => s.make_room().await.map_err(|e| failed(name, e)),
-            Link::Stream(_) | Link::Sink(_) => Ok(()),
+            Connection::Relp(s, _, name) => s.make_room().await.map_err(|e| failed(name, e)),
+            Connection::Tcp(_) | Connection::Sink(_) => Ok(()),
         }
     }
 
     /// Takes a line, for which there must be room.
     pub fn take(&mut self, line: &[u8]) -> Result<(), OutputError> {
         match self {
-            Link::Stream(s) => s.take(line),
-            Link::Relp(s, taken, name) => {
+            Connection::Tcp(s) => s.take(line),
+            Connection::Relp(s, taken, name) => {
                 if !s.offer(line, *taken).map_err(|e| failed(name, e))? {
                     return Err(failed(name, RelpError::Full));
                 }
                 *taken += 1;
             }
-            Link::Sink(w) => {
+            Connection::Sink(w) => {
                 w.sink.take(line)?;
                 w.taken += 1;
             }
@@ -144,48 +144,48 @@ impl Link {
     /// Whether enough was taken for a write.
     pub fn is_full(&self) -> bool {
         match self {
-            Link::Stream(s) => s.is_full(),
-            Link::Relp(s, ..) => s.is_full(),
-            Link::Sink(w) => w.sink.is_full(),
+            Connection::Tcp(s) => s.is_full(),
+            Connection::Relp(s, ..) => s.is_full(),
+            Connection::Sink(w) => w.sink.is_full(),
         }
     }
 
     /// Writes what was taken, as far as the receiver takes it.
-    pub async fn flush(&mut self) -> Result<Flushed, OutputError> {
+    pub async fn flush(&mut self) -> Result<FlushStatus, OutputError> {
         match self {
-            Link::Stream(s) => s.flush().await,
-            Link::Relp(s, _, name) => s.flush().await.map(|()| Flushed::All).map_err(|e| failed(name, e)),
-            Link::Sink(w) => w.flush().map(|()| Flushed::All),
+            Connection::Tcp(s) => s.flush().await,
+            Connection::Relp(s, _, name) => s.flush().await.map(|()| FlushStatus::All).map_err(|e| failed(name, e)),
+            Connection::Sink(w) => w.flush().map(|()| FlushStatus::All),
         }
     }
 
     /// Looks whether the receiver has gone, and reads what it answers.
-    pub async fn look(&mut self) -> Result<(), OutputError> {
+    pub async fn check_peer(&mut self) -> Result<(), OutputError> {
         match self {
-            Link::Stream(s) => s.look().await,
-            Link::Relp(s, _, name) => s.poll(Duration::ZERO).await.map(|_| ()).map_err(|e| failed(name, e)),
-            Link::Sink(w) => w.look(),
+            Connection::Tcp(s) => s.check_peer().await,
+            Connection::Relp(s, _, name) => s.poll(Duration::ZERO).await.map(|_| ()).map_err(|e| failed(name, e)),
+            Connection::Sink(w) => w.look(),
         }
     }
 
     /// Waits until there is something to [look](Self::look) at: the receiver says something or closes, takes more where it took no
     /// more, or answers.
-    pub async fn stir(&mut self) -> Result<(), OutputError> {
+    pub async fn wait_ready(&mut self) -> Result<(), OutputError> {
         match self {
-            Link::Stream(s) => {
-                s.stir(false).await;
+            Connection::Tcp(s) => {
+                s.wait_ready(false).await;
                 Ok(())
             }
-            Link::Relp(s, _, name) => s.stir().await.map_err(|e| failed(name, e)),
-            Link::Sink(w) => w.stir().await,
+            Connection::Relp(s, _, name) => s.wait_ready().await.map_err(|e| failed(name, e)),
+            Connection::Sink(w) => w.wait_ready().await,
         }
     }
 
     /// The same while the connection is [ended](Self::finish).
-    pub async fn stir_at_end(&mut self) {
+    pub async fn wait_ready_to_close(&mut self) {
         match self {
-            Link::Stream(s) => s.stir(true).await,
-            Link::Relp(..) | Link::Sink(_) => pending().await,
+            Connection::Tcp(s) => s.wait_ready(true).await,
+            Connection::Relp(..) | Connection::Sink(_) => pending().await,
         }
     }
 
@@ -193,84 +193,89 @@ impl Link {
     pub fn wants_looks(&self) -> bool {
         match self {
             // Nobody but the system says what is acknowledged, and only when asked.
-            Link::Stream(s) => s.outstanding().is_some(),
-            Link::Relp(..) => false,
+            Connection::Tcp(s) => s.outstanding().is_some(),
+            Connection::Relp(..) => false,
             // A file may go by another name, datagrams may be refused.
-            Link::Sink(w) => matches!(w.target, Target::File(_) | Target::Udp(_)),
+            Connection::Sink(w) => matches!(w.target, Target::File(_) | Target::Udp(_)),
         }
     }
 
     /// Lets the events leave the window that are done.
-    pub fn pass(&mut self, window: &mut Window, rules: Rules, now: Duration) -> Result<Moved, OutputError> {
+    pub fn expire(
+        &mut self,
+        window: &mut ResendWindow,
+        policy: ResendPolicy,
+        now: Duration,
+    ) -> Result<Moved, OutputError> {
         match self {
-            Link::Stream(s) => {
+            Connection::Tcp(s) => {
                 let acknowledged = s.acknowledged();
                 let oldest = s.outstanding().map(|at| now.saturating_sub(at.elapsed()));
-                window.see(acknowledged, oldest, now);
-                Ok(window.pass(rules))
+                window.observe(acknowledged, oldest, now);
+                Ok(window.expire(policy))
             }
             // Lines are numbered from 0 on each connection.
-            Link::Relp(s, ..) => Ok(window.acknowledge(s.acknowledged().map_or(0, |id| id + 1))),
-            Link::Sink(w) => Ok(window.acknowledge(w.done()?)),
+            Connection::Relp(s, ..) => Ok(window.acknowledge(s.acknowledged().map_or(0, |id| id + 1))),
+            Connection::Sink(w) => Ok(window.acknowledge(w.done()?)),
         }
     }
 
     /// When [`pass`](Self::pass) may have something new, though nothing else happens; `None` when that is not known.
-    pub fn settles_in(&self, window: &Window, rules: Rules) -> Option<Duration> {
+    pub fn next_expiry_in(&self, window: &ResendWindow, policy: ResendPolicy) -> Option<Duration> {
         match self {
-            Link::Stream(_) => window.next_in(rules),
-            Link::Relp(..) => None,
-            Link::Sink(w) => w.sink.is_dirty().then(|| SYNC.saturating_sub(w.synced.elapsed())),
+            Connection::Tcp(_) => window.next_expiry_in(policy),
+            Connection::Relp(..) => None,
+            Connection::Sink(w) => w.sink.is_dirty().then(|| SYNC.saturating_sub(w.synced.elapsed())),
         }
     }
 
     /// Datagrams that are known to be lost.
     pub fn refused(&self) -> u64 {
         match self {
-            Link::Sink(w) => w.sink.refused(),
-            Link::Stream(_) | Link::Relp(..) => 0,
+            Connection::Sink(w) => w.sink.refused(),
+            Connection::Tcp(_) | Connection::Relp(..) => 0,
         }
     }
 
     /// Whether what is lost may come to be known after it was sent.
     pub fn may_lose(&self) -> bool {
-        matches!(self, Link::Sink(w) if is_unreliable(&w.target))
+        matches!(self, Connection::Sink(w) if is_unreliable(&w.target))
     }
 
     /// Grows while the receiver takes or answers something.
     pub fn progress(&self) -> u64 {
         match self {
-            Link::Stream(s) => s.progress(),
-            Link::Relp(s, ..) => s.acknowledged().unwrap_or(0),
-            Link::Sink(_) => 0,
+            Connection::Tcp(s) => s.progress(),
+            Connection::Relp(s, ..) => s.acknowledged().unwrap_or(0),
+            Connection::Sink(_) => 0,
         }
     }
 
     /// Whether our side of it is closed: nothing more is written.
     pub fn is_shut(&self) -> bool {
         match self {
-            Link::Stream(s) => s.is_shut(),
-            Link::Relp(..) | Link::Sink(_) => true,
+            Connection::Tcp(s) => s.is_shut(),
+            Connection::Relp(..) | Connection::Sink(_) => true,
         }
     }
 
     /// Ends the connection: a step of it, to be repeated until it is `true`. Then everything that was taken has arrived.
     pub async fn finish(&mut self, at_most: Duration) -> Result<bool, OutputError> {
         match self {
-            Link::Stream(s) => s.finish().await,
-            Link::Relp(s, _, name) => s.close(at_most).await.map(|()| true).map_err(|e| failed(name, e)),
-            Link::Sink(w) => {
+            Connection::Tcp(s) => s.finish().await,
+            Connection::Relp(s, _, name) => s.close(at_most).await.map(|()| true).map_err(|e| failed(name, e)),
+            Connection::Sink(w) => {
                 let finished = blocking(|| w.sink.finish());
-                w.tell_refusals();
+                w.log_refusals();
                 finished.map(|()| true)
             }
         }
     }
 }
 
-impl Written {
-    fn link(o: &OutputOptions, target: &Target, dial: &Dial, sink: Sink) -> Link {
-        Link::Sink(Box::new(Written {
+impl FireAndForget {
+    fn connection(o: &OutputOptions, target: &Target, dial: &Dial, sink: Sink) -> Connection {
+        Connection::Sink(Box::new(FireAndForget {
             sink,
             target: target.clone(),
             dial: dial.clone(),
@@ -285,13 +290,13 @@ impl Written {
             told: 0,
             going_on: false,
             trouble: String::new(),
-            notes: Vec::new(),
+            messages: Vec::new(),
         }))
     }
 
     /// Writes what was taken: standard output and disks may take their time.
     fn flush(&mut self) -> Result<(), OutputError> {
-        if self.sink.waiting() == 0 { Ok(()) } else { blocking(|| self.sink.flush()) }
+        if self.sink.unwritten_lines() == 0 { Ok(()) } else { blocking(|| self.sink.flush()) }
     }
 
     /// Lines that are done.
@@ -301,7 +306,7 @@ impl Written {
             self.synced = Instant::now();
         }
         if !self.sink.is_dirty() {
-            self.done = self.taken.saturating_sub(self.sink.waiting());
+            self.done = self.taken.saturating_sub(self.sink.unwritten_lines());
         }
         Ok(self.done)
     }
@@ -315,18 +320,18 @@ impl Written {
         }
         let anew = self.sink.renewed();
         if std::mem::replace(&mut self.anew, anew) != anew {
-            self.notes.push(format!("{}: the file went by another name: it is begun anew", self.target));
+            self.messages.push(format!("{}: the file went by another name: it is begun anew", self.target));
         }
         let refused = self.sink.refused();
         let more = refused > self.refused;
         self.refused = refused;
         if more && !std::mem::replace(&mut self.going_on, true) {
-            self.notes.push(format!("{}: nobody listens there: datagrams are refused, and lost", self.target));
+            self.messages.push(format!("{}: nobody listens there: datagrams are refused, and lost", self.target));
         }
         if self.renewed.elapsed() >= self.renew {
             self.renewed = Instant::now();
             if !more {
-                self.tell_refusals();
+                self.log_refusals();
             }
             self.look_up();
         }
@@ -343,13 +348,13 @@ impl Written {
     }
 
     /// Waits for the look-up that goes on.
-    async fn stir(&mut self) -> Result<(), OutputError> {
+    async fn wait_ready(&mut self) -> Result<(), OutputError> {
         let Some(look_up) = &mut self.look_up else { return pending().await };
         let found = (&mut look_up.0).await;
         self.look_up = None;
         let Target::Udp(address) = &self.target else { return Ok(()) };
         let renewed = match found {
-            Ok(found) => found.map_err(OutputError::from).and_then(|found| self.sink.renew(address, &found)),
+            Ok(found) => found.map_err(OutputError::from).and_then(|found| self.sink.re_resolve(address, &found)),
             Err(_) => Ok(()),
         };
         match renewed {
@@ -359,7 +364,7 @@ impl Written {
             Err(e) => {
                 let text = e.to_string();
                 if text != self.trouble {
-                    self.notes.push(format!("{text}; datagrams go where they went before"));
+                    self.messages.push(format!("{text}; datagrams go where they went before"));
                     self.trouble = text;
                 }
             }
@@ -367,17 +372,17 @@ impl Written {
         Ok(())
     }
 
-    fn tell_refusals(&mut self) {
+    fn log_refusals(&mut self) {
         self.refused = self.sink.refused();
         self.going_on = false;
         if self.refused > self.told {
             self.told = self.refused;
-            self.notes.push(format!("{}: {} datagrams were refused so far", self.target, self.refused));
+            self.messages.push(format!("{}: {} datagrams were refused so far", self.target, self.refused));
         }
     }
 }
 
-async fn relp(o: &OutputOptions, target: &Target, address: &Address, dial: &Dial) -> Result<Link, OutputError> {
+async fn relp(o: &OutputOptions, target: &Target, address: &Address, dial: &Dial) -> Result<Connection, OutputError> {
     let name = target.to_string();
     let socket = dial.connect(address).await?;
     let watch = Watch::new(&SockRef::from(&socket), dial.dead_peer);
@@ -390,7 +395,7 @@ async fn relp(o: &OutputOptions, target: &Target, address: &Address, dial: &Dial
     let mut session = opened.map_err(|e| failed(&name, e))?;
     // A receiver that takes its time with answers is slow, not gone: a silent network is found below.
     session.set_timeout(o.stall_timeout);
-    Ok(Link::Relp(Box::new(session), 0, name))
+    Ok(Connection::Relp(Box::new(session), 0, name))
 }
 
 fn failed(name: &str, source: RelpError) -> OutputError {

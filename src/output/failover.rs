@@ -11,7 +11,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{OutputError, connection::Link, options::OutputOptions};
+use super::{OutputError, connection::Connection, options::OutputOptions};
 use crate::{
     log::info as log,
     net::connect::{Dial, Names},
@@ -23,7 +23,7 @@ const TOO_SHORT: Duration = Duration::from_secs(5);
 const LONGEST: Duration = Duration::from_secs(600);
 
 /// See the module.
-pub struct Route {
+pub struct Failover {
     config: Arc<OutputOptions>,
     dial: Dial,
     /// The place of the address in use, and since when.
@@ -36,7 +36,7 @@ pub struct Route {
     /// What was last said of each address that cannot be reached.
     trouble: Vec<String>,
     /// The first address, reached again.
-    ready: Option<Link>,
+    ready: Option<Connection>,
     search: Option<Search>,
     next_search: Instant,
     /// Between two looks; longer each time the first address proved of no use.
@@ -45,20 +45,20 @@ pub struct Route {
 
 /// A search for the first address, which ends with its owner.
 struct Search {
-    task: JoinHandle<Result<Link, OutputError>>,
+    task: JoinHandle<Result<Connection, OutputError>>,
     /// Cancelled when it has come to an end, whatever that is.
-    over: CancellationToken,
+    ended: CancellationToken,
 }
 
 impl Search {
-    fn new(search: impl Future<Output = Result<Link, OutputError>> + Send + 'static) -> Search {
-        let over = CancellationToken::new();
-        let at_end = over.clone().drop_guard();
+    fn new(search: impl Future<Output = Result<Connection, OutputError>> + Send + 'static) -> Search {
+        let ended = CancellationToken::new();
+        let at_end = ended.clone().drop_guard();
         let task = tokio::spawn(async move {
             let _at_end = at_end;
             search.await
         });
-        Search { task, over }
+        Search { task, ended }
     }
 }
 
@@ -68,9 +68,9 @@ impl Drop for Search {
     }
 }
 
-impl Route {
+impl Failover {
     /// Of an output. When it is to end no more connections are made; when it is to end at once those that are end.
-    pub fn new(config: &Arc<OutputOptions>, drain: &CancellationToken, abort: &CancellationToken) -> Route {
+    pub fn new(config: &Arc<OutputOptions>, drain: &CancellationToken, abort: &CancellationToken) -> Failover {
         let dial = Dial {
             stop: drain.clone(),
             end: abort.clone(),
@@ -78,7 +78,7 @@ impl Route {
             dead_peer: config.dead_peer_timeout,
             names: Arc::new(Names::default()),
         };
-        Route {
+        Failover {
             dial,
             used: 0,
             since: Instant::now(),
@@ -94,20 +94,20 @@ impl Route {
     }
 
     /// Connects to the first address that can be reached.
-    pub async fn open(&mut self) -> Result<Link, OutputError> {
-        if let Some(link) = self.ready.take() {
-            self.is_used(0);
-            return Ok(link);
+    pub async fn open(&mut self) -> Result<Connection, OutputError> {
+        if let Some(connection) = self.ready.take() {
+            self.mark_active(0);
+            return Ok(connection);
         }
         let config = self.config.clone();
         let all: Vec<_> = config.addresses().enumerate().collect();
         let (behind, before) = all.split_at(self.from.min(all.len()));
         let mut errors = Vec::new();
         for (place, target) in before.iter().chain(behind) {
-            match Link::open(&config, target, &self.dial).await {
-                Ok(link) => {
-                    self.is_used(*place);
-                    return Ok(link);
+            match Connection::open(&config, target, &self.dial).await {
+                Ok(connection) => {
+                    self.mark_active(*place);
+                    return Ok(connection);
                 }
                 Err(e) if self.dial.stop.is_cancelled() => return Err(e),
                 Err(e) => {
@@ -140,15 +140,15 @@ impl Route {
 
     /// Whether another address than the first is in use and the first can be reached again. The next
     /// [`open`](Self::open) takes it.
-    pub async fn first_is_back(&mut self) -> bool {
+    pub async fn primary_recovered(&mut self) -> bool {
         if self.used == 0 || self.ready.is_some() {
             return self.used != 0;
         }
         match &mut self.search {
-            Some(search) if search.over.is_cancelled() => {
+            Some(search) if search.ended.is_cancelled() => {
                 match (&mut search.task).await {
-                    Ok(Ok(link)) => {
-                        self.ready = Some(link);
+                    Ok(Ok(connection)) => {
+                        self.ready = Some(connection);
                         log(format_args!("output {}: {} is back", self.config.name, self.config.address));
                     }
                     Ok(Err(e)) => self.tell(0, &e),
@@ -163,23 +163,23 @@ impl Route {
         self.ready.is_some()
     }
 
-    /// Waits until [`first_is_back`](Self::first_is_back) has something new to say, or to do.
-    pub async fn stir(&mut self) {
+    /// Waits until [`primary_recovered`](Self::first_is_back) has something new to say, or to do.
+    pub async fn wait_ready(&mut self) {
         match &self.search {
             _ if self.used == 0 => pending().await,
             _ if self.ready.is_some() => {}
-            Some(search) => search.over.cancelled().await,
+            Some(search) => search.ended.cancelled().await,
             None => sleep_until(self.next_search).await,
         }
     }
 
     fn search(&mut self) {
         let (config, dial) = (self.config.clone(), self.dial.clone());
-        let link = async move { Link::open(&config, &config.address, &dial).await };
-        self.search = Some(Search::new(link));
+        let connection = async move { Connection::open(&config, &config.address, &dial).await };
+        self.search = Some(Search::new(connection));
     }
 
-    fn is_used(&mut self, place: usize) {
+    fn mark_active(&mut self, place: usize) {
         (self.used, self.since, self.from) = (place, Instant::now(), 0);
         self.next_search = Instant::now() + self.interval;
         if let Some(trouble) = self.trouble.get_mut(place) {

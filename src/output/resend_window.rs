@@ -11,16 +11,16 @@ use crate::spool::{Cursor, Lane};
 
 /// When events of an unacknowledged connection count as arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rules {
+pub struct ResendPolicy {
     /// Bytes that the peer's system acknowledged after an event.
     pub bytes: u64,
     /// Time since it acknowledged the event.
     pub age: Duration,
 }
 
-impl Default for Rules {
+impl Default for ResendPolicy {
     fn default() -> Self {
-        Rules { bytes: 32 << 20, age: Duration::from_secs(60) }
+        ResendPolicy { bytes: 32 << 20, age: Duration::from_secs(60) }
     }
 }
 
@@ -78,13 +78,13 @@ struct Sent {
 
 /// The events on one connection, in the order in which they were sent.
 #[derive(Debug, Default)]
-pub struct Window {
+pub struct ResendWindow {
     sent: VecDeque<Sent>,
     /// How many of the first are acknowledged by the peer's system, and their bytes.
     there: usize,
     bytes: u64,
     /// Lines that left it on this connection.
-    left: u64,
+    acknowledged_lines: u64,
     /// Events in it, by lane.
     lanes: [usize; Lane::COUNT],
     /// Lines that left it and were not asked for yet.
@@ -103,7 +103,7 @@ struct Clock {
 
 impl Clock {
     /// `oldest` is when the oldest of what is not acknowledged was written.
-    fn see(&mut self, oldest: Option<Duration>, now: Duration) {
+    fn observe(&mut self, oldest: Option<Duration>, now: Duration) {
         let until = oldest.map_or(now, |o| o.min(now));
         let stalled = now.saturating_sub(until) > STALL;
         match (self.stalled, stalled) {
@@ -122,7 +122,7 @@ impl Clock {
 /// How far each lane may move.
 pub type Moved = [Option<Cursor>; Lane::COUNT];
 
-impl Window {
+impl ResendWindow {
     /// A line was handed to the connection.
     pub fn push(&mut self, line: Line, bytes: u64) {
         self.sent.push_back(Sent { line, bytes, at: Duration::ZERO, is_acknowledged: false });
@@ -152,9 +152,9 @@ impl Window {
     }
 
     /// The peer's system has acknowledged so many lines of this connection; of the others the oldest was written at `oldest`.
-    pub fn see(&mut self, acknowledged: u64, oldest: Option<Duration>, now: Duration) {
-        self.clock.see(oldest, now);
-        while self.left + (self.there as u64) < acknowledged
+    pub fn observe(&mut self, acknowledged: u64, oldest: Option<Duration>, now: Duration) {
+        self.clock.observe(oldest, now);
+        while self.acknowledged_lines + (self.there as u64) < acknowledged
             && let Some(sent) = self.sent.get_mut(self.there)
         {
             sent.at = self.clock.time;
@@ -164,13 +164,13 @@ impl Window {
     }
 
     /// Lets the events go that count as arrived.
-    pub fn pass(&mut self, rules: Rules) -> Moved {
+    pub fn expire(&mut self, policy: ResendPolicy) -> Moved {
         let mut moved = [None; Lane::COUNT];
         while self.there > 0
             && let Some(first) = self.sent.front()
         {
             let after = self.bytes.saturating_sub(first.bytes);
-            if after < rules.bytes && self.clock.time.saturating_sub(first.at) < rules.age {
+            if after < policy.bytes && self.clock.time.saturating_sub(first.at) < policy.age {
                 break;
             }
             self.pop(&mut moved);
@@ -179,14 +179,14 @@ impl Window {
     }
 
     /// How long until the next may go by its age, if nothing else happens; `None` when that is not known.
-    pub fn next_in(&self, rules: Rules) -> Option<Duration> {
+    pub fn next_expiry_in(&self, policy: ResendPolicy) -> Option<Duration> {
         let first = self.sent.front().filter(|_| self.there > 0 && !self.clock.stalled)?;
-        Some((first.at + rules.age).saturating_sub(self.clock.time))
+        Some((first.at + policy.age).saturating_sub(self.clock.time))
     }
 
     /// Lines of this connection that the peer's system has acknowledged.
     pub fn seen(&self) -> u64 {
-        self.left + self.there as u64
+        self.acknowledged_lines + self.there as u64
     }
 
     /// Whether everything in it is acknowledged by the peer's system.
@@ -197,7 +197,7 @@ impl Window {
     /// Lets the first events of this connection go, up to `count` since it was opened: they are acknowledged.
     pub fn acknowledge(&mut self, count: u64) -> Moved {
         let mut moved = [None; Lane::COUNT];
-        while self.left < count && !self.sent.is_empty() {
+        while self.acknowledged_lines < count && !self.sent.is_empty() {
             self.pop(&mut moved);
         }
         moved
@@ -206,8 +206,9 @@ impl Window {
     /// The receiver has acknowledged some lines of this connection, which are numbered from 0 in the order in which they were
     /// handed over. Lets the first go, as far as all of them are acknowledged.
     pub fn acknowledge_range(&mut self, lines: Range<u64>) -> Moved {
-        let place =
-            |line: u64| usize::try_from(line.saturating_sub(self.left)).unwrap_or(usize::MAX).min(self.sent.len());
+        let place = |line: u64| {
+            usize::try_from(line.saturating_sub(self.acknowledged_lines)).unwrap_or(usize::MAX).min(self.sent.len())
+        };
         let places = place(lines.start)..place(lines.end).max(place(lines.start));
         self.sent.range_mut(places).for_each(|s| s.is_acknowledged = true);
         let mut moved = [None; Lane::COUNT];
@@ -228,7 +229,7 @@ impl Window {
                 self.there -= 1;
                 self.bytes = self.bytes.saturating_sub(s.bytes);
             }
-            self.left += 1;
+            self.acknowledged_lines += 1;
             self.done.add(s.line);
             if let Some((lane, next)) = s.line.place() {
                 self.lanes[lane.index()] -= 1;
@@ -243,7 +244,7 @@ impl Window {
         for sent in self.sent.iter().filter(|s| s.line != Line::Beat) {
             again.add(sent.line);
         }
-        *self = Window::default();
+        *self = ResendWindow::default();
         again
     }
 }
@@ -267,62 +268,62 @@ mod tests {
         Duration::from_secs_f64(s)
     }
 
-    const RULES: Rules = Rules { bytes: 100, age: Duration::from_secs(60) };
+    const POLICY: ResendPolicy = ResendPolicy { bytes: 100, age: Duration::from_secs(60) };
 
     #[test]
     fn h4_an_event_leaves_by_bytes_or_age_after_its_acknowledgement_and_never_without() {
-        let mut w = Window::default();
+        let mut w = ResendWindow::default();
         for n in 0..10 {
             w.push(entry(Lane::Normal, n + 1), 30);
         }
-        w.see(0, Some(seconds(0.0)), seconds(0.5));
-        assert_eq!((w.pass(RULES), w.next_in(RULES)), (normal(0), None));
+        w.observe(0, Some(seconds(0.0)), seconds(0.5));
+        assert_eq!((w.expire(POLICY), w.next_expiry_in(POLICY)), (normal(0), None));
         // Of six, 120 bytes follow the second and 90 the third.
-        w.see(6, Some(seconds(1.0)), seconds(1.5));
-        assert_eq!(w.pass(RULES), normal(2));
-        w.see(10, None, seconds(10.0));
-        assert_eq!(w.pass(RULES), normal(6));
-        w.see(10, None, seconds(69.9));
-        assert_eq!((w.pass(RULES), w.is_there()), (normal(0), true));
-        assert!(w.next_in(RULES).unwrap() <= seconds(0.2));
-        w.see(10, None, seconds(70.1));
-        assert_eq!(w.pass(RULES), normal(10));
+        w.observe(6, Some(seconds(1.0)), seconds(1.5));
+        assert_eq!(w.expire(POLICY), normal(2));
+        w.observe(10, None, seconds(10.0));
+        assert_eq!(w.expire(POLICY), normal(6));
+        w.observe(10, None, seconds(69.9));
+        assert_eq!((w.expire(POLICY), w.is_there()), (normal(0), true));
+        assert!(w.next_expiry_in(POLICY).unwrap() <= seconds(0.2));
+        w.observe(10, None, seconds(70.1));
+        assert_eq!(w.expire(POLICY), normal(10));
         assert_eq!(w.take_done(), Count { entries: 10, notices: 0 });
         assert!(w.is_empty());
     }
 
     #[test]
     fn h4_age_stands_still_while_what_was_sent_is_not_acknowledged() {
-        let mut w = Window::default();
+        let mut w = ResendWindow::default();
         for n in 0..3 {
             w.push(entry(Lane::Normal, n + 1), 10);
         }
-        w.see(2, Some(seconds(5.0)), seconds(5.0));
+        w.observe(2, Some(seconds(5.0)), seconds(5.0));
         // The third waits for ten minutes; something trickles meanwhile.
         for s in 6..605 {
-            w.see(2, Some(seconds(5.0 + f64::from(s) / 600.0)), seconds(f64::from(s)));
-            assert_eq!(w.pass(RULES), normal(0), "{s}");
-            assert!(s < 7 || w.next_in(RULES).is_none(), "{s}");
+            w.observe(2, Some(seconds(5.0 + f64::from(s) / 600.0)), seconds(f64::from(s)));
+            assert_eq!(w.expire(POLICY), normal(0), "{s}");
+            assert!(s < 7 || w.next_expiry_in(POLICY).is_none(), "{s}");
         }
-        w.see(3, None, seconds(605.0));
-        assert_eq!(w.pass(RULES), normal(0));
+        w.observe(3, None, seconds(605.0));
+        assert_eq!(w.expire(POLICY), normal(0));
         // A second of the stall counted, until it was one.
-        w.see(3, None, seconds(663.0));
-        assert_eq!(w.pass(RULES), normal(0));
-        w.see(3, None, seconds(666.0));
-        assert_eq!(w.pass(RULES), normal(3));
+        w.observe(3, None, seconds(663.0));
+        assert_eq!(w.expire(POLICY), normal(0));
+        w.observe(3, None, seconds(666.0));
+        assert_eq!(w.expire(POLICY), normal(3));
     }
 
     #[test]
     fn h4_a_way_on_which_something_is_always_in_flight_lets_age_pass() {
-        let mut w = Window::default();
+        let mut w = ResendWindow::default();
         w.push(entry(Lane::Normal, 1), 10);
         w.push(entry(Lane::Normal, 2), 10);
         for s in 0..700 {
             let now = f64::from(s) / 10.0;
-            w.see(1, Some(seconds((now - 0.1).max(0.0))), seconds(now));
+            w.observe(1, Some(seconds((now - 0.1).max(0.0))), seconds(now));
         }
-        assert_eq!(w.pass(RULES), normal(1));
+        assert_eq!(w.expire(POLICY), normal(1));
         assert_eq!(w.fail(), Count { entries: 1, notices: 0 });
     }
 
@@ -347,9 +348,9 @@ mod tests {
         /// The model is a list of lines and whether each is acknowledged.
         #[test]
         fn ranges_in_any_order_move_cursors_behind_the_first_lines_that_are_all_acknowledged(steps in steps()) {
-            let mut window = Window::default();
+            let mut window = ResendWindow::default();
             let mut model: Vec<(Line, bool)> = Vec::new();
-            let (mut left, mut event) = (0, 0);
+            let (mut acknowledged_lines, mut event) = (0, 0);
             for step in steps {
                 match step {
                     Step::Push(lane, beat) => {
@@ -365,25 +366,25 @@ mod tests {
                         }
                         let front = model.iter().take_while(|(_, done)| *done).count();
                         for lane in Lane::ALL {
-                            let last = model[left..front].iter().rev().filter_map(|(l, _)| l.place()).find(|(l, _)| *l == lane);
+                            let last = model[acknowledged_lines..front].iter().rev().filter_map(|(l, _)| l.place()).find(|(l, _)| *l == lane);
                             prop_assert_eq!(moved[lane.index()], last.map(|(_, cursor)| cursor));
                         }
                         let mut done = Count::default();
-                        model[left..front].iter().for_each(|(line, _)| done.add(*line));
+                        model[acknowledged_lines..front].iter().for_each(|(line, _)| done.add(*line));
                         prop_assert_eq!(window.take_done(), done);
-                        left = front;
+                        acknowledged_lines = front;
                     }
                     Step::Fail => {
-                        let again = model[left..].iter().filter(|(line, _)| *line != Line::Beat).count() as u64;
+                        let again = model[acknowledged_lines..].iter().filter(|(line, _)| *line != Line::Beat).count() as u64;
                         let Count { entries, notices } = window.fail();
                         prop_assert_eq!(entries + notices, again);
-                        (model, left) = (Vec::new(), 0);
+                        (model, acknowledged_lines) = (Vec::new(), 0);
                     }
                 }
-                prop_assert_eq!(window.events(), model[left..].iter().filter(|(line, _)| *line != Line::Beat).count());
-                prop_assert_eq!(window.is_empty(), left == model.len());
+                prop_assert_eq!(window.events(), model[acknowledged_lines..].iter().filter(|(line, _)| *line != Line::Beat).count());
+                prop_assert_eq!(window.is_empty(), acknowledged_lines == model.len());
                 for lane in Lane::ALL {
-                    let has = model[left..].iter().any(|(line, _)| line.place().is_some_and(|(l, _)| l == lane));
+                    let has = model[acknowledged_lines..].iter().any(|(line, _)| line.place().is_some_and(|(l, _)| l == lane));
                     prop_assert_eq!(window.is_clear(lane), !has);
                 }
             }
@@ -395,7 +396,7 @@ mod tests {
 
     #[test]
     fn lanes_move_on_their_own_and_acknowledgements_let_events_go_in_order() {
-        let mut w = Window::default();
+        let mut w = ResendWindow::default();
         for n in 0..6 {
             let lane = if n % 2 == 0 { Lane::Priority } else { Lane::Normal };
             w.push(entry(lane, n + 1), 1);

@@ -13,7 +13,7 @@ use tokio::{
 use super::{
     OutputError, Target,
     file::{Durability, LineFile},
-    tcp::{Flushed, Stream},
+    tcp::{FlushStatus, TcpConnection},
 };
 use crate::net::{Address, ConnectError, connect::Dial, tls::client::TlsOptions};
 
@@ -59,7 +59,7 @@ enum Kind {
     File(Box<LineFile>),
     Udp(UdpSocket),
     /// With the runtime that its socket is of.
-    Stream(Box<Stream>, Runtime),
+    Tcp(Box<TcpConnection>, Runtime),
 }
 
 /// An open output.
@@ -69,7 +69,7 @@ pub struct Sink {
     framing: Framing,
     batch: Vec<u8>,
     /// Lines in the batch: taken, not yet written.
-    waiting: u64,
+    unwritten_lines: u64,
     /// Datagrams that the receiver's host refused.
     refused: u64,
 }
@@ -83,8 +83,8 @@ impl Sink {
         let dial = Dial::default();
         match target {
             Target::Tcp(_) | Target::Tls(_) => {
-                let stream = runtime.block_on(Stream::open(target, framing, tls, &dial))?;
-                Ok(Sink::new(Kind::Stream(Box::new(stream), runtime), target.to_string(), framing))
+                let stream = runtime.block_on(TcpConnection::open(target, framing, tls, &dial))?;
+                Ok(Sink::new(Kind::Tcp(Box::new(stream), runtime), target.to_string(), framing))
             }
             Target::Udp(a) => Sink::open_at(target, framing, &runtime.block_on(dial.resolve(a))?),
             _ => Sink::open_at(target, framing, &[]),
@@ -105,7 +105,7 @@ impl Sink {
     }
 
     fn new(kind: Kind, name: String, framing: Framing) -> Sink {
-        Sink { kind, name, framing, batch: Vec::with_capacity(BATCH + (16 << 10)), waiting: 0, refused: 0 }
+        Sink { kind, name, framing, batch: Vec::with_capacity(BATCH + (16 << 10)), unwritten_lines: 0, refused: 0 }
     }
 
     /// Its name in messages.
@@ -124,7 +124,7 @@ impl Sink {
     #[inline]
     pub fn is_full(&self) -> bool {
         match &self.kind {
-            Kind::Stream(stream, _) => stream.is_full(),
+            Kind::Tcp(stream, _) => stream.is_full(),
             _ => self.batch.len() >= BATCH,
         }
     }
@@ -136,24 +136,24 @@ impl Sink {
             Kind::Null => Ok(()),
             Kind::Udp(socket) => match send_datagram(socket, line, &mut self.refused) {
                 Ok(()) => {
-                    self.waiting = 0;
+                    self.unwritten_lines = 0;
                     Ok(())
                 }
                 Err(source) => {
-                    self.waiting = 1;
+                    self.unwritten_lines = 1;
                     if is_too_long(&source) {
                         return Err(OutputError::TooLong { to: self.name.clone(), bytes: line.len() });
                     }
                     Err(self.write_error(source))
                 }
             },
-            Kind::Stream(stream, _) => {
-                self.waiting += 1;
+            Kind::Tcp(stream, _) => {
+                self.unwritten_lines += 1;
                 stream.take(line);
                 Ok(())
             }
             Kind::Stdout(_) | Kind::File(_) => {
-                self.waiting += 1;
+                self.unwritten_lines += 1;
                 self.framing.put(line, &mut self.batch);
                 Ok(())
             }
@@ -162,7 +162,7 @@ impl Sink {
 
     /// Writes what was gathered.
     pub fn flush(&mut self) -> Result<(), OutputError> {
-        if self.waiting == 0 {
+        if self.unwritten_lines == 0 {
             return Ok(());
         }
         let result = match &mut self.kind {
@@ -170,10 +170,10 @@ impl Sink {
             Kind::File(file) => file.write(&self.batch).map_err(|(whole, e)| {
                 // Lines before the failure are there.
                 let rest = self.batch.get(whole..).unwrap_or_default();
-                self.waiting = lines(self.framing, rest).min(self.waiting);
+                self.unwritten_lines = lines(self.framing, rest).min(self.unwritten_lines);
                 e
             }),
-            Kind::Stream(stream, runtime) => {
+            Kind::Tcp(stream, runtime) => {
                 runtime.block_on(insist(stream))?;
                 Ok(())
             }
@@ -182,7 +182,7 @@ impl Sink {
         self.batch.clear();
         match result {
             Ok(()) => {
-                self.waiting = 0;
+                self.unwritten_lines = 0;
                 Ok(())
             }
             Err(source) => Err(self.write_error(source)),
@@ -190,8 +190,8 @@ impl Sink {
     }
 
     /// Lines that were taken and never written whole: 0 unless writing failed.
-    pub fn waiting(&self) -> u64 {
-        self.waiting
+    pub fn unwritten_lines(&self) -> u64 {
+        self.unwritten_lines
     }
 
     /// Datagrams that came back as refused (nobody listens on the port); others may be lost without a sign.
@@ -202,13 +202,13 @@ impl Sink {
     /// What the receiver said, which no receiver of syslog does; once.
     pub fn note(&mut self) -> Option<String> {
         match &mut self.kind {
-            Kind::Stream(stream, _) => stream.note(),
+            Kind::Tcp(stream, _) => stream.note(),
             _ => None,
         }
     }
 
     /// Datagrams go to these addresses of their receiver from now on: no receiver ends a connection that there is not.
-    pub fn renew(&mut self, address: &Address, found: &[SocketAddr]) -> Result<(), OutputError> {
+    pub fn re_resolve(&mut self, address: &Address, found: &[SocketAddr]) -> Result<(), OutputError> {
         let Kind::Udp(socket) = &mut self.kind else { return Ok(()) };
         if socket.peer_addr().is_ok_and(|now| found.contains(&now)) {
             return Ok(());
@@ -245,7 +245,7 @@ impl Sink {
                 // Asking takes it away: the next datagram need not be sent twice.
                 self.refused += u64::from(matches!(socket.take_error(), Ok(Some(e)) if is_refusal(&e)));
             }
-            Kind::Stdout(_) | Kind::Null | Kind::Stream(..) => {}
+            Kind::Stdout(_) | Kind::Null | Kind::Tcp(..) => {}
         }
         Ok(())
     }
@@ -268,7 +268,7 @@ impl Sink {
                 self.refused += u64::from(matches!(waits, Err(e) if is_refusal(&e)));
                 Ok(())
             }
-            Kind::Stream(stream, runtime) => {
+            Kind::Tcp(stream, runtime) => {
                 if runtime.block_on(finish(stream))? {
                     return Ok(());
                 }
@@ -284,29 +284,29 @@ impl Sink {
 }
 
 /// Writes everything, however often the receiver takes no more, up to [`STALL`].
-async fn insist(stream: &mut Stream) -> Result<(), OutputError> {
+async fn insist(stream: &mut TcpConnection) -> Result<(), OutputError> {
     let (mut since, mut at) = (Instant::now(), stream.progress());
-    while stream.flush().await? == Flushed::Stalled {
+    while stream.flush().await? == FlushStatus::Stalled {
         if stream.progress() != at {
             (since, at) = (Instant::now(), stream.progress());
         } else if since.elapsed() >= STALL {
-            return Err(stream.gave_up(STALL));
+            return Err(stream.stall_error(STALL));
         }
-        if timeout_at(since + STALL, stream.stir(false)).await.is_ok() {
-            stream.look().await?;
+        if timeout_at(since + STALL, stream.wait_ready(false)).await.is_ok() {
+            stream.check_peer().await?;
         }
     }
     Ok(())
 }
 
 /// Ends a connection; whether the receiver closed within its time.
-async fn finish(stream: &mut Stream) -> Result<bool, OutputError> {
+async fn finish(stream: &mut TcpConnection) -> Result<bool, OutputError> {
     let end = Instant::now() + FINISH;
     while !stream.finish().await? {
         if Instant::now() >= end {
             return Ok(false);
         }
-        let _ = timeout_at(end, stream.stir(true)).await;
+        let _ = timeout_at(end, stream.wait_ready(true)).await;
     }
     Ok(true)
 }

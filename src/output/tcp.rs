@@ -1,9 +1,9 @@
 //! A TCP or TLS connection: lines go out framed, a write that the receiver does not take is gone on with later, and a peer that
 //! closed, a network that fell silent, or a peer that speaks another protocol, is seen before the next write.
 //!
-//! Every step does what can be done at once; [`Stream::stir`] waits until there is something to do again. What is written is in
+//! Every step does what can be done at once; [`TcpConnection::wait_ready`] waits until there is something to do again. What is written is in
 //! the system's queue, which dies with the connection. So the system is asked what the peer's system has acknowledged
-//! ([`Watch::unacknowledged`]), and only that counts ([`Stream::acknowledged`]).
+//! ([`Watch::unacknowledged`]), and only that counts ([`TcpConnection::acknowledged`]).
 use std::{
     io::{self, Read, Write},
     mem::MaybeUninit,
@@ -37,7 +37,7 @@ const FIRST_WORD: Duration = Duration::from_millis(200);
 const ASK: Duration = Duration::from_millis(20);
 
 /// An open connection.
-pub struct Stream {
+pub struct TcpConnection {
     socket: TcpStream,
     /// What makes records of bytes, and bytes of records, under TLS.
     tls: Option<Box<ClientConnection>>,
@@ -64,7 +64,7 @@ pub struct Stream {
 
 /// What became of a write.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Flushed {
+pub enum FlushStatus {
     /// Everything is written.
     All,
     /// The receiver takes no more at present.
@@ -85,9 +85,14 @@ impl From<io::Error> for Fault {
     }
 }
 
-impl Stream {
+impl TcpConnection {
     /// Connects.
-    pub async fn open(target: &Target, framing: Framing, tls: &TlsOptions, dial: &Dial) -> Result<Stream, OutputError> {
+    pub async fn open(
+        target: &Target,
+        framing: Framing,
+        tls: &TlsOptions,
+        dial: &Dial,
+    ) -> Result<TcpConnection, OutputError> {
         let (socket, tls) = match target {
             Target::Tcp(a) => (dial.connect(a).await?, None),
             Target::Tls(a) => {
@@ -98,7 +103,7 @@ impl Stream {
             _ => return Err(OutputError::Address("not a stream".into())),
         };
         let watch = Watch::new(&SockRef::from(&socket), dial.dead_peer);
-        Ok(Stream {
+        Ok(TcpConnection {
             socket,
             tls,
             name: target.to_string(),
@@ -183,7 +188,7 @@ impl Stream {
     }
 
     /// The error for a receiver that took nothing for so long.
-    pub fn gave_up(&self, waited: Duration) -> OutputError {
+    pub fn stall_error(&self, waited: Duration) -> OutputError {
         let text = format!("the receiver took nothing for {} s", waited.as_secs());
         OutputError::Write { to: self.name.clone(), source: io::Error::new(io::ErrorKind::TimedOut, text) }
     }
@@ -201,7 +206,7 @@ impl Stream {
     /// Waits until a step may come to something: the peer says something or closes, the system takes more where it took no more,
     /// a silent network is to be looked for, or the end has come. `ends` where the connection is being [ended](Self::finish).
     /// [`look`](Self::look) or `finish` is to be called behind it.
-    pub async fn stir(&self, ends: bool) {
+    pub async fn wait_ready(&self, ends: bool) {
         let silence = (ends || self.outstanding().is_some()).then(|| self.watch.next());
         let due = match self.began.filter(|_| ends && !self.shut) {
             Some(began) => Some(silence.map_or(began + FIRST_WORD, |s| s.min(began + FIRST_WORD))),
@@ -217,16 +222,16 @@ impl Stream {
 
     /// Writes what was gathered, as far as the receiver takes it. A peer that has closed is an error before anything is
     /// written: what is written to it is lost without a sign (RFC 1122, section 4.2.2.13).
-    pub async fn flush(&mut self) -> Result<Flushed, OutputError> {
+    pub async fn flush(&mut self) -> Result<FlushStatus, OutputError> {
         match self.write() {
             Ok(flushed) => Ok(flushed),
             Err(fault) => Err(self.explain(fault).await),
         }
     }
 
-    fn write(&mut self) -> Result<Flushed, Fault> {
+    fn write(&mut self) -> Result<FlushStatus, Fault> {
         if self.at < self.buffer.len() {
-            self.look_now()?;
+            self.check_peer_now()?;
             self.began.get_or_insert_with(Instant::now);
         }
         while self.at < self.buffer.len() {
@@ -255,29 +260,29 @@ impl Stream {
         self.at = 0;
         self.blocked = None;
         self.marks.mark(self.taken, Instant::now());
-        Ok(Flushed::All)
+        Ok(FlushStatus::All)
     }
 
-    fn stalled(&mut self) -> Flushed {
+    fn stalled(&mut self) -> FlushStatus {
         self.blocked.get_or_insert_with(Instant::now);
-        Flushed::Stalled
+        FlushStatus::Stalled
     }
 
     /// Whether the peer has closed, speaks another protocol, or the network is silent.
-    pub async fn look(&mut self) -> Result<(), OutputError> {
-        match self.look_now() {
+    pub async fn check_peer(&mut self) -> Result<(), OutputError> {
+        match self.check_peer_now() {
             Ok(()) => Ok(()),
             Err(fault) => Err(self.explain(fault).await),
         }
     }
 
-    fn look_now(&mut self) -> Result<(), Fault> {
+    fn check_peer_now(&mut self) -> Result<(), Fault> {
         self.watch.check()?;
         // One call, for it is done before every write.
         let peek = libc::MSG_PEEK | libc::MSG_DONTWAIT;
         match Now(&self.socket).read_by(|socket| socket.recv_with_flags(&mut [MaybeUninit::uninit()], peek)) {
             Ok(0) => Err(closed()),
-            Ok(_) if self.swallow()? => Err(closed()),
+            Ok(_) if self.discard_input()? => Err(closed()),
             Ok(_) => Ok(()),
             Err(e) if is_wait(&e) || e.kind() == io::ErrorKind::Interrupted => Ok(()),
             Err(e) => Err(e.into()),
@@ -296,7 +301,7 @@ impl Stream {
     }
 
     /// Reads what is there. Whether the peer closes with it; the alert that it gave as its reason is an error.
-    fn swallow(&mut self) -> Result<bool, Fault> {
+    fn discard_input(&mut self) -> Result<bool, Fault> {
         let mut bytes = [0; 4096];
         let mut socket = Now(&self.socket);
         let (said, closes) = match &mut self.tls {
@@ -344,13 +349,13 @@ impl Stream {
         }
         self.watch.check()?;
         if self.shut {
-            return self.swallow();
+            return self.discard_input();
         }
         if self.began.is_some_and(|b| b.elapsed() < FIRST_WORD) {
             // One that closes before us is no receiver that has read everything.
-            return if self.swallow()? { Err(closed()) } else { Ok(false) };
+            return if self.discard_input()? { Err(closed()) } else { Ok(false) };
         }
-        self.look_now()?;
+        self.check_peer_now()?;
         let mut socket = Now(&self.socket);
         let sent = match &mut self.tls {
             None => Ok(()),

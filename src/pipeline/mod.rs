@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub use parts::Parts;
 
 use crate::{
-    config::{OutputConfig, output::Pass},
+    config::{OutputConfig, output::BudgetExemption},
     decode::{
         ebcdic::Charset,
         journal::{Entry, Heading},
@@ -108,7 +108,7 @@ struct Passing {
 }
 
 impl Passing {
-    fn new(model: &EventModel, pass: &Pass) -> Result<Passing, UnknownType> {
+    fn new(model: &EventModel, pass: &BudgetExemption) -> Result<Passing, UnknownType> {
         let none = pass.types.send.is_empty();
         let types = if none { None } else { Some(CompiledTypes::new(model, &pass.types)?) };
         Ok(Passing { types, severity: pass.severity })

@@ -39,7 +39,7 @@ impl Lane {
     }
 
     /// Whether its events pass a spent daily budget.
-    pub fn passes(self) -> bool {
+    pub fn is_exempt(self) -> bool {
         matches!(self, Lane::Priority | Lane::Normal)
     }
 

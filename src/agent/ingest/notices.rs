@@ -76,8 +76,8 @@ impl Ingest<'_> {
     /// Something is missing: a notice to every output, a line in the log, a count. What is missing again and again is told in sums.
     #[cold]
     pub fn gap(&mut self, gap: Gap) {
-        self.of.report.gaps.fetch_add(1, Ordering::Relaxed);
-        self.of.report.missing.fetch_add(gap.count(), Ordering::Relaxed);
+        self.of.stats.gaps.fetch_add(1, Ordering::Relaxed);
+        self.of.stats.missing.fetch_add(gap.count(), Ordering::Relaxed);
         self.gaps.add(gap);
         self.tell_gaps(false);
     }
@@ -97,6 +97,6 @@ impl Ingest<'_> {
             .with("missing_entries", if missing > 0 { missing.to_string() } else { String::new() });
         self.builder.push_notice(&notice);
         self.notices += 1;
-        self.of.report.set(|d| d.gap = gap.text);
+        self.of.stats.set(|d| d.gap = gap.text);
     }
 }

@@ -14,7 +14,7 @@ use crate::{
 struct Bench {
     setup: Setup,
     parts: Parts,
-    report: Report,
+    stats: SourceStats,
     heading: Arc<Heading>,
 }
 
@@ -31,14 +31,14 @@ impl Bench {
         Bench {
             setup: Setup::new(options, config),
             parts: Parts::new(catalog, profile),
-            report: Report::default(),
+            stats: SourceStats::default(),
             heading,
         }
     }
 
     fn of(&self) -> Of<'_> {
         let config = self.setup.config.sources.first().unwrap();
-        Of { config, setup: &self.setup, parts: &self.parts, report: &self.report }
+        Of { config, setup: &self.setup, parts: &self.parts, stats: &self.stats }
     }
 
     fn ingest(&self, position: Position, before: &Hash) -> Ingest<'_> {
@@ -205,7 +205,7 @@ proptest! {
         prop_assert_eq!(&disk.entries, &sent);
         prop_assert!(disk.entries.is_sorted());
         let load = |n: &std::sync::atomic::AtomicU64| n.load(Ordering::Relaxed);
-        let r = &bench.report;
+        let r = &bench.stats;
         prop_assert_eq!(load(&r.read), load(&r.filtered) + load(&r.parked) + load(&r.refused) + load(&r.spooled));
         prop_assert_eq!((load(&r.read), load(&r.parked)), (disk.read, disk.parked));
         prop_assert_eq!((load(&r.filtered), load(&r.spooled)), (disk.filtered, disk.entries.len() as u64));
@@ -251,5 +251,5 @@ fn what_is_missing_again_and_again_waits_and_is_stored_with_the_place() {
     disk.store(&mut ingest);
     assert!(disk.position.gaps.is_none() && ingest.tells_at().is_none());
     assert_eq!(disk.notices, 11);
-    assert_eq!(bench.report.gaps.load(Ordering::Relaxed), 40);
+    assert_eq!(bench.stats.gaps.load(Ordering::Relaxed), 40);
 }

@@ -13,7 +13,7 @@ use crate::{
 
 /// An agent with a spool and one output.
 struct Bench {
-    orders: Orders,
+    context: TaskContext,
     _dir: tempfile::TempDir,
 }
 
@@ -46,16 +46,16 @@ impl Bench {
         }
         let setup = Setup::new(model_options(&profile, &config, false), config);
         let (handle, _) = crate::agent::control();
-        let orders = Orders::new(
+        let context = TaskContext::new(
             Arc::new(Shared::new(catalog, profile, spool, handle)),
             Arc::new(setup),
             crate::agent::tasks::Kind::Output,
         );
-        Bench { orders, _dir: dir }
+        Bench { context, _dir: dir }
     }
 
     fn lanes(&self) -> Lanes<'_> {
-        Lanes::new(&self.orders.setup.config.outputs[0], &self.orders)
+        Lanes::new(&self.context.setup.config.outputs[0], &self.context)
     }
 }
 
@@ -69,7 +69,7 @@ fn take(lanes: &mut Lanes<'_>, bench: &Bench) -> Option<u64> {
                 let mut line = Vec::new();
                 let next = lanes.encode(lane, &mut line).unwrap();
                 lanes.step(lane, next);
-                bench.orders.shared.spool.advance("a", lane, next);
+                bench.context.shared.spool.advance("a", lane, next);
                 let line: serde_json::Value = serde_json::from_slice(&line).unwrap();
                 return line["sequence"].as_str().unwrap().parse().ok();
             }
@@ -113,7 +113,7 @@ fn c2_a_backlog_of_which_nothing_goes_is_looked_through_in_pieces() {
     // A stop is asked for between two of them.
     assert!(rounds >= 100 / (2 * AHEAD), "{rounds}");
     let end = lanes.place(Lane::Normal);
-    Lane::ALL.iter().for_each(|lane| bench.orders.shared.spool.advance("a", *lane, end));
+    Lane::ALL.iter().for_each(|lane| bench.context.shared.spool.advance("a", *lane, end));
     assert_eq!(lanes.take_nowhere(), [1_000, 0]);
 }
 
@@ -157,7 +157,7 @@ fn what_goes_nowhere_is_counted_once_wherever_a_thread_is_stopped() {
             let took = (0..stops).map_while(|_| take(&mut lanes, &bench)).count();
             // Nothing is on its way: every lane stands where it reads.
             for lane in Lane::ALL {
-                bench.orders.shared.spool.advance("a", lane, lanes.place(lane));
+                bench.context.shared.spool.advance("a", lane, lanes.place(lane));
             }
             sent += took;
             nowhere += lanes.take_last_nowhere()[0];

@@ -2,10 +2,10 @@
 use std::time::Duration;
 
 use super::ledger::Event;
-use crate::output::resend_window::{Moved, Rules, Window};
+use crate::output::resend_window::{Moved, ResendPolicy, ResendWindow};
 
 /// When lines of an unacknowledged connection count as arrived; here a receiver's system holds no more bytes than that.
-pub const RULES: Rules = Rules { bytes: 6_000, age: Duration::from_secs(10) };
+pub const POLICY: ResendPolicy = ResendPolicy { bytes: 6_000, age: Duration::from_secs(10) };
 /// How often the connection is looked at.
 const LOOK: Duration = Duration::from_millis(500);
 /// A receiver whose system acknowledges reads within this time: the age, less what two looks and a stall cannot tell apart.
@@ -30,12 +30,12 @@ pub struct Peer {
     /// Lines that its system has taken, that it has read, and that have left the window.
     taken: usize,
     read: usize,
-    left: usize,
+    acknowledged_lines: usize,
 }
 
 impl Peer {
     pub fn new(answers: bool) -> Peer {
-        Peer { answers, now: Duration::ZERO, lines: Vec::new(), taken: 0, read: 0, left: 0 }
+        Peer { answers, now: Duration::ZERO, lines: Vec::new(), taken: 0, read: 0, acknowledged_lines: 0 }
     }
 
     pub fn answers(&self) -> bool {
@@ -48,7 +48,14 @@ impl Peer {
     }
 
     /// Time goes on. Returns what moved and which lines were read meanwhile.
-    pub fn step(&mut self, looks: u8, up: bool, reads: bool, window: &mut Window, rest: usize) -> (Moved, Vec<Event>) {
+    pub fn step(
+        &mut self,
+        looks: u8,
+        up: bool,
+        reads: bool,
+        window: &mut ResendWindow,
+        rest: usize,
+    ) -> (Moved, Vec<Event>) {
         let before = self.read;
         let mut all: Moved = Default::default();
         for _ in 0..looks {
@@ -64,7 +71,7 @@ impl Peer {
         self.lines[from..to].iter().map(|l| l.event).collect()
     }
 
-    fn look(&mut self, up: bool, reads: bool, window: &mut Window, rest: usize) -> Moved {
+    fn look(&mut self, up: bool, reads: bool, window: &mut ResendWindow, rest: usize) -> Moved {
         let stalled = self.lines.get(self.taken).is_some_and(|l| self.now - l.written > STALL);
         self.now += LOOK;
         if !stalled {
@@ -77,7 +84,7 @@ impl Peer {
         self.read += late.map_or(0, |n| n + 1);
         while let Some(next) = self.lines.get(self.taken)
             && up
-            && self.lines[self.read..self.taken].iter().map(|l| l.bytes).sum::<u64>() + next.bytes <= RULES.bytes
+            && self.lines[self.read..self.taken].iter().map(|l| l.bytes).sum::<u64>() + next.bytes <= POLICY.bytes
         {
             self.taken += 1;
         }
@@ -86,8 +93,8 @@ impl Peer {
             return window.acknowledge(self.read.saturating_sub(rest) as u64);
         }
         let oldest = self.lines.get(self.taken).map(|l| l.written);
-        window.see(self.taken as u64, oldest, self.now);
-        window.pass(RULES)
+        window.observe(self.taken as u64, oldest, self.now);
+        window.expire(POLICY)
     }
 
     /// The receiver reads everything and closes.
@@ -99,14 +106,19 @@ impl Peer {
 
     /// So many lines left the window: they were read. Returns them.
     pub fn leave(&mut self, count: usize) -> Vec<Event> {
-        let before = self.left;
-        self.left += count;
-        assert!(self.left <= self.read, "{} lines count as arrived, and {} were read", self.left, self.read);
-        self.events(before, self.left)
+        let before = self.acknowledged_lines;
+        self.acknowledged_lines += count;
+        assert!(
+            self.acknowledged_lines <= self.read,
+            "{} lines count as arrived, and {} were read",
+            self.acknowledged_lines,
+            self.read
+        );
+        self.events(before, self.acknowledged_lines)
     }
 
     /// Lines that are in the window.
     pub fn waiting(&self) -> usize {
-        self.lines.len() - self.left
+        self.lines.len() - self.acknowledged_lines
     }
 }

@@ -4,11 +4,11 @@ use std::{sync::atomic::Ordering, time::Duration};
 use anyhow::anyhow;
 use tokio::time::{Instant, sleep};
 
-use super::Worker;
+use super::OutputTask;
 use crate::{
     agent::log,
     output::{
-        connection::Link,
+        connection::Connection,
         resend_window::{Count, Moved},
     },
     spool::Lane,
@@ -17,11 +17,11 @@ use crate::{
 /// How often it is asked what is acknowledged while that is what the end waits for.
 const ASK: Duration = Duration::from_millis(250);
 
-impl Worker<'_> {
+impl OutputTask<'_> {
     /// Moves the cursors behind what is done.
-    pub(super) fn settle(&mut self, link: &mut Link) -> anyhow::Result<()> {
+    pub(super) fn advance_cursors(&mut self, connection: &mut Connection) -> anyhow::Result<()> {
         let now = self.now();
-        let moved = link.pass(&mut self.window, self.config.resend_window, now)?;
+        let moved = connection.expire(&mut self.window, self.config.resend_window, now)?;
         self.count_done(moved);
         Ok(())
     }
@@ -32,9 +32,9 @@ impl Worker<'_> {
         self.unsent -= lost;
         let lost_notices = self.unsent_notices.min(notices);
         self.unsent_notices -= lost_notices;
-        self.counters.sent.fetch_add(entries - lost, Ordering::Relaxed);
-        self.counters.notices.fetch_add(notices - lost_notices, Ordering::Relaxed);
-        let spool = &self.orders.shared.spool;
+        self.stats.sent.fetch_add(entries - lost, Ordering::Relaxed);
+        self.stats.notices.fetch_add(notices - lost_notices, Ordering::Relaxed);
+        let spool = &self.context.shared.spool;
         for lane in Lane::ALL {
             if let Some(cursor) = moved.get(lane.index()).copied().flatten() {
                 spool.advance(&self.config.name, lane, cursor);
@@ -43,48 +43,48 @@ impl Worker<'_> {
         let nowhere = self.lanes.take_nowhere();
         self.count_nowhere(nowhere);
         if self.config.limits.bytes_per_day.is_some()
-            && let Ok(spent) = serde_json::to_string(&self.meter.spent())
+            && let Ok(over_budget) = serde_json::to_string(&self.limiter.spent())
         {
-            spool.set_budget_spent(&self.config.name, spent);
+            spool.set_budget_spent(&self.config.name, over_budget);
         }
     }
 
     /// Counts what needs no delivery.
     pub(super) fn count_nowhere(&self, [filtered, unreadable]: [u64; 2]) {
-        self.counters.filtered.fetch_add(filtered, Ordering::Relaxed);
-        self.counters.unreadable.fetch_add(unreadable, Ordering::Relaxed);
+        self.stats.filtered.fetch_add(filtered, Ordering::Relaxed);
+        self.stats.unreadable.fetch_add(unreadable, Ordering::Relaxed);
     }
 
     /// The same between two events: a lane with nothing on the way stands where it reads, behind what it passed over.
-    pub(super) fn settle_at_rest(&mut self, link: &mut Link) -> anyhow::Result<()> {
-        self.settle(link)?;
+    pub(super) fn advance_idle_lanes(&mut self, connection: &mut Connection) -> anyhow::Result<()> {
+        self.advance_cursors(connection)?;
         for lane in Lane::ALL.into_iter().filter(|l| self.window.is_clear(*l)) {
-            self.orders.shared.spool.advance(&self.config.name, lane, self.lanes.place(lane));
+            self.context.shared.spool.advance(&self.config.name, lane, self.lanes.place(lane));
         }
         Ok(())
     }
 
     /// How long until the next event may count as arrived though nothing else happens.
-    pub(super) fn settles_in(&self, link: &Link) -> Option<Duration> {
-        link.settles_in(&self.window, self.config.resend_window)
+    pub(super) fn next_expiry_in(&self, connection: &Connection) -> Option<Duration> {
+        connection.next_expiry_in(&self.window, self.config.resend_window)
     }
 
     /// Ends the connection cleanly: the receiver has read everything when it closes too. One that does not close is waited
     /// for as long as its system has not acknowledged everything, at most `stall_timeout` without any progress, and then
     /// until everything counts as arrived by its age.
-    pub(super) async fn finish(&mut self, link: &mut Link) -> anyhow::Result<()> {
+    pub(super) async fn finish(&mut self, connection: &mut Connection) -> anyhow::Result<()> {
         let to_confirm = self.window.events();
         let mut since = Instant::now();
-        let mut stopping: Option<Instant> = None;
+        let mut is_draining: Option<Instant> = None;
         let mut seen = self.window.seen();
         loop {
             let wait = self.config.stall_timeout;
-            let at_most = if self.orders.stopping() { self.orders.setup.config.stop_timeout } else { wait };
-            if link.finish(at_most).await? {
+            let at_most = if self.context.is_draining() { self.context.setup.config.stop_timeout } else { wait };
+            if connection.finish(at_most).await? {
                 break;
             }
-            self.settle(link)?;
-            if self.window.is_empty() && link.is_shut() {
+            self.advance_cursors(connection)?;
+            if self.window.is_empty() && connection.is_shut() {
                 if to_confirm > 0 && std::mem::take(&mut self.confirms) {
                     log(format_args!(
                         "output {}: the receiver does not close when it has read everything: what was sent counts as arrived {} s after its system acknowledged it (resend_window)",
@@ -97,7 +97,7 @@ impl Worker<'_> {
             if std::mem::replace(&mut seen, self.window.seen()) != self.window.seen() || self.window.is_there() {
                 since = Instant::now();
             }
-            let stop = self.orders.stopping().then(|| *stopping.get_or_insert_with(Instant::now));
+            let stop = self.context.is_draining().then(|| *is_draining.get_or_insert_with(Instant::now));
             let waited = stop.unwrap_or(since).elapsed();
             if waited >= at_most {
                 return Err(anyhow!(
@@ -105,23 +105,23 @@ impl Worker<'_> {
                     at_most.as_secs()
                 ));
             }
-            self.wait_at_end(link, at_most - waited).await;
+            self.wait_at_end(connection, at_most - waited).await;
         }
-        self.count_refused(link);
+        self.count_refused(connection);
         let moved = self.window.all();
         for lane in Lane::ALL {
-            self.orders.shared.spool.advance(&self.config.name, lane, self.lanes.place(lane));
+            self.context.shared.spool.advance(&self.config.name, lane, self.lanes.place(lane));
         }
         self.count_done(moved);
         Ok(())
     }
 
     /// Waits until the next step of the end may come to something.
-    async fn wait_at_end(&mut self, link: &mut Link, at_most: Duration) {
-        let asks = if self.window.is_there() { self.settles_in(link).unwrap_or(at_most) } else { ASK };
+    async fn wait_at_end(&mut self, connection: &mut Connection, at_most: Duration) {
+        let asks = if self.window.is_there() { self.next_expiry_in(connection).unwrap_or(at_most) } else { ASK };
         tokio::select! {
-            () = link.stir_at_end() => {}
-            () = self.orders.drain.cancelled(), if !self.orders.stopping() => {}
+            () = connection.wait_ready_to_close() => {}
+            () = self.context.drain.cancelled(), if !self.context.is_draining() => {}
             () = sleep(asks.min(at_most)) => {}
         }
     }

@@ -9,11 +9,11 @@ use tokio::{
     time::{Instant, sleep_until, timeout_at},
 };
 
-use super::{Served, Worker};
+use super::{OutputTask, SessionEnd};
 use crate::{
     agent::{Control, lanes::Next, log},
     clock,
-    output::{connection::Link, failover::Route, rate_limit::Answer, resend_window::Line, tcp::Flushed},
+    output::{connection::Connection, failover::Failover, rate_limit::Answer, resend_window::Line, tcp::FlushStatus},
     spool::{Lane, View},
 };
 
@@ -52,47 +52,47 @@ enum Step {
     None,
 }
 
-impl Worker<'_> {
+impl OutputTask<'_> {
     /// Serves one connection.
     pub(super) async fn serve(
         &mut self,
-        link: &mut Link,
-        route: &mut Route,
+        connection: &mut Connection,
+        failover: &mut Failover,
         told: &mut String,
-    ) -> anyhow::Result<Served> {
+    ) -> anyhow::Result<SessionEnd> {
         if !std::mem::take(told).is_empty() {
             log(format_args!("output {}: connected again", self.config.name));
         }
         let now = Instant::now();
         let mut turn =
             Turn { next_look: now + LOOK.0, interval: LOOK.0, stalled: None, stall_told: false, paced: None };
-        let mut view = self.orders.shared.spool.view();
+        let mut view = self.context.shared.spool.view();
         loop {
             // Before anything is asked: what changes from now on ends the wait below.
             view.mark_unchanged();
-            if self.orders.must_stop() {
+            if self.context.is_aborted() {
                 return Err(anyhow!("stopped"));
             }
             if Instant::now() >= turn.next_look
-                && let Some(served) = self.look_after(link, route, &mut turn).await?
+                && let Some(end) = self.check_connection(connection, failover, &mut turn).await?
             {
-                return Ok(served);
+                return Ok(end);
             }
-            if self.orders.stopping()
+            if self.context.is_draining()
                 && turn.stalled.is_none()
                 && !self.has_last_word()?
-                && link.flush().await? == Flushed::All
+                && connection.flush().await? == FlushStatus::All
             {
-                self.finish(link).await?;
-                return Ok(Served::Everything);
+                self.finish(connection).await?;
+                return Ok(SessionEnd::Drained);
             }
-            if (link.is_full() || turn.stalled.is_some()) && !self.press_on(link, &mut turn).await? {
-                self.wait_for_receiver(link, &turn).await?;
+            if (connection.is_full() || turn.stalled.is_some()) && !self.continue_write(connection, &mut turn).await? {
+                self.wait_for_receiver(connection, &turn).await?;
                 continue;
             }
             turn.paced = None;
-            let next = match self.beat(link, &mut turn).await? {
-                Step::None => self.next_lines(link, &mut turn).await?,
+            let next = match self.send_heartbeats(connection, &mut turn).await? {
+                Step::None => self.next_lines(connection, &mut turn).await?,
                 other => other,
             };
             if matches!(next, Step::Went) {
@@ -102,18 +102,18 @@ impl Worker<'_> {
                 continue;
             }
             // What was gathered goes out before a wait.
-            if link.flush().await? == Flushed::Stalled {
-                turn.stall(link);
+            if connection.flush().await? == FlushStatus::Stalled {
+                turn.stall(connection);
                 continue;
             }
-            self.count_owed();
-            self.settle_at_rest(link)?;
+            self.meter_pending();
+            self.advance_idle_lanes(connection)?;
             if matches!(next, Step::None)
-                && let Some(served) = self.at_end(link).await?
+                && let Some(end) = self.at_end(connection).await?
             {
-                return Ok(served);
+                return Ok(end);
             }
-            self.wait(link, route, &mut turn, &mut view).await?;
+            self.wait(connection, failover, &mut turn, &mut view).await?;
         }
     }
 
@@ -121,22 +121,22 @@ impl Worker<'_> {
     /// end has come.
     async fn wait(
         &mut self,
-        link: &mut Link,
-        route: &mut Route,
+        connection: &mut Connection,
+        failover: &mut Failover,
         turn: &mut Turn,
         view: &mut watch::Receiver<View>,
     ) -> anyhow::Result<()> {
-        let due = self.due(link, turn);
-        let (orders, is_stopping) = (self.orders, self.orders.stopping());
+        let due = self.due(connection, turn);
+        let (context, is_shutting_down) = (self.context, self.context.is_draining());
         tokio::select! {
             biased;
-            () = orders.abort.cancelled() => {}
-            () = orders.drain.cancelled(), if !is_stopping => {}
-            stirred = link.stir() => {
-                stirred?;
+            () = context.abort.cancelled() => {}
+            () = context.drain.cancelled(), if !is_shutting_down => {}
+            ready = connection.wait_ready() => {
+                ready?;
                 turn.next_look = Instant::now();
             }
-            () = route.stir() => turn.next_look = Instant::now(),
+            () = failover.wait_ready() => turn.next_look = Instant::now(),
             _ = view.changed() => {}
             () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
         }
@@ -144,18 +144,18 @@ impl Worker<'_> {
     }
 
     /// Waits until a receiver that takes nothing takes something, or its time is over.
-    async fn wait_for_receiver(&mut self, link: &mut Link, turn: &Turn) -> anyhow::Result<()> {
+    async fn wait_for_receiver(&mut self, connection: &mut Connection, turn: &Turn) -> anyhow::Result<()> {
         let since = turn.stalled.map_or_else(Instant::now, |(since, _)| since);
         // Told as soon as it is longer than that.
         let told = (!turn.stall_told).then(|| since + STALLED + Duration::from_millis(1));
         let due =
             [Some(turn.next_look), told, since.checked_add(self.config.stall_timeout)].into_iter().flatten().min();
         tokio::select! {
-            stirred = link.stir() => {
-                stirred?;
-                link.look().await?;
+            ready = connection.wait_ready() => {
+                ready?;
+                connection.check_peer().await?;
             }
-            () = self.orders.drain.cancelled(), if !self.orders.stopping() => {}
+            () = self.context.drain.cancelled(), if !self.context.is_draining() => {}
             () = sleep_until(due.unwrap_or(turn.next_look)) => {}
         }
         Ok(())
@@ -163,76 +163,76 @@ impl Worker<'_> {
 
     /// Whether nothing is left to be sent but that the agent stops: then that goes too.
     fn has_last_word(&mut self) -> anyhow::Result<bool> {
-        let word = self.orders.shared.last_word.load(Ordering::SeqCst);
+        let word = self.context.shared.last_word.load(Ordering::SeqCst);
         let is_next = word > 0 && Lane::ALL.iter().all(|l| self.lanes.place(*l).batch >= word);
-        Ok(is_next && matches!(self.lanes.next(self.spent.is_some())?, Next::Event(_)))
+        Ok(is_next && matches!(self.lanes.next(self.over_budget.is_some())?, Next::Event(_)))
     }
 
     /// When something is to be done though nothing happens.
-    fn due(&self, link: &Link, turn: &Turn) -> Option<Instant> {
+    fn due(&self, connection: &Connection, turn: &Turn) -> Option<Instant> {
         let now = Instant::now();
-        let waits = [self.heartbeat.due_in(), self.settles_in(link)];
+        let waits = [self.heartbeat.due_in(), self.next_expiry_in(connection)];
         let waits = waits.into_iter().flatten().filter_map(|wait| now.checked_add(wait));
         // A day may begin at any moment: somebody may set the clock.
-        let look = (link.wants_looks() || self.spent.is_some()).then_some(turn.next_look);
+        let look = (connection.wants_looks() || self.over_budget.is_some()).then_some(turn.next_look);
         let due = waits.chain(turn.paced).chain(look).min()?;
         Some(due.max(now + Duration::from_micros(50)))
     }
 
     /// Looks at the connection, moves cursors, goes back to the first address when that is there again.
-    async fn look_after(
+    async fn check_connection(
         &mut self,
-        link: &mut Link,
-        route: &mut Route,
+        connection: &mut Connection,
+        failover: &mut Failover,
         turn: &mut Turn,
-    ) -> anyhow::Result<Option<Served>> {
-        link.look().await?;
-        self.count_refused(link);
-        self.tell_losses(false);
-        self.tell_notes(link);
-        self.settle_at_rest(link)?;
+    ) -> anyhow::Result<Option<SessionEnd>> {
+        connection.check_peer().await?;
+        self.count_refused(connection);
+        self.report_losses(false);
+        self.log_messages(connection);
+        self.advance_idle_lanes(connection)?;
         turn.next_look = Instant::now() + turn.interval;
         // Less and less often while nothing happens.
         turn.interval = (turn.interval * 2).min(LOOK.1);
-        if !route.first_is_back().await {
+        if !failover.primary_recovered().await {
             return Ok(None);
         }
-        if self.part(link).await? == Flushed::Stalled {
+        if self.part(connection).await? == FlushStatus::Stalled {
             return Err(anyhow!("the first address is back, and this receiver takes nothing"));
         }
-        self.finish(link).await?;
-        Ok(Some(Served::Enough))
+        self.finish(connection).await?;
+        Ok(Some(SessionEnd::Reconnect))
     }
 
     /// Writes what was taken to a receiver that is left; one that takes nothing is not waited for.
-    async fn part(&mut self, link: &mut Link) -> anyhow::Result<Flushed> {
-        let (mut since, mut at) = (Instant::now(), link.progress());
+    async fn part(&mut self, connection: &mut Connection) -> anyhow::Result<FlushStatus> {
+        let (mut since, mut at) = (Instant::now(), connection.progress());
         loop {
-            if self.write_out(link).await? == Flushed::All {
-                return Ok(Flushed::All);
+            if self.write_out(connection).await? == FlushStatus::All {
+                return Ok(FlushStatus::All);
             }
-            if link.progress() != at {
-                (since, at) = (Instant::now(), link.progress());
+            if connection.progress() != at {
+                (since, at) = (Instant::now(), connection.progress());
             }
-            match timeout_at(since + PARTING, link.stir()).await {
-                Ok(stirred) => stirred?,
-                Err(_) => return Ok(Flushed::Stalled),
+            match timeout_at(since + PARTING, connection.wait_ready()).await {
+                Ok(ready) => ready?,
+                Err(_) => return Ok(FlushStatus::Stalled),
             }
-            link.look().await?;
+            connection.check_peer().await?;
         }
     }
 
     /// Writes on. `false` while the receiver takes nothing.
-    async fn press_on(&mut self, link: &mut Link, turn: &mut Turn) -> anyhow::Result<bool> {
+    async fn continue_write(&mut self, connection: &mut Connection, turn: &mut Turn) -> anyhow::Result<bool> {
         let name = &self.config.name;
-        if self.write_out(link).await? == Flushed::All {
+        if self.write_out(connection).await? == FlushStatus::All {
             turn.stalled = None;
             if std::mem::take(&mut turn.stall_told) {
                 log(format_args!("output {name}: the receiver reads again"));
             }
             return Ok(true);
         }
-        let since = turn.stall(link);
+        let since = turn.stall(connection);
         if since.elapsed() >= self.config.stall_timeout {
             return Err(anyhow!("the receiver took nothing for {} s", since.elapsed().as_secs()));
         }
@@ -247,16 +247,16 @@ impl Worker<'_> {
     }
 
     /// Hands events over, and waits where each is to be written or has to wait for room.
-    async fn next_lines(&mut self, link: &mut Link, turn: &mut Turn) -> anyhow::Result<Step> {
-        match self.burst(link, turn)? {
+    async fn next_lines(&mut self, connection: &mut Connection, turn: &mut Turn) -> anyhow::Result<Step> {
+        match self.burst(connection, turn)? {
             Step::Write => {
-                if self.write_out(link).await? == Flushed::Stalled {
-                    turn.stall(link);
+                if self.write_out(connection).await? == FlushStatus::Stalled {
+                    turn.stall(connection);
                 }
                 Ok(Step::Went)
             }
             Step::NoRoom => {
-                link.make_room().await?;
+                connection.make_room().await?;
                 Ok(Step::Went)
             }
             step => Ok(step),
@@ -265,10 +265,10 @@ impl Worker<'_> {
 
     /// Hands events over until enough is gathered for a write, others should get their turn, or one may not go. No waits here:
     /// this is what most of the time is spent with.
-    fn burst(&mut self, link: &mut Link, turn: &mut Turn) -> anyhow::Result<Step> {
+    fn burst(&mut self, connection: &mut Connection, turn: &mut Turn) -> anyhow::Result<Step> {
         for n in 0..BURST {
-            match self.next_line(link, turn)? {
-                Step::Went if link.is_full() => return Ok(Step::Went),
+            match self.next_line(connection, turn)? {
+                Step::Went if connection.is_full() => return Ok(Step::Went),
                 Step::Went => {}
                 // What went before is told first.
                 Step::None | Step::Later if n > 0 => return Ok(Step::Went),
@@ -279,29 +279,29 @@ impl Worker<'_> {
     }
 
     /// Hands the next event over, if there is one and it may go.
-    fn next_line(&mut self, link: &mut Link, turn: &mut Turn) -> anyhow::Result<Step> {
-        let lane = match self.lanes.next(self.spent.is_some())? {
+    fn next_line(&mut self, connection: &mut Connection, turn: &mut Turn) -> anyhow::Result<Step> {
+        let lane = match self.lanes.next(self.over_budget.is_some())? {
             Next::Event(lane) => lane,
             Next::Nothing => return self.look_at_budget(),
             // There is more to look through; what was found so far goes out meanwhile. A stop, the connection and the clock are
             // looked at between some batches and the next.
             Next::Later => return Ok(Step::Write),
         };
-        if !link.has_room() {
+        if !connection.has_room() {
             return Ok(Step::NoRoom);
         }
         self.caught_up(false);
         let next = self.lanes.encode(lane, &mut self.line)?;
         let (now, wall) = (self.now(), clock::now().timestamp_micros());
-        match self.meter.ask(now, wall, self.line.len() as u64, lane.passes()) {
+        match self.limiter.check(now, wall, self.line.len() as u64, lane.is_exempt()) {
             Answer::Now => {}
             Answer::Wait(wait) => {
                 turn.paced = Some(Instant::now() + wait);
                 return Ok(Step::Later);
             }
-            Answer::Held(until) => {
-                if self.spent.replace(self.line.len() as u64).is_none() {
-                    self.tell_spent(until);
+            Answer::OverDailyBudget(until) => {
+                if self.over_budget.replace(self.line.len() as u64).is_none() {
+                    self.log_over_budget(until);
                 }
                 return Ok(Step::Went);
             }
@@ -310,29 +310,29 @@ impl Worker<'_> {
             true => Line::Notice(lane, next),
             false => Line::Entry(lane, next),
         };
-        self.hand_over(link, line)?;
+        self.send_line(connection, line)?;
         self.lanes.step(lane, next);
         Ok(if self.is_paced() { Step::Write } else { Step::Went })
     }
 
     /// Nothing may go before the next day, where a lane is held back: looks whether it has begun.
     fn look_at_budget(&mut self) -> anyhow::Result<Step> {
-        let Some(bytes) = self.spent else { return Ok(Step::None) };
+        let Some(bytes) = self.over_budget else { return Ok(Step::None) };
         match self.lanes.holds_back()? {
             Next::Event(_) => {}
             Next::Later => return Ok(Step::Went),
             Next::Nothing => return Ok(Step::None),
         }
         let (now, wall) = (self.now(), clock::now().timestamp_micros());
-        if matches!(self.meter.ask(now, wall, bytes, false), Answer::Held(_)) {
+        if matches!(self.limiter.check(now, wall, bytes, false), Answer::OverDailyBudget(_)) {
             return Ok(Step::Later);
         }
-        self.spent = None;
+        self.over_budget = None;
         log(format_args!("output {}: a new day: events go again", self.config.name));
         Ok(Step::Went)
     }
 
-    fn tell_spent(&self, until: i64) {
+    fn log_over_budget(&self, until: i64) {
         let until = DateTime::from_timestamp_micros(until).unwrap_or_default().with_timezone(&self.config.limits.zone);
         let rest = match self.config.pass.is_empty() {
             true => "events wait",
@@ -346,58 +346,58 @@ impl Worker<'_> {
 
     /// Sends heartbeats when it is time. Those that the meter would hold back for longer go outside its limits a second: an
     /// output of an event an hour would else be silent, or send nothing but heartbeats.
-    async fn beat(&mut self, link: &mut Link, turn: &mut Turn) -> anyhow::Result<Step> {
+    async fn send_heartbeats(&mut self, connection: &mut Connection, turn: &mut Turn) -> anyhow::Result<Step> {
         if self.heartbeat.is_due() {
-            self.beats = self.heartbeat.notices(self.config, self.orders, self.counters).into();
+            self.heartbeats_due = self.heartbeat.notices(self.config, self.context, self.stats).into();
         }
-        let Some(notice) = self.beats.front() else { return Ok(Step::None) };
+        let Some(notice) = self.heartbeats_due.front() else { return Ok(Step::None) };
         self.lanes.notice(notice, &mut self.line);
         let (now, wall) = (self.now(), clock::now().timestamp_micros());
-        let answer = self.meter.ask(now, wall, self.line.len() as u64, true);
+        let answer = self.limiter.check(now, wall, self.line.len() as u64, true);
         if let Answer::Wait(wait) = answer
             && wait <= PATIENCE
         {
             turn.paced = Some(Instant::now() + wait);
             return Ok(Step::Later);
         }
-        if !link.has_room() {
-            link.make_room().await?;
+        if !connection.has_room() {
+            connection.make_room().await?;
         }
         let flushed = match answer {
-            Answer::Wait(_) => self.slip_in(link).await?,
-            Answer::Now | Answer::Held(_) => {
-                self.hand_over(link, Line::Beat)?;
-                if self.is_paced() { self.write_out(link).await? } else { Flushed::All }
+            Answer::Wait(_) => self.send_unmetered(connection).await?,
+            Answer::Now | Answer::OverDailyBudget(_) => {
+                self.send_line(connection, Line::Beat)?;
+                if self.is_paced() { self.write_out(connection).await? } else { FlushStatus::All }
             }
         };
-        self.beats.pop_front();
-        if flushed == Flushed::Stalled {
-            turn.stall(link);
+        self.heartbeats_due.pop_front();
+        if flushed == FlushStatus::Stalled {
+            turn.stall(connection);
         }
         Ok(Step::Went)
     }
 
     /// Nothing is left to be sent. Something when that ends the connection.
-    async fn at_end(&mut self, link: &mut Link) -> anyhow::Result<Option<Served>> {
-        if link.may_lose() {
+    async fn at_end(&mut self, connection: &mut Connection) -> anyhow::Result<Option<SessionEnd>> {
+        if connection.may_lose() {
             // What is lost is told before the last word.
-            link.look().await?;
-            self.count_refused(link);
-            self.tell_losses(self.orders.shared.sources_ended());
+            connection.check_peer().await?;
+            self.count_refused(connection);
+            self.report_losses(self.context.shared.sources_ended());
         }
         // Asked in this order: what a source stored before it ended is seen by the second look.
-        let ending = self.orders.shared.ending();
+        let ending = self.context.shared.ending();
         let at_end = self.lanes.is_at_end();
         self.caught_up(at_end && self.losses.are_told());
         if ending && at_end {
-            self.finish(link).await?;
-            return Ok(Some(Served::Everything));
+            self.finish(connection).await?;
+            return Ok(Some(SessionEnd::Drained));
         }
         // What is in the window fills the spool, and nothing more can come that would push it out: a receiver that closes
         // with us has read it. One that another output fills gets no emptier by that.
-        if self.confirms && self.window.events() > 0 && self.orders.shared.spool.is_full() && self.pins() {
-            self.finish(link).await?;
-            return Ok(Some(Served::Enough));
+        if self.confirms && self.window.events() > 0 && self.context.shared.spool.is_full() && self.pins() {
+            self.finish(connection).await?;
+            return Ok(Some(SessionEnd::Reconnect));
         }
         Ok(None)
     }
@@ -405,15 +405,15 @@ impl Worker<'_> {
     /// Whether the spool would get emptier if what is in the window had arrived: all outputs that have passed no more than this
     /// one have read everything too.
     fn pins(&self) -> bool {
-        let outputs = self.orders.shared.stats.outputs();
+        let outputs = self.context.shared.stats.outputs();
         let has_read_all = |name: &String| outputs.iter().any(|(n, c)| n == name && c.caught_up.load(Ordering::SeqCst));
-        self.orders.shared.spool.no_further(&self.config.name).iter().all(has_read_all)
+        self.context.shared.spool.no_further(&self.config.name).iter().all(has_read_all)
     }
 
     pub(super) fn caught_up(&self, so: bool) {
-        if self.counters.caught_up.swap(so, Ordering::SeqCst) != so && so && self.orders.shared.sources_ended() {
+        if self.stats.caught_up.swap(so, Ordering::SeqCst) != so && so && self.context.shared.sources_ended() {
             // Whoever decides about the end wants to know.
-            self.orders.shared.handle.say(Control::Changed);
+            self.context.shared.handle.say(Control::Changed);
         }
     }
 }
@@ -423,8 +423,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Turn {
     /// The receiver takes nothing at present. Since when.
-    fn stall(&mut self, link: &Link) -> Instant {
-        let progress = link.progress();
+    fn stall(&mut self, connection: &Connection) -> Instant {
+        let progress = connection.progress();
         match self.stalled {
             Some((since, at)) if at == progress => since,
             _ => {

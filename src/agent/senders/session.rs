@@ -17,7 +17,7 @@ use tokio::{
 use super::seat::Seat;
 use crate::{
     agent::{
-        Orders,
+        TaskContext,
         append::append_async,
         ingest::{Ingest, Of},
         log,
@@ -58,7 +58,7 @@ struct Open {
 
 struct Session<'a> {
     of: Of<'a>,
-    orders: &'a Orders,
+    context: &'a TaskContext,
     heading: &'a Arc<Heading>,
     ingest: Ingest<'a>,
     connection: Option<Connection>,
@@ -83,19 +83,19 @@ enum Goes {
 /// Serves a sender until the wish to stop, one connection after another.
 pub async fn serve(
     of: Of<'_>,
-    orders: &Orders,
+    context: &TaskContext,
     heading: &Arc<Heading>,
     seat: &Seat,
     trouble: &mut Trouble,
 ) -> anyhow::Result<()> {
-    let (position, before, lost) = blocking(|| position(of.config, orders))?;
+    let (position, before, lost) = blocking(|| position(of.config, context))?;
     let mut ingest = Ingest::new(of, position, &before);
     if let Some(text) = lost {
         ingest.gap(Gap::of(text));
     }
-    trouble.is_over(of.report);
-    of.report.set_up("listening");
-    let mut session = Session { of, orders, heading, ingest, connection: None, open: None };
+    trouble.is_over(of.stats);
+    of.stats.set_up("listening");
+    let mut session = Session { of, context, heading, ingest, connection: None, open: None };
     loop {
         let goes = match session.wait(seat).await {
             Woken::Came(peer) => session.welcome(*peer, seat).await?,
@@ -115,7 +115,7 @@ pub async fn serve(
 impl Session<'_> {
     /// Waits for what comes next.
     async fn wait(&mut self, seat: &Seat) -> Woken {
-        let (due, orders, connection) = (self.due(), self.orders, &mut self.connection);
+        let (due, context, connection) = (self.due(), self.context, &mut self.connection);
         let timer = async {
             match due {
                 Some(due) => sleep_until(due).await,
@@ -130,7 +130,7 @@ impl Session<'_> {
         };
         tokio::select! {
             biased;
-            () = orders.drain.cancelled() => Woken::Stop,
+            () = context.drain.cancelled() => Woken::Stop,
             peer = seat.next() => Woken::Came(Box::new(peer)),
             () = timer => Woken::Due,
             read = read => Woken::Read(read),
@@ -161,11 +161,11 @@ impl Session<'_> {
         let greeting = greeting(self.ingest.last(), self.of.config.charset);
         if let Err(e) = wire.tell(&greeting).await {
             self.say(format_args!("{name} cannot be greeted: {e}{before}"));
-            self.of.report.set_up("listening");
+            self.of.stats.set_up("listening");
             return Ok(Goes::On);
         }
         self.say(format_args!("{name} is connected{before}"));
-        self.of.report.set_up("reading");
+        self.of.stats.set_up("reading");
         self.ingest.allow_replay();
         self.connection = Some(Connection { name, wire, inbox: Inbox::default(), told: 0 });
         Ok(Goes::On)
@@ -227,7 +227,7 @@ impl Session<'_> {
             };
             self.say(format_args!("{name} {why} after {} records{rest}", inbox.taken()));
         }
-        self.of.report.set_up("listening");
+        self.of.stats.set_up("listening");
         Ok(goes)
     }
 
@@ -236,12 +236,12 @@ impl Session<'_> {
         self.open = None;
         self.ingest.tell(last);
         if !self.ingest.is_empty() {
-            let shared = &self.orders.shared;
+            let shared = &self.context.shared;
             let ready = self.ingest.batch(Checkpoint { source: Value::Null, file: None })?;
             if self.ingest.take_contradiction() {
                 shared.failed.store(true, Ordering::Relaxed);
             }
-            if append_async(self.of, self.orders, ready).await?.is_none() {
+            if append_async(self.of, self.context, ready).await?.is_none() {
                 return Ok(Goes::No);
             }
             self.ingest.stored(shared.spool.pressure());
@@ -261,7 +261,7 @@ impl Session<'_> {
                 let name = std::mem::take(&mut c.name);
                 self.connection = None;
                 self.say(format_args!("{name} is gone ({e}) after {taken} records"));
-                self.of.report.set_up("listening");
+                self.of.stats.set_up("listening");
                 return;
             }
         }

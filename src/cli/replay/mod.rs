@@ -151,7 +151,7 @@ impl Run {
         let result = self.captures(args, captures, next, &mut sink, stop);
         // Whatever ended the reading, what was encoded before it goes out; the first failure is the one to report.
         let finished = if matches!(result, Err(Stop::Output(_))) { Ok(()) } else { sink.finish() };
-        if sink.waiting() == 0 {
+        if sink.unwritten_lines() == 0 {
             self.summary.written();
         } else {
             self.summary.lost();
@@ -336,7 +336,7 @@ impl Run {
                 failed = Some(e);
                 break Ok(());
             }
-            if sink.waiting() == 0 {
+            if sink.unwritten_lines() == 0 {
                 summary.written();
             }
         };

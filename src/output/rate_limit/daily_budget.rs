@@ -32,7 +32,7 @@ pub struct Spent {
 
 /// The current day's budget.
 #[derive(Debug)]
-pub(super) struct Budget {
+pub(super) struct DailyBudget {
     limit: Option<u64>,
     zone: Tz,
     day: NaiveDate,
@@ -43,13 +43,13 @@ pub(super) struct Budget {
     given: Duration,
 }
 
-impl Budget {
-    pub(super) fn new(limit: Option<u64>, zone: Tz, spent: Option<&Spent>, now: Duration, wall: i64) -> Budget {
+impl DailyBudget {
+    pub(super) fn new(limit: Option<u64>, zone: Tz, spent: Option<&Spent>, now: Duration, wall: i64) -> DailyBudget {
         let (day, bytes) = match spent {
             Some(spent) => carry(spent, zone, wall),
             None => (date(zone, wall), 0),
         };
-        Budget { limit, zone, day, bytes, ends: end(zone, day), given: now }
+        DailyBudget { limit, zone, day, bytes, ends: end(zone, day), given: now }
     }
 
     /// Begins the next day when it is time.
@@ -62,7 +62,7 @@ impl Budget {
         if today == self.day {
             return;
         }
-        *self = Budget { day: today, bytes: 0, ends: end(self.zone, today), given: now, ..*self };
+        *self = DailyBudget { day: today, bytes: 0, ends: end(self.zone, today), given: now, ..*self };
     }
 
     /// Whether `bytes` are left. An event larger than a whole day's budget passes while anything is left.
@@ -79,7 +79,7 @@ impl Budget {
         if date(self.zone, overdue) < self.day { overdue.min(self.ends) } else { self.ends }
     }
 
-    pub(super) fn took(&mut self, bytes: u64) {
+    pub(super) fn record(&mut self, bytes: u64) {
         self.bytes = self.bytes.saturating_add(bytes);
     }
 

@@ -3,14 +3,14 @@
 //! governor's GCRA alone can do only one of two things. Where it holds no more than `burst = 1`, each sleep that ends
 //! 1 ms late costs that millisecond for good, and 500 events a second become 333. Where it holds more, a second may see
 //! more than it should; and a line of any length, which goes whole, is more than any share of a small limit. So the pace
-//! of an output that is behind keeps what late sleeps and slow writes cost, up to [`MADE_UP`], and what catching up may
+//! of an output that is behind keeps what late sleeps and slow writes cost, up to [`CATCH_UP`], and what catching up may
 //! bring into one second is bounded by counting that second.
 //!
-//! The bound: `wait` is zero only where the sum of (now - 1 s, now], with the event, is at most `most`. Whatever second
+//! The bound: `wait` is zero only where the sum of (now - 1 s, now], with the event, is at most `max_per_second`. Whatever second
 //! [s, s + 1 s) one looks at, all its events lie in (t - 1 s, t], t being its last event's time, and that sum was
 //! checked at t. It is exact: no rounding, no calendar seconds.
 //!
-//! The pace: `most` is never below the limit, so what waits for the sum loses nothing against the limit but the time its
+//! The pace: `max_per_second` is never below the limit, so what waits for the sum loses nothing against the limit but the time its
 //! sleeps end late, at most once a second. governor counts whole cells, a whole number of nanoseconds each, rounded up: of
 //! a million a second that costs a thousandth at most.
 use std::{
@@ -34,7 +34,7 @@ use governor::{
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Lost time that an output makes up for.
-const MADE_UP: Duration = Duration::from_millis(100);
+const CATCH_UP: Duration = Duration::from_millis(100);
 
 /// How long after its last wait an output still counts as behind.
 const BEHIND: Duration = SECOND;
@@ -66,7 +66,7 @@ pub(super) struct Limiter {
     behind: Duration,
     /// What went, and the most that a second may hold.
     second: LastSecond,
-    most: u64,
+    max_per_second: u64,
 }
 
 impl Limiter {
@@ -81,7 +81,7 @@ impl Limiter {
         Limiter::new(Duration::from_secs(per_second), burst, per_second.saturating_add(burst))
     }
 
-    fn new(per_second: Duration, burst: u64, most: u64) -> Limiter {
+    fn new(per_second: Duration, burst: u64, max_per_second: u64) -> Limiter {
         // In billionths.
         let rate = per_second.as_nanos().max(1);
         let cell = rate.div_ceil(1_000_000_000 * CELLS).max(u128::from(burst >> 31)).max(1);
@@ -102,7 +102,7 @@ impl Limiter {
             paid: 0,
             behind: Duration::ZERO,
             second: LastSecond::default(),
-            most,
+            max_per_second,
         }
     }
 
@@ -110,7 +110,7 @@ impl Limiter {
     /// larger than a second may hold, it has the second to itself. `now` never goes back.
     pub(super) fn wait(&mut self, now: Duration, cost: u64) -> Duration {
         self.second.forget(now);
-        let wait = self.paced(now, cost).max(self.second.wait(now, self.most.saturating_sub(cost)));
+        let wait = self.paced(now, cost).max(self.second.wait(now, self.max_per_second.saturating_sub(cost)));
         if !wait.is_zero() {
             self.behind = now.saturating_add(wait).saturating_add(BEHIND);
         }
@@ -138,7 +138,7 @@ impl Limiter {
         self.pass(now, cost);
         let cells_due = self.in_cells(cost);
         self.paid = self.paid.saturating_add(cells_due.saturating_mul(self.cell)).saturating_sub(cost);
-        let made_up = if now <= self.behind { MADE_UP } else { Duration::ZERO };
+        let made_up = if now <= self.behind { CATCH_UP } else { Duration::ZERO };
         // Paid as early as the time to be made up for allows, and each step as soon as governor takes it.
         let mut at = nanos(now.saturating_sub(made_up));
         let mut rest = cells_due.min(u64::from(u32::MAX));
@@ -259,9 +259,9 @@ impl LastSecond {
         }
     }
 
-    /// How long until it holds no more than `most`.
-    fn wait(&self, now: Duration, most: u64) -> Duration {
-        let mut over = self.sum.saturating_sub(most);
+    /// How long until it holds no more than `max_per_second`.
+    fn wait(&self, now: Duration, max_per_second: u64) -> Duration {
+        let mut over = self.sum.saturating_sub(max_per_second);
         if over == 0 {
             return Duration::ZERO;
         }

@@ -1,8 +1,8 @@
 //! The limits of one output: may this event go now, and if not, when?
 //!
-//! For: events a second, bytes a second, bytes a day, each optional ([`Meter`]), and the pace of a command that sends once
+//! For: events a second, bytes a second, bytes a day, each optional ([`RateLimiter`]), and the pace of a command that sends once
 //! ([`Pace`]).
-//! Not for: waiting. A [`Meter`] reads no clock and never sleeps. The caller passes the time: `now` since any fixed start,
+//! Not for: waiting. A [`RateLimiter`] reads no clock and never sleeps. The caller passes the time: `now` since any fixed start,
 //! from a clock that never steps, and `wall`, UTC microseconds, which may step. Nor for dropping: nothing is ever refused.
 //!
 //! 1. In no second, whenever it begins, do more events go than the limit plus the burst, less one where the limit is a
@@ -11,8 +11,8 @@
 //! 2. What is asked for all the time goes at the limit, also where sleeps end late. Both: `limiter.rs`.
 //! 3. A date has one daily budget: `daily_budget.rs`.
 //!
-//! The caller's part: one [`Meter::took`] after each [`Answer::Now`] before the next question, with the time of the
-//! write, also for what is sent again. The bounds hold for the times given to `took`. A restart forgets the last
+//! The caller's part: one [`RateLimiter::record`] after each [`Answer::Now`] before the next question, with the time of the
+//! write, also for what is sent again. The bounds hold for the times given to `record`. A restart forgets the last
 //! second.
 mod daily_budget;
 mod limiter;
@@ -31,7 +31,7 @@ use nom::{
 use tokio::time::{Instant, sleep};
 
 pub use self::daily_budget::Spent;
-use self::{daily_budget::Budget, limiter::Limiter};
+use self::{daily_budget::DailyBudget, limiter::Limiter};
 use crate::parse::whole;
 
 /// What an output may take. What is `None` is not limited.
@@ -122,43 +122,43 @@ impl Limits {
 /// When the event may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// At once: send it, then say [`Meter::took`].
+    /// At once: send it, then say [`RateLimiter::record`].
     Now,
     /// Not before this time has passed. Ask again then; it is `Now` unless something else went meanwhile.
     Wait(Duration),
     /// It does not fit into what is left of the day's budget. The next day begins at this time, UTC microseconds. As
     /// the clock may step, ask again every minute or so.
-    Held(i64),
+    OverDailyBudget(i64),
 }
 
 /// The limits of one output, and what went so far.
 #[derive(Debug)]
-pub struct Meter {
+pub struct RateLimiter {
     events: Option<Limiter>,
     bytes: Option<Limiter>,
-    budget: Budget,
+    budget: DailyBudget,
     /// The latest `now`: a caller's clock that goes back stands still here.
     now: Duration,
 }
 
-impl Meter {
-    /// `spent` is what [`Meter::spent`] said before the agent ended, whatever zone and budget it had then.
-    pub fn new(limits: Limits, spent: Option<&Spent>, now: Duration, wall: i64) -> Result<Meter, LimitError> {
+impl RateLimiter {
+    /// `spent` is what [`RateLimiter::spent`] said before the agent ended, whatever zone and budget it had then.
+    pub fn new(limits: Limits, spent: Option<&Spent>, now: Duration, wall: i64) -> Result<RateLimiter, LimitError> {
         limits.check()?;
-        Ok(Meter {
+        Ok(RateLimiter {
             events: limits.events(),
             bytes: limits.bytes(),
-            budget: Budget::new(limits.bytes_per_day, limits.zone, spent, now, wall),
+            budget: DailyBudget::new(limits.bytes_per_day, limits.zone, spent, now, wall),
             now,
         })
     }
 
     /// Whether the next event, of `bytes`, may go. An `exempt` one passes a spent budget; it keeps to the limits a
-    /// second, and its bytes are counted. Asking counts nothing: who does not send does not say `took`.
-    pub fn ask(&mut self, now: Duration, wall: i64, bytes: u64, exempt: bool) -> Answer {
+    /// second, and its bytes are counted. Asking counts nothing: who does not send does not say `record`.
+    pub fn check(&mut self, now: Duration, wall: i64, bytes: u64, exempt: bool) -> Answer {
         let now = self.advance(now, wall);
         if !exempt && !self.budget.fits(bytes) {
-            return Answer::Held(self.budget.opens(now, wall));
+            return Answer::OverDailyBudget(self.budget.opens(now, wall));
         }
         let for_events = self.events.as_mut().map_or(Duration::ZERO, |l| l.wait(now, 1));
         let for_bytes = self.bytes.as_mut().map_or(Duration::ZERO, |l| l.wait(now, bytes));
@@ -169,14 +169,14 @@ impl Meter {
     }
 
     /// Counts an event that was sent, for the first time or again.
-    pub fn took(&mut self, now: Duration, wall: i64, bytes: u64) {
+    pub fn record(&mut self, now: Duration, wall: i64, bytes: u64) {
         let now = self.advance(now, wall);
         self.each(bytes, |limiter, cost| limiter.record(now, cost));
     }
 
     /// Counts a line that went outside the limits a second: the second holds it and its bytes are the day's, but it is
     /// not made up for.
-    pub fn let_pass(&mut self, now: Duration, wall: i64, bytes: u64) {
+    pub fn record_exempt(&mut self, now: Duration, wall: i64, bytes: u64) {
         let now = self.advance(now, wall);
         self.each(bytes, |limiter, cost| limiter.pass(now, cost));
     }
@@ -194,7 +194,7 @@ impl Meter {
         if let Some(limiter) = &mut self.bytes {
             count(limiter, bytes);
         }
-        self.budget.took(bytes);
+        self.budget.record(bytes);
     }
 
     /// Lets time pass: a new day may begin.

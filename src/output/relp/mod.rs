@@ -188,7 +188,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 
     /// Waits until answers came, or the session has ended. What came is kept where nobody waits for it to the end.
-    pub async fn stir(&mut self) -> Result<(), RelpError> {
+    pub async fn wait_ready(&mut self) -> Result<(), RelpError> {
         self.unless_ended()?;
         while self.step(None).await? == 0 {}
         Ok(())
@@ -270,7 +270,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         let answers = tokio::select! {
             biased;
             stepped = poll_fn(|cx| self.poll_step(cx)) => match stepped {
-                Err(RelpError::Write { source, .. }) => return Err(self.last_words(source).await),
+                Err(RelpError::Write { source, .. }) => return Err(self.read_after_failure(source).await),
                 stepped => stepped?,
             },
             () = end.cancelled() => 0,
@@ -373,7 +373,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 
     /// A receiver that goes away while we write may have sent answers and a reason before: they are still there.
-    async fn last_words(&mut self, source: io::Error) -> RelpError {
+    async fn read_after_failure(&mut self, source: io::Error) -> RelpError {
         let end = Instant::now() + LAST_WORDS;
         let reason = loop {
             let read = tokio::select! {

@@ -535,13 +535,13 @@ async fn answers_wake_who_waits_for_them() {
     });
     let mut session = Session::open(ours, Guard::default(), LONG, 1).await.unwrap_or_else(|e| panic!("{e}"));
     session.send(b"one", 1).await.unwrap();
-    session.stir().await.unwrap();
+    session.wait_ready().await.unwrap();
     assert_eq!(session.acknowledged(), Some(1));
     session.send(b"two", 2).await.unwrap();
     // The window has room again when that is answered.
     session.make_room().await.unwrap();
     assert_eq!(session.acknowledged(), Some(2));
-    assert!(matches!(session.stir().await, Err(RelpError::Disconnected { unanswered: 0 })));
+    assert!(matches!(session.wait_ready().await, Err(RelpError::Disconnected { unanswered: 0 })));
     receiver.await.unwrap();
 }
 

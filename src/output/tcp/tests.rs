@@ -11,20 +11,20 @@ use crate::net::Address;
 const SOON: Duration = Duration::from_secs(20);
 
 /// An open stream, what ends it, and its receiver.
-async fn connected() -> (Stream, CancellationToken, TcpStream) {
+async fn connected() -> (TcpConnection, CancellationToken, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = Address { host: "127.0.0.1".into(), port: listener.local_addr().unwrap().port() };
     let dial = Dial::default();
     let target = Target::Tcp(address);
     let tls = TlsOptions::default();
-    let opened = Stream::open(&target, Framing::Newline, &tls, &dial);
+    let opened = TcpConnection::open(&target, Framing::Newline, &tls, &dial);
     let (stream, accepted) = tokio::join!(opened, listener.accept());
     (stream.unwrap_or_else(|e| panic!("{e}")), dial.end, accepted.unwrap().0)
 }
 
 /// Waits until something stirs, which it does.
-async fn stirs(stream: &Stream, ends: bool) {
-    assert!(timeout(SOON, stream.stir(ends)).await.is_ok(), "nothing stirs");
+async fn stirs(stream: &TcpConnection, ends: bool) {
+    assert!(timeout(SOON, stream.wait_ready(ends)).await.is_ok(), "nothing stirs");
 }
 
 #[tokio::test]
@@ -35,13 +35,13 @@ async fn a_close_stirs_an_idle_connection_and_is_an_error_before_the_next_write(
         ("hello\n", "the receiver has closed"),
     ] {
         let (mut stream, _, mut peer) = connected().await;
-        assert!(timeout(Duration::from_millis(50), stream.stir(false)).await.is_err(), "it is idle");
+        assert!(timeout(Duration::from_millis(50), stream.wait_ready(false)).await.is_err(), "it is idle");
         peer.write_all(says.as_bytes()).await.unwrap();
         drop(peer);
         stream.take(b"one");
         let error = loop {
             stirs(&stream, false).await;
-            match stream.look().await {
+            match stream.check_peer().await {
                 Ok(()) => {}
                 Err(e) => break e.to_string(),
             }
@@ -56,7 +56,7 @@ async fn what_a_receiver_does_not_take_is_gone_on_with_when_it_reads_and_only_it
     let (mut stream, _, mut peer) = connected().await;
     let line = vec![b'x'; 1 << 20];
     let mut taken = 0;
-    while stream.flush().await.unwrap() == Flushed::All {
+    while stream.flush().await.unwrap() == FlushStatus::All {
         stream.take(&line);
         taken += 1;
         assert!(taken < 1_000, "it takes everything");
@@ -69,7 +69,7 @@ async fn what_a_receiver_does_not_take_is_gone_on_with_when_it_reads_and_only_it
         peer.read_to_end(&mut bytes).await.unwrap();
         bytes.len()
     });
-    while stream.flush().await.unwrap() == Flushed::Stalled {
+    while stream.flush().await.unwrap() == FlushStatus::Stalled {
         stirs(&stream, false).await;
     }
     assert_eq!(stream.written(), taken);
@@ -87,7 +87,7 @@ async fn what_a_receiver_does_not_take_is_gone_on_with_when_it_reads_and_only_it
 async fn a_receiver_that_closes_before_our_side_is_closed_has_not_read_everything() {
     let (mut stream, _, peer) = connected().await;
     stream.take(b"one");
-    assert_eq!(stream.flush().await.unwrap(), Flushed::All);
+    assert_eq!(stream.flush().await.unwrap(), FlushStatus::All);
     drop(peer);
     let error = loop {
         match stream.finish().await {
@@ -103,7 +103,7 @@ async fn a_receiver_that_closes_before_our_side_is_closed_has_not_read_everythin
 async fn the_end_of_the_agent_stirs_and_ends_it() {
     let (mut stream, end, _peer) = connected().await;
     stream.take(b"one");
-    assert_eq!(stream.flush().await.unwrap(), Flushed::All);
+    assert_eq!(stream.flush().await.unwrap(), FlushStatus::All);
     end.cancel();
     stirs(&stream, true).await;
     let error = stream.finish().await.unwrap_err().to_string();

@@ -5,26 +5,26 @@ use super::*;
 fn a_spent_budget_holds_events_until_midnight_and_lets_chosen_ones_pass() {
     let berlin = chrono_tz::Europe::Berlin;
     let noon = utc("2026-01-15T11:00:00");
-    let mut meter = Meter::new(daily(1_000, berlin), None, Duration::ZERO, noon).unwrap();
-    assert_eq!(meter.ask(Duration::ZERO, noon, 600, false), Answer::Now);
-    meter.took(Duration::ZERO, noon, 600);
+    let mut meter = RateLimiter::new(daily(1_000, berlin), None, Duration::ZERO, noon).unwrap();
+    assert_eq!(meter.check(Duration::ZERO, noon, 600, false), Answer::Now);
+    meter.record(Duration::ZERO, noon, 600);
     let midnight = utc("2026-01-15T23:00:00");
-    assert_eq!(meter.ask(Duration::ZERO, noon, 600, false), Answer::Held(midnight));
-    assert_eq!(meter.ask(Duration::ZERO, noon, 400, false), Answer::Now, "to the last byte");
-    assert_eq!(meter.ask(Duration::ZERO, noon, 600, true), Answer::Now);
-    meter.took(Duration::ZERO, noon, 600);
+    assert_eq!(meter.check(Duration::ZERO, noon, 600, false), Answer::OverDailyBudget(midnight));
+    assert_eq!(meter.check(Duration::ZERO, noon, 400, false), Answer::Now, "to the last byte");
+    assert_eq!(meter.check(Duration::ZERO, noon, 600, true), Answer::Now);
+    meter.record(Duration::ZERO, noon, 600);
     assert_eq!(meter.spent(), Spent { day: "2026-01-15".into(), zone: "Europe/Berlin".into(), bytes: 1_200 });
-    assert_eq!(meter.ask(SECOND, midnight - 1, 1, false), Answer::Held(midnight));
-    assert_eq!(meter.ask(SECOND, midnight, 600, false), Answer::Now);
+    assert_eq!(meter.check(SECOND, midnight - 1, 1, false), Answer::OverDailyBudget(midnight));
+    assert_eq!(meter.check(SECOND, midnight, 600, false), Answer::Now);
     assert_eq!(meter.spent().bytes, 0);
 }
 
 #[test]
 fn an_event_larger_than_the_daily_budget_does_not_wait_for_ever() {
     let mut meter = meter(daily(1_000, Tz::UTC));
-    assert_eq!(meter.ask(Duration::ZERO, 0, 5_000, false), Answer::Now);
-    meter.took(Duration::ZERO, 0, 5_000);
-    assert_eq!(meter.ask(Duration::ZERO, 0, 5_000, false), Answer::Held(24 * HOUR));
+    assert_eq!(meter.check(Duration::ZERO, 0, 5_000, false), Answer::Now);
+    meter.record(Duration::ZERO, 0, 5_000);
+    assert_eq!(meter.check(Duration::ZERO, 0, 5_000, false), Answer::OverDailyBudget(24 * HOUR));
 }
 
 #[test]
@@ -44,14 +44,14 @@ fn days_are_as_long_as_the_zone_says() {
         (Apia, "2011-12-29T10:00:00", "2011-12-30T10:00:00"),
     ] {
         let (from, until) = (utc(from), utc(until));
-        let mut meter = Meter::new(daily(1, zone), None, Duration::ZERO, from).unwrap();
-        meter.took(Duration::ZERO, from, 1);
-        assert_eq!(meter.ask(Duration::ZERO, from, 1, false), Answer::Held(until), "{zone} {from}");
-        assert_eq!(meter.ask(Duration::ZERO, until - 1, 1, false), Answer::Held(until), "{zone} {from}");
-        assert_eq!(meter.ask(Duration::ZERO, until, 1, false), Answer::Now, "{zone} {from}");
-        let mut before = Meter::new(daily(1, zone), None, Duration::ZERO, from - 1).unwrap();
-        before.took(Duration::ZERO, from - 1, 1);
-        assert_eq!(before.ask(Duration::ZERO, from - 1, 1, false), Answer::Held(from), "{zone} {from}");
+        let mut meter = RateLimiter::new(daily(1, zone), None, Duration::ZERO, from).unwrap();
+        meter.record(Duration::ZERO, from, 1);
+        assert_eq!(meter.check(Duration::ZERO, from, 1, false), Answer::OverDailyBudget(until), "{zone} {from}");
+        assert_eq!(meter.check(Duration::ZERO, until - 1, 1, false), Answer::OverDailyBudget(until), "{zone} {from}");
+        assert_eq!(meter.check(Duration::ZERO, until, 1, false), Answer::Now, "{zone} {from}");
+        let mut before = RateLimiter::new(daily(1, zone), None, Duration::ZERO, from - 1).unwrap();
+        before.record(Duration::ZERO, from - 1, 1);
+        assert_eq!(before.check(Duration::ZERO, from - 1, 1, false), Answer::OverDailyBudget(from), "{zone} {from}");
     }
 }
 
@@ -62,19 +62,19 @@ fn a_clock_that_steps_over_midnight_gives_one_budget() {
     let (first, second) = ("1970-01-01", "1970-01-02");
     for (wall, answer, day) in [
         (0, Answer::Now, first),
-        (midnight - 1, Answer::Held(midnight), first),
+        (midnight - 1, Answer::OverDailyBudget(midnight), first),
         (midnight, Answer::Now, second),
-        (midnight - 1, Answer::Held(2 * midnight), second),
-        (midnight, Answer::Held(2 * midnight), second),
-        (0, Answer::Held(2 * midnight), second),
-        (midnight + HOUR, Answer::Held(2 * midnight), second),
-        (-midnight, Answer::Held(2 * HOUR), second),
-        (2 * midnight - 1, Answer::Held(2 * midnight), second),
+        (midnight - 1, Answer::OverDailyBudget(2 * midnight), second),
+        (midnight, Answer::OverDailyBudget(2 * midnight), second),
+        (0, Answer::OverDailyBudget(2 * midnight), second),
+        (midnight + HOUR, Answer::OverDailyBudget(2 * midnight), second),
+        (-midnight, Answer::OverDailyBudget(2 * HOUR), second),
+        (2 * midnight - 1, Answer::OverDailyBudget(2 * midnight), second),
         (2 * midnight, Answer::Now, "1970-01-03"),
     ] {
-        assert_eq!(meter.ask(Duration::ZERO, wall, 100, false), answer, "{wall}");
+        assert_eq!(meter.check(Duration::ZERO, wall, 100, false), answer, "{wall}");
         if answer == Answer::Now {
-            meter.took(Duration::ZERO, wall, 100);
+            meter.record(Duration::ZERO, wall, 100);
         }
         assert_eq!(meter.spent(), Spent { day: day.into(), zone: "UTC".into(), bytes: 100 }, "{wall}");
     }
@@ -84,29 +84,33 @@ fn a_clock_that_steps_over_midnight_gives_one_budget() {
 fn a_clock_that_was_years_ahead_holds_events_back_for_a_day_and_not_for_years() {
     let today = utc("2026-01-15T11:00:00");
     let ahead = Spent { day: "2030-06-01".into(), zone: "UTC".into(), bytes: 100 };
-    let mut meter = Meter::new(daily(100, Tz::UTC), Some(&ahead), Duration::ZERO, today).unwrap();
-    assert_eq!(meter.ask(Duration::ZERO, today, 1, false), Answer::Held(today + 26 * HOUR));
+    let mut meter = RateLimiter::new(daily(100, Tz::UTC), Some(&ahead), Duration::ZERO, today).unwrap();
+    assert_eq!(meter.check(Duration::ZERO, today, 1, false), Answer::OverDailyBudget(today + 26 * HOUR));
     let hours = |n: u32| (3_600 * SECOND * n, today + i64::from(n) * HOUR);
     let (now, wall) = hours(25);
-    assert_eq!(meter.ask(now, wall, 1, false), Answer::Held(wall + HOUR));
+    assert_eq!(meter.check(now, wall, 1, false), Answer::OverDailyBudget(wall + HOUR));
     let (now, wall) = hours(26);
-    assert_eq!(meter.ask(now, wall, 100, false), Answer::Now);
-    meter.took(now, wall, 100);
+    assert_eq!(meter.check(now, wall, 100, false), Answer::Now);
+    meter.record(now, wall, 100);
     assert_eq!(meter.spent().day, "2026-01-16");
-    assert_eq!(meter.ask(now, wall, 1, false), Answer::Held(utc("2026-01-17T00:00:00")), "from here on as ever");
+    assert_eq!(
+        meter.check(now, wall, 1, false),
+        Answer::OverDailyBudget(utc("2026-01-17T00:00:00")),
+        "from here on as ever"
+    );
 }
 
 #[test]
 fn the_spent_part_outlives_the_agent_for_its_day() {
     let wall = utc("2026-01-15T11:00:00");
-    let mut meter = Meter::new(daily(100, Tz::UTC), None, Duration::ZERO, wall).unwrap();
-    meter.took(Duration::ZERO, wall, 70);
+    let mut meter = RateLimiter::new(daily(100, Tz::UTC), None, Duration::ZERO, wall).unwrap();
+    meter.record(Duration::ZERO, wall, 70);
     let kept = serde_json::to_string(&meter.spent()).unwrap();
     assert_eq!(kept, r#"{"day":"2026-01-15","zone":"UTC","bytes":70}"#);
     let kept: Spent = serde_json::from_str(&kept).unwrap();
     let left = |spent: &Spent, wall| {
-        let mut meter = Meter::new(daily(100, Tz::UTC), Some(spent), Duration::ZERO, wall).unwrap();
-        (1..=100).rev().find(|bytes| meter.ask(Duration::ZERO, wall, *bytes, false) == Answer::Now)
+        let mut meter = RateLimiter::new(daily(100, Tz::UTC), Some(spent), Duration::ZERO, wall).unwrap();
+        (1..=100).rev().find(|bytes| meter.check(Duration::ZERO, wall, *bytes, false) == Answer::Now)
     };
     assert_eq!(left(&kept, wall + HOUR), Some(30));
     assert_eq!(left(&kept, wall - 24 * HOUR), Some(30));
@@ -119,10 +123,10 @@ fn the_spent_part_outlives_the_agent_for_its_day() {
 fn moved(old: &str, zone: Tz, wall: &str) -> (String, u64, i64) {
     let spent = Spent { day: "2026-01-15".into(), zone: old.into(), bytes: 100 };
     let wall = utc(wall);
-    let mut meter = Meter::new(daily(100, zone), Some(&spent), Duration::ZERO, wall).unwrap();
+    let mut meter = RateLimiter::new(daily(100, zone), Some(&spent), Duration::ZERO, wall).unwrap();
     let now = meter.spent();
-    let next = match meter.ask(Duration::ZERO, wall, 1, false) {
-        Answer::Held(until) => until,
+    let next = match meter.check(Duration::ZERO, wall, 1, false) {
+        Answer::OverDailyBudget(until) => until,
         _ => wall,
     };
     (now.day, now.bytes, next)
@@ -149,11 +153,11 @@ fn another_zone_gives_no_second_budget_and_loses_nothing() {
 #[test]
 fn a_reload_with_another_zone_keeps_the_spent_part() {
     let wall = utc("2026-01-15T20:00:00");
-    let mut meter = Meter::new(daily(100, Tz::UTC), None, Duration::ZERO, wall).unwrap();
-    meter.took(Duration::ZERO, wall, 100);
+    let mut meter = RateLimiter::new(daily(100, Tz::UTC), None, Duration::ZERO, wall).unwrap();
+    meter.record(Duration::ZERO, wall, 100);
     for zone in [chrono_tz::Asia::Tokyo, Tz::UTC, chrono_tz::Pacific::Kiritimati, chrono_tz::Pacific::Midway] {
-        meter = Meter::new(daily(100, zone), Some(&meter.spent()), Duration::ZERO, wall).unwrap();
-        assert!(matches!(meter.ask(Duration::ZERO, wall, 1, false), Answer::Held(_)), "{zone}");
+        meter = RateLimiter::new(daily(100, zone), Some(&meter.spent()), Duration::ZERO, wall).unwrap();
+        assert!(matches!(meter.check(Duration::ZERO, wall, 1, false), Answer::OverDailyBudget(_)), "{zone}");
         assert_eq!(meter.spent(), Spent { day: "2026-01-16".into(), zone: zone.name().into(), bytes: 100 });
     }
 }

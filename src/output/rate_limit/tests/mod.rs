@@ -19,8 +19,8 @@ fn utc(text: &str) -> i64 {
     text.parse::<chrono::NaiveDateTime>().unwrap().and_utc().timestamp_micros()
 }
 
-fn meter(limits: Limits) -> Meter {
-    Meter::new(limits, None, Duration::ZERO, 0).unwrap()
+fn meter(limits: Limits) -> RateLimiter {
+    RateLimiter::new(limits, None, Duration::ZERO, 0).unwrap()
 }
 
 fn per_second(rate: f64, burst: Option<u64>) -> Limits {
@@ -36,16 +36,16 @@ fn saturated(limits: Limits, end: Duration, mut late: impl FnMut(Duration) -> Du
     let mut meter = meter(limits);
     let (mut now, mut taken) = (Duration::ZERO, Vec::new());
     while now < end {
-        match meter.ask(now, 0, 300, false) {
+        match meter.check(now, 0, 300, false) {
             Answer::Now => {
-                meter.took(now, 0, 300);
+                meter.record(now, 0, 300);
                 taken.push(now);
             }
             Answer::Wait(wait) => {
                 assert!(!wait.is_zero());
                 now += wait + late(now + wait);
             }
-            Answer::Held(_) => unreachable!("no budget"),
+            Answer::OverDailyBudget(_) => unreachable!("no budget"),
         }
     }
     taken

@@ -49,27 +49,27 @@ proptest! {
                 Step::Burst(events, bytes) => (events, bytes),
             };
             for _ in 0..events {
-                if let Answer::Wait(wait) = meter.ask(now, 0, bytes, false) {
+                if let Answer::Wait(wait) = meter.check(now, 0, bytes, false) {
                     // Not too early, and not later than it has to be.
-                    prop_assert!(meter.ask(now + wait - Duration::from_nanos(1), 0, bytes, false) != Answer::Now);
+                    prop_assert!(meter.check(now + wait - Duration::from_nanos(1), 0, bytes, false) != Answer::Now);
                     now += wait + Duration::from_nanos([0, 0, 50_000, 3_000_000, 150_000_000][random(5) as usize]);
-                    prop_assert_eq!(meter.ask(now, 0, bytes, false), Answer::Now);
+                    prop_assert_eq!(meter.check(now, 0, bytes, false), Answer::Now);
                 }
                 // The write takes its time.
                 now += Duration::from_nanos([0, 0, 0, 20_000, 900_000][random(5) as usize]);
-                meter.took(now, 0, bytes);
+                meter.record(now, 0, bytes);
                 taken.push((now, bytes));
             }
         }
         let times: Vec<Duration> = taken.iter().map(|t| t.0).collect();
         if let Some(rate) = limits.events_per_second {
-            let most = rate.ceil() as usize + limits.burst.unwrap_or(1) as usize - 1;
-            prop_assert!(fullest(&times) <= most, "{} > {most}", fullest(&times));
+            let max_per_second = rate.ceil() as usize + limits.burst.unwrap_or(1) as usize - 1;
+            prop_assert!(fullest(&times) <= max_per_second, "{} > {max_per_second}", fullest(&times));
         }
         if let Some(rate) = limits.bytes_per_second {
             let largest = taken.iter().map(|t| t.1).max().unwrap_or(0);
-            let most = (rate + limits.byte_burst.unwrap_or(0)).max(largest);
-            prop_assert!(heaviest(&taken) <= most, "{} > {most}", heaviest(&taken));
+            let max_per_second = (rate + limits.byte_burst.unwrap_or(0)).max(largest);
+            prop_assert!(heaviest(&taken) <= max_per_second, "{} > {max_per_second}", heaviest(&taken));
         }
         prop_assert_eq!(meter.spent().bytes, taken.iter().map(|t| t.1).sum::<u64>());
     }
@@ -90,26 +90,26 @@ proptest! {
         use chrono_tz::{America::Los_Angeles, Asia::Tokyo, Europe::Berlin, Pacific::{Kiritimati, Midway}};
         let zones = [Tz::UTC, Berlin, Tokyo, Los_Angeles, Kiritimati, Midway];
         let mut wall = utc("2026-03-20T12:00:00");
-        let mut meter = Meter::new(daily(100, Tz::UTC), None, Duration::ZERO, wall).unwrap();
+        let mut meter = RateLimiter::new(daily(100, Tz::UTC), None, Duration::ZERO, wall).unwrap();
         let mut sent = std::collections::BTreeMap::<String, u64>::new();
         let mut last = meter.spent();
         for (hours, zone) in moves {
             wall += hours * HOUR;
-            meter = Meter::new(daily(100, zones[zone]), Some(&meter.spent()), Duration::ZERO, wall).unwrap();
-            meter.ask(Duration::ZERO, wall, 1, false);
+            meter = RateLimiter::new(daily(100, zones[zone]), Some(&meter.spent()), Duration::ZERO, wall).unwrap();
+            meter.check(Duration::ZERO, wall, 1, false);
             let spent = meter.spent();
             prop_assert!(spent.day >= last.day, "a date came back");
             prop_assert!(spent.bytes >= last.bytes || spent.day > last.day, "a second budget for {}", spent.day);
-            match meter.ask(Duration::ZERO, wall, 60, false) {
+            match meter.check(Duration::ZERO, wall, 60, false) {
                 Answer::Now => {
-                    meter.took(Duration::ZERO, wall, 60);
+                    meter.record(Duration::ZERO, wall, 60);
                     *sent.entry(meter.spent().day).or_default() += 60;
                 }
-                Answer::Held(until) => {
+                Answer::OverDailyBudget(until) => {
                     prop_assert!(until > wall);
-                    let mut then = Meter::new(daily(100, zones[zone]), Some(&spent), Duration::ZERO, wall).unwrap();
+                    let mut then = RateLimiter::new(daily(100, zones[zone]), Some(&spent), Duration::ZERO, wall).unwrap();
                     let later = Duration::from_micros(u64::try_from(until - wall).unwrap());
-                    prop_assert_eq!(then.ask(later, until, 60, false), Answer::Now);
+                    prop_assert_eq!(then.check(later, until, 60, false), Answer::Now);
                 }
                 Answer::Wait(_) => unreachable!("no limit a second"),
             }

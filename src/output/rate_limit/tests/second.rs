@@ -14,8 +14,8 @@ fn odd_rates_are_reached_and_never_exceeded() {
     for rate in [0.5, 1.0, 7.0, 333.3, 999.999, 1_000.0, 12_345.6] {
         let taken = saturated(per_second(rate, Some(1)), 60 * SECOND, |_| Duration::ZERO);
         within_one_percent(&taken, rate, 60);
-        let most = usize::try_from(Duration::from_secs_f64(rate).as_secs()).unwrap() + 1;
-        assert!(fullest(&taken) <= most - usize::from(rate.fract() == 0.0), "{rate}: {}", fullest(&taken));
+        let max_per_second = usize::try_from(Duration::from_secs_f64(rate).as_secs()).unwrap() + 1;
+        assert!(fullest(&taken) <= max_per_second - usize::from(rate.fract() == 0.0), "{rate}: {}", fullest(&taken));
     }
 }
 
@@ -56,10 +56,10 @@ fn after_a_pause_the_burst_goes_at_once_and_not_one_more() {
         let mut now = Duration::ZERO;
         for _ in 0..3 {
             for _ in 0..burst {
-                assert_eq!(meter.ask(now, 0, 1, false), Answer::Now);
-                meter.took(now, 0, 1);
+                assert_eq!(meter.check(now, 0, 1, false), Answer::Now);
+                meter.record(now, 0, 1);
             }
-            assert_eq!(meter.ask(now, 0, 1, false), Answer::Wait(2 * MS));
+            assert_eq!(meter.check(now, 0, 1, false), Answer::Wait(2 * MS));
             now += 10 * SECOND;
         }
     }
@@ -76,7 +76,7 @@ fn a_second_with_a_burst_holds_the_limit_and_the_burst() {
 fn what_is_not_sent_is_not_counted() {
     let mut meter = meter(per_second(1.0, Some(1)));
     for _ in 0..10 {
-        assert_eq!(meter.ask(Duration::ZERO, 0, 1, false), Answer::Now);
+        assert_eq!(meter.check(Duration::ZERO, 0, 1, false), Answer::Now);
     }
 }
 
@@ -84,23 +84,27 @@ fn what_is_not_sent_is_not_counted() {
 fn events_sent_again_count() {
     let mut meter = meter(per_second(2.0, Some(1)));
     for _ in 0..3 {
-        meter.took(Duration::ZERO, 0, 1);
+        meter.record(Duration::ZERO, 0, 1);
     }
-    assert_eq!(meter.ask(Duration::ZERO, 0, 1, false), Answer::Wait(1500 * MS));
+    assert_eq!(meter.check(Duration::ZERO, 0, 1, false), Answer::Wait(1500 * MS));
 }
 
 #[test]
 fn an_event_larger_than_the_byte_burst_passes_when_the_bucket_is_full_and_is_paid_for() {
     let limits = Limits { bytes_per_second: Some(1_000), byte_burst: Some(2_000), ..Limits::default() };
     let mut meter = meter(limits);
-    assert_eq!(meter.ask(Duration::ZERO, 0, 10_000, false), Answer::Now);
-    meter.took(Duration::ZERO, 0, 10_000);
-    assert_eq!(meter.ask(Duration::ZERO, 0, 100, false), Answer::Wait(8_100 * MS), "a small one waits for the debt");
-    assert_eq!(meter.ask(Duration::ZERO, 0, 10_000, false), Answer::Wait(10 * SECOND), "a large one for a full bucket");
-    assert_eq!(meter.ask(10 * SECOND, 0, 10_000, false), Answer::Now);
+    assert_eq!(meter.check(Duration::ZERO, 0, 10_000, false), Answer::Now);
+    meter.record(Duration::ZERO, 0, 10_000);
+    assert_eq!(meter.check(Duration::ZERO, 0, 100, false), Answer::Wait(8_100 * MS), "a small one waits for the debt");
+    assert_eq!(
+        meter.check(Duration::ZERO, 0, 10_000, false),
+        Answer::Wait(10 * SECOND),
+        "a large one for a full bucket"
+    );
+    assert_eq!(meter.check(10 * SECOND, 0, 10_000, false), Answer::Now);
     let none = Limits { bytes_per_second: Some(1_000), ..Limits::default() };
-    let mut meter = Meter::new(none, None, Duration::ZERO, 0).unwrap();
-    assert_eq!(meter.ask(Duration::ZERO, 0, 10_000, false), Answer::Now, "no byte burst given");
+    let mut meter = RateLimiter::new(none, None, Duration::ZERO, 0).unwrap();
+    assert_eq!(meter.check(Duration::ZERO, 0, 10_000, false), Answer::Now, "no byte burst given");
 }
 
 #[test]
@@ -121,13 +125,13 @@ fn late_sleeps_bring_no_byte_too_many_into_a_second() {
     let mut meter = meter(limits);
     let (mut now, mut taken, mut random) = (Duration::ZERO, Vec::new(), noise(3));
     while now < 20 * SECOND {
-        match meter.ask(now, 0, 1, false) {
+        match meter.check(now, 0, 1, false) {
             Answer::Now => {
-                meter.took(now, 0, 1);
+                meter.record(now, 0, 1);
                 taken.push(now);
             }
             Answer::Wait(wait) => now += wait + Duration::from_micros(random(40_000)),
-            Answer::Held(_) => unreachable!("no budget"),
+            Answer::OverDailyBudget(_) => unreachable!("no budget"),
         }
     }
     assert_eq!(fullest(&taken), 507);
@@ -136,18 +140,18 @@ fn late_sleeps_bring_no_byte_too_many_into_a_second() {
 #[test]
 fn waits_are_rounded_up() {
     let mut meter = meter(per_second(3.0, None));
-    meter.took(Duration::ZERO, 0, 1);
-    assert_eq!(meter.ask(Duration::ZERO, 0, 1, false), Answer::Wait(Duration::from_nanos(333_333_334)));
-    assert_eq!(meter.ask(Duration::from_nanos(333_333_333), 0, 1, false), Answer::Wait(Duration::from_nanos(1)));
+    meter.record(Duration::ZERO, 0, 1);
+    assert_eq!(meter.check(Duration::ZERO, 0, 1, false), Answer::Wait(Duration::from_nanos(333_333_334)));
+    assert_eq!(meter.check(Duration::from_nanos(333_333_333), 0, 1, false), Answer::Wait(Duration::from_nanos(1)));
 }
 
 #[test]
 fn a_clock_that_goes_back_stands_still() {
     let mut meter = meter(per_second(10.0, None));
-    meter.took(5 * SECOND, 0, 1);
-    assert_eq!(meter.ask(SECOND, 0, 1, false), Answer::Wait(100 * MS));
-    assert_eq!(meter.ask(5 * SECOND + 50 * MS, 0, 1, false), Answer::Wait(50 * MS));
-    assert_eq!(meter.ask(5 * SECOND + 100 * MS, 0, 1, false), Answer::Now);
+    meter.record(5 * SECOND, 0, 1);
+    assert_eq!(meter.check(SECOND, 0, 1, false), Answer::Wait(100 * MS));
+    assert_eq!(meter.check(5 * SECOND + 50 * MS, 0, 1, false), Answer::Wait(50 * MS));
+    assert_eq!(meter.check(5 * SECOND + 100 * MS, 0, 1, false), Answer::Now);
 }
 
 #[test]
@@ -162,12 +166,12 @@ fn extremes_neither_overflow_nor_panic() {
     };
     let slow = Limits { bytes_per_second: Some(1), ..per_second(0.001, None) };
     for limits in [limits, slow] {
-        let mut meter = Meter::new(limits, None, Duration::ZERO, i64::MAX).unwrap();
+        let mut meter = RateLimiter::new(limits, None, Duration::ZERO, i64::MAX).unwrap();
         for now in [Duration::ZERO, Duration::from_nanos(1), Duration::MAX / 2, Duration::MAX] {
             for wall in [i64::MIN, 0, i64::MAX] {
                 for bytes in [0, 1, u64::MAX] {
-                    meter.ask(now, wall, bytes, false);
-                    meter.took(now, wall, bytes);
+                    meter.check(now, wall, bytes, false);
+                    meter.record(now, wall, bytes);
                 }
             }
         }
@@ -187,7 +191,7 @@ fn limits_that_cannot_be_kept_are_refused() {
         (Limits { burst: Some(5), ..Limits::default() }, "burst without events_per_second"),
         (Limits { byte_burst: Some(5), ..Limits::default() }, "byte_burst without bytes_per_second"),
     ] {
-        let error = Meter::new(limits, None, Duration::ZERO, 0).unwrap_err().to_string();
+        let error = RateLimiter::new(limits, None, Duration::ZERO, 0).unwrap_err().to_string();
         assert!(error.starts_with(says), "{error}");
     }
 }

@@ -1,11 +1,11 @@
 //! Handing one line to the connection, whatever its length, and counting it where it belongs.
 use std::sync::atomic::Ordering;
 
-use super::Worker;
+use super::OutputTask;
 use crate::{
     agent::log,
     clock,
-    output::{OutputError, connection::Link, resend_window::Line, tcp::Flushed},
+    output::{OutputError, connection::Connection, resend_window::Line, tcp::FlushStatus},
 };
 
 /// What an IPv4 datagram holds beside its headers (RFC 791, RFC 768).
@@ -13,7 +13,7 @@ const LARGEST_DATAGRAM: usize = 65_507;
 /// The smallest `max_size`.
 const SHORTEST: usize = 480;
 
-impl Worker<'_> {
+impl OutputTask<'_> {
     /// Whether there is a limit a second.
     pub(super) fn is_paced(&self) -> bool {
         let limits = &self.config.limits;
@@ -23,37 +23,37 @@ impl Worker<'_> {
     /// Hands the line over that may go. The limits a second hold for the wire, so where there are some it is
     /// [written](Self::write_out) at once, and its time is that of the write: one that was late would else stand within a second
     /// with too many others.
-    pub(super) fn hand_over(&mut self, link: &mut Link, line: Line) -> anyhow::Result<()> {
-        if self.take(link, line)? {
-            self.owed = Some(self.line.len() as u64);
+    pub(super) fn send_line(&mut self, connection: &mut Connection, line: Line) -> anyhow::Result<()> {
+        if self.enqueue(connection, line)? {
+            self.unmetered_bytes = Some(self.line.len() as u64);
             if !self.is_paced() {
-                self.count_owed();
+                self.meter_pending();
             }
         }
         Ok(())
     }
 
     /// Writes what was handed over, and counts what was owed.
-    pub(super) async fn write_out(&mut self, link: &mut Link) -> anyhow::Result<Flushed> {
-        let flushed = link.flush().await?;
-        if flushed == Flushed::All {
-            self.count_owed();
+    pub(super) async fn write_out(&mut self, connection: &mut Connection) -> anyhow::Result<FlushStatus> {
+        let flushed = connection.flush().await?;
+        if flushed == FlushStatus::All {
+            self.meter_pending();
         }
         Ok(flushed)
     }
 
     /// Hands a heartbeat over outside the limits a second.
-    pub(super) async fn slip_in(&mut self, link: &mut Link) -> anyhow::Result<Flushed> {
-        if self.take(link, Line::Beat)? {
-            self.meter.let_pass(self.now(), clock::now().timestamp_micros(), self.line.len() as u64);
+    pub(super) async fn send_unmetered(&mut self, connection: &mut Connection) -> anyhow::Result<FlushStatus> {
+        if self.enqueue(connection, Line::Beat)? {
+            self.limiter.record_exempt(self.now(), clock::now().timestamp_micros(), self.line.len() as u64);
         }
-        Ok(link.flush().await?)
+        Ok(connection.flush().await?)
     }
 
     /// Gives the line to the connection; one that the way does not take is written again, shorter, as all after it. `false`
     /// for a heartbeat that no way takes: the next one comes.
-    fn take(&mut self, link: &mut Link, line: Line) -> anyhow::Result<bool> {
-        while let Err(e) = link.take(&self.line) {
+    fn enqueue(&mut self, connection: &mut Connection, line: Line) -> anyhow::Result<bool> {
+        while let Err(e) = connection.take(&self.line) {
             let OutputError::TooLong { bytes, .. } = e else { return Err(e.into()) };
             if bytes > SHORTEST && self.shorten(line, bytes)? {
                 continue;
@@ -65,7 +65,7 @@ impl Worker<'_> {
             return Ok(false);
         }
         // A refusal that came with it is of the one before.
-        self.count_refused(link);
+        self.count_refused(connection);
         self.last = Some(line);
         self.window.push(line, self.line.len() as u64);
         Ok(true)
@@ -82,7 +82,7 @@ impl Worker<'_> {
         match line {
             Line::Entry(lane, _) | Line::Notice(lane, _) => drop(self.lanes.encode(lane, &mut self.line)?),
             Line::Beat => {
-                if let Some(notice) = self.beats.front() {
+                if let Some(notice) = self.heartbeats_due.front() {
                     self.lanes.notice(notice, &mut self.line);
                 }
             }
@@ -91,19 +91,19 @@ impl Worker<'_> {
     }
 
     /// Counts a datagram that is known to be lost: never as sent.
-    pub(super) fn count_refused(&mut self, link: &Link) {
-        let refused = link.refused();
+    pub(super) fn count_refused(&mut self, connection: &Connection) {
+        let refused = connection.refused();
         if std::mem::replace(&mut self.refused, refused) >= refused {
             return;
         }
         let (sent, unsent) = match self.last.take() {
             Some(Line::Entry(..)) => {
-                self.counters.refused.fetch_add(1, Ordering::Relaxed);
+                self.stats.refused.fetch_add(1, Ordering::Relaxed);
                 self.losses.add(1);
-                (&self.counters.sent, &mut self.unsent)
+                (&self.stats.sent, &mut self.unsent)
             }
             // No notice of a notice that is lost: that would be lost too, without end.
-            Some(Line::Notice(..) | Line::Beat) => (&self.counters.notices, &mut self.unsent_notices),
+            Some(Line::Notice(..) | Line::Beat) => (&self.stats.notices, &mut self.unsent_notices),
             None => return,
         };
         // It may have been counted already, with all that is written.
@@ -115,10 +115,10 @@ impl Worker<'_> {
     }
 
     /// Tells every output what is lost, when it is time to; `last` when there will be no other time.
-    pub(super) fn tell_losses(&mut self, last: bool) {
+    pub(super) fn report_losses(&mut self, last: bool) {
         let Some(lost) = self.losses.tell(last) else { return };
-        let in_all = self.counters.refused.load(Ordering::Relaxed);
-        let is_told = self.orders.shared.tell_lost(&self.orders.setup, &self.config.name, lost, in_all);
+        let in_all = self.stats.refused.load(Ordering::Relaxed);
+        let is_told = self.context.shared.tell_lost(&self.context.setup, &self.config.name, lost, in_all);
         // A state that cannot be written holds up no end: the log and the exit code say it then.
         if !is_told && !last {
             self.losses.add(lost);
@@ -126,9 +126,9 @@ impl Worker<'_> {
     }
 
     /// The line that was handed over last is written.
-    pub(super) fn count_owed(&mut self) {
-        if let Some(bytes) = self.owed.take() {
-            self.meter.took(self.now(), clock::now().timestamp_micros(), bytes);
+    pub(super) fn meter_pending(&mut self) {
+        if let Some(bytes) = self.unmetered_bytes.take() {
+            self.limiter.record(self.now(), clock::now().timestamp_micros(), bytes);
         }
     }
 }
