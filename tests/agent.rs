@@ -1,6 +1,4 @@
 //! The agent: what its sources hold reaches every output at least once, whatever ends in between.
-mod peers;
-mod support;
 
 use std::{
     collections::BTreeMap,
@@ -16,8 +14,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use peers::{Kind, Receiver as Peer};
-use support::{
+use harness::peers::{Kind, Receiver as Peer};
+use harness::{
     agent::{Agent, Receiver, SOURCE, capture, ids, nothing_lost, patient, serve, signal, unread},
     program::{folder, make},
 };
@@ -35,7 +33,7 @@ fn n2_a_capture_reaches_a_file_whole_and_a_second_start_sends_nothing_again() {
     let first = fs::read_to_string(&out).unwrap();
     assert_eq!(nothing_lost(&made, &ids(&first)), 0);
     // The lines are those of replay; events that go first when an output is behind may stand before others.
-    let replayed = support::program::replay("--format json", &[&agent.dir.path().join("day.type5")]);
+    let replayed = harness::program::replay("--format json", &[&agent.dir.path().join("day.type5")]);
     let sorted = |text: &str| -> Vec<String> {
         let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
         lines.sort();
@@ -299,7 +297,7 @@ fn n2_a_full_spool_stops_the_source_and_drops_nothing() {
 }
 
 /// The entry ids in CEF lines that a real receiver wrote, with how often each came.
-fn cef_ids(records: Vec<peers::Record>) -> BTreeMap<u64, u32> {
+fn cef_ids(records: Vec<harness::peers::Record>) -> BTreeMap<u64, u32> {
     let mut got: BTreeMap<u64, u32> = BTreeMap::new();
     for record in records {
         let id = record.raw.split("externalId=AUDRCV0042:").nth(1).and_then(|r| r.split(' ').next()?.parse().ok());
@@ -360,7 +358,7 @@ fn replay_to_an_output_trusts_and_shows_the_certificates_of_that_output() {
     let (address, ca) = (peer.address(), c.ca.display());
     let own = format!("cert = \"{}\"\nkey = \"{}\"\n", c.client_cert.display(), c.client_key.display());
     let text = |own: &str| format!("[[output]]\nname = \"a\"\naddress = \"{address}\"\nca = \"{ca}\"\n{own}");
-    let replay = || support::program::replay(&format!("--config {} --output a", config.display()), &[&made.path]);
+    let replay = || harness::program::replay(&format!("--config {} --output a", config.display()), &[&made.path]);
     fs::write(&config, text("")).unwrap();
     replay().says(1, &["CertificateRequired"]);
     fs::write(&config, text(&own)).unwrap();

@@ -1,10 +1,9 @@
 //! Saved buffers of QjoRetrieveJournalEntries, written by `tests/tools/make_rjne.py`, which shares no code with the product.
-mod support;
 
 use std::{fs, path::PathBuf};
 
+use harness::program::{Run, folder, qaudjrn, tool};
 use serde_json::Value;
-use support::program::{Run, folder, qaudjrn, tool};
 use tempfile::TempDir;
 
 /// Buffers, and what must come out of them: for each entry where its buffer begins in the file, and its truth.

@@ -2,7 +2,6 @@
 //!
 //! Not here: what lines say (`lines.rs`, `properties.rs`), real receivers and TLS (`receivers.rs`). Captures are made
 //! by `tests/tools/make_capture.py` in a temporary folder.
-mod support;
 
 use std::{
     collections::BTreeSet,
@@ -17,11 +16,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::Value;
-use support::agent::unread;
-use support::program::{
-    Made, PROGRAM, Run, count, event, finish, folder, head, make, qaudjrn, replay, sequence, sequences,
+use harness::agent::unread;
+use harness::program::{
+    Made, Run, count, event, executable, finish, folder, head, make, qaudjrn, replay, sequence, sequences,
 };
+use serde_json::Value;
 
 /// Bytes of a *TYPE5 record with 891 bytes of entry data.
 const RECORD: usize = 1_500;
@@ -280,7 +279,7 @@ fn wrong_options_end_with_2_and_name_the_option() {
     let config = write(&dir, "agent.toml", b"[filter]\ntypes.snd = [\"PW\"]\n");
     qaudjrn(&format!("replay --config {}", config.display()), &[&capture.path])
         .says(2, &["agent.toml", "agent.toml:2:7", "snd", "send"]);
-    finish(Command::new(PROGRAM)).says(2, &["Usage"]);
+    finish(Command::new(executable())).says(2, &["Usage"]);
 }
 
 #[test]
@@ -316,7 +315,7 @@ fn a_sequence_gap_is_told_and_ends_with_3_only_when_strict() {
 
 /// Starts the program on a pipe that stays open, and gives it the first bytes.
 fn on_a_pipe(args: &str, bytes: &[u8]) -> (Child, std::process::ChildStdin) {
-    let mut child = Command::new(PROGRAM)
+    let mut child = Command::new(executable())
         .args(args.split_whitespace())
         .arg("-")
         .stdin(Stdio::piped())
@@ -396,7 +395,8 @@ fn a_closed_pipe_is_no_error_and_nothing_is_said() {
     let capture = make(&dir, "day.type5", "--count 2000 --repeat 5");
     for command in ["replay --summary none --timezone UTC", "decode", "decode --pretty"] {
         let mut shell = Command::new("bash");
-        shell.args(["-c", &format!("set -o pipefail; {PROGRAM} {command} {} | head -1", capture.path.display())]);
+        let line = format!("set -o pipefail; {} {command} {} | head -1", executable(), capture.path.display());
+        shell.args(["-c", &line]);
         let run = finish(shell);
         assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{command}");
         assert_eq!(run.lines().len(), 1);
@@ -710,7 +710,7 @@ fn peak_memory(args: &[&str], stdin: Option<&Path>) -> u64 {
         print(run.returncode, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)";
     let mut command = Command::new("python3");
     command.args(["-c", WRAPPER]).arg(stdin.unwrap_or(Path::new("")));
-    command.args(["prlimit", "--as=268435456", PROGRAM]).args(args);
+    command.args(["prlimit", "--as=268435456", executable()]).args(args);
     let run = finish(command);
     let (code, kib) = run.stdout.trim().split_once(' ').unwrap();
     assert_eq!(code, "0", "{args:?}: {}", run.stderr);

@@ -5,7 +5,6 @@
 //! What is expected comes from `replay`, which has neither spool nor lanes. The list of keys comes from the program: a key that
 //! is new there fails `every_key_has_its_row` until it has a row here.
 mod matrix;
-mod support;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,13 +19,13 @@ use std::{
     time::Duration,
 };
 
-use matrix::{Counts, Kind, OTHERS, Row, filters_of_senders, rows};
-use qaudjrn::{config::Config, decode::journal::Catalog};
-use socket2::{Domain, Socket, Type};
-use support::{
+use harness::{
     agent::{Agent, Receiver, notices, signal},
     program::{folder, make, qaudjrn, tool},
 };
+use matrix::{Counts, Kind, OTHERS, Row, filters_of_senders, rows};
+use qaudjrn::{config::Config, decode::journal::Catalog};
+use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
 
 const SOON: Duration = Duration::from_secs(90);

@@ -1,6 +1,4 @@
 //! The agent under its configuration: reload, heartbeat, gaps, budgets, a nearly full spool, new outputs and other lanes.
-mod peers;
-mod support;
 
 use std::{
     fs,
@@ -13,11 +11,11 @@ use std::{
     time::Duration,
 };
 
-use serde_json::Value;
-use support::{
+use harness::{
     agent::{Agent, FOLLOWED, Receiver, SOURCE, capture, ids, nothing_lost, notices, signal},
     program::{folder, head, make, sequence},
 };
+use serde_json::Value;
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -79,7 +77,7 @@ fn n7_heartbeats_tell_every_output_in_its_format_how_each_source_is_doing() {
     assert!(hash.len() == 16 && hash == two["configuration"], "{hash}");
     let lines = agent.read("cef");
     let line = lines.lines().find(|l| l.contains("AGENT-HEARTBEAT")).expect("a heartbeat in CEF");
-    let parsed = peers::lines::lognormalizer(&[line[line.find("CEF:").unwrap()..].to_owned()]);
+    let parsed = harness::peers::lines::lognormalizer(&[line[line.find("CEF:").unwrap()..].to_owned()]);
     let parsed = parsed[0].as_ref().expect("liblognorm reads it");
     assert_eq!((parsed.class_id.as_str(), parsed.name.as_str()), ("AGENT-HEARTBEAT", "Agent heartbeat"));
     assert!(!agent.read("silent").contains("AGENT-HEARTBEAT"));
@@ -107,7 +105,7 @@ fn n3_a_receiver_that_is_missing_is_one_event_at_every_output_and_a_matter_of_th
     let leef = agent.read("leef");
     let leef: Vec<&str> = leef.lines().filter(|l| l.contains("AGENT_GAP")).collect();
     let [line] = leef.as_slice() else { panic!("{leef:?}") };
-    let parsed = peers::lines::Leef::parse(line).unwrap();
+    let parsed = harness::peers::lines::Leef::parse(line).unwrap();
     assert_eq!((parsed.event_id.as_str(), parsed.get("source")), ("AGENT_GAP", Some("prod01")));
     assert_eq!(agent.read("all").lines().count(), 151);
     let metrics = agent.read("state/metrics.prom");
@@ -299,7 +297,7 @@ struct Clock {
 
 impl Clock {
     fn new(dir: &Path) -> Clock {
-        Clock { shim: support::program::shim("clock_shim"), file: dir.join("clock") }
+        Clock { shim: harness::program::shim("clock_shim"), file: dir.join("clock") }
     }
 
     fn start(&self, agent: &Agent) -> std::process::Child {
@@ -448,7 +446,7 @@ fn r29_500_events_a_second_are_held_within_a_percent_and_never_more_in_any_secon
     let seconds: u32 = std::env::var("QAUDJRN_RATE_SECONDS").ok().and_then(|n| n.parse().ok()).unwrap_or(10);
     let dir = folder();
     make(&dir, "day.type5", &format!("--count 500 --seed 4 --repeat {seconds}"));
-    let tool = peers::checkout().join("tests/tools/udp_times.py");
+    let tool = harness::root().join("tests/tools/udp_times.py");
     let mut judge = Command::new("python3")
         .arg(tool)
         .args([(seconds * 3 + 60).to_string(), "4".to_owned()])

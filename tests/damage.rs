@@ -1,6 +1,5 @@
 //! Captures that are damaged, cut short or something else: what is whole is sent, what is damaged is named by its bytes and parked,
 //! nothing is made up, and a file of which something is missing stays.
-mod support;
 
 use std::{
     fs,
@@ -11,15 +10,15 @@ use std::{
 };
 
 use flate2::{Compression, write::GzEncoder};
+use harness::{
+    agent::{Agent, ids, notices, signal},
+    program::{count, folder, make, qaudjrn, replay, sequences},
+    record::Record,
+};
 use proptest::{collection::vec, prelude::*};
 use qaudjrn::{
     decode::journal::{Catalog, Entry, Heading, HeadingKind, detect::Wanted, record::Framing},
     source::{Capture, Item, derived::placeholder},
-};
-use support::{
-    agent::{Agent, ids, notices, signal},
-    program::{count, folder, make, qaudjrn, replay, sequences},
-    record::Record,
 };
 
 const SOON: Duration = Duration::from_secs(30);
@@ -440,7 +439,7 @@ fn n12_f16_gzip_is_read_member_by_member_and_one_that_is_not_whole_is_a_gap() {
         assert_eq!(agent.dir.path().join("drop/day.gz").exists(), start < 2, "{}", agent.log());
         assert_eq!(notices(&agent.read("out"), "AGENT-GAP").len(), 1, "{}", agent.log());
     }
-    support::agent::nothing_lost(&made, &ids(&agent.read("out")));
+    harness::agent::nothing_lost(&made, &ids(&agent.read("out")));
 }
 
 #[test]

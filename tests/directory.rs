@@ -1,9 +1,8 @@
 //! Directory sources: every file once, whatever it is called, when it is complete; put away when everybody has it.
-mod support;
 
 use std::{fs, net::TcpListener, path::PathBuf, thread, time::Duration};
 
-use support::{
+use harness::{
     agent::{Agent, Receiver, ids, notices, signal},
     program::{folder, make},
 };
@@ -258,7 +257,7 @@ fn n3_a_file_that_is_cut_short_while_it_is_read_is_a_gap_and_stays() {
 
 #[test]
 fn b1_a_file_that_cannot_be_opened_or_read_at_present_is_tried_again_and_the_source_says_so() {
-    let shim = support::program::shim("fault_shim");
+    let shim = harness::program::shim("fault_shim");
     for (calls, how, at) in
         [("open", "eio", 1), ("open", "emfile", 1), ("open", "eacces", 1), ("read", "eio", 1), ("read", "estale", 3)]
     {

@@ -1,7 +1,5 @@
 //! A disk that fails: full, unable to sync, gone; and a program that ends at any moment of its writing. Whatever happens, every
 //! event reaches every output at least once, the start never fails for long, and the log says what was wrong.
-mod peers;
-mod support;
 
 use std::{
     fs,
@@ -12,9 +10,9 @@ use std::{
     time::Duration,
 };
 
-use support::{
+use harness::{
     agent::{Agent, Receiver, SOURCE, capture, ids, nothing_lost, signal},
-    program::{Made, PROGRAM, folder, make},
+    program::{Made, executable, folder, make},
 };
 
 const SOON: Duration = Duration::from_secs(60);
@@ -29,7 +27,7 @@ fn moments(count: u64, some: u64) -> Vec<u64> {
 
 fn shim() -> &'static PathBuf {
     static MADE: OnceLock<PathBuf> = OnceLock::new();
-    MADE.get_or_init(|| support::program::shim("fault_shim"))
+    MADE.get_or_init(|| harness::program::shim("fault_shim"))
 }
 
 struct Run {
@@ -163,9 +161,10 @@ fn n2_fault_12_a_file_system_that_is_really_full_stops_the_source_and_empties_ag
     fs::create_dir(&state).unwrap();
     // 22 MiB: the reserve, and room for some batches.
     let script = format!(
-        "mount -t tmpfs -o size=22m tmpfs '{}' && exec '{PROGRAM}' run --config '{}'",
+        "mount -t tmpfs -o size=22m tmpfs '{}' && exec '{program}' run --config '{}'",
         state.display(),
-        agent.config.display()
+        agent.config.display(),
+        program = executable()
     );
     let mut command = agent.command();
     let log = fs::OpenOptions::new().append(true).open(agent.dir.path().join("log")).unwrap();
@@ -225,8 +224,9 @@ fn n2_fault_18_a_state_that_becomes_read_only_is_told_and_nothing_is_lost() {
     let path = agent.dir.path().to_owned();
     fs::create_dir(path.join("state")).unwrap();
     let script = format!(
-        "mount -t tmpfs -o size=64m tmpfs '{0}/state' && '{PROGRAM}' run --config '{0}/agent.toml' && mount -o remount,ro '{0}/state' && cp '{0}/day.type5' '{0}/more' && cat '{0}/more' >> '{0}/day.type5'; '{PROGRAM}' run --config '{0}/agent.toml'; echo ended with $? >&2",
-        path.display()
+        "mount -t tmpfs -o size=64m tmpfs '{0}/state' && '{program}' run --config '{0}/agent.toml' && mount -o remount,ro '{0}/state' && cp '{0}/day.type5' '{0}/more' && cat '{0}/more' >> '{0}/day.type5'; '{program}' run --config '{0}/agent.toml'; echo ended with $? >&2",
+        path.display(),
+        program = executable()
     );
     let log = fs::OpenOptions::new().create(true).append(true).open(path.join("log")).unwrap();
     let mut child = Command::new("unshare")

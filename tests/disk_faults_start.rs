@@ -2,8 +2,6 @@
 //! was told are safe. Full, unreadable, without descriptors, without permission, locked by another program: none of these is damage.
 //! Nothing is renamed, set aside, cut or deleted; the agent waits and says so, or ends with an error; when the fault is gone,
 //! everything is delivered.
-mod peers;
-mod support;
 
 use std::{
     collections::BTreeMap,
@@ -15,9 +13,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use support::{
+use harness::{
     agent::{Agent, Receiver, ids, nothing_lost, signal},
-    program::{Made, PROGRAM, folder, make},
+    program::{Made, executable, folder, make},
 };
 
 const SOON: Duration = Duration::from_secs(60);
@@ -26,7 +24,7 @@ const REFUSED: Duration = Duration::from_secs(40);
 
 fn shim() -> &'static PathBuf {
     static MADE: OnceLock<PathBuf> = OnceLock::new();
-    MADE.get_or_init(|| support::program::shim("fault_shim"))
+    MADE.get_or_init(|| harness::program::shim("fault_shim"))
 }
 
 /// A state with undelivered batches, and nobody who runs on it.
@@ -58,7 +56,7 @@ impl Kept {
         let mut child = agent.start();
         let socket = agent.dir.path().join("sock");
         agent.wait("the socket", SOON, || socket.exists());
-        let tool = peers::checkout().join("tests/tools/stream_sender.py");
+        let tool = harness::root().join("tests/tools/stream_sender.py");
         let to = format!("unix:{}", socket.display());
         let sent = Command::new("python3").arg(tool).arg(&made.path).arg(to).stdout(Stdio::null()).status().unwrap();
         assert!(sent.success(), "everything is acknowledged");
@@ -318,9 +316,10 @@ fn h1_a_state_that_is_read_only_at_the_start_is_left_as_it_is() {
     let kept = Kept::new(true);
     let state = kept.state();
     let script = format!(
-        "mount --bind '{0}' '{0}' && mount -o remount,bind,ro '{0}' && exec '{PROGRAM}' run --config '{1}'",
+        "mount --bind '{0}' '{0}' && mount -o remount,bind,ro '{0}' && exec '{program}' run --config '{1}'",
         state.display(),
-        kept.agent.config.display()
+        kept.agent.config.display(),
+        program = executable()
     );
     let log = fs::OpenOptions::new().append(true).open(kept.agent.dir.path().join("log")).unwrap();
     let mut command = Command::new("unshare");

@@ -1,16 +1,15 @@
 //! `qaudjrn doctor` against a simulated system in many states (issue 5, "What must show" 6): each finding is right, and nothing but
 //! queries that the stand-in knows reaches it. What no stand-in can show is in docs/DOCTOR.md.
-mod support;
 
 use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
 
-use serde_json::{Value, json};
-use support::{
+use harness::{
     agent::{Agent, signal},
     findings::{commands, commands_of, config, doctor, findings, ids, one, values},
     program::{folder, qaudjrn},
     system::System,
 };
+use serde_json::{Value, json};
 
 const OUTPUT: &str = "[[output]]\nname = \"a\"\naddress = \"file:DIR/out\"\nformat = \"json\"\n";
 

@@ -1,16 +1,15 @@
 //! `qaudjrn doctor --layouts` against a simulated system whose table functions SYSTOOLS.AUDIT_JOURNAL_xx say what the generator of the
 //! captures says (tests/tools/ibmi/audit_tables.py), as IBM's pages show it: which tables agree, and that each thing that is wrong is
 //! found, turned off, and nothing else.
-mod support;
 
 use std::{collections::BTreeMap, fs};
 
-use serde_json::{Value, json};
-use support::{
+use harness::{
     findings::{config, doctor},
     program::{Run, folder, qaudjrn},
     system::System,
 };
+use serde_json::{Value, json};
 
 /// Every entry type in turn.
 fn system() -> System {
@@ -119,7 +118,7 @@ fn what_is_wrong_is_found_turned_off_and_said_to_the_person_who_decides() {
     has("6 entries came as bytes and not as columns");
     has("columns without a field: VIOLATION_TYPE_DETAIL USER_OF_AUDIT");
     // With the table that was written, the field has no value; the others have theirs.
-    let capture = support::program::make(&out, "pw.type5", "--mix PW --count 40 --seed 5");
+    let capture = harness::program::make(&out, "pw.type5", "--mix PW --count 40 --seed 5");
     let lines = |rest: &str| -> Vec<Value> {
         let run = qaudjrn(&format!("decode {rest}"), &[&capture.path]);
         run.stdout.lines().map(|l| serde_json::from_str(l).unwrap()).collect()

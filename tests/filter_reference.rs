@@ -4,7 +4,6 @@
 //! Everything follows from one seed: `QAUDJRN_SEED=N cargo test --test filter_reference` tries another one. A failure
 //! prints the seed and, without what does not matter, the rules and the entries.
 mod reference;
-mod support;
 
 use std::{
     collections::BTreeMap,

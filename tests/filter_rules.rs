@@ -5,4 +5,3 @@
 //! so an entry nobody thought of cannot go missing unseen. The summary's rule, file and line are checked in every row.
 //! Not here: the sums on large captures (`filter_sums.rs`). Nothing here knows how the filter works inside.
 mod rules;
-mod support;

@@ -4,15 +4,14 @@
 //! The recount (`rules/recount.rs`) is written for this test alone. What single rules do is in `filter_rules.rs`.
 #[path = "rules/recount.rs"]
 mod recount;
-mod support;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
 };
 
+use harness::program::{Made, Run, count, folder, make, replay, sequences};
 use recount::recount;
-use support::program::{Made, Run, count, folder, make, replay, sequences};
 use tempfile::TempDir;
 
 /// What is made, and the options that `replay` needs for it.
@@ -156,7 +155,7 @@ fn difference(run: &Run, expected: &[u64], capture: &Made) -> String {
     let sent: BTreeSet<u64> = sequences(run).into_iter().collect();
     let expected: BTreeSet<u64> = expected.iter().copied().collect();
     let first = sent.symmetric_difference(&expected).next().copied();
-    let truth = capture.truth.iter().find(|t| Some(support::program::sequence(t)) == first);
+    let truth = capture.truth.iter().find(|t| Some(harness::program::sequence(t)) == first);
     truth.map_or("the same entries were sent".to_owned(), |t| {
         format!("first difference (sent: {}): {t}", first.is_some_and(|n| sent.contains(&n)))
     })

@@ -1,6 +1,5 @@
 //! A capture that is followed: half a record at its end, rotation, truncation, replacement. Nothing is lost, and nothing comes twice but
 //! what the file itself holds again.
-mod support;
 
 use std::{
     fs,
@@ -11,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use support::{
+use harness::{
     agent::{Agent, Receiver, ids, notices, read_to, signal},
     program::{folder, make},
     rest::at_rest,
@@ -203,7 +202,7 @@ fn n2_half_a_record_at_the_end_of_a_capture_that_was_read_once_is_read_again_whe
         fs::write(&file, &bytes).unwrap();
         let code = agent.start().wait().unwrap().code();
         assert_eq!(code, Some(0), "{}", agent.log());
-        support::agent::nothing_lost(&made, &ids(&agent.read("out")));
+        harness::agent::nothing_lost(&made, &ids(&agent.read("out")));
         assert_eq!(notices(&agent.read("out"), "AGENT-GAP").len(), 1, "told once, by the first: {}", agent.log());
     }
 }

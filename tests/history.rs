@@ -1,13 +1,12 @@
 //! History log files (QHST), written by `tests/tools/make_qhst.py`, which shares no code with the product.
-mod support;
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
-use serde_json::Value;
-use support::{
+use harness::{
     ebcdic::plain,
     program::{Run, folder, qaudjrn, replay, tool},
 };
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// A file, and what must come out of it.
@@ -571,7 +570,7 @@ fn r37_rules_over_history_messages_count_what_they_drop_and_touch_nothing_else()
         assert_eq!(got, want, "{rules}");
     }
     // Journal entries are not what rules over history messages are about.
-    let journal = support::program::make(&dir, "day.type5", "--count 50 --seed 1");
+    let journal = harness::program::make(&dir, "day.type5", "--count 50 --seed 1");
     fs::write(
         &config,
         "[filter]\nhistory.send = \"logon_logoff\"\nhistory.minimum_severity = 99\nhistory.exclude_jobs = [\"*ALL\"]\n",

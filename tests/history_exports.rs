@@ -1,5 +1,4 @@
 //! Exports of QSYS2.HISTORY_LOG_INFO, written by `tests/tools/make_qhst.py` beside the history log file that has the same messages.
-mod support;
 
 #[path = "history_exports/encodings.rs"]
 mod encodings;
@@ -11,8 +10,8 @@ use std::{
     process::{Command, Stdio},
 };
 
+use harness::program::{Run, executable, folder, qaudjrn, replay, tool};
 use serde_json::Value;
-use support::program::{PROGRAM, Run, folder, qaudjrn, replay, tool};
 use tempfile::TempDir;
 
 /// The same messages as a history log file and as exports.
@@ -363,7 +362,7 @@ fn f05_a_quote_too_few_or_too_many_costs_the_row_that_it_stands_in_and_no_other(
 fn exports_come_through_a_pipe_and_explain_and_what_if_read_them_too() {
     let made = Made::new("--count 40 --seed 9 --csv-style acs --json-style lines");
     for (name, input) in [("log.csv", "history-csv"), ("log.json", "history-json")] {
-        let mut child = Command::new(PROGRAM);
+        let mut child = Command::new(executable());
         child
             .args(["decode", "--input", input, "-"])
             .stdin(Stdio::piped())

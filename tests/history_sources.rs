@@ -1,5 +1,4 @@
 //! History log files, exports of the log and retrieve buffers as sources of an agent: each file wholly, through kill -9 and restarts.
-mod support;
 
 #[path = "history_sources/encodings.rs"]
 mod encodings;
@@ -12,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use support::{
+use harness::{
     agent::{Agent, Receiver, ids, notices, signal},
     program::{folder, qaudjrn, replay, tool},
 };

@@ -1,6 +1,5 @@
 //! Bytes that strangers choose: names of files, what servers answer, names of systems, certificates, user names. None of them
 //! reaches a log, a terminal, a metric, a page or a table as a character that somebody would obey, and none forges a line.
-mod support;
 
 use std::{
     ffi::OsStr,
@@ -14,13 +13,13 @@ use std::{
     time::Duration,
 };
 
-use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, SanType};
-use rustls::{ServerConfig, ServerConnection, StreamOwned, pki_types::PrivateKeyDer};
-use support::{
+use harness::{
     agent::{Agent, signal},
     ebcdic::is_format,
     program::{Run, folder, make, qaudjrn},
 };
+use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, SanType};
+use rustls::{ServerConfig, ServerConnection, StreamOwned, pki_types::PrivateKeyDer};
 use tempfile::TempDir;
 
 /// LF, CR, ESC, BEL, DEL, C1, bidirectional, zero width, byte order mark, a tag, a separator of lines, and a forged message.
@@ -92,7 +91,7 @@ fn h8_commands_show_names_of_files_and_users_and_obey_none() {
     let system = made.truth[0]["header"]["system_name"].as_str().unwrap().trim_end().to_owned();
     for (name, to) in [(user, [0x25, 0x27, 0x00, 0x15]), (system, [0x27, 0x25, 0x15, 0x0D])] {
         let name: Vec<u8> =
-            name.chars().map(|c| support::ebcdic::table(37).iter().position(|t| *t == c).unwrap() as u8).collect();
+            name.chars().map(|c| harness::ebcdic::table(37).iter().position(|t| *t == c).unwrap() as u8).collect();
         while let Some(found) = bytes.windows(name.len()).position(|w| w == name) {
             for (byte, to) in bytes[found..found + name.len()].iter_mut().zip(to.into_iter().cycle()) {
                 *byte = to;
@@ -246,7 +245,7 @@ fn h8_h12_a_certificate_is_shown_and_never_obeyed() {
         dir,
         &format!(
             "{}timezone = \"UTC\"\n[[output]]\nname = \"a\"\naddress = \"tls://127.0.0.1:{port}\"\n",
-            support::agent::SOURCE
+            harness::agent::SOURCE
         ),
     );
     let child = agent.start();

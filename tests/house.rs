@@ -129,7 +129,7 @@ const COMPUTED: [(&str, &str, u64, &str); 4] = [
     ("tests/agent.rs", "Duration::from_millis(40 + round * 7_919 % 400)", 440, "kill -9 comes at any moment"),
     ("tests/directory.rs", "Duration::from_millis(350 + u64::from(n) * 130)", 870, "kill -9 comes at any moment"),
     ("tests/network/proxy.rs", "Duration::from_secs_f64(n as f64 / rate as f64)", 0, "a slow line is what is tested"),
-    ("tests/support/rest.rs", "window", 0, "counted as WINDOW; longer in the long form"),
+    ("tests/harness/src/rest.rs", "window", 0, "counted as WINDOW; longer in the long form"),
 ];
 
 /// Tests wait for something that happens. What they wait out adds up to seconds only.
@@ -147,7 +147,7 @@ fn tests_hardly_wait_for_time_to_pass() {
             sum += if length >= COUNTED { length } else { 0 };
         }
         // A time that the rule above would not see.
-        if name == "tests/support/rest.rs" {
+        if name == "tests/harness/src/rest.rs" {
             sum += milliseconds(&text, "WINDOW").unwrap();
         }
         if sum > 0 {

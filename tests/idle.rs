@@ -1,7 +1,6 @@
 //! An agent that has nothing to do does nothing: seconds without work, with every kind of source and one, five and twenty outputs, wake a
 //! thread a few times a second, whatever the machine. The kernel counts. The long form holds it to 0.2 percent of a core too, which is a
 //! measurement: the machine should have nothing else to do, and the program be optimised.
-mod support;
 
 use std::{
     fs,
@@ -16,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use support::{
+use harness::{
     agent::{Agent, FOLLOWED, capture},
     arrived::stop,
     program::{folder, make},

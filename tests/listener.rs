@@ -1,7 +1,5 @@
 //! Listeners: many senders on one socket, each known by its certificate or its user and never by what it says, each with a place of its
 //! own.
-mod peers;
-mod support;
 
 use std::{
     fs,
@@ -14,14 +12,14 @@ use std::{
     time::Duration,
 };
 
-use peers::certificates::Certificates;
+use harness::peers::certificates::Certificates;
+use harness::{
+    agent::{Agent, ids, signal},
+    program::{Made, folder, make, sequence},
+};
 use rustls::{
     ClientConfig, ClientConnection, RootCertStore, StreamOwned,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-};
-use support::{
-    agent::{Agent, ids, signal},
-    program::{Made, folder, make, sequence},
 };
 use tempfile::TempDir;
 

@@ -1,19 +1,18 @@
 //! The journal of a live system over Mapepire. No IBM i can be had: the system is `tests/tools/ibmi`, a stand-in written apart from
 //! the product, which plays back a genuine server's frames and is judged by independent clients (`test_stand_in.py`). It answers
 //! the statements it knows and counts any other.
-mod support;
 
 use std::{
     cell::Cell, collections::BTreeMap, fs, os::unix::fs::PermissionsExt, path::Path, process::Command, time::Duration,
 };
 
-use serde_json::{Value, json};
-use support::{
+use harness::{
     agent::{Agent, notices, signal},
     arrived::{arrived, count, stop},
     program::folder,
     system::{System, tools},
 };
+use serde_json::{Value, json};
 
 const SOON: Duration = Duration::from_secs(60);
 const OUTPUT: &str = "[[output]]\nname = \"a\"\naddress = \"file:DIR/out\"\nformat = \"json\"\n";
@@ -343,7 +342,7 @@ fn what_the_system_answers_wrong_is_told_with_what_to_do() {
     stop(&stranger, child);
     let before = system.tell(json!({"cmd": "stats"}))["logins"].clone();
     // By its fingerprint.
-    let shown = support::program::qaudjrn(&format!("pin localhost:{}", system.port), &[] as &[&Path]);
+    let shown = harness::program::qaudjrn(&format!("pin localhost:{}", system.port), &[] as &[&Path]);
     let pin = shown.stdout.split("--pin ").nth(1).expect("a fingerprint").trim().to_owned();
     let pinned = Agent::new(folder(), &format!("{}{OUTPUT}", text.replace(&ca, &format!("pin = \"{pin}\""))));
     let child = pinned.start();

@@ -1,5 +1,4 @@
 //! What the program says of itself: never more than somebody can read, in the form that was asked for, and at nobody's expense.
-mod support;
 
 use std::{
     collections::BTreeSet,
@@ -11,11 +10,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::Value;
-use support::{
+use harness::{
     agent::{AS_SHIPPED, Agent, FOLLOWED, SOURCE, capture, ids, nothing_lost, signal},
-    program::{PROGRAM, folder, make, qaudjrn},
+    program::{executable, folder, make, qaudjrn},
 };
+use serde_json::Value;
 
 const SOON: Duration = Duration::from_secs(60);
 const OUTPUT: &str = "[[output]]\nname = \"a\"\naddress = \"file:DIR/out\"\nformat = \"json\"\n";
@@ -34,7 +33,7 @@ fn b4_nobody_reads_the_log_and_everything_is_delivered_and_ends() {
     spoilt(&agent, 2_000);
     // The pipe is full before the program says its first word.
     let mut child = Command::new("sh")
-        .args(["-c", "head -c 65536 /dev/zero >&2; exec \"$0\" run --config \"$1\"", PROGRAM])
+        .args(["-c", "head -c 65536 /dev/zero >&2; exec \"$0\" run --config \"$1\"", executable()])
         .arg(&agent.config)
         .stdin(Stdio::null())
         .stdout(Stdio::null())

@@ -1,11 +1,10 @@
 //! The commands that look and do not send: `explain`, `what-if` and `check`, through the program.
-mod support;
 
 use std::{collections::BTreeMap, fs, path::Path, process::Command};
 
+use harness::program::{Made, Run, count, finish, folder, head, make, qaudjrn, replay, sequence};
+use harness::record::Record;
 use serde_json::Value;
-use support::program::{Made, Run, count, finish, folder, head, make, qaudjrn, replay, sequence};
-use support::record::Record;
 
 /// Rules of every kind that hit something in a capture of the realistic mix.
 const RULES: &str = r#"
@@ -52,7 +51,7 @@ fn n9_an_explained_entry_has_the_verdict_and_the_lines_that_replay_sends() {
         let ids = replay(&format!("--format json --config {config}"), &[&made.path]);
         let lines = replay(&format!("--format {format} --config {config}"), &[&made.path]);
         assert_eq!(ids.lines().len(), lines.lines().len());
-        support::program::sequences(&ids).into_iter().zip(lines.lines().iter().map(|l| l.to_string())).collect()
+        harness::program::sequences(&ids).into_iter().zip(lines.lines().iter().map(|l| l.to_string())).collect()
     };
     let formats = ["syslog", "cef", "leef", "leef2", "json"].map(|f| (f, sent(f)));
     let (mut dropped, mut kept) = (0, 0);
@@ -167,7 +166,7 @@ fn sent_to(made: &Made, config: &str, output: &str) -> BTreeMap<u64, String> {
     let ids = replay(&args("--format json"), &[&made.path]);
     let lines = replay(&args(""), &[&made.path]);
     assert_eq!(ids.lines().len(), lines.lines().len());
-    support::program::sequences(&ids).into_iter().zip(lines.lines().iter().map(|l| l.to_string())).collect()
+    harness::program::sequences(&ids).into_iter().zip(lines.lines().iter().map(|l| l.to_string())).collect()
 }
 
 #[test]
@@ -206,13 +205,13 @@ fn explain_says_which_paths_are_not_looked_at_and_counts_entries_alone() {
     let dir = folder();
     let mut relative = Record::new("type5", "CO");
     relative.sequence(1);
-    let fields = &support::record::tables().types["CO"];
+    let fields = &harness::record::tables().types["CO"];
     let field = fields.iter().find(|f| f.role.as_deref() == Some("path_indicator")).unwrap();
-    relative.data(&field.name, &support::ebcdic::plain("N"));
+    relative.data(&field.name, &harness::ebcdic::plain("N"));
     let path = fields.iter().find(|f| f.role.as_deref() == Some("object_path")).unwrap();
     let mut cut = Record::new("type5", "CO");
     cut.sequence(2);
-    cut.data(&field.name, &support::ebcdic::plain("Y"));
+    cut.data(&field.name, &harness::ebcdic::plain("Y"));
     cut.data(&path.name, &[0, 40]);
     cut.cut(path.at + 10);
     let mut bytes = Vec::new();
@@ -295,7 +294,7 @@ fn n10_neither_a_gap_nor_a_wrong_clock_thins_the_rates_out() {
     let one = make(&dir, "one.type5", "--count 4000 --seed 8");
     let two = make(&dir, "two.type5", "--count 4000 --seed 9 --start 2026-12-20T08:00:00");
     let mut wrong = Record::new("type5", "PW");
-    wrong.head("entry_timestamp", &support::ebcdic::plain("2099-01-01-00.00.05.000000"));
+    wrong.head("entry_timestamp", &harness::ebcdic::plain("2099-01-01-00.00.05.000000"));
     let mut bytes = [fs::read(&one.path).unwrap(), fs::read(&two.path).unwrap()].concat();
     let mut record = wrong.bytes().to_vec();
     record.resize(1_500, 0x40);
@@ -493,13 +492,13 @@ fn a_library_is_lost_although_a_change_to_auditing_in_it_is_sent() {
     let record = |code: &str, n: u64, fields: &[(&str, &str)]| {
         let mut r = Record::new("type5", code);
         r.sequence(n);
-        fields.iter().for_each(|(name, value)| r.data(name, &support::ebcdic::plain(value)));
+        fields.iter().for_each(|(name, value)| r.data(name, &harness::ebcdic::plain(value)));
         let mut bytes = r.bytes().to_vec();
         bytes.resize(8_000, 0x40);
         bytes
     };
     let field = |role: &str| {
-        let f = support::record::tables().types["DO"].iter().find(|f| f.role.as_deref() == Some(role)).unwrap();
+        let f = harness::record::tables().types["DO"].iter().find(|f| f.role.as_deref() == Some(role)).unwrap();
         f.name.as_str()
     };
     let (library, name, kind) = (field("object_library"), field("object_name"), field("object_type"));
@@ -596,7 +595,7 @@ fn the_page_of_what_if_shows_its_charts_in_a_browser_and_no_name_becomes_markup(
     let made = capture(&dir);
     // A user who wrote markup into a name.
     let mut hostile = Record::new("type5", "PW");
-    hostile.head("user_name", &support::ebcdic::plain("<B>X</B>"));
+    hostile.head("user_name", &harness::ebcdic::plain("<B>X</B>"));
     hostile.sequence(900_000);
     let mut bytes = fs::read(&made.path).unwrap();
     let mut record = hostile.bytes().to_vec();

@@ -1,17 +1,16 @@
 //! The journal through ODBC (issue 5, "What must show" 3): unixODBC, psqlodbc and a PostgreSQL that has a QSYS2 (`tests/tools/odbc`).
 //! It shows the client and the tailing over a real driver; what only IBM's driver and Db2 for i can show is in docs/LIVE.md.
 #![cfg(feature = "odbc")]
-mod support;
 
 use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, path::Path, process::Command, time::Duration};
 
-use serde_json::Value;
-use support::{
+use harness::{
     agent::{Agent, notices, signal},
     arrived::{arrived, count, entries, stop},
     postgres::{PASSWORD, Postgres},
     program::{event, folder, head, qaudjrn},
 };
+use serde_json::Value;
 
 const SOON: Duration = Duration::from_secs(60);
 const OUTPUT: &str = "[[output]]\nname = \"a\"\naddress = \"file:DIR/out\"\nformat = \"json\"\npriority_types = []\n";

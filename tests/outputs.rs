@@ -1,7 +1,5 @@
 //! Outputs: what counts as delivered, what a receiver that stalls, says something else or never closes does to it, files that
 //! are full, torn and rotated, and what an output costs while nothing happens.
-mod peers;
-mod support;
 
 #[path = "outputs/files.rs"]
 mod files;
@@ -16,7 +14,7 @@ mod window;
 
 use std::time::Duration;
 
-use support::agent::Agent;
+use harness::agent::Agent;
 
 const SOON: Duration = Duration::from_secs(60);
 

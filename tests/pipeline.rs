@@ -1,18 +1,17 @@
 //! One way from a record to a line: what a batch was read under is what its lines show, whatever the configuration says later;
 //! what was learned lasts; `run` and `replay` write the same.
-mod support;
 
 use std::{
     fs, io::Write, net::TcpListener, os::unix::net::UnixStream, path::Path, sync::atomic::Ordering, time::Duration,
 };
 
-use serde_json::Value;
-use support::{
+use harness::{
     agent::{Agent, FOLLOWED, Receiver, capture, ids, notices, signal},
     ebcdic,
     program::{Made, folder, head, make, replay},
     record::Record,
 };
+use serde_json::Value;
 
 const SOON: Duration = Duration::from_secs(60);
 

@@ -1,10 +1,9 @@
 //! What holds for every entry, whatever its bytes: any text comes back from a line as `printable` makes it, a line
 //! stays one line within its size, nothing panics, no byte of a capture is lost or read twice.
 //!
-//! Records are made from the layout tables by `support/record.rs`, lines are taken apart by `support/parse.rs`; both
+//! Records are made from the layout tables by `harness::record`, lines are taken apart by `harness::parse`; both
 //! share no code with the program. Proptest shrinks a failure and prints it; `fuzz/` searches the same properties with
 //! coverage.
-mod support;
 
 use std::{
     collections::BTreeSet,
@@ -12,6 +11,11 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
+use harness::{
+    ebcdic::{self, Piece},
+    parse::{self, Body, Head},
+    record::{Record, filled, tables},
+};
 use proptest::{collection::vec, prelude::*, sample};
 use qaudjrn::{
     cli::pretty,
@@ -26,11 +30,6 @@ use qaudjrn::{
     encode::{Encoder, Format, Header, Profile, Settings, Written, entry_json, escape},
     event::{Clock, EventModel, Options},
     source::{Capture, Item, derived::placeholder},
-};
-use support::{
-    ebcdic::{self, Piece},
-    parse::{self, Body, Head},
-    record::{Record, filled, tables},
 };
 
 // ---------------------------------------------------------------------------------------------------- the program

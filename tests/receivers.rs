@@ -4,16 +4,14 @@
 //! hostile entries over each transport and compares every value with the truth. The receivers come from
 //! `tests/tools/fetch_peers.sh`; without them these tests fail, they are not skipped.
 
-mod peers;
-
 #[path = "receivers/encodings.rs"]
 mod encodings;
 
 mod harness {
-    use crate::peers::client::{self, Framing};
-    use crate::peers::lines::{Leef, lognormalizer};
-    use crate::peers::truth::printable;
-    use crate::peers::{Kind, Receiver, peers_in};
+    use harness::peers::client::{self, Framing};
+    use harness::peers::lines::{Leef, lognormalizer};
+    use harness::peers::truth::printable;
+    use harness::peers::{Kind, Receiver, peers_in};
     use std::collections::BTreeMap;
     use std::path::Path;
     use std::time::Duration;
@@ -299,10 +297,10 @@ mod harness {
 }
 
 mod product {
-    use crate::peers::lines::{Leef, lognormalizer};
-    use crate::peers::product::{ENTRIES, alone, capture, replay};
-    use crate::peers::truth::{CEF, LEEF, SD, Truth, leef_value};
-    use crate::peers::{Kind, Receiver, Record};
+    use harness::peers::lines::{Leef, lognormalizer};
+    use harness::peers::product::{ENTRIES, alone, capture, replay};
+    use harness::peers::truth::{CEF, LEEF, SD, Truth, leef_value};
+    use harness::peers::{Kind, Receiver, Record};
     use std::collections::{BTreeMap, HashMap};
     use std::time::Duration;
 

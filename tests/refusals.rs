@@ -1,5 +1,4 @@
 //! What is refused, contradicted or cannot be read back: it halts what it has to halt, it is told, and nothing else is lost by it.
-mod support;
 
 use std::{
     fs,
@@ -14,18 +13,18 @@ use std::{
     time::Duration,
 };
 
-use qaudjrn::{
-    event::{Notice, notice::GAP},
-    spool::{BatchHeader, Builder, Spool, SpoolOptions},
-};
-use rustls::{ServerConfig, ServerConnection, StreamOwned, pki_types::PrivateKeyDer};
-use support::{
+use harness::{
     agent::{Agent, SOURCE, capture, ids, nothing_lost, notices, signal},
     ebcdic,
     program::{folder, make},
     record::Record,
     system::private,
 };
+use qaudjrn::{
+    event::{Notice, notice::GAP},
+    spool::{BatchHeader, Builder, Spool, SpoolOptions},
+};
+use rustls::{ServerConfig, ServerConnection, StreamOwned, pki_types::PrivateKeyDer};
 
 const SOON: Duration = Duration::from_secs(60);
 

@@ -2,8 +2,6 @@
 //!
 //! rsyslog writes without a queue: otherwise it acknowledges what it has in memory only, and a kill loses that.
 
-mod peers;
-
 use std::{
     collections::BTreeMap,
     future::Future,
@@ -11,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use peers::{Kind, Receiver};
+use harness::peers::{Kind, Receiver};
 use qaudjrn::net::{
     Address,
     connect::Dial,

@@ -1,14 +1,13 @@
 //! Several sources of one agent, each with its own zone, CCSID, system and filter; receivers that follow one another
 //! within one batch.
-mod support;
 
 use std::{collections::BTreeSet, fs, io::Write, time::Duration};
 
-use serde_json::Value;
-use support::{
+use harness::{
     agent::{Agent, notices},
     program::{Made, event, folder, make, qaudjrn, sequence},
 };
+use serde_json::Value;
 
 const SOON: Duration = Duration::from_secs(30);
 

@@ -1,13 +1,12 @@
 //! `spool status`, `verify`, `export` and `forget`: what is kept, whether it is what was written, getting it out, giving it up.
-mod support;
 
 use std::{fs, net::TcpListener, path::Path, time::Duration};
 
-use serde_json::Value;
-use support::{
+use harness::{
     agent::{Agent, FOLLOWED, capture, ids, signal},
     program::{Made, Run, folder, head, make, qaudjrn, replay, sequence},
 };
+use serde_json::Value;
 
 const SOON: Duration = Duration::from_secs(30);
 

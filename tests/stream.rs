@@ -1,7 +1,5 @@
 //! Stream sources: what a program on the IBM i sends is acknowledged when it is on the disk, and sent again until then. The sender
 //! is `tests/tools/stream_sender.py`, which shares no code with the product.
-mod peers;
-mod support;
 
 use std::{
     fs,
@@ -13,8 +11,8 @@ use std::{
     time::Duration,
 };
 
-use peers::certificates::Certificates;
-use support::{
+use harness::peers::certificates::Certificates;
+use harness::{
     agent::{Agent, ids, nothing_lost, notices, signal},
     program::{Made, folder, head, make, sequence},
 };
@@ -36,7 +34,7 @@ fn free_port() -> u16 {
 }
 
 fn send(agent: &Agent, to: &str, rest: &[&str]) -> Child {
-    let tool = peers::checkout().join("tests/tools/stream_sender.py");
+    let tool = harness::root().join("tests/tools/stream_sender.py");
     let capture = agent.dir.path().join("day.stream");
     let mut command = Command::new("python3");
     command.arg(tool).arg(capture).arg(to).args(rest);

@@ -1,7 +1,5 @@
 //! What the agent does when something fails for a moment, hangs, or is asked while it starts: sources come back, ends come,
 //! and what is not read is not called well.
-mod peers;
-mod support;
 
 use std::{
     fs,
@@ -13,11 +11,11 @@ use std::{
     time::Duration,
 };
 
-use serde_json::Value;
-use support::{
+use harness::{
     agent::{AS_SHIPPED, Agent, FOLLOWED, Receiver, SOURCE, capture, ids, nothing_lost, notices, signal},
     program::{folder, make, shim},
 };
+use serde_json::Value;
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -438,7 +436,7 @@ fn n3_numbers_that_are_missing_are_one_gap_with_their_range_in_run_and_in_replay
     assert!(agent.log().contains(missing), "{}", agent.log());
     assert!(agent.log().contains("gaps 1, entries missing 100"), "{}", agent.log());
     assert!(metric(&agent, "qaudjrn_source_missing_entries_total{source=\"prod01\"} 100"));
-    let replayed = support::program::replay("--strict", &[&day_path]);
+    let replayed = harness::program::replay("--strict", &[&day_path]);
     replayed.says(3, &[missing]);
     assert_eq!(replayed.summary()["sequence_numbers_missing"], 100);
     assert_eq!(replayed.summary()["gaps"][0], missing);
@@ -447,7 +445,7 @@ fn n3_numbers_that_are_missing_are_one_gap_with_their_range_in_run_and_in_replay
     agent.configure(&format!("{AS_SHIPPED}gaps = \"receivers\"\n{SOURCE}{}", file("b")));
     strict(0);
     assert!(notices(&agent.read("b"), "AGENT-GAP").is_empty());
-    support::program::replay(&format!("--strict --config {}", agent.config.display()), &[&day_path]).says(0, &[]);
+    harness::program::replay(&format!("--strict --config {}", agent.config.display()), &[&day_path]).says(0, &[]);
 }
 
 #[test]

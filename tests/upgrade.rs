@@ -1,6 +1,5 @@
 //! A new program on the state of an old one: everything undelivered is delivered, nothing is read twice, and what was learned and
 //! spent is known. An old program on the state of a newer one leaves it as it is. `tests/upgrade/README.md` has the states.
-mod support;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,7 +13,7 @@ use std::{
 
 use serde_json::Value;
 
-use support::{
+use harness::{
     agent::Agent,
     arrived::{arrived, stop},
     program::{folder, shim},

@@ -1,14 +1,13 @@
 //! Values are what the bytes say: no text made of numbers, no time that nobody wrote, no date of a wrong order; what contradicts
 //! the options is refused.
-mod support;
 
 use std::{
     fs,
     process::{Command, Output},
 };
 
+use harness::{ebcdic, record::Record};
 use serde_json::Value;
-use support::{ebcdic, record::Record};
 
 fn qaudjrn(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_qaudjrn")).args(args).output().unwrap()

@@ -34,9 +34,9 @@ use qaudjrn::{
     },
 };
 
-#[path = "../../tests/support/ebcdic.rs"]
+#[path = "../../tests/harness/src/ebcdic.rs"]
 pub mod ebcdic;
-#[path = "../../tests/support/parse.rs"]
+#[path = "../../tests/harness/src/parse.rs"]
 pub mod parse;
 
 fn catalog() -> &'static Arc<Catalog> {

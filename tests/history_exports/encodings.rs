@@ -8,10 +8,9 @@ use std::{
 
 use encoding_rs::{Encoding, WINDOWS_1252};
 
-use super::{
-    Made, events, objects,
-    support::program::{PROGRAM, folder, qaudjrn, replay},
-};
+use harness::program::{executable, folder, qaudjrn, replay};
+
+use super::{Made, events, objects};
 
 /// A text in an encoding, by its label; of UTF-16 with the mark of its byte order where the label is in capitals.
 fn encoded(text: &str, label: &str) -> Vec<u8> {
@@ -74,7 +73,7 @@ fn exports_come_encoded_through_a_pipe_and_packed_and_explain_and_what_if_read_t
     let options = "--input history-csv --encoding utf-16be";
     for command in [&["cat"][..], &["gzip", "-c"]] {
         let packed = Command::new(command[0]).args(&command[1..]).arg(&path).output().unwrap().stdout;
-        let mut child = Command::new(PROGRAM)
+        let mut child = Command::new(executable())
             .args("replay --timezone UTC --system S --format json --detail full --include-guesses".split(' '))
             .args(options.split(' '))
             .arg("-")

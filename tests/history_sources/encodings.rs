@@ -1,14 +1,12 @@
 //! Exports in other encodings than UTF-8 as sources of an agent: where it goes on in them, and what is wrong with what is said of them.
 use std::{collections::BTreeMap, fs};
 
-use super::{
-    SOON, TIGHT, deliver, expected, made, source, stopped_three_times,
-    support::{
-        agent::{Agent, ids, notices},
-        program::{folder, qaudjrn},
-    },
-    watching,
+use harness::{
+    agent::{Agent, ids, notices},
+    program::{folder, qaudjrn},
 };
+
+use super::{SOON, TIGHT, deliver, expected, made, source, stopped_three_times, watching};
 
 /// A text in UTF-16, little-endian, with its mark.
 fn utf_16(text: &str) -> Vec<u8> {

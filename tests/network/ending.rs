@@ -10,12 +10,10 @@ use std::{
 use socket2::{Domain, Socket, Type};
 
 use super::{proxy::Proxy, until};
-use crate::{
+use harness::{
+    agent::{Agent, Receiver, SOURCE, capture, patient, signal, unread},
     peers::{Kind, Receiver as Peer},
-    support::{
-        agent::{Agent, Receiver, SOURCE, capture, patient, signal, unread},
-        program::folder,
-    },
+    program::folder,
 };
 
 #[test]

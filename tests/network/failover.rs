@@ -7,12 +7,10 @@ use std::{
 };
 
 use super::{output, peer_ids, proxy::Proxy, sums_balance, until, until_log};
-use crate::{
+use harness::{
+    agent::{Agent, SOURCE, capture, nothing_lost},
     peers::{Kind, Receiver as Peer},
-    support::{
-        agent::{Agent, SOURCE, capture, nothing_lost},
-        program::folder,
-    },
+    program::folder,
 };
 
 fn free_port() -> u16 {

@@ -20,12 +20,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{
+use harness::{
+    agent::{Agent, patient},
     peers::{Receiver, Record},
-    support::{
-        agent::{Agent, patient},
-        program::Made,
-    },
+    program::Made,
 };
 
 /// Waits until something is so.

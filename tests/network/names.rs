@@ -15,12 +15,10 @@ use super::{
     space::{inside, sh},
     sums_balance, until, until_log,
 };
-use crate::{
+use harness::{
+    agent::{Agent, SOURCE, capture, nothing_lost, patient, signal},
     peers::{Kind, Receiver as Peer},
-    support::{
-        agent::{Agent, SOURCE, capture, nothing_lost, patient, signal},
-        program::folder,
-    },
+    program::folder,
 };
 
 /// A file of ours in place of one of the system's, in this test only.

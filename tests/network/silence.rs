@@ -7,12 +7,10 @@ use super::{
     space::{HERE, Lab, inside},
     sums_balance, until, until_log,
 };
-use crate::{
+use harness::{
+    agent::{Agent, SOURCE, capture, nothing_lost},
     peers::{Kind, Receiver as Peer},
-    support::{
-        agent::{Agent, SOURCE, capture, nothing_lost},
-        program::folder,
-    },
+    program::folder,
 };
 
 /// Real receivers behind a router, with an output each.
@@ -102,7 +100,7 @@ fn n2_fault_6_a_network_that_falls_silent_while_nothing_is_sent_is_found_by_keep
             until("all are connected again", 60, || {
                 (0..peers.len()).all(|n| agent.log().contains(&format!("output o{n}: connected again")))
             });
-            crate::support::agent::signal(&child, "TERM");
+            harness::agent::signal(&child, "TERM");
             agent.ends(child, 0, Duration::from_secs(15));
             for peer in peers {
                 assert_eq!(peer_ids(&peer.stop()).len(), 50);

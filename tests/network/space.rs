@@ -11,7 +11,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use crate::support::{agent::Agent, program::PROGRAM};
+use harness::{agent::Agent, program::executable};
 
 /// Runs a test in its own network: `inside(module_path!(), "name of the test", || ...)`.
 #[track_caller]
@@ -70,7 +70,7 @@ impl Lab {
     pub fn start(&self, agent: &Agent) -> Child {
         let log = fs::OpenOptions::new().create(true).append(true).open(agent.dir.path().join("log")).unwrap();
         Command::new("ip")
-            .args(["netns", "exec", "agent", PROGRAM, "run", "--config"])
+            .args(["netns", "exec", "agent", executable(), "run", "--config"])
             .arg(&agent.config)
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -2,12 +2,10 @@
 use std::{fs, io::Write, sync::atomic::Ordering::SeqCst, thread, time::Duration};
 
 use super::{SOON, most_memory, output, peer_ids, proxy::Proxy, seconds, sums_balance, until, until_log};
-use crate::{
+use harness::{
+    agent::{Agent, Receiver, SOURCE, capture, ids, nothing_lost, signal},
     peers::{Kind, Receiver as Peer},
-    support::{
-        agent::{Agent, Receiver, SOURCE, capture, ids, nothing_lost, signal},
-        program::{folder, make, replay},
-    },
+    program::{folder, make, replay},
 };
 
 #[test]

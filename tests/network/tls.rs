@@ -12,12 +12,10 @@ use std::{
 };
 
 use super::{output, peer_ids, proxy::Proxy, sums_balance, until, until_log};
-use crate::{
+use harness::{
+    agent::{Agent, SOURCE, capture, nothing_lost, signal},
     peers::{Kind, Receiver as Peer},
-    support::{
-        agent::{Agent, SOURCE, capture, nothing_lost, signal},
-        program::{PROGRAM, folder, qaudjrn},
-    },
+    program::{executable, folder, qaudjrn},
 };
 
 /// What a receiver is, what is wrong with it or with us, and what the log must say.
@@ -53,7 +51,7 @@ fn n2_fault_10_without_trust_events_wait_the_reason_is_told_and_nothing_is_sent_
         peer.restart();
     }
     let stranger = folder();
-    let strange = crate::peers::certificates::Certificates::make(stranger.path());
+    let strange = harness::peers::certificates::Certificates::make(stranger.path());
     let proxies: Vec<Proxy> = peers.iter().map(|p| Proxy::to(p.port)).collect();
     proxies.iter().for_each(|p| p.controls.record.store(true, SeqCst));
     let text = |right: bool, peers: &[Peer]| -> String {
@@ -180,7 +178,7 @@ fn certificates_that_are_renewed_are_used_by_the_next_connection_without_a_resta
     let made = capture(&dir, 300);
     let peer = Peer::start(Kind::RsyslogMutualTls);
     let stranger = folder();
-    let strange = crate::peers::certificates::Certificates::make(stranger.path());
+    let strange = harness::peers::certificates::Certificates::make(stranger.path());
     let at = |name: &str| dir.path().join(name);
     let put = |from: &Path, name: &str| assert!(fs::copy(from, at(name)).unwrap() > 0);
     put(&strange.ca, "ca.pem");
@@ -208,7 +206,7 @@ fn certificates_that_are_renewed_are_used_by_the_next_connection_without_a_resta
 fn n6_a_private_key_that_others_can_read_is_refused_and_never_shown() {
     let dir = folder();
     capture(&dir, 10);
-    let c = crate::peers::certificates::Certificates::make(dir.path());
+    let c = harness::peers::certificates::Certificates::make(dir.path());
     let text = format!(
         "{SOURCE}[[output]]\nname = \"a\"\naddress = \"tls://127.0.0.1:1\"\ncert = \"{}\"\nkey = \"{}\"\n",
         c.client_cert.display(),
@@ -263,7 +261,7 @@ fn n6_credentials_of_systemd_are_used_by_their_names() {
     assert!(agent.log().contains("credential:client.key: $CREDENTIALS_DIRECTORY is not set"), "{}", agent.log());
     let run = |folder: &Path| {
         let log = fs::OpenOptions::new().append(true).open(agent.dir.path().join("log")).unwrap();
-        let mut command = Command::new(PROGRAM);
+        let mut command = Command::new(executable());
         command.args(["run", "--config"]).arg(&agent.config).env("CREDENTIALS_DIRECTORY", folder);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap()
     };

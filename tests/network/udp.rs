@@ -14,12 +14,10 @@ use super::{
     space::{inside, sh},
     sums_balance, until, until_log,
 };
-use crate::{
+use harness::{
+    agent::{Agent, SOURCE, capture},
     peers::{Kind, Receiver as Peer},
-    support::{
-        agent::{Agent, SOURCE, capture},
-        program::{folder, make, replay, sequence},
-    },
+    program::{folder, make, replay, sequence},
 };
 
 #[test]

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{SOON, sums};
-use crate::support::{
+use harness::{
     agent::{Agent, FOLLOWED, SOURCE, capture, ids, nothing_lost, signal},
     program::{folder, make, qaudjrn, replay, shim},
 };
@@ -48,7 +48,7 @@ fn a4_a_disk_that_is_full_within_a_line_leaves_no_half_line_and_loses_none() {
         "mount -t tmpfs -o size=200k none '{0}' && '{1}' run --config '{2}' & sleep 0.1; \
          until grep -q 'No space left' '{3}'; do sleep 0.05; done; cp '{0}/a' '{3}.full'; mount -o remount,size=100m '{0}'; wait; cp '{0}/a' '{3}.out'",
         out.display(),
-        crate::support::program::PROGRAM,
+        harness::program::executable(),
         agent.config.display(),
         agent.dir.path().join("log").display()
     );
@@ -91,7 +91,7 @@ fn h15_a_line_torn_by_kill_9_is_ended_before_the_next_and_files_are_private() {
     assert!(fs::read_to_string(&lines).unwrap().starts_with("half\n{"));
     let script = format!(
         "umask 0; '{}' spool export --config '{}' --to '{}'",
-        crate::support::program::PROGRAM,
+        harness::program::executable(),
         agent.config.display(),
         stream.display()
     );

@@ -2,12 +2,10 @@
 use std::{collections::BTreeSet, fs};
 
 use super::SOON;
-use crate::{
+use harness::{
+    agent::{Agent, SOURCE},
     peers::{Kind, Receiver as Peer},
-    support::{
-        agent::{Agent, SOURCE},
-        program::{Made, folder, make, replay},
-    },
+    program::{Made, folder, make, replay},
 };
 
 /// rsyslog's own limit, unless it is told another.

@@ -9,12 +9,10 @@ use std::{
 use serde_json::Value;
 
 use super::{SOON, spooled, sums};
-use crate::{
+use harness::{
+    agent::{Agent, FOLLOWED, SOURCE, capture, signal},
     peers::{Kind, Receiver as Peer},
-    support::{
-        agent::{Agent, FOLLOWED, SOURCE, capture, signal},
-        program::{PROGRAM, count, folder, replay},
-    },
+    program::{count, executable, folder, replay},
 };
 
 /// Answers whatever comes with `answer` and closes when the other side does.
@@ -205,7 +203,7 @@ fn n8_standard_output_that_nobody_reads_any_more_ends_the_agent() {
     let of = sums(&agent, "a");
     assert!(of("waiting") > 0 && of("sent") + of("waiting") == spooled(&agent), "{log}");
     // The shell's way.
-    let script = format!("'{PROGRAM}' run --config '{}' 2>/dev/null | head -2", agent.config.display());
+    let script = format!("'{}' run --config '{}' 2>/dev/null | head -2", executable(), agent.config.display());
     let run = Command::new("timeout").args(["60", "sh", "-c", &script]).output().unwrap();
     assert!(run.status.success());
     assert_eq!(run.stdout.iter().filter(|b| **b == b'\n').count(), 2);

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{SOON, spooled, sums};
-use crate::support::{
+use harness::{
     agent::{Agent, FOLLOWED, Receiver, SOURCE, capture, ids, notices, signal},
     program::{folder, make},
     rest::{Used, at_rest},

@@ -14,7 +14,7 @@ use std::{
 use socket2::{Domain, Socket, Type};
 
 use super::{SOON, sums};
-use crate::support::{
+use harness::{
     agent::{Agent, FOLLOWED, Receiver, SOURCE, capture, ids, nothing_lost, signal},
     program::folder,
 };

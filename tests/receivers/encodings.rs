@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use encoding_rs::Encoding;
 
-use crate::peers::{
+use harness::peers::{
     Kind, Receiver,
     lines::Leef,
     product::{ENTRIES, alone, replay},

@@ -8,7 +8,7 @@ use super::{
         USERS, code, component, slashes,
     },
 };
-use crate::support::{
+use harness::{
     ebcdic,
     record::{Field, Record, tables},
 };

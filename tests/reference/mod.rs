@@ -19,7 +19,7 @@ use self::matching::{
     address, components, is_all, name_matches, names_something, network_matches, object_matches, parts, parts_match,
     path_matches, specificity,
 };
-use crate::support::record::tables;
+use harness::record::tables;
 
 /// The values of an entry as a reader of the tables sees them: padding off, transcoded, by field name.
 #[derive(Clone, Debug, Default)]

@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 
 use super::{Rules, levels};
-use crate::support::record::tables;
+use harness::record::tables;
 
 /// SplitMix64: the same numbers from the same seed, on every machine.
 pub struct Random(pub u64);

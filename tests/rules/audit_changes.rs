@@ -2,7 +2,7 @@
 use serde_json::Value;
 
 use super::bench::{Bench, any, by, data, entry, head, moved, object, system_value};
-use crate::support::{program::count, record::Record};
+use harness::{program::count, record::Record};
 
 fn journal_entry(code: &str) -> Record {
     head(Record::new("type5", code), "journal_code", "J")

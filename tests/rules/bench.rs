@@ -7,7 +7,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::support::{
+use harness::{
     ebcdic,
     program::{Run, count, folder, replay, sequences},
     record::{Field, Record, tables},

@@ -1,6 +1,6 @@
 //! `ifs.exclude` and `ifs.include`: subtrees, direct children, files, globs, and which rule wins.
 use super::bench::{Bench, Row, any, by_role, entry, in_ccsid, object, path, set_path, set_path_in};
-use crate::support::{
+use harness::{
     ebcdic,
     record::{Record, tables},
 };

@@ -1,6 +1,6 @@
 //! `objects.exclude` and `objects.include`: which entries they apply to, and in which notation.
 use super::bench::{Bench, Row, any, data, entry, head, in_ccsid, moved, object, path, set_path};
-use crate::support::{ebcdic, record::Record};
+use harness::{ebcdic, record::Record};
 
 fn bench() -> Bench {
     Bench::new([

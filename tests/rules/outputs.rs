@@ -1,6 +1,6 @@
 //! `[[output]]`: a filter of its own, which can only leave out more.
 use super::bench::{Bench, any, by, object, path, system_value};
-use crate::support::program::{Run, count};
+use harness::program::{Run, count};
 
 fn bench() -> Bench {
     Bench::new([

@@ -1,6 +1,6 @@
 //! `system_values`, `programs`, `jobs` and `remote`.
 use super::bench::{Bench, any, by, data, head, object, system_value};
-use crate::support::record::Record;
+use harness::record::Record;
 
 #[test]
 fn r39_system_values_are_excluded_for_sv_entries_only() {

@@ -12,7 +12,7 @@ use std::{
 use serde_json::Value;
 use toml::Table;
 
-use crate::support::{
+use harness::{
     program::{event, head, sequence},
     record::tables,
 };

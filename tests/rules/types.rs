@@ -1,6 +1,6 @@
 //! `types.send`, `types.exclude` and the warnings about what they switch off.
 use super::bench::{Bench, Row, any, entry, head, system_value};
-use crate::support::{ebcdic, record::Record};
+use harness::{ebcdic, record::Record};
 
 /// Digits stand for codes that no level lists.
 fn bench() -> Bench {

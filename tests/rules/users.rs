@@ -1,6 +1,6 @@
 //! `users` and what keeps privileged users from being dropped, in rules over jobs too.
 use super::bench::{Bench, Row, any, by, data, entry, in_ccsid};
-use crate::support::record::Record;
+use harness::record::Record;
 
 #[test]
 fn r35_users_are_excluded_by_name_and_generic_name() {

@@ -18,7 +18,7 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::program::{Made, PROGRAM, make, sequence};
+use super::program::{Made, executable, make, sequence};
 
 /// A limit on a machine that has other work: so many times longer as its load is of its cores. Only the end of a wait that fails
 /// depends on it; no test passes because time has passed.
@@ -52,7 +52,7 @@ impl Agent {
     /// `qaudjrn run`, to be started otherwise.
     pub fn command(&self) -> Command {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.dir.path().join("log")).unwrap();
-        let mut command = Command::new(PROGRAM);
+        let mut command = Command::new(executable());
         command.args(["run", "--config"]).arg(&self.config);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         command
@@ -89,7 +89,7 @@ impl Agent {
     #[track_caller]
     pub fn waits(&self, output: &str, events: u64, within: Duration) {
         let status = || -> Option<u64> {
-            let mut command = Command::new(PROGRAM);
+            let mut command = Command::new(executable());
             let said =
                 command.args(["spool", "status", "--json", "--config"]).arg(&self.config).output().unwrap().stdout;
             let found: Value = serde_json::from_slice(&said).ok()?;

@@ -3,7 +3,6 @@
 //! Written from the specifications (RFC 5424 section 6, CEF implementation standard, IBM's LEEF pages), it knows
 //! nothing of the encoder. A line that a specification forbids is an error, also where common receivers are lenient:
 //! an unescaped `=`, an unknown escape, a `|` in a LEEF value, a control character anywhere. Shared with `fuzz/`.
-#![allow(dead_code)] // each of the programs that include this uses a part of it
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;

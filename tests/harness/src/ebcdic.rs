@@ -16,7 +16,7 @@ pub fn table(ccsid: u16) -> &'static [char; 256] {
             1027 | 5035 => 939,
             own => own,
         };
-        let path = format!("{}/formats/ccsid/{file}.txt", env!("CARGO_MANIFEST_DIR"));
+        let path = format!("{}/../../formats/ccsid/{file}.txt", env!("CARGO_MANIFEST_DIR"));
         let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
         let points: Vec<char> = text
             .lines()

@@ -5,8 +5,6 @@
 //! it takes as one line of JSON; [`lines`] takes CEF and LEEF lines apart; [`truth`] knows what a capture really holds;
 //! [`client`] sends hand-made lines, to prove the harness before it judges anybody. Everything panics with a message: these
 //! are tests.
-#![allow(dead_code, unused_imports)] // each test file uses a part of it
-
 pub mod certificates;
 pub mod client;
 pub mod lines;
@@ -19,14 +17,11 @@ pub use receiver::{Kind, Receiver, Record};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The checkout.
-pub fn checkout() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
+use crate::root;
 
 /// The tree that `fetch_peers.sh` unpacked.
 pub fn peers() -> PathBuf {
-    peers_in(&checkout().join("target/peers")).unwrap_or_else(|e| panic!("{e}"))
+    peers_in(&root().join("target/peers")).unwrap_or_else(|e| panic!("{e}"))
 }
 
 /// The unpacked tree below `dest`, if the fetch was finished.
@@ -42,7 +37,7 @@ pub fn peers_in(dest: &Path) -> Result<PathBuf, String> {
 
 /// A template or rulebase of `tests/tools/peers`.
 fn template(name: &str) -> PathBuf {
-    checkout().join("tests/tools/peers").join(name)
+    root().join("tests/tools/peers").join(name)
 }
 
 /// A program of the unpacked tree, with the library path it needs. It is killed when the thread that starts it ends, so

@@ -1,10 +1,10 @@
 //! Runs the product: a hostile capture made once, and `qaudjrn replay` over it.
 
-use super::checkout;
 use super::truth::Truth;
+use crate::{program::executable, root, temporary};
 use serde_json::Value;
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::thread::sleep;
@@ -23,14 +23,14 @@ pub struct Capture {
 pub fn capture() -> &'static Capture {
     static CAPTURE: OnceLock<Capture> = OnceLock::new();
     CAPTURE.get_or_init(|| {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("receivers");
+        let folder = temporary().join("receivers");
         fs::create_dir_all(&folder).expect("folder");
         // Made under names of our own, then renamed: another test run may be reading the same files.
         let name =
             |end: &str| (folder.join(format!("{}.{end}", std::process::id())), folder.join(format!("hostile.{end}")));
         let ((new_path, path), (new_truth, truth)) = (name("type5"), name("jsonl"));
         let made = Command::new("python3")
-            .current_dir(checkout())
+            .current_dir(root())
             .args(["tests/tools/make_capture.py", "--layouts", "formats/journal", "--mix", "all", "--hostile"])
             .args(["--count", &ENTRIES.to_string(), "--entdtalen", "891", "--seed", "20261120"])
             .args(["--out".as_ref(), new_path.as_os_str(), "--truth".as_ref(), new_truth.as_os_str()])
@@ -82,7 +82,7 @@ pub fn try_replay(args: &[&str], timeout: Duration) -> Run {
     let (out, err) = (folder.path().join("out"), folder.path().join("err"));
     // It ends with this thread, as the receivers do.
     let mut child = Command::new("setpriv")
-        .args(["--pdeathsig", "KILL", env!("CARGO_BIN_EXE_qaudjrn")])
+        .args(["--pdeathsig", "KILL", executable()])
         .current_dir(folder.path())
         .arg("replay")
         .args(args)

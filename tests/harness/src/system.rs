@@ -12,10 +12,10 @@ use std::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{agent::Agent, program::folder};
+use super::{agent::Agent, program::folder, root};
 
 pub fn tools() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/tools")
+    root().join("tests/tools")
 }
 
 /// A file that only its owner reads.

@@ -4,14 +4,25 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::OnceLock,
 };
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::record::tables;
+use crate::{built, record::tables, root, temporary};
 
-pub const PROGRAM: &str = env!("CARGO_BIN_EXE_qaudjrn");
+/// The program under test. Cargo builds it before the tests of its package, and says where it is; a test program that is run by hand,
+/// as `./test` does, finds it beside its own folder.
+pub fn executable() -> &'static str {
+    static FOUND: OnceLock<String> = OnceLock::new();
+    FOUND.get_or_init(|| {
+        let told = std::env::var_os("CARGO_BIN_EXE_qaudjrn").map(PathBuf::from);
+        let path = told.unwrap_or_else(|| built().join("qaudjrn"));
+        assert!(path.is_file(), "{} is missing: build it with `cargo test --profile ci --no-run`", path.display());
+        path.into_os_string().into_string().expect("a path of UTF-8")
+    })
+}
 
 /// A folder for the files of one test.
 pub fn folder() -> TempDir {
@@ -28,10 +39,9 @@ pub struct Made {
 pub fn make(folder: &TempDir, name: &str, args: &str) -> Made {
     let path = folder.path().join(name);
     let truth = folder.path().join(format!("{name}.truth"));
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let made = Command::new("python3")
-        .arg(root.join("tests/tools/make_capture.py"))
-        .args([OsStr::new("--layouts"), root.join("formats/journal").as_os_str()])
+        .arg(root().join("tests/tools/make_capture.py"))
+        .args([OsStr::new("--layouts"), root().join("formats/journal").as_os_str()])
         .args([OsStr::new("--out"), path.as_os_str(), OsStr::new("--truth"), truth.as_os_str()])
         .args(args.split_whitespace())
         .output()
@@ -44,7 +54,7 @@ pub fn make(folder: &TempDir, name: &str, args: &str) -> Made {
 /// Runs `tests/tools/TOOL --out OUT --truth TRUTH ARGS`, which writes a file and its truth; returns the lines of the truth.
 pub fn tool(tool: &str, out: &Path, truth: &Path, args: &str) -> Vec<Value> {
     let made = Command::new("python3")
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tools").join(tool))
+        .arg(root().join("tests/tools").join(tool))
         .args([OsStr::new("--out"), out.as_os_str(), OsStr::new("--truth"), truth.as_os_str()])
         .args(args.split_whitespace())
         .output()
@@ -111,7 +121,7 @@ impl Run {
 /// `qaudjrn ARGS FILES...`, for at most five minutes.
 pub fn qaudjrn(args: &str, files: &[&Path]) -> Run {
     let mut command = Command::new("timeout");
-    command.args(["--signal=KILL", "300", PROGRAM]).args(args.split_whitespace()).args(files);
+    command.args(["--signal=KILL", "300", executable()]).args(args.split_whitespace()).args(files);
     finish(command)
 }
 
@@ -147,8 +157,8 @@ pub fn sequences(run: &Run) -> Vec<u64> {
 
 /// A library of `tests/tools`, built below target/.
 pub fn shim(name: &str) -> PathBuf {
-    let to = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.{}.so", std::process::id()));
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tools").join(format!("{name}.c"));
+    let to = temporary().join(format!("{name}.{}.so", std::process::id()));
+    let source = root().join("tests/tools").join(format!("{name}.c"));
     let built = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&to).arg(&source).arg("-ldl").output();
     let built = built.expect("cc starts");
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));

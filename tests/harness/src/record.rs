@@ -2,7 +2,7 @@
 //! a mistake of the product's layout code cannot hide in its own test.
 use std::{collections::BTreeMap, fs, sync::OnceLock};
 
-use super::ebcdic;
+use crate::{ebcdic, root};
 
 /// A field in a heading or in entry data.
 #[derive(Clone, Debug)]
@@ -34,10 +34,9 @@ pub struct Tables {
 pub fn tables() -> &'static Tables {
     static READ: OnceLock<Tables> = OnceLock::new();
     READ.get_or_init(|| {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/formats/journal");
-        let read = |name: &str| -> toml::Table {
-            toml::from_str(&fs::read_to_string(format!("{folder}/{name}")).unwrap()).unwrap()
-        };
+        let folder = root().join("formats/journal");
+        let read =
+            |name: &str| -> toml::Table { toml::from_str(&fs::read_to_string(folder.join(name)).unwrap()).unwrap() };
         let headings = read("_headers.toml")
             .into_iter()
             .filter_map(|(kind, t)| {
@@ -47,7 +46,7 @@ pub fn tables() -> &'static Tables {
             })
             .collect();
         let (mut types, mut names) = (BTreeMap::new(), BTreeMap::new());
-        for file in fs::read_dir(folder).unwrap() {
+        for file in fs::read_dir(&folder).unwrap() {
             let file = file.unwrap().file_name().into_string().unwrap();
             let Some(code) = file.strip_suffix(".toml").filter(|c| !c.starts_with('_')) else { continue };
             let layout = read(&file);
