@@ -28,7 +28,7 @@ fn n2_a_capture_reaches_a_file_whole_and_a_second_start_sends_nothing_again() {
     let made = capture(&dir, 3_000);
     let text = format!("{SOURCE}[[output]]\nname = \"a\"\naddress = \"file:DIR/out\"\nformat = \"json\"\n");
     let agent = Agent::new(dir, &text);
-    agent.ends(agent.start(), 0, Duration::from_secs(30));
+    agent.assert_exit(agent.start(), 0, Duration::from_secs(30));
     let out = agent.dir.path().join("out");
     let first = fs::read_to_string(&out).unwrap();
     assert_eq!(nothing_lost(&made, &ids(&first)), 0);
@@ -40,14 +40,14 @@ fn n2_a_capture_reaches_a_file_whole_and_a_second_start_sends_nothing_again() {
         lines
     };
     assert!(sorted(&first) == sorted(&replayed.stdout), "the lines of run are not those of replay");
-    agent.ends(agent.start(), 0, Duration::from_secs(30));
+    agent.assert_exit(agent.start(), 0, Duration::from_secs(30));
     assert!(fs::read_to_string(&out).unwrap() == first, "something was sent again");
     // A capture that has grown goes on where it was.
     let more = make(&agent.dir, "more.type5", "--count 500 --seed 18 --first-sequence 3001");
     let day = agent.dir.path().join("day.type5");
     let mut grown = fs::OpenOptions::new().append(true).open(&day).unwrap();
     grown.write_all(&fs::read(&more.path).unwrap()).unwrap();
-    agent.ends(agent.start(), 0, Duration::from_secs(30));
+    agent.assert_exit(agent.start(), 0, Duration::from_secs(30));
     let all = fs::read_to_string(&out).unwrap();
     assert_eq!(ids(&all).len(), 3_500);
     assert_eq!(all.lines().count(), 3_500);
@@ -64,10 +64,10 @@ fn a_second_agent_on_the_same_state_is_refused() {
     let first = agent.start();
     // The first one has the lock when it tells how it is doing.
     agent.wait("the first agent", SOON, || agent.dir.path().join("state/metrics.prom").exists());
-    agent.ends(agent.start(), 2, Duration::from_secs(10));
+    agent.assert_exit(agent.start(), 2, Duration::from_secs(10));
     assert!(agent.log().contains("another agent uses this state"), "{}", agent.log());
     signal(&first, "TERM");
-    agent.ends(first, 0, Duration::from_secs(10));
+    agent.assert_exit(first, 0, Duration::from_secs(10));
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn n4_each_output_takes_what_its_filter_lets_through_and_one_that_is_down_holds_
     agent.wait("the passwords", SOON, || ids(&read("pw")).len() >= pw);
     assert_eq!(ids(&read("pw")).len(), pw);
     signal(&child, "TERM");
-    agent.ends(child, 0, Duration::from_secs(10));
+    agent.assert_exit(child, 0, Duration::from_secs(10));
     // It comes back and gets everything; the others get nothing twice.
     let listener = TcpListener::bind(("127.0.0.1", nobody)).unwrap();
     let text: Arc<Mutex<Vec<u8>>> = Arc::default();
@@ -99,7 +99,7 @@ fn n4_each_output_takes_what_its_filter_lets_through_and_one_that_is_down_holds_
             serve(stream, &kept, &AtomicBool::new(false), &AtomicBool::new(false));
         }
     });
-    agent.ends(agent.start(), 0, Duration::from_secs(30));
+    agent.assert_exit(agent.start(), 0, Duration::from_secs(30));
     nothing_lost(&made, &ids(&String::from_utf8_lossy(&text.lock().unwrap())));
     assert_eq!(ids(&read("all")).values().sum::<u32>(), 2_000);
 }
@@ -123,7 +123,7 @@ fn n2_kill_9_of_the_agent_at_random_moments_loses_nothing() {
         child.kill().unwrap();
         child.wait().unwrap();
     }
-    agent.ends(agent.start(), 0, Duration::from_secs(60));
+    agent.assert_exit(agent.start(), 0, Duration::from_secs(60));
     // The receiver may still be reading what the last connection left it.
     agent.wait("everything", SOON, || ids(&receiver.text()).len() >= made.truth.len());
     let twice = nothing_lost(&made, &ids(&receiver.text()));
@@ -142,14 +142,14 @@ fn n2_a_receiver_that_stalls_and_dies_with_unread_lines_loses_nothing() {
             receiver.port
         ),
     );
-    receiver.deaf.store(true, Ordering::SeqCst);
+    receiver.stop_reading.store(true, Ordering::SeqCst);
     let child = agent.start();
     agent.wait("the connection", SOON, || receiver.connections.load(Ordering::SeqCst) > 0);
     // It stalls; how much is on the way when it dies is not what is asked.
     agent.wait("lines that nobody reads", SOON, || !unread(receiver.port).is_empty());
-    receiver.die.store(true, Ordering::SeqCst);
-    receiver.deaf.store(false, Ordering::SeqCst);
-    agent.ends(child, 0, Duration::from_secs(60));
+    receiver.reset_connection.store(true, Ordering::SeqCst);
+    receiver.stop_reading.store(false, Ordering::SeqCst);
+    agent.assert_exit(child, 0, Duration::from_secs(60));
     agent.wait("everything", SOON, || ids(&receiver.text()).len() >= made.truth.len());
     nothing_lost(&made, &ids(&receiver.text()));
     assert!(receiver.connections.load(Ordering::SeqCst) >= 2);
@@ -170,7 +170,7 @@ fn n2_a_spool_that_cannot_be_used_is_set_aside_and_the_source_is_read_again() {
         let child = agent.start();
         agent.wait("the first try", SOON, || tries() > before);
         signal(&child, "TERM");
-        agent.ends(child, code, Duration::from_secs(10));
+        agent.assert_exit(child, code, Duration::from_secs(10));
     };
     spooled(0);
     // What the log must say, and the damage.
@@ -194,7 +194,7 @@ fn n2_a_spool_that_cannot_be_used_is_set_aside_and_the_source_is_read_again() {
     }
     let up = down.replace(&format!("tcp://127.0.0.1:{nobody}"), &format!("file:{}/out", agent.dir.path().display()));
     fs::write(&agent.config, format!("state_dir = \"state\"\n{up}")).unwrap();
-    agent.ends(agent.start(), 0, Duration::from_secs(30));
+    agent.assert_exit(agent.start(), 0, Duration::from_secs(30));
     nothing_lost(&made, &ids(&fs::read_to_string(agent.dir.path().join("out")).unwrap()));
 }
 
@@ -211,7 +211,7 @@ fn r29_no_second_holds_more_than_the_limit() {
         ),
     );
     let began = Instant::now();
-    agent.ends(agent.start(), 0, Duration::from_secs(30));
+    agent.assert_exit(agent.start(), 0, Duration::from_secs(30));
     agent.wait("everything", SOON, || ids(&receiver.text()).len() >= made.truth.len());
     nothing_lost(&made, &ids(&receiver.text()));
     // 1,500 events at 500 a second take at least the two seconds between the first and the last five hundred.
@@ -225,7 +225,7 @@ fn r40_nothing_is_written_but_below_the_state_and_its_files_are_private() {
     capture(&dir, 100);
     let agent = Agent::new(dir, &format!("{SOURCE}[[output]]\nname = \"a\"\naddress = \"null\"\n"));
     let before = fs::read(agent.dir.path().join("day.type5")).unwrap();
-    agent.ends(agent.start(), 0, Duration::from_secs(10));
+    agent.assert_exit(agent.start(), 0, Duration::from_secs(10));
     assert_eq!(fs::read(agent.dir.path().join("day.type5")).unwrap(), before);
     let mut names: Vec<String> =
         fs::read_dir(agent.dir.path()).unwrap().map(|f| f.unwrap().file_name().into_string().unwrap()).collect();
@@ -257,7 +257,7 @@ fn n5_relp_to_rsyslog_loses_nothing_when_the_receiver_is_killed() {
         peer.kill();
         peer.restart();
     }
-    agent.ends(child, 0, Duration::from_secs(60));
+    agent.assert_exit(child, 0, Duration::from_secs(60));
     let got = cef_ids(peer.stop());
     let twice = nothing_lost(&made, &got);
     // What was on the way when it died: a window each time.
@@ -290,7 +290,7 @@ fn n2_a_full_spool_stops_the_source_and_drops_nothing() {
             serve(stream, &kept, &AtomicBool::new(false), &AtomicBool::new(false));
         }
     });
-    agent.ends(child, 0, Duration::from_secs(90));
+    agent.assert_exit(child, 0, Duration::from_secs(90));
     agent.wait("everything", SOON, || ids(&String::from_utf8_lossy(&text.lock().unwrap())).len() >= made.truth.len());
     nothing_lost(&made, &ids(&String::from_utf8_lossy(&text.lock().unwrap())));
     assert!(agent.log().contains("reading goes on"), "{}", agent.log());
@@ -323,7 +323,7 @@ fn n5_every_line_arrives_once_over_tls_mutual_tls_and_relp_under_tls() {
                 c.client_key.display()
             ),
         );
-        agent.ends(agent.start(), 0, Duration::from_secs(60));
+        agent.assert_exit(agent.start(), 0, Duration::from_secs(60));
         assert_eq!(nothing_lost(&made, &cef_ids(peer.stop())), 0, "{kind:?}");
     }
 }
@@ -341,10 +341,10 @@ fn a_receiver_that_is_not_trusted_gets_nothing_and_the_reason_is_told() {
     let child = agent.start();
     agent.wait("the reason", SOON, || agent.log().contains("TLS handshake with"));
     signal(&child, "TERM");
-    agent.ends(child, 0, Duration::from_secs(10));
+    agent.assert_exit(child, 0, Duration::from_secs(10));
     // The events waited; with the right CA they arrive.
     agent.configure(&text(&peer.certificates.ca));
-    agent.ends(agent.start(), 0, Duration::from_secs(30));
+    agent.assert_exit(agent.start(), 0, Duration::from_secs(30));
     assert_eq!(nothing_lost(&made, &cef_ids(peer.stop())), 0);
 }
 
@@ -360,8 +360,8 @@ fn replay_to_an_output_trusts_and_shows_the_certificates_of_that_output() {
     let text = |own: &str| format!("[[output]]\nname = \"a\"\naddress = \"{address}\"\nca = \"{ca}\"\n{own}");
     let replay = || harness::program::replay(&format!("--config {} --output a", config.display()), &[&made.path]);
     fs::write(&config, text("")).unwrap();
-    replay().says(1, &["CertificateRequired"]);
+    replay().assert_output(1, &["CertificateRequired"]);
     fs::write(&config, text(&own)).unwrap();
-    replay().says(0, &[]);
+    replay().assert_output(0, &[]);
     assert_eq!(nothing_lost(&made, &cef_ids(peer.stop())), 0);
 }

@@ -69,7 +69,7 @@ fn n1_buffers_of_both_formats_decode_as_they_were_made() {
         let dir = folder();
         let made = make(&dir, args);
         let (run, got) = decode(&made, format);
-        run.says(0, &[]);
+        run.assert_output(0, &[]);
         assert_eq!(got.len(), made.entries.len(), "{args}");
         for ((_, want), got) in made.entries.iter().zip(&got) {
             same(want, got);
@@ -90,9 +90,9 @@ fn a_buffer_that_is_cut_anywhere_is_an_error_with_its_offset_and_what_is_whole_c
         let begun = starts.iter().filter(|b| **b < at as u64).max().copied().unwrap_or(0);
         if bytes.len() > at && starts.contains(&(at as u64)) {
             // Between two buffers.
-            run.says(0, &[]);
+            run.assert_output(0, &[]);
         } else {
-            run.says(1, &[&format!("at offset {begun}: "), "entries before it were read"]);
+            run.assert_output(1, &[&format!("at offset {begun}: "), "entries before it were read"]);
         }
         // All of the buffers before, and nothing that is not true.
         let whole = starts.iter().filter(|b| **b < begun).count();
@@ -130,12 +130,12 @@ fn other_files_are_no_buffers_and_lines_say_where_they_come_from() {
     let path = dir.path().join("text");
     fs::write(&path, "this is no buffer of the API").unwrap();
     qaudjrn("decode --input rjne0200", &[&path])
-        .says(1, &["buffer 1 at offset 0: byte 0 of the buffer: expected the bytes returned"]);
+        .assert_output(1, &["buffer 1 at offset 0: byte 0 of the buffer: expected the bytes returned"]);
     fs::write(&path, "").unwrap();
-    qaudjrn("decode --input rjne0200", &[&path]).says(1, &["empty"]);
+    qaudjrn("decode --input rjne0200", &[&path]).assert_output(1, &["empty"]);
     let made = make(&dir, "--count 50 --seed 9");
     let run = qaudjrn("replay --input rjne0200 --format json --timezone UTC", &[&made.path]);
-    run.says(0, &[]);
+    run.assert_output(0, &[]);
     let first: Value = serde_json::from_str(run.lines()[0]).unwrap();
     assert_eq!(first["receiver"], made.entries[0].1["header"]["receiver_name"]);
 }

@@ -55,7 +55,7 @@ fn an_empty_file_is_refused_with_its_name_and_what_was_expected() {
     let empty = write(&dir, "empty.type5", b"");
     for command in ["replay", "decode"] {
         let run = qaudjrn(command, &[&empty]);
-        run.says(1, &["empty.type5", "empty", "expected"]);
+        run.assert_output(1, &["empty.type5", "empty", "expected"]);
         assert_eq!(run.stdout, "");
     }
 }
@@ -64,7 +64,7 @@ fn an_empty_file_is_refused_with_its_name_and_what_was_expected() {
 fn an_ascii_file_is_refused_with_the_way_to_transfer_it() {
     let dir = folder();
     let text = write(&dir, "journal.csv", "2026-11-20,PW,BILL,10.1.2.3,password not valid\n".repeat(400).as_bytes());
-    replay("", &[&text]).says(1, &["journal.csv", "offset 0", "ASCII", "expected", "binary"]);
+    replay("", &[&text]).assert_output(1, &["journal.csv", "offset 0", "ASCII", "expected", "binary"]);
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn a_gigabyte_of_zeros_is_refused_at_once() {
     for args in ["", "--input type5 --record-length 1500", "--input type5 --input-framing stream"] {
         let run = replay(args, &[&zeros]);
         assert!(run.code == 1 || run.code == 2, "{args}: {run:?}");
-        run.says(run.code, &["zeros", "offset 0", "X'00'", "expected"]);
+        run.assert_output(run.code, &["zeros", "offset 0", "X'00'", "expected"]);
     }
     assert!(begin.elapsed() < Duration::from_secs(60), "{:?}", begin.elapsed());
 }
@@ -85,14 +85,14 @@ fn a_gigabyte_of_zeros_is_refused_at_once() {
 fn what_cannot_be_opened_is_named() {
     let dir = folder();
     let file = write(&dir, "file", b"x");
-    replay("", &[dir.path()]).says(1, &[&dir.path().display().to_string(), "directory", "expected a capture"]);
-    replay("", &[&dir.path().join("nowhere.type5")]).says(1, &["nowhere.type5", "No such file"]);
+    replay("", &[dir.path()]).assert_output(1, &[&dir.path().display().to_string(), "directory", "expected a capture"]);
+    replay("", &[&dir.path().join("nowhere.type5")]).assert_output(1, &["nowhere.type5", "No such file"]);
     // Root may read everything, so instead of a file without permission: a path below a file.
-    replay("", &[&file.join("below.type5")]).says(1, &["file/below.type5", "Not a directory"]);
+    replay("", &[&file.join("below.type5")]).assert_output(1, &["file/below.type5", "Not a directory"]);
     // What is missing is said before anything is sent.
     let good = make(&dir, "good.type5", "--count 5");
     let run = replay("", &[&good.path, &dir.path().join("nowhere.type5")]);
-    run.says(1, &["nowhere.type5"]);
+    run.assert_output(1, &["nowhere.type5"]);
     assert_eq!(run.stdout, "");
 }
 
@@ -105,7 +105,7 @@ fn another_heading_than_the_option_says_is_refused_with_the_right_option() {
         ("--input type5 --input-framing stream", "leave that option out, or say fixed"),
     ] {
         let run = replay(args, &[&capture.path]);
-        run.says(2, &["day", "offset 0", "*TYPE5", advice]);
+        run.assert_output(2, &["day", "offset 0", "*TYPE5", advice]);
         assert_eq!(run.stdout, "");
     }
 }
@@ -116,11 +116,11 @@ fn a_wrong_record_length_is_refused_with_the_one_that_fits() {
     let capture = make(&dir, "day.type5", "--count 30");
     for length in ["1400", "1501", "3000"] {
         let run = replay(&format!("--record-length {length}"), &[&capture.path]);
-        run.says(2, &["day.type5", length, "1500"]);
+        run.assert_output(2, &["day.type5", length, "1500"]);
         assert_eq!(run.stdout, "");
     }
     for length in ["0", "100", "100000000000", "18446744073709551615"] {
-        replay(&format!("--record-length {length}"), &[&capture.path]).says(2, &["--record-length"]);
+        replay(&format!("--record-length {length}"), &[&capture.path]).assert_output(2, &["--record-length"]);
     }
 }
 
@@ -134,17 +134,17 @@ fn f13_a_capture_that_ends_within_a_record_says_where_sends_what_is_there_and_en
     // The heading is whole: the entry is sent, marked by what it lost.
     let torn = write(&dir, "torn.type5", &bytes[..last + 700]);
     let run = replay("--format json", &[&torn]);
-    run.says(3, &["torn.type5", &format!("offset {last}"), "ends within a record"]);
+    run.assert_output(3, &["torn.type5", &format!("offset {last}"), "ends within a record"]);
     let s = adds_up(&run);
     assert_eq!((count(&s, "read"), count(&s, "sent"), count(&s, "captures_cut_short")), (30, 30, 1));
     assert_eq!(sequences(&run), (1..=30).collect::<Vec<_>>());
-    replay("--strict", &[&torn]).says(3, &[]);
-    qaudjrn("decode", &[&torn]).says(3, &["torn.type5", "ends within the record"]);
+    replay("--strict", &[&torn]).assert_output(3, &[]);
+    qaudjrn("decode", &[&torn]).assert_output(3, &["torn.type5", "ends within the record"]);
 
     // It is not: the record is parked, everything before it is sent.
     let torn = write(&dir, "torn.type5", &bytes[..last + 300]);
     let run = replay("--format json", &[&torn]);
-    run.says(3, &["torn.type5", &format!("offset {last}"), "609 bytes", "300 bytes"]);
+    run.assert_output(3, &["torn.type5", &format!("offset {last}"), "609 bytes", "300 bytes"]);
     let s = adds_up(&run);
     assert_eq!((count(&s, "sent"), count(&s, "parked")), (29, 1));
 
@@ -152,7 +152,7 @@ fn f13_a_capture_that_ends_within_a_record_says_where_sends_what_is_there_and_en
     let bytes = fs::read(&stream.path).unwrap();
     let torn = write(&dir, "torn.stream", &bytes[..bytes.len() - 40]);
     let run = replay("--format json", &[&torn]);
-    run.says(3, &["torn.stream", "ends within a record"]);
+    run.assert_output(3, &["torn.stream", "ends within a record"]);
     assert_eq!(sequences(&run), (1..=30).collect::<Vec<_>>());
 }
 
@@ -179,8 +179,8 @@ fn n8_captures_that_are_cut_or_hold_what_is_no_entry_end_what_if_and_explain_wit
     }
     // Whether what it did not look at is whole is nothing that it says.
     let torn = write(&dir, "torn.type5", &bytes[..29 * RECORD + 700]);
-    qaudjrn("explain --nth 1", &[&torn]).says(0, &[]);
-    qaudjrn("explain --nth 30", &[&torn]).says(3, &["ends within a record"]);
+    qaudjrn("explain --nth 1", &[&torn]).assert_output(0, &[]);
+    qaudjrn("explain --nth 30", &[&torn]).assert_output(3, &["ends within a record"]);
 }
 
 #[test]
@@ -189,11 +189,11 @@ fn n8_a_replay_of_which_nothing_arrived_has_no_mean() {
     let made = make(&dir, "day.type5", "--count 50");
     let port = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let run = qaudjrn(&format!("replay --format json --to udp://127.0.0.1:{port}"), &[&made.path]);
-    run.says(3, &["bytes in "]);
+    run.assert_output(3, &["bytes in "]);
     assert!(!run.stderr.contains("mean event"), "{}", run.stderr);
     let run = replay(&format!("--format json --to udp://127.0.0.1:{port}"), &[&made.path]);
     assert!(run.summary()["mean_event_bytes"].is_null(), "{}", run.stderr);
-    qaudjrn("replay --format json --to null", &[&made.path]).says(0, &["mean event "]);
+    qaudjrn("replay --format json --to null", &[&made.path]).assert_output(0, &["mean event "]);
 }
 
 #[test]
@@ -211,11 +211,11 @@ fn n4_a_damaged_length_in_a_stream_is_parked_with_its_record_and_reading_goes_on
     for args in ["--input type5 --input-framing stream", ""] {
         let run = replay(&format!("--format json {args}"), &[&damaged]);
         let got = sequences(&run);
-        run.says(3, &["damaged.stream", &format!("to {} (", to - 1), "are damaged"]);
+        run.assert_output(3, &["damaged.stream", &format!("to {} (", to - 1), "are damaged"]);
         assert!(got.starts_with(&(1..=19).collect::<Vec<_>>()) && got.ends_with(&(22..=30).collect::<Vec<_>>()));
         assert!(!got.contains(&21), "{args}: {got:?}");
         adds_up(&run);
-        qaudjrn(&format!("decode {args}"), &[&damaged]).says(3, &["damaged.stream", "are damaged"]);
+        qaudjrn(&format!("decode {args}"), &[&damaged]).assert_output(3, &["damaged.stream", "are damaged"]);
     }
 }
 
@@ -241,13 +241,13 @@ fn garbage_between_records_is_parked_and_everything_around_it_is_sent() {
         bytes[at..at + 600].fill(0x5A);
         let spoilt = write(&dir, "spoilt", &bytes);
         let run = replay(&format!("--format json {args}"), &[&spoilt]);
-        run.says(3, &["spoilt", &format!("offset {at}"), "parked", "the entry length in 5 EBCDIC digits"]);
+        run.assert_output(3, &["spoilt", &format!("offset {at}"), "parked", "the entry length in 5 EBCDIC digits"]);
         let s = adds_up(&run);
         assert_eq!((count(&s, "sent"), count(&s, "parked")), (39, 1));
         assert_eq!(sequences(&run), (1..=17).chain(19..=40).collect::<Vec<_>>());
 
         let run = qaudjrn(&format!("decode {args}"), &[&spoilt]);
-        run.says(3, &["spoilt", &format!("offset {at}"), "1 records are no journal entries"]);
+        run.assert_output(3, &["spoilt", &format!("offset {at}"), "1 records are no journal entries"]);
         assert_eq!(run.lines().len(), 39);
     }
 }
@@ -273,13 +273,13 @@ fn wrong_options_end_with_2_and_name_the_option() {
         ("--no-such-option", &["--no-such-option"]),
     ] {
         let run = qaudjrn(&format!("replay {args}"), &[&capture.path]);
-        run.says(2, words);
+        run.assert_output(2, words);
         assert_eq!(run.stdout, "", "{args}");
     }
     let config = write(&dir, "agent.toml", b"[filter]\ntypes.snd = [\"PW\"]\n");
     qaudjrn(&format!("replay --config {}", config.display()), &[&capture.path])
-        .says(2, &["agent.toml", "agent.toml:2:7", "snd", "send"]);
-    finish(Command::new(executable())).says(2, &["Usage"]);
+        .assert_output(2, &["agent.toml", "agent.toml:2:7", "snd", "send"]);
+    finish(Command::new(executable())).assert_output(2, &["Usage"]);
 }
 
 #[test]
@@ -288,8 +288,8 @@ fn a_receiver_that_is_not_there_ends_with_1_and_its_address() {
     let capture = make(&dir, "day.type5", "--count 5");
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port(); // closed again
     let to = format!("tcp://127.0.0.1:{port}");
-    replay(&format!("--to {to}"), &[&capture.path]).says(1, &[&format!("127.0.0.1:{port}"), "refused"]);
-    replay("--to file:/nowhere/x", &[&capture.path]).says(1, &["/nowhere/x"]);
+    replay(&format!("--to {to}"), &[&capture.path]).assert_output(1, &[&format!("127.0.0.1:{port}"), "refused"]);
+    replay("--to file:/nowhere/x", &[&capture.path]).assert_output(1, &["/nowhere/x"]);
 }
 
 #[test]
@@ -299,18 +299,18 @@ fn a_sequence_gap_is_told_and_ends_with_3_only_when_strict() {
     let later = make(&dir, "later.type5", "--count 10 --first-sequence 21");
     let next = make(&dir, "next.type5", "--count 10 --first-sequence 11");
     let gap = replay("", &[&first.path, &later.path]);
-    gap.says(0, &[]);
+    gap.assert_output(0, &[]);
     let s = adds_up(&gap);
     assert_eq!((count(&s, "sequence_gaps"), count(&s, "sequence_numbers_missing")), (1, 10));
-    replay("--strict", &[&first.path, &later.path]).says(3, &[]);
+    replay("--strict", &[&first.path, &later.path]).assert_output(3, &[]);
 
     let whole = replay("--strict", &[&first.path, &next.path]);
-    whole.says(0, &[]);
+    whole.assert_output(0, &[]);
     assert_eq!(count(&adds_up(&whole), "sequence_gaps"), 0);
     // Backwards is not well either, and a new receiver that begins at 1 is.
-    replay("--strict", &[&next.path, &first.path]).says(3, &[]);
+    replay("--strict", &[&next.path, &first.path]).assert_output(3, &[]);
     let new = make(&dir, "new.type5", "--count 10 --receiver AUDRCV0043");
-    replay("--strict", &[&first.path, &new.path]).says(0, &[]);
+    replay("--strict", &[&first.path, &new.path]).assert_output(0, &[]);
 }
 
 /// Starts the program on a pipe that stays open, and gives it the first bytes.
@@ -465,14 +465,14 @@ fn older_headings_ask_for_what_they_do_not_hold_and_work_with_it() {
         let capture = make(&dir, heading, &format!("--type {heading} --count 40"));
         let run = replay("", &[&capture.path]);
         let options: Vec<&str> = needed.iter().map(|o| o.split(' ').next().unwrap()).collect();
-        run.says(2, &options).says(2, &[heading]);
+        run.assert_output(2, &options).assert_output(2, &[heading]);
         assert_eq!(run.stdout, "", "{heading}");
         for without in &needed {
             let rest: Vec<&str> = needed.iter().copied().filter(|o| o != without).collect();
-            replay(&rest.join(" "), &[&capture.path]).says(2, &[without.split(' ').next().unwrap()]);
+            replay(&rest.join(" "), &[&capture.path]).assert_output(2, &[without.split(' ').next().unwrap()]);
         }
         let run = replay(&format!("--format json {}", needed.join(" ")), &[&capture.path]);
-        run.says(0, &[]);
+        run.assert_output(0, &[]);
         assert_eq!(sequences(&run), (1..=40).collect::<Vec<_>>(), "{heading}");
         for (line, truth) in run.lines().iter().zip(&capture.truth) {
             let line: Value = serde_json::from_str(line).unwrap();
@@ -500,12 +500,12 @@ fn a_heading_without_an_effective_user_is_warned_about_and_counted() {
     let capture = make(&dir, "old", "--type type1 --count 40");
     let given = "--receiver AUDRCV0042 --date-format MDY --system PROD01";
     let run = replay(given, &[&capture.path]);
-    run.says(0, &["*TYPE1", "no effective user"]);
+    run.assert_output(0, &["*TYPE1", "no effective user"]);
     assert_eq!(count(&adds_up(&run), "without_effective_user"), 40);
     assert!(!run.stdout.contains("suser="), "the job user is not the effective user: {}", run.stdout);
     assert!(run.lines().iter().all(|l| l.contains("cs2Label=jobUser")));
     let text = qaudjrn(&format!("replay --timezone UTC {given}"), &[&capture.path]);
-    text.says(0, &["40 entries without an effective user"]);
+    text.assert_output(0, &["40 entries without an effective user"]);
 }
 
 #[test]
@@ -513,7 +513,7 @@ fn the_default_time_zone_is_warned_about() {
     let dir = folder();
     let capture = make(&dir, "day", "--count 3 --start 2026-07-01T12:00:00");
     let warned = qaudjrn("replay", &[&capture.path]);
-    warned.says(0, &["--timezone", "UTC"]);
+    warned.assert_output(0, &["--timezone", "UTC"]);
     let told = qaudjrn("replay --timezone Europe/Berlin", &[&capture.path]);
     assert!(!told.stderr.contains("--timezone"), "{}", told.stderr);
     assert!(
@@ -536,7 +536,7 @@ fn selection_sends_exactly_what_the_truth_says() {
     let capture = make(&dir, "day", "--count 3000 --foreign --stories --seed 5");
     let check = |args: &str, expected: Vec<u64>| {
         let run = replay(&format!("--format json {args}"), &[&capture.path]);
-        run.says(0, &[]);
+        run.assert_output(0, &[]);
         assert!(!expected.is_empty() && expected.len() < 3000, "{args}: the capture proves nothing");
         assert_eq!(sequences(&run), expected, "{args}");
         adds_up(&run);
@@ -580,7 +580,7 @@ fn a_configuration_filters_and_names_the_lines() {
         (code, _) => code == "PW" || code == "CD",
     };
     let run = replay(&format!("--format json {config}"), &[&capture.path]);
-    run.says(0, &[]);
+    run.assert_output(0, &[]);
     assert_eq!(sequences(&run), wanted(&capture, sent));
     let s = adds_up(&run);
     let by_rule = s["filtered_by_rule"].as_array().unwrap();
@@ -603,7 +603,7 @@ fn a_file_is_appended_to() {
     let capture = make(&dir, "day", "--count 30");
     let to = write(&dir, "out.cef", b"what was there\n");
     for times in 1..=2 {
-        replay(&format!("--to file:{}", to.display()), &[&capture.path]).says(0, &[]);
+        replay(&format!("--to file:{}", to.display()), &[&capture.path]).assert_output(0, &[]);
         let text = fs::read_to_string(&to).unwrap();
         assert!(text.starts_with("what was there\n") && text.ends_with('\n'));
         assert_eq!(text.lines().count(), 1 + 30 * times);
@@ -625,7 +625,10 @@ fn a_receiver_that_goes_away_ends_with_1_and_says_what_was_handed_over() {
     let s = adds_up(&run);
     let sent = count(&s, "sent");
     assert!(sent > 0 && sent < 40_000, "{s}");
-    run.says(1, &[&format!("tcp://127.0.0.1:{port}"), &format!("{sent} lines"), "send the whole capture again"]);
+    run.assert_output(
+        1,
+        &[&format!("tcp://127.0.0.1:{port}"), &format!("{sent} lines"), "send the whole capture again"],
+    );
 }
 
 #[test]
@@ -648,7 +651,7 @@ fn a_slow_receiver_gets_every_line_before_the_program_ends() {
             all
         });
         let run = replay(&format!("--to tcp://127.0.0.1:{port} --tcp-framing {framing}"), &[&capture.path]);
-        run.says(0, &[]);
+        run.assert_output(0, &[]);
         let all = String::from_utf8(receiver.join().unwrap()).unwrap();
         let mut lines = 0;
         let mut rest = all.as_str();
@@ -687,7 +690,7 @@ fn udp_lines_are_one_datagram_of_at_most_2048_bytes() {
     let run = replay(&format!("--to udp://127.0.0.1:{port} --detail full --rate 1500/s"), &[&capture.path]);
     done.send(()).unwrap();
     let datagrams = receiver.join().unwrap();
-    run.says(0, &[]);
+    run.assert_output(0, &[]);
     let s = adds_up(&run);
     assert_eq!((count(&s, "sent"), datagrams.len()), (600, 600));
     assert_eq!(count(&s, "bytes_out"), datagrams.iter().map(|d| d.len() as u64).sum::<u64>());

@@ -291,11 +291,11 @@ fn walk(row: &Row, files: &Files, by_restart: bool) {
     bench.configure(&two, !by_restart);
     let down = if by_restart {
         signal(&child, "TERM");
-        agent.ends(child, 0, SOON);
+        agent.assert_exit(child, 0, SOON);
         bench.arrives("two");
         let down = listen(socket);
         child = agent.start();
-        agent.ends(child, 0, SOON);
+        agent.assert_exit(child, 0, SOON);
         down
     } else {
         signal(&child, "HUP");
@@ -313,7 +313,7 @@ fn walk(row: &Row, files: &Files, by_restart: bool) {
         };
         agent.wait("everything", SOON, || all(&down, &sure) && all(&bench.slow, &sure));
         signal(&child, "TERM");
-        agent.ends(child, 0, SOON);
+        agent.assert_exit(child, 0, SOON);
         down
     };
     judge(&bench, by_restart, &first, [&lines(&down), &lines(&bench.slow)], [&then, &between, &now]);

@@ -53,7 +53,7 @@ fn n7_heartbeats_tell_every_output_in_its_format_how_each_source_is_doing() {
     let child = agent.start();
     agent.wait("a second heartbeat", SOON, || notices(&agent.read("json"), "AGENT-HEARTBEAT").len() >= 4);
     signal(&child, "TERM");
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
     let json = agent.read("json");
     assert_eq!(ids(&json).len(), 300);
     let beats = notices(&json, "AGENT-HEARTBEAT");
@@ -90,9 +90,9 @@ fn n3_a_receiver_that_is_missing_is_one_event_at_every_output_and_a_matter_of_th
     let leef = file("leef").replace("json", "leef");
     let filtered = format!("{}filter.types.send = [\"C3\"]\nfilter.protect_audit_changes = false\n", file("none"));
     let agent = Agent::new(dir, &format!("{SOURCE}{}{leef}{filtered}", file("all")));
-    agent.ends(agent.command().arg("--strict").spawn().unwrap(), 0, SOON);
+    agent.assert_exit(agent.command().arg("--strict").spawn().unwrap(), 0, SOON);
     append(&agent, "more", "--count 50 --seed 6 --receiver AUDRCV0044");
-    agent.ends(agent.command().arg("--strict").spawn().unwrap(), 3, SOON);
+    agent.assert_exit(agent.command().arg("--strict").spawn().unwrap(), 3, SOON);
     let last = sequence(made.truth.last().unwrap());
     for name in ["all", "none"] {
         let gaps = notices(&agent.read(name), "AGENT-GAP");
@@ -115,10 +115,10 @@ fn n3_a_receiver_that_is_missing_is_one_event_at_every_output_and_a_matter_of_th
     assert!(agent.log().contains("spooled 50; gaps 1"), "{}", agent.log());
     // The next entries of the same receiver are no gap, after a start either.
     append(&agent, "third", "--count 5 --seed 7 --receiver AUDRCV0044 --first-sequence 51");
-    agent.ends(agent.command().arg("--strict").spawn().unwrap(), 0, SOON);
+    agent.assert_exit(agent.command().arg("--strict").spawn().unwrap(), 0, SOON);
     // Without --strict a gap is told all the same.
     append(&agent, "back", "--count 5 --seed 7 --receiver AUDRCV0044 --first-sequence 3");
-    agent.ends(agent.start(), 0, SOON);
+    agent.assert_exit(agent.start(), 0, SOON);
     assert_eq!(notices(&agent.read("all"), "AGENT-GAP").len(), 2);
 }
 
@@ -161,7 +161,7 @@ fn a_new_configuration_replaces_what_it_changes_and_leaves_connections_alone() {
     signal(&child, "HUP");
     agent.wait("the notice", SOON, || agent.log().contains("output dead is not in the configuration any more"));
     signal(&child, "TERM");
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
     assert_eq!(stays.connections.load(Ordering::SeqCst), 1);
 }
 
@@ -178,7 +178,7 @@ fn n2_a_larger_spool_by_reload_lets_a_source_go_on_that_was_stopped_by_a_full_on
     signal(&child, "HUP");
     agent.wait("the source", SOON, || agent.log().contains("source prod01: reading goes on"));
     let receiver = Receiver::start_on(port);
-    agent.ends(child, 0, Duration::from_secs(90));
+    agent.assert_exit(child, 0, Duration::from_secs(90));
     agent.wait("everything", SOON, || ids(&receiver.text()).len() == made.truth.len());
     nothing_lost(&made, &ids(&receiver.text()));
 }
@@ -194,7 +194,7 @@ fn a_nearly_full_spool_refuses_low_severities_where_that_was_asked_for_and_never
     let child = agent.start();
     agent.wait("a nearly full spool", SOON, || agent.log().contains("the spool is full"));
     let receiver = Receiver::start_on(port);
-    agent.ends(child, 0, Duration::from_secs(90));
+    agent.assert_exit(child, 0, Duration::from_secs(90));
     let log = agent.log();
     let number = |after: &str| -> u64 {
         let rest = log.split(after).nth(1).unwrap_or_else(|| panic!("{after:?} is not in {log}"));
@@ -232,7 +232,7 @@ fn n2_other_priorities_after_a_restart_lose_nothing_that_waits() {
     signal(&child, "KILL");
     child_gone(child);
     agent.configure(&output("[\"ZR\", \"ZC\"]"));
-    agent.ends(agent.start(), 0, SOON);
+    agent.assert_exit(agent.start(), 0, SOON);
     let all = |text: &str| ids(text).len();
     let sent = ["PW", "ZR", "ZC", "JS", "CD", "CO"];
     let protected = wanted(&sent);
@@ -264,7 +264,7 @@ fn an_output_that_is_new_begins_with_what_the_spool_holds_or_with_what_comes() {
         agent.wait(name, SOON, || ids(&agent.read(name)).len() == count);
     }
     signal(&child, "TERM");
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
     assert!(agent.log().contains("output dead: sent 0, filtered 0, resent 0, waiting 130"), "{}", agent.log());
 }
 
@@ -285,7 +285,7 @@ fn r40_it_runs_as_an_unprivileged_user() {
         command.args(["--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]);
         command.arg(inner.get_program()).args(inner.get_args()).stderr(Stdio::null());
     }
-    agent.ends(command.spawn().unwrap(), 0, SOON);
+    agent.assert_exit(command.spawn().unwrap(), 0, SOON);
     nothing_lost(&made, &ids(&agent.read("a")));
 }
 
@@ -354,7 +354,7 @@ fn n2_clocks_that_jump_and_entries_whose_times_do_neither_stop_nor_reorder_anyth
         agent.wait("lines before the clock jumps", SOON, || ids(&receiver.text()).len() > 240 * (n + 1));
         clock.step(seconds);
     }
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
     agent.wait("everything", SOON, || ids(&receiver.text()).len() == made.len());
     let order: Vec<u64> = receiver.text().lines().flat_map(|l| ids(l).into_keys()).collect();
     assert_eq!(order, made, "the order is that of the sequence numbers");
@@ -412,7 +412,7 @@ fn r30_a_spent_daily_budget_holds_events_back_until_midnight_over_restarts_zones
         spent(4) || ids(&agent.read("a")).len() == made.truth.len()
     });
     clock.set("2026-04-02 12:00:00");
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
     nothing_lost(&made, &ids(&agent.read("a")));
 }
 
@@ -433,11 +433,11 @@ fn r30_chosen_types_and_severities_pass_a_spent_budget_and_the_others_wait_in_th
     let held = ids(&agent.read("a"));
     assert!(held.len() < 1_500, "{}", held.len());
     signal(&child, "TERM");
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
     assert!(agent.log().contains("but for those that meter.pass_types and meter.pass_severity let through"));
     // Without the budget the rest comes, and what was delivered does not come again.
     agent.configure(&format!("{SOURCE}{}", file("a")));
-    agent.ends(agent.start(), 0, SOON);
+    agent.assert_exit(agent.start(), 0, SOON);
     nothing_lost(&made, &ids(&agent.read("a")));
 }
 
@@ -459,7 +459,7 @@ fn r29_500_events_a_second_are_held_within_a_percent_and_never_more_in_any_secon
         "[[output]]\nname = \"a\"\naddress = \"udp://127.0.0.1:{port}\"\nmeter = {{ events_per_second = 500, burst = 1 }}\n"
     );
     let agent = Agent::new(dir, &format!("{SOURCE}{output}"));
-    agent.ends(agent.start(), 0, Duration::from_secs(u64::from(seconds) * 3 + 60));
+    agent.assert_exit(agent.start(), 0, Duration::from_secs(u64::from(seconds) * 3 + 60));
     let found: Value = serde_json::from_str(&said.next().unwrap().unwrap()).unwrap();
     judge.wait().unwrap();
     assert_eq!(found["count"], 500 * seconds, "{found}");

@@ -213,7 +213,7 @@ fn f05_a_byte_too_much_does_not_double_the_record_length() {
         let path = dir.path().join("double.type5");
         fs::write(&path, bytes).unwrap();
         let run = replay("--format json", &[&path]);
-        run.says(3, &[&format!("records of {length} bytes"), &format!("bytes {} to", bad * length)]);
+        run.assert_output(3, &[&format!("records of {length} bytes"), &format!("bytes {} to", bad * length)]);
         let want: Vec<u64> = (1..=records).filter(|n| *n != bad as u64 + 1).collect();
         assert_eq!(sequences(&run), want);
         let s = run.summary();
@@ -225,13 +225,13 @@ fn f05_a_byte_too_much_does_not_double_the_record_length() {
 fn f19_no_length_is_advised_that_loses_entries_and_such_a_length_is_refused() {
     let shift = fixture("f19-shift.type5");
     let run = replay("--format json", &[&shift]);
-    run.says(3, &["records of 727 bytes", "bytes 5816 to 6541 (726 bytes) are damaged"]);
+    run.assert_output(3, &["records of 727 bytes", "bytes 5816 to 6541 (726 bytes) are damaged"]);
     assert_eq!(sequences(&run).len(), 9);
     let run = replay("--record-length 6542", &[&shift]);
-    run.says(2, &["--record-length 6542", "727 would fit"]);
-    replay("--record-length 1454", &[&shift]).says(2, &["give --record-length 727"]);
+    run.assert_output(2, &["--record-length 6542", "727 would fit"]);
+    replay("--record-length 1454", &[&shift]).assert_output(2, &["give --record-length 727"]);
     let run = replay("--record-length 727 --format json", &[&shift]);
-    run.says(3, &["are damaged"]);
+    run.assert_output(3, &["are damaged"]);
     assert_eq!(sequences(&run).len(), 9);
 }
 
@@ -243,7 +243,7 @@ fn f19_a_length_of_which_a_small_file_has_few_is_refused_too() {
         let path = dir.path().join("few.type5");
         fs::write(&path, bytes).unwrap();
         replay(&format!("--record-length {given}"), &[&path])
-            .says(2, &[&format!("--record-length {given}"), "1500 would fit"]);
+            .assert_output(2, &[&format!("--record-length {given}"), "1500 would fit"]);
         assert_eq!(sequences(&replay("--format json", &[&path])).len() as u64, records);
     }
 }
@@ -296,7 +296,7 @@ fn n4_a_byte_inserted_parks_one_range_and_reading_goes_on_behind_it() {
     fs::write(dir.path().join("day.type5"), bytes).unwrap();
     let config = "[[source]]\nname = \"p\"\npath = \"day.type5\"\n[[output]]\nname = \"a\"\naddress = \"file:DIR/out\"\nformat = \"json\"\n";
     let agent = Agent::new(dir, config);
-    agent.ends(agent.start(), 3, SOON);
+    agent.assert_exit(agent.start(), 3, SOON);
     assert_eq!(ids(&agent.read("out")).len(), 5_000);
     let log = agent.log();
     assert_eq!(log.matches("bytes 450000 to 451500 (1501 bytes) are damaged").count(), 1, "{log}");
@@ -316,9 +316,9 @@ fn n4_line_feeds_that_a_transfer_made_two_bytes_of_cost_the_records_that_hold_th
     let path = dir.path().join("crlf.type5");
     fs::write(&path, bytes).unwrap();
     let run = replay("--format json", &[&path]);
-    run.says(3, &["records of 1500 bytes"]);
+    run.assert_output(3, &["records of 1500 bytes"]);
     assert_eq!(sequences(&run), (1..=40).filter(|n| ![9, 18, 32].contains(n)).collect::<Vec<_>>());
-    replay("--record-length 31503", &[&path]).says(2, &["1500 would fit"]);
+    replay("--record-length 31503", &[&path]).assert_output(2, &["1500 would fit"]);
 }
 
 /// A folder source with one file in it.
@@ -339,7 +339,7 @@ fn f03_a_capture_that_ends_within_a_record_stays_and_is_read_on_when_it_has_grow
         let agent = watching("cut.type5", &cut, &format!("after = \"{after}\""));
         let file = agent.dir.path().join("drop/cut.type5");
         for _ in 0..2 {
-            agent.ends(agent.start(), 3, SOON);
+            agent.assert_exit(agent.start(), 3, SOON);
             let gaps = notices(&agent.read("out"), "AGENT-GAP");
             assert_eq!(gaps.len(), 1, "{after}: {}", agent.log());
             let missing = gaps[0]["missing"].as_str().unwrap();
@@ -351,7 +351,7 @@ fn f03_a_capture_that_ends_within_a_record_stays_and_is_read_on_when_it_has_grow
         let mut whole = cut.clone();
         whole.extend([0x40; 20]);
         fs::write(&file, whole).unwrap();
-        agent.ends(agent.start(), 0, SOON);
+        agent.assert_exit(agent.start(), 0, SOON);
         assert_eq!(file.exists(), after == "keep", "{after}: {}", agent.log());
         assert_eq!(notices(&agent.read("out"), "AGENT-GAP").len(), 1);
     }
@@ -363,7 +363,7 @@ fn f03_a_single_capture_that_ends_within_a_record_is_a_gap_and_ends_with_3() {
     let agent = Agent::new(folder(), config);
     fs::copy(fixture("f03-cut.type5"), agent.dir.path().join("day.type5")).unwrap();
     for _ in 0..2 {
-        agent.ends(agent.start(), 3, SOON);
+        agent.assert_exit(agent.start(), 3, SOON);
         assert_eq!(notices(&agent.read("out"), "AGENT-GAP").len(), 1, "{}", agent.log());
     }
     assert_eq!(agent.log().matches("it ends within the record").count(), 2, "{}", agent.log());
@@ -384,7 +384,7 @@ fn f04_a_file_of_which_something_was_parked_stays_and_that_is_a_gap() {
         for after in ["move", "delete"] {
             let agent = watching(name, bytes, &format!("{rest}after = \"{after}\""));
             for _ in 0..2 {
-                agent.ends(agent.start(), 3, SOON);
+                agent.assert_exit(agent.start(), 3, SOON);
                 assert!(agent.dir.path().join("drop").join(name).exists(), "{after}: {}", agent.log());
             }
             assert_eq!(ids(&agent.read("out")).len(), sent, "{}", agent.log());
@@ -396,7 +396,7 @@ fn f04_a_file_of_which_something_was_parked_stays_and_that_is_a_gap() {
 
 #[test]
 fn f13_replay_of_a_capture_that_ends_within_a_record_ends_with_3() {
-    replay("--to null", &[&fixture("f13-cut.type5")]).says(3, &["ends within a record"]);
+    replay("--to null", &[&fixture("f13-cut.type5")]).assert_output(3, &["ends within a record"]);
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -416,10 +416,10 @@ fn n12_f16_gzip_is_read_member_by_member_and_one_that_is_not_whole_is_a_gap() {
     fs::write(&path, &packed).unwrap();
     for args in ["", "--input type5 --record-length 1500"] {
         let run = replay(&format!("--format json {args}"), &[&path]);
-        run.says(0, &["records of 1500 bytes"]);
+        run.assert_output(0, &["records of 1500 bytes"]);
         assert_eq!(sequences(&run).len(), 900);
     }
-    replay("", &[&fixture("f16-day.type5.gz")]).says(0, &[]);
+    replay("", &[&fixture("f16-day.type5.gz")]).assert_output(0, &[]);
     // Cut off, and damaged in the middle.
     let cut = &packed[..packed.len() - 700];
     let mut damaged = packed.clone();
@@ -427,7 +427,7 @@ fn n12_f16_gzip_is_read_member_by_member_and_one_that_is_not_whole_is_a_gap() {
     for bad in [cut, &damaged] {
         fs::write(&path, bad).unwrap();
         let run = replay("--format json", &[&path]);
-        run.says(3, &["cannot be unpacked behind byte"]);
+        run.assert_output(3, &["cannot be unpacked behind byte"]);
         assert!(!sequences(&run).is_empty());
     }
     let agent = watching("day.gz", cut, "after = \"delete\"");
@@ -435,7 +435,7 @@ fn n12_f16_gzip_is_read_member_by_member_and_one_that_is_not_whole_is_a_gap() {
         if start == 2 {
             fs::write(agent.dir.path().join("drop/day.gz"), &packed).unwrap();
         }
-        agent.ends(agent.start(), if start == 2 { 0 } else { 3 }, SOON);
+        agent.assert_exit(agent.start(), if start == 2 { 0 } else { 3 }, SOON);
         assert_eq!(agent.dir.path().join("drop/day.gz").exists(), start < 2, "{}", agent.log());
         assert_eq!(notices(&agent.read("out"), "AGENT-GAP").len(), 1, "{}", agent.log());
     }
@@ -457,7 +457,7 @@ fn n12_a_followed_gzip_is_refused_and_a_history_log_in_one_is_read() {
     fs::write(&log, gzip(&fs::read(fixture("QHST263240")).unwrap())).unwrap();
     let plain = replay("--system S --format json", &[&fixture("QHST263240")]);
     let packed = replay("--system S --format json", &[&log]);
-    plain.says(0, &[]);
+    plain.assert_output(0, &[]);
     assert_eq!((packed.code, &packed.stdout), (0, &plain.stdout), "{}", packed.stderr);
 }
 
@@ -475,9 +475,9 @@ fn n12_f16_what_is_no_capture_is_named_with_what_to_do() {
         (&gzip(&gzip(b"x")), ["gzip within gzip", "gunzip"]),
     ] {
         fs::write(&path, bytes).unwrap();
-        replay("", &[&path]).says(1, &words);
+        replay("", &[&path]).assert_output(1, &words);
     }
-    replay("", &[&fixture("f16-data.json")]).says(1, &["this is JSON", "--input history-json", "MESSAGE_ID"]);
+    replay("", &[&fixture("f16-data.json")]).assert_output(1, &["this is JSON", "--input history-json", "MESSAGE_ID"]);
 }
 
 #[test]
@@ -485,9 +485,10 @@ fn n13_messages_of_captures_say_what_is_wrong_and_what_to_write() {
     let made_in = folder();
     let day = make(&made_in, "day", "--count 20");
     let stream = make(&made_in, "stream", "--count 20 --framing stream");
-    replay("--input-framing stream", &[&day.path]).says(2, &["without the 4-byte length", "leave that option out"]);
-    replay("--input-framing stream --input type5", &[&day.path]).says(2, &["leave that option out"]);
-    replay("--input-framing fixed", &[&stream.path]).says(2, &["say --input-framing stream"]);
+    replay("--input-framing stream", &[&day.path])
+        .assert_output(2, &["without the 4-byte length", "leave that option out"]);
+    replay("--input-framing stream --input type5", &[&day.path]).assert_output(2, &["leave that option out"]);
+    replay("--input-framing fixed", &[&stream.path]).assert_output(2, &["say --input-framing stream"]);
     let source = "[[source]]\nname = \"p\"\npath = \"day.type5\"\n";
     let folder_of = "[[source]]\nname = \"p\"\nkind = \"directory\"\nfollow = false\npath = \"day.type5\"\n";
     for (source, words) in [
@@ -500,7 +501,7 @@ fn n13_messages_of_captures_say_what_is_wrong_and_what_to_write() {
         signal(&child, "TERM");
         let _ = child.wait_with_output();
     }
-    qaudjrn("replay", &[made_in.path()]).says(1, &["this is a directory", "kind = \"directory\""]);
+    qaudjrn("replay", &[made_in.path()]).assert_output(1, &["this is a directory", "kind = \"directory\""]);
 }
 
 #[test]
@@ -512,7 +513,7 @@ fn h17_a_link_in_a_folder_is_not_followed_and_what_is_no_file_is_told() {
     std::os::unix::fs::symlink(&day.path, drop.join("link")).unwrap();
     std::os::unix::fs::symlink("/etc/passwd", drop.join("passwd")).unwrap();
     assert!(std::process::Command::new("mkfifo").arg(drop.join("pipe")).status().unwrap().success());
-    agent.ends(agent.start(), 0, SOON);
+    agent.assert_exit(agent.start(), 0, SOON);
     assert_eq!(ids(&agent.read("out")).len(), 20);
     for words in ["link: not read: it is a symbolic link", "passwd: not read", "pipe: not read: it is no regular file"]
     {
@@ -526,7 +527,7 @@ fn f18_history_logs_of_a_day_are_read_in_the_order_in_which_they_were_written() 
     let rest = "input = \"qhst\"\nsystem = \"PROD01\"\ntimezone = \"UTC\"\n";
     let agent = watching("QHST263240", &fs::read(fixture("QHST263240")).unwrap(), rest);
     fs::copy(fixture("QHST26324Z"), agent.dir.path().join("drop/QHST26324Z")).unwrap();
-    agent.ends(agent.start(), 0, SOON);
+    agent.assert_exit(agent.start(), 0, SOON);
     let out = agent.read("out");
     let times: Vec<&str> = out.lines().filter_map(|l| l.split("T0").nth(1)?.get(..1)).collect();
     assert_eq!(times, ["8", "8", "8", "9", "9", "9"], "{out}");

@@ -54,14 +54,14 @@ fn files_are_read_in_order_once_whatever_they_are_called_and_one_that_has_grown_
     deliver(&agent, &two, "b.jrn");
     deliver(&agent, &one, "a.jrn");
     fs::write(agent.dir.path().join("drop/c.jrn.tmp"), "on its way").unwrap();
-    agent.ends(agent.start(), 0, SOON);
+    agent.assert_exit(agent.start(), 0, SOON);
     let order: Vec<u64> = agent.read("out").lines().flat_map(|l| ids(l).into_keys()).collect();
     assert_eq!(order.len(), 503);
     assert!(notices(&agent.read("out"), "AGENT-GAP").is_empty(), "read in the order of their names");
     // Again, under other names: nothing. Grown, under another name: the rest.
     deliver(&agent, &one, "z.jrn");
     deliver(&agent, &two, "y.jrn");
-    agent.ends(agent.start(), 0, SOON);
+    agent.assert_exit(agent.start(), 0, SOON);
     assert_eq!((count(&agent), twice(&agent)), (503, 0));
     let three = made(&agent, "3", 504, 20, "");
     let mut grown = fs::read(&two).unwrap();
@@ -69,7 +69,7 @@ fn files_are_read_in_order_once_whatever_they_are_called_and_one_that_has_grown_
     let grown_path = agent.dir.path().join("grown");
     fs::write(&grown_path, grown).unwrap();
     deliver(&agent, &grown_path, "x.jrn");
-    agent.ends(agent.start(), 0, SOON);
+    agent.assert_exit(agent.start(), 0, SOON);
     assert_eq!((count(&agent), twice(&agent)), (523, 0));
     // One that only begins alike is another one.
     let mut other = fs::read(&two).unwrap();
@@ -78,7 +78,7 @@ fn files_are_read_in_order_once_whatever_they_are_called_and_one_that_has_grown_
     let other_path = agent.dir.path().join("other");
     fs::write(&other_path, other).unwrap();
     deliver(&agent, &other_path, "w.jrn");
-    agent.ends(agent.start(), 0, SOON);
+    agent.assert_exit(agent.start(), 0, SOON);
     assert_eq!(count(&agent), 533, "{}", agent.log());
 }
 
@@ -110,7 +110,7 @@ fn a_file_is_moved_when_every_output_has_delivered_it_and_not_before() {
     // The window of a connection without acknowledgement is a minute long; the end of the agent closes it.
     agent.wait("the other output", SOON, || ids(&receiver.text()).len() == 200);
     signal(&child, "TERM");
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
     let child = agent.start();
     agent.wait("the move", SOON, || to.exists());
     assert!(!file.exists() && !mark.exists() && to.with_extension("done").exists());
@@ -119,12 +119,12 @@ fn a_file_is_moved_when_every_output_has_delivered_it_and_not_before() {
     fs::write(&mark, "").unwrap();
     agent.wait("its entries", SOON, || count(&agent) == 210);
     signal(&child, "TERM");
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
     let child = agent.start();
     agent.wait("the second move", SOON, || agent.dir.path().join("drop/done/one.1").exists());
     and_then("at-last", 3_001, 215);
     signal(&child, "TERM");
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
     assert_eq!(twice(&agent), 0);
 }
 
@@ -136,7 +136,7 @@ fn what_is_no_capture_is_told_and_stays_and_headings_may_differ_from_file_to_fil
     deliver(&agent, &made(&agent, "3", 51, 50, "--type type4"), "3");
     fs::write(agent.dir.path().join("drop/4"), "").unwrap();
     deliver(&agent, &made(&agent, "5", 101, 50, "--framing stream"), "5");
-    agent.ends(agent.start(), 3, SOON);
+    agent.assert_exit(agent.start(), 3, SOON);
     assert_eq!(count(&agent), 150, "{}", agent.log());
     let gaps = notices(&agent.read("out"), "AGENT-GAP");
     assert_eq!(gaps.len(), 1, "{gaps:?}");
@@ -160,7 +160,7 @@ fn n2_kill_9_while_files_arrive_loses_nothing_and_sends_no_file_again() {
     }
     agent.wait("everything", SOON, || count(&agent) == 15_000);
     signal(&child, "TERM");
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn n3_every_system_has_its_chain_and_a_receiver_that_does_not_come_is_a_gap() {
         let time = std::time::SystemTime::now() - Duration::from_secs(100 - n as u64);
         fs::File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
     }
-    agent.ends(agent.command().arg("--strict").spawn().unwrap(), 3, SOON);
+    agent.assert_exit(agent.command().arg("--strict").spawn().unwrap(), 3, SOON);
     let gaps = notices(&agent.read("out"), "AGENT-GAP");
     assert_eq!(gaps.len(), 1, "{gaps:?}");
     assert_eq!(gaps[0]["missing"], "receiver RCV0701 is missing between RCV0700 and RCV0702");
@@ -210,7 +210,7 @@ fn a_move_that_fails_is_told_once_and_tried_again_and_nothing_is_read_twice() {
         agent.wait("the next", SOON, || done.join(name).exists());
     }
     signal(&child, "TERM");
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
     assert_eq!((count(&agent), twice(&agent)), (60, 0));
     assert_eq!(agent.log().matches("cannot be put away").count(), 1, "{}", agent.log());
 }
@@ -225,7 +225,7 @@ fn what_is_no_capture_is_told_once_and_the_others_go_on() {
         agent.wait("the next", SOON, || count(&agent) == 10 * n as usize);
     }
     signal(&child, "TERM");
-    agent.ends(child, 3, SOON);
+    agent.assert_exit(child, 3, SOON);
     assert_eq!(agent.log().matches("a file cannot be read, and stays where it is").count(), 1, "{}", agent.log());
     // The gap was a batch of its own, before any record.
     assert_eq!(notices(&agent.read("out"), "AGENT-GAP").len(), 1);
@@ -248,7 +248,7 @@ fn n3_a_file_that_is_cut_short_while_it_is_read_is_a_gap_and_stays() {
     agent.wait("the gap", SOON, || !notices(&receiver.text(), "AGENT-GAP").is_empty());
     agent.wait("the entries", SOON, || ids(&receiver.text()).len() == 19_990);
     signal(&child, "TERM");
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
     let gaps = notices(&receiver.text(), "AGENT-GAP");
     assert_eq!(gaps.len(), 1, "{gaps:?}");
     let missing = gaps[0]["missing"].as_str().unwrap();
@@ -285,7 +285,7 @@ fn b1_a_file_that_cannot_be_opened_or_read_at_present_is_tried_again_and_the_sou
         agent.wait("everything", SOON, || count(&agent) == 400);
         agent.wait("the end of the file", SOON, || !to.exists());
         signal(&child, "TERM");
-        agent.ends(child, 0, SOON);
+        agent.assert_exit(child, 0, SOON);
         // Nothing is missing, and nobody is told that something is.
         assert!(notices(&agent.read("out"), "AGENT-GAP").is_empty(), "{calls} {how}: {}", agent.log());
     }

@@ -60,7 +60,7 @@ impl Run {
     /// How many such calls a run without faults makes.
     fn count(calls: &str) -> u64 {
         let run = short();
-        run.agent.ends(run.start(calls, "count", 0), 0, SOON);
+        run.agent.assert_exit(run.start(calls, "count", 0), 0, SOON);
         let count = run.agent.read("count").parse().unwrap();
         assert!(count > 5, "the library sees nothing: {count}");
         count
@@ -69,7 +69,7 @@ impl Run {
     /// Starts it without faults, and looks whether everything arrived.
     #[track_caller]
     fn recovers(&self, what: &str) {
-        self.agent.ends(self.agent.start(), 0, SOON);
+        self.agent.assert_exit(self.agent.start(), 0, SOON);
         self.all_is_there(what);
     }
 
@@ -177,7 +177,7 @@ fn n2_fault_12_a_file_system_that_is_really_full_stops_the_source_and_empties_ag
     agent.wait("a full disk", SOON, || agent.log().contains("not read until there is room: the spool"));
     assert!(agent.log().contains("disk is full"), "{}", agent.log());
     let receiver = Receiver::start_on(port);
-    agent.ends(child, 0, Duration::from_secs(120));
+    agent.assert_exit(child, 0, Duration::from_secs(120));
     agent.wait("everything", SOON, || ids(&receiver.text()).len() == made.truth.len());
     nothing_lost(&made, &ids(&receiver.text()));
     assert!(agent.log().contains("reading goes on"), "{}", agent.log());
@@ -204,7 +204,7 @@ fn n2_fault_18_a_database_that_is_taken_away_ends_the_agent_and_the_next_start_l
                 fs::write(&database, "something else").unwrap();
             }
         }
-        agent.ends(child, 1, SOON);
+        agent.assert_exit(child, 1, SOON);
         assert!(agent.log().contains("was taken away or replaced while it was in use"), "{how}: {}", agent.log());
         agent.configure(&output("file:DIR/out"));
         // Where it is known that there was one, it is told, also what the source gives again.
@@ -251,7 +251,7 @@ fn n2_fault_19_sigterm_under_load_with_the_output_down_ends_in_time_with_everyth
     let child = agent.start();
     agent.wait("the start", SOON, || agent.log().contains("cannot connect"));
     signal(&child, "TERM");
-    agent.ends(child, 0, Duration::from_secs(10));
+    agent.assert_exit(child, 0, Duration::from_secs(10));
     let log = agent.log();
     let number = |after: &str| -> u64 {
         let rest = log.split(after).nth(1).unwrap_or_default();
@@ -259,6 +259,6 @@ fn n2_fault_19_sigterm_under_load_with_the_output_down_ends_in_time_with_everyth
     };
     assert_eq!(number("+ spooled "), number(", waiting "), "{log}");
     agent.configure(&output("file:DIR/out"));
-    agent.ends(agent.start(), 0, SOON);
+    agent.assert_exit(agent.start(), 0, SOON);
     assert_eq!(nothing_lost(&made, &ids(&agent.read("out"))), 0);
 }

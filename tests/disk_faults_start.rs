@@ -66,7 +66,7 @@ impl Kept {
             fs::remove_file(&socket).unwrap();
         } else {
             signal(&child, "TERM");
-            agent.ends(child, 0, SOON);
+            agent.assert_exit(child, 0, SOON);
         }
         let mut kept = Kept { agent, made, port, files: Vec::new() };
         // A position file comes and goes by itself only behind an output.

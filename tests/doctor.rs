@@ -313,7 +313,7 @@ fn a_refused_login_is_tried_once_and_a_system_that_is_away_is_said() {
     assert!(report["systems"][1]["failed"].is_string(), "{report}");
     // No live source at all.
     fs::write(&path, OUTPUT).unwrap();
-    qaudjrn("doctor --config", &[&path]).says(2, &["there is no [[source]] of kind mapepire"]);
+    qaudjrn("doctor --config", &[&path]).assert_output(2, &["there is no [[source]] of kind mapepire"]);
 }
 
 #[test]
@@ -335,7 +335,7 @@ fn receivers_that_every_output_has_taken_may_be_deleted_and_no_others() {
         let child = agent.start();
         agent.wait("the entries", Duration::from_secs(60), || agent.read("out").matches("\"entry_id\"").count() >= n);
         signal(&child, "TERM");
-        agent.ends(child, 0, Duration::from_secs(10));
+        agent.assert_exit(child, 0, Duration::from_secs(10));
     };
     let truth = system.truth().len();
     read(truth);

@@ -74,17 +74,17 @@ fn what_the_system_says_agrees_and_is_promoted() {
     doctor(&system, &config, &format!("--layouts --types CP --entries 50 --write {}", proven.display()), 0);
     fs::write(proven.join("CP.toml"), "# mine\n").unwrap();
     let refused = qaudjrn(&format!("doctor --layouts --types CP --write {} --config", proven.display()), &[&config]);
-    refused.says(1, &["was not written by doctor --layouts: it stays as it is"]);
+    refused.assert_output(1, &["was not written by doctor --layouts: it stays as it is"]);
     // Nor over what cannot be read as text, or is no file.
     let bytes = [0xff, 0xfe, b'x'];
     fs::write(proven.join("CP.toml"), bytes).unwrap();
     qaudjrn(&format!("doctor --layouts --types CP --write {} --config", proven.display()), &[&config])
-        .says(1, &["was not written by doctor --layouts: it stays as it is"]);
+        .assert_output(1, &["was not written by doctor --layouts: it stays as it is"]);
     assert_eq!(fs::read(proven.join("CP.toml")).unwrap(), bytes);
     fs::write(proven.join("CP.toml"), "# mine\n").unwrap();
     assert!(refused.stdout.contains("CP  SYSTOOLS.AUDIT_JOURNAL_CP: "), "what was found is shown all the same");
     qaudjrn("doctor --layouts --types CP --write /proc/none --config", &[&config])
-        .says(1, &["/proc/none: No such file"]);
+        .assert_output(1, &["/proc/none: No such file"]);
     assert_eq!(fs::read_to_string(proven.join("CP.toml")).unwrap(), "# mine\n");
 }
 
@@ -163,7 +163,7 @@ fn what_a_system_has_not_or_refuses_is_said_and_the_other_types_are_proven() {
         ("--types PW", "--layouts"),
         ("--layouts --receivers", "cannot be used with"),
     ] {
-        qaudjrn(&format!("doctor {args} --config"), &[&told]).says(2, &[says]);
+        qaudjrn(&format!("doctor {args} --config"), &[&told]).assert_output(2, &[says]);
     }
     let other = config(&system, "journal = \"QGPL/AUDIT\"\n");
     let run = qaudjrn("doctor --layouts --config", &[&other]);

@@ -60,9 +60,9 @@ impl Followed {
 
     /// Ends it; every entry made has come, each as often as said.
     #[track_caller]
-    fn ends(self, often: u32) {
+    fn finish(self, often: u32) {
         signal(&self.child, "TERM");
-        self.agent.ends(self.child, 0, SOON);
+        self.agent.assert_exit(self.child, 0, SOON);
         let got = ids(&self.agent.read("out"));
         assert_eq!(got.len(), self.next as usize - 1, "{}", self.agent.log());
         assert!(got.values().all(|n| *n <= often), "{}", self.agent.log());
@@ -92,7 +92,7 @@ fn n2_fault_22_a_record_that_is_written_byte_by_byte_comes_once_and_whole() {
     }
     f.has(105);
     assert_eq!(f.gaps(), 0);
-    f.ends(1);
+    f.finish(1);
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn n2_fault_22_a_file_that_is_renamed_is_read_to_its_end_before_the_new_one() {
     }
     assert_eq!(f.gaps(), 0, "{}", f.agent.log());
     assert!(f.agent.log().contains("is a new file; the one before was read to its end"), "{}", f.agent.log());
-    f.ends(1);
+    f.finish(1);
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn n2_fault_22_a_file_that_is_copied_and_cut_short_is_read_again_from_its_start_
     fs::write(f.path(), longer).unwrap();
     f.has(530);
     assert_eq!(f.gaps(), 2, "{}", f.agent.log());
-    f.ends(1);
+    f.finish(1);
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn n2_fault_22_a_copy_that_takes_its_place_goes_on_where_it_was_and_another_file
     // While the agent does not run: the same file, grown; then another one.
     signal(&f.child, "TERM");
     let child = std::mem::replace(&mut f.child, Command::new("true").spawn().unwrap());
-    f.agent.ends(child, 0, SOON);
+    f.agent.assert_exit(child, 0, SOON);
     let more = f.entries(10);
     f.append(&more);
     f.child = f.agent.start();
@@ -151,13 +151,13 @@ fn n2_fault_22_a_copy_that_takes_its_place_goes_on_where_it_was_and_another_file
     assert_eq!(f.gaps(), 0);
     signal(&f.child, "TERM");
     let child = std::mem::replace(&mut f.child, Command::new("true").spawn().unwrap());
-    f.agent.ends(child, 0, SOON);
+    f.agent.assert_exit(child, 0, SOON);
     let other = f.entries(25);
     fs::write(f.path(), other).unwrap();
     f.child = f.agent.start();
     f.has(175);
     assert_eq!(f.gaps(), 1, "what was written behind the old place is not known: {}", f.agent.log());
-    f.ends(1);
+    f.finish(1);
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn n2_fault_22_a_file_written_anew_while_a_full_spool_holds_up_its_source_is_a_g
     assert!(!gaps.is_empty() && agent.log().contains("is not what was read there"), "{}", agent.log());
     assert!(ids(&receiver.text()).len() < 36_000 + old.truth.len(), "it was written over before it was read");
     signal(&child, "TERM");
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
 }
 
 #[test]
@@ -212,7 +212,7 @@ fn a_named_pipe_as_a_capture_is_refused_at_once() {
     let agent = Agent::new(folder(), "");
     assert!(Command::new("mkfifo").arg(agent.dir.path().join("day.type5")).status().unwrap().success());
     agent.configure(&CONFIG.replace("follow = true", "follow = false"));
-    agent.ends(agent.start(), 1, Duration::from_secs(10));
+    agent.assert_exit(agent.start(), 1, Duration::from_secs(10));
     assert!(agent.log().contains("expected a capture file, found a named pipe"), "{}", agent.log());
 }
 
@@ -235,7 +235,7 @@ fn h6_a_followed_capture_that_becomes_a_pipe_is_waited_for_and_the_file_that_com
     fs::write(f.path(), more).unwrap();
     f.has(120);
     assert_eq!(f.agent.log().matches("found a named pipe").count(), 1, "{}", f.agent.log());
-    f.ends(1);
+    f.finish(1);
 }
 
 #[test]
@@ -245,7 +245,7 @@ fn h6_a_stop_ends_an_agent_whose_capture_is_a_pipe() {
     let child = agent.start();
     agent.wait("the refusal", SOON, || agent.log().contains("found a named pipe"));
     signal(&child, "TERM");
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
 }
 
 #[test]
@@ -262,7 +262,7 @@ fn h2_an_idle_capture_and_an_idle_folder_cost_nothing() {
         // What was read is on its way; then nothing is to be done.
         let (used, time) = at_rest(&agent, &child, None, |used, _| used.ticks <= 4);
         signal(&child, "TERM");
-        agent.ends(child, 0, SOON);
+        agent.assert_exit(child, 0, SOON);
         assert!(used.ticks <= 4, "{name}: {} hundredths of a second of CPU in {time:?}", used.ticks);
     }
 }

@@ -167,7 +167,7 @@ fn n4_every_message_decodes_as_it_was_written_in_every_language_and_ccsid() {
         let dir = folder();
         let made = make(&dir, args);
         let (run, got) = decode(&made, &format!("--ccsid {ccsid}"));
-        run.says(0, &[]);
+        run.assert_output(0, &[]);
         assert_eq!(got.len(), made.truth.len(), "{args}");
         for (want, got) in made.truth.iter().zip(&got) {
             same(want, got, &rows, false, true);
@@ -197,7 +197,7 @@ fn n4_hostile_messages_decode_as_they_were_written() {
         let dir = folder();
         let made = make(&dir, args);
         let (run, got) = decode(&made, &format!("--ccsid {ccsid}"));
-        run.says(0, &[]);
+        run.assert_output(0, &[]);
         assert_eq!(got.len(), made.truth.len(), "{args}");
         for (want, got) in made.truth.iter().zip(&got) {
             same(want, got, &rows, true, true);
@@ -230,12 +230,12 @@ fn a_file_that_is_cut_anywhere_is_an_error_with_its_offset_and_what_is_whole_com
             }
             if at % 142 != 0 {
                 let message = format!("message {} of the history log", complete + 1);
-                run.says(
+                run.assert_output(
                     1,
                     &[&format!("offset {at}: "), "the end of the file", &message, "messages before it were read"],
                 );
             } else if ends.contains(&at) {
-                run.says(0, &[]);
+                run.assert_output(0, &[]);
             }
         }
     }
@@ -256,7 +256,7 @@ fn f05_a_damaged_record_number_costs_the_messages_that_it_touches_and_says_where
             let (run, got) = decode(&made, "");
             // The number of a first record also ends the message before it.
             let said = format!("offset {at}: expected record number ");
-            run.says(3, &[&said, "got 30583", "hold no whole message of the history log"]);
+            run.assert_output(3, &[&said, "got 30583", "hold no whole message of the history log"]);
             assert!((58..60).contains(&got.len()), "{} {message}", got.len());
             let whole = |g: &Value| {
                 made.truth.iter().any(|t| g["fields"]["text"] == t["text"] && g["fields"]["message_id"] == t["id"])
@@ -410,7 +410,7 @@ fn n4_the_lines_of_ibm_for_the_same_messages_have_the_same_fields() {
     let lines = |format: &str| {
         // By itself: the first records leave no doubt what the file is.
         let run = replay(&format!("--system EXPC3 --header none --format {format}"), &[&path]);
-        run.says(0, &["messages of the history log"]);
+        run.assert_output(0, &["messages of the history log"]);
         run.stdout.lines().map(str::to_owned).collect::<Vec<_>>()
     };
     let (cef, json, leef, syslog) = (lines("cef"), lines("json"), lines("leef"), lines("syslog"));
@@ -505,7 +505,7 @@ fn the_severity_is_that_of_the_message_unless_the_configuration_gives_another() 
     );
     let severities = |options: &str| {
         let run = replay(&format!("--system S --format json {options}"), &[&path]);
-        run.says(0, &[]);
+        run.assert_output(0, &[]);
         let severity = |l: &str| serde_json::from_str::<Value>(l).unwrap()["severity"].as_u64().unwrap();
         run.lines().into_iter().map(severity).collect::<Vec<_>>()
     };
@@ -614,12 +614,13 @@ fn messages_are_asked_for_by_their_ids() {
         let id = |l: &str| serde_json::from_str::<Value>(l).unwrap()["event_id"].as_str().unwrap().to_owned();
         assert_eq!(run.lines().into_iter().map(id).collect::<Vec<_>>(), sent, "{types}");
     }
-    qaudjrn("replay --system S --types CPF112", &[&path]).says(2, &["or CPF1164 for a message of the history log"]);
+    qaudjrn("replay --system S --types CPF112", &[&path])
+        .assert_output(2, &["or CPF1164 for a message of the history log"]);
     // Outputs may let them pass first; `[filter] types` is about journal entries.
     let config = dir.path().join("agent.toml");
     let output = "[[output]]\nname = \"a\"\naddress = \"null\"\npriority_types = [\"*AUTFAIL\", \"CPF1393\"]\n";
     fs::write(&config, output).unwrap();
-    qaudjrn(&format!("check --config {}", config.display()), &[]).says(0, &[]);
+    qaudjrn(&format!("check --config {}", config.display()), &[]).assert_output(0, &[]);
     fs::write(&config, "[filter]\ntypes.send = [\"PW\", \"CPF1164\"]\ntypes.exclude = [\"QH\"]\n").unwrap();
     let run = qaudjrn(&format!("check --config {}", config.display()), &[]);
     assert_eq!(run.code, 2);
@@ -634,20 +635,20 @@ fn other_files_are_no_history_log_and_explain_and_what_if_read_it_too() {
     let dir = folder();
     let path = dir.path().join("text");
     fs::write(&path, "this is no history log".repeat(50)).unwrap();
-    qaudjrn("decode --input qhst", &[&path]).says(1, &["offset 8: expected record number 1"]);
+    qaudjrn("decode --input qhst", &[&path]).assert_output(1, &["offset 8: expected record number 1"]);
     fs::write(&path, "").unwrap();
-    qaudjrn("decode --input qhst", &[&path]).says(1, &["empty"]);
+    qaudjrn("decode --input qhst", &[&path]).assert_output(1, &["empty"]);
     let made = make(&dir, "--count 40 --seed 41");
-    qaudjrn("replay", &[&made.path]).says(2, &["--system NAME"]);
+    qaudjrn("replay", &[&made.path]).assert_output(2, &["--system NAME"]);
     let run = qaudjrn("explain --system S --timezone UTC --nth 2", &[&made.path]);
-    run.says(0, &[]);
+    run.assert_output(0, &[]);
     assert!(run.stdout.contains("history        CPF1164, severity 0"), "{}", run.stdout);
     let config = dir.path().join("agent.toml");
     fs::write(&config, "[filter]\nhistory.send = \"logon_logoff\"\n").unwrap();
     let options = format!("what-if --system S --timezone UTC --json --config {}", config.display());
     let run = qaudjrn(&options, &[&made.path]);
-    run.says(0, &[]);
-    qaudjrn("types QH", &[]).says(0, &[]);
+    run.assert_output(0, &[]);
+    qaudjrn("types QH", &[]).assert_output(0, &[]);
 }
 
 proptest::proptest! {

@@ -41,7 +41,7 @@ fn objects(run: &Run) -> Vec<Value> {
 
 fn events(path: &Path, options: &str) -> Vec<Value> {
     let run = replay(&format!("--system S --format json --detail full --include-guesses {options}"), &[path]);
-    run.says(0, &[]);
+    run.assert_output(0, &[]);
     objects(&run)
 }
 
@@ -87,7 +87,7 @@ fn hostile_texts_come_through_quotes_line_breaks_and_delimiters_as_they_are() {
         let made = Made::new(&format!("--count 1200 --seed 6 --hostile --columns new --csv-style {style}"));
         for name in ["log.csv", "log.json"] {
             let run = qaudjrn("decode", &[&made.path(name)]);
-            run.says(0, &[]);
+            run.assert_output(0, &[]);
             let got = objects(&run);
             assert_eq!(got.len(), made.truth.len(), "{name}");
             for (want, got) in made.truth.iter().zip(&got) {
@@ -139,7 +139,7 @@ fn text_that_looks_like_digits_is_no_data_where_the_rest_of_the_file_is_text() {
     let user = |rows: String| {
         fs::write(&path, format!("{head}{rows}")).unwrap();
         let run = qaudjrn("decode", &[&path]);
-        run.says(0, &[]);
+        run.assert_output(0, &[]);
         objects(&run).iter().map(|o| o["fields"]["user"].as_str().unwrap_or("").to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(user(row(forged) + &row("") + &row(forged)), ["QSECOFR", "", "QSECOFR"]);
@@ -184,17 +184,17 @@ fn a_first_line_or_row_without_what_is_needed_is_an_error_that_says_which() {
         ("history-json", "", "it is empty"),
     ] {
         let (run, got) = decoded(&dir, "log", input, text.as_bytes());
-        run.says(1, &["log: line 1 (offset ", "): expected ", said]);
+        run.assert_output(1, &["log: line 1 (offset ", "): expected ", said]);
         assert_eq!(got.len(), 0);
     }
     // A day without messages.
     for (input, text) in [("history-csv", "MESSAGE_ID,MESSAGE_TIMESTAMP\n"), ("history-json", "[]\n")] {
         let (run, got) = decoded(&dir, "log", input, text.as_bytes());
-        run.says(0, &[]);
+        run.assert_output(0, &[]);
         assert_eq!(got.len(), 0);
     }
     let (run, got) = decoded(&dir, "log", "history-json", b"this is no JSON");
-    run.says(3, &["line 1: expected JSON"]);
+    run.assert_output(3, &["line 1: expected JSON"]);
     assert_eq!(got.len(), 0);
 }
 
@@ -214,10 +214,10 @@ fn a_bad_row_is_parked_with_its_line_and_the_rest_comes_out() {
         ("CPF1124,2026-11-20 08:00:00,BILL,QINTER,\n", "expected NUMBER/USER/NAME in FROM_JOB"),
     ] {
         let (run, got) = decoded(&dir, "log", "history-csv", format!("{head}{good}{bad}{good}").as_bytes());
-        run.says(3, &["log: line 4: ", said, "1 records are no journal entries"]);
+        run.assert_output(3, &["log: line 4: ", said, "1 records are no journal entries"]);
         assert_eq!(got.len(), 2, "{bad}");
         let run = replay("--system S --format json", &[&dir.path().join("log")]);
-        run.says(3, &["line 4: ", said, ": parked"]);
+        run.assert_output(3, &["line 4: ", said, ": parked"]);
         assert_eq!((run.summary()["sent"].as_u64(), run.summary()["read"].as_u64()), (Some(2), Some(3)));
     }
     let good = "{\"MESSAGE_ID\":\"CPF1124\",\"MESSAGE_TIMESTAMP\":\"2026-11-20T08:00:00\"}";
@@ -234,7 +234,7 @@ fn a_bad_row_is_parked_with_its_line_and_the_rest_comes_out() {
         for (open, between, close) in [("", "\n", ""), ("[", ",\n", "]")] {
             let text = format!("{open}{good}{between}{bad}{between}{good}{close}");
             let (run, got) = decoded(&dir, "log", "history-json", text.as_bytes());
-            run.says(3, &["log: line 2: expected", &format!("{parked} records are no journal entries")]);
+            run.assert_output(3, &["log: line 2: expected", &format!("{parked} records are no journal entries")]);
             assert_eq!(got.len(), 2, "{text}");
         }
     }
@@ -248,7 +248,7 @@ fn what_is_no_utf_8_shows_in_a_text_and_is_no_name() {
     let path = dir.path().join("log");
     fs::write(&path, &text).unwrap();
     let run = replay("--system S --format syslog", &[&path]);
-    run.says(3, &["line 3: expected UTF-8 in FROM_USER, got X'DC4C4C45'"]);
+    run.assert_output(3, &["line 3: expected UTF-8 in FROM_USER, got X'DC4C4C45'"]);
     assert!(run.stdout.contains("text=\"gel\\\\xf6scht\"") && run.lines().len() == 1, "{}", run.stdout);
 }
 
@@ -284,11 +284,14 @@ fn a_row_without_an_end_costs_no_memory_and_is_an_error_with_its_place() {
         "x".repeat(9 << 20)
     );
     let (run, got) = decoded(&dir, "log", "history-csv", text.as_bytes());
-    run.says(1, &["log: line 3 (offset 72): expected the end of a row within 1048576 bytes", "is a quote missing?"]);
+    run.assert_output(
+        1,
+        &["log: line 3 (offset 72): expected the end of a row within 1048576 bytes", "is a quote missing?"],
+    );
     assert_eq!(got.len(), 1);
     let text = format!("[{{\"MESSAGE_ID\":\"CPF1124\",\"MESSAGE_TIMESTAMP\":\"{}", "2".repeat(9 << 20));
     let (run, got) = decoded(&dir, "log", "history-json", text.as_bytes());
-    run.says(1, &["log: line 1 (offset 1): expected the end of a row"]);
+    run.assert_output(1, &["log: line 1 (offset 1): expected the end of a row"]);
     assert_eq!(got.len(), 0);
     // Fields of any size that a row may have.
     let long = "y".repeat(900_000);
@@ -297,7 +300,7 @@ fn a_row_without_an_end_costs_no_memory_and_is_an_error_with_its_place() {
         "C1".repeat(70_000)
     );
     let (run, got) = decoded(&dir, "log", "history-csv", text.as_bytes());
-    run.says(0, &[]);
+    run.assert_output(0, &[]);
     assert_eq!(got.iter().map(|g| g["complete"].as_bool()).collect::<Vec<_>>(), [Some(false), Some(false)]);
 }
 
@@ -374,9 +377,9 @@ fn exports_come_through_a_pipe_and_explain_and_what_if_read_them_too() {
         let out = child.wait_with_output().unwrap();
         writer.join().unwrap().unwrap();
         assert_eq!(String::from_utf8(out.stdout).unwrap(), qaudjrn("decode", &[&made.path(name)]).stdout);
-        qaudjrn("replay", &[&made.path(name)]).says(2, &["--system NAME"]);
+        qaudjrn("replay", &[&made.path(name)]).assert_output(2, &["--system NAME"]);
         let run = qaudjrn("explain --system S --timezone UTC --nth 2", &[&made.path(name)]);
-        run.says(0, &[]);
+        run.assert_output(0, &[]);
         assert!(run.stdout.contains("history        CPF1164, severity 0"), "{}", run.stdout);
         let config = made.path("agent.toml");
         fs::write(&config, "[filter]\nhistory.send = \"logon_logoff\"\n").unwrap();
@@ -384,7 +387,7 @@ fn exports_come_through_a_pipe_and_explain_and_what_if_read_them_too() {
             &format!("what-if --system S --timezone UTC --json --config {}", config.display()),
             &[&made.path(name)],
         );
-        run.says(0, &[]);
+        run.assert_output(0, &[]);
         assert!(run.stdout.contains("HISTORY_LOG_INFO as"), "{}", run.stdout);
     }
 }

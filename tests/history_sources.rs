@@ -22,7 +22,7 @@ const SOON: Duration = Duration::from_secs(120);
 /// Messages or entries that are in a file: their sequence numbers.
 fn expected(input: &str, path: &Path) -> BTreeSet<u64> {
     let run = replay(&format!("--input {input} --system S --format json"), &[path]);
-    run.says(0, &[]);
+    run.assert_output(0, &[]);
     ids(&run.stdout).into_keys().collect()
 }
 
@@ -101,13 +101,13 @@ fn n2_kill_9_in_the_middle_of_a_file_loses_nothing_whatever_its_kind() {
             kill(&mut child);
         }
         unpaced(&agent, &text);
-        agent.ends(agent.start(), 0, SOON);
+        agent.assert_exit(agent.start(), 0, SOON);
         let got: BTreeSet<u64> = ids(&receiver.text()).into_keys().collect();
         assert_eq!(got, want, "{input}: {}", agent.log());
         assert!(notices(&receiver.text(), "AGENT-GAP").is_empty(), "{input}: {}", agent.log());
         // Read to its end: nothing more of it comes.
         let before = receiver.text().len();
-        agent.ends(agent.start(), 0, SOON);
+        agent.assert_exit(agent.start(), 0, SOON);
         assert_eq!(receiver.text().len(), before, "{input}");
     }
 }
@@ -118,10 +118,10 @@ fn stopped_three_times(agent: &Agent, input: &str, text: &str, want: &BTreeMap<u
         let child = agent.start();
         agent.wait("a part", SOON, || ids(&agent.read("out")).len() >= want.len() / share);
         signal(&child, "TERM");
-        agent.ends(child, 0, SOON);
+        agent.assert_exit(child, 0, SOON);
     }
     unpaced(agent, text);
-    agent.ends(agent.start(), 0, SOON);
+    agent.assert_exit(agent.start(), 0, SOON);
     // Stopped within the file, and each record read by one run.
     let read = read(agent);
     assert!(read.len() == 4 && read[0] < 8_000 && read.iter().sum::<u64>() == 8_000, "{input}: {read:?}");
@@ -159,10 +159,10 @@ fn n2_an_agent_that_is_stopped_in_the_middle_of_a_file_of_a_folder_sends_each_me
         let child = agent.start();
         agent.wait("a part", SOON, || ids(&agent.read("out")).len() >= enough);
         signal(&child, "TERM");
-        agent.ends(child, 0, SOON);
+        agent.assert_exit(child, 0, SOON);
     }
     unpaced(&agent, &text);
-    agent.ends(agent.start(), 0, SOON);
+    agent.assert_exit(agent.start(), 0, SOON);
     let read = read(&agent);
     assert!(read.len() == 5 && read[0] < 8_000 && read.iter().sum::<u64>() == 12_000, "{input}: {read:?}");
     assert!(ids(&agent.read("out")) == want, "{input}: {}", agent.log());
@@ -186,7 +186,7 @@ fn an_export_that_was_cut_off_is_a_gap_and_stays_where_it_is() {
         let drop = agent.dir.path().join("drop/day");
         for start in 1..3 {
             let code = if stays { 3 } else { 0 };
-            agent.ends(agent.start(), code, SOON);
+            agent.assert_exit(agent.start(), code, SOON);
             let gaps = notices(&agent.read("out"), "AGENT-GAP");
             assert_eq!(gaps.len(), usize::from(stays), "{input}, start {start}: {}", agent.log());
             assert!(gaps.iter().all(|g| g.to_string().contains("it ends within a row")), "{gaps:?}");
@@ -229,7 +229,7 @@ fn n2_kill_9_while_files_arrive_loses_nothing_and_sends_no_file_again() {
         }
         agent.wait("everything", SOON, || ids(&agent.read("out")).len() == want.len());
         signal(&child, "TERM");
-        agent.ends(child, 0, SOON);
+        agent.assert_exit(child, 0, SOON);
         assert!(ids(&agent.read("out")).into_keys().eq(want.iter().copied()), "{input}");
         // Known again under other names, and after another start.
         let lines = agent.read("out").lines().count();
@@ -242,7 +242,7 @@ fn n2_kill_9_while_files_arrive_loses_nothing_and_sends_no_file_again() {
         let child = agent.start();
         agent.wait("the new one", SOON, || ids(&agent.read("out")).len() == want.len() + new.len());
         signal(&child, "TERM");
-        agent.ends(child, 0, SOON);
+        agent.assert_exit(child, 0, SOON);
         assert_eq!(agent.read("out").lines().count(), lines + new.len(), "{input}: {}", agent.log());
     }
 }
@@ -280,7 +280,7 @@ fn the_last_line_of_an_export_may_grow_though_it_has_all_its_values() {
     let text = "MESSAGE_ID,MESSAGE_TIMESTAMP,MESSAGE_TEXT\nCPF1124,2026-11-20 08:00:00,one\nCPF1124,2026-11-20 08:00:01,two and more\n";
     for end in [text.len() - 10, text.len() - 1, text.len()] {
         fs::write(agent.dir.path().join("drop/log"), &text[..end]).unwrap();
-        agent.ends(agent.start(), 0, SOON);
+        agent.assert_exit(agent.start(), 0, SOON);
     }
     let out = agent.read("out");
     assert_eq!(ids(&out).into_values().collect::<Vec<_>>(), [1, 3], "{out}");
@@ -298,11 +298,11 @@ fn exports_that_only_begin_alike_keep_their_places_apart() {
     let export = |rows: u32| format!("[{}]", (0..rows).map(row).collect::<Vec<_>>().join(","));
     deliver(&agent, "a", export(100).as_bytes());
     deliver(&agent, "b", export(101).as_bytes());
-    agent.ends(agent.start(), 0, SOON);
+    agent.assert_exit(agent.start(), 0, SOON);
     // The array ended: the second is another file.
     assert_eq!(agent.read("out").lines().count(), 201, "{}", agent.log());
     for _ in 0..2 {
-        agent.ends(agent.start(), 0, SOON);
+        agent.assert_exit(agent.start(), 0, SOON);
         assert_eq!(agent.read("out").lines().count(), 201, "{}", agent.log());
     }
 }
@@ -333,7 +333,7 @@ fn damage_is_a_gap_or_a_parked_row_and_what_is_whole_comes_out() {
         deliver(&agent, "1", &bytes);
         deliver(&agent, "2", b"this is something else, and longer than a record of a history log file has to be: 142 bytes, which are these and some more behind them. So.");
         // What is damaged was not sent: parked, or a file that is not whole.
-        agent.ends(agent.start(), 3, SOON);
+        agent.assert_exit(agent.start(), 3, SOON);
         let (out, want) = (agent.read("out"), expected(input, path));
         let got = ids(&out);
         assert!(got.keys().all(|n| want.contains(n)), "{input}");
@@ -397,7 +397,7 @@ fn keys_that_do_not_go_with_whole_files_are_errors_with_their_place() {
                 source(input, &format!("kind = \"{kind}\"\npath = \"x\""))
             );
             fs::write(&config, text).unwrap();
-            qaudjrn(&format!("check --config {}", config.display()), &[]).says(0, &[]);
+            qaudjrn(&format!("check --config {}", config.display()), &[]).assert_output(0, &[]);
         }
     }
 }

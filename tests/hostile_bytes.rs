@@ -73,7 +73,7 @@ fn h8_names_of_files_are_shown_and_never_obeyed() {
         .wait("the file that is none is named", Duration::from_secs(60), || agent.log().contains("everything is fine"));
     signal(&child, "TERM");
     // A file that cannot be read was not sent.
-    agent.ends(child, 3, Duration::from_secs(60));
+    agent.assert_exit(child, 3, Duration::from_secs(60));
     clean("the log", &agent.log());
     assert!(agent.log().lines().all(|l| l.starts_with("qaudjrn: ")), "{}", agent.log());
     assert!(agent.log().contains(r"a\x0aqaudjrn: source prod"), "{}", agent.log());
@@ -251,7 +251,7 @@ fn h8_h12_a_certificate_is_shown_and_never_obeyed() {
     let child = agent.start();
     agent.wait("the certificate", Duration::from_secs(60), || agent.log().contains(r"siem\u{202e}moc.live"));
     signal(&child, "TERM");
-    agent.ends(child, 0, Duration::from_secs(60));
+    agent.assert_exit(child, 0, Duration::from_secs(60));
     clean("the log", &agent.log());
 }
 

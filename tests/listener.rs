@@ -132,7 +132,7 @@ impl Bench {
 
     fn stop(&self, child: Child) {
         signal(&child, "TERM");
-        self.agent.ends(child, 0, SOON);
+        self.agent.assert_exit(child, 0, SOON);
     }
 
     fn says(&self, words: &str) {
@@ -399,7 +399,7 @@ fn n5_a_local_sender_is_known_by_its_user() {
     sender.send(&bytes(&made)).unwrap();
     sender.acknowledged(20).unwrap();
     signal(&child, "TERM");
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
     assert!(agent.log().contains(&format!("source local/{user}: read 20 = ")), "{}", agent.log());
     // The same user, in a table that does not know it.
     agent.configure(&format!("{listener}[[listener.sender]]\nmatch = \"nobody-else\"\n{OUTPUT}"));
@@ -408,5 +408,5 @@ fn n5_a_local_sender_is_known_by_its_user() {
     assert!(Sender::new(UnixStream::connect(&socket).unwrap()).is_err());
     agent.wait("the refusal", SOON, || agent.log().contains(&format!("it is known as \"{user}\"")));
     signal(&child, "TERM");
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
 }

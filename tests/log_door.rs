@@ -61,7 +61,7 @@ fn h9_a_record_that_is_none_is_no_line_each() {
     let made = make(&dir, "day.type5", "--count 500 --seed 17");
     let agent = Agent::new(dir, &format!("{SOURCE}timezone = \"UTC\"\n{OUTPUT}"));
     spoilt(&agent, 5_000);
-    agent.ends(agent.start(), 3, SOON);
+    agent.assert_exit(agent.start(), 3, SOON);
     let log = agent.log();
     assert!(log.lines().count() < 40, "{} lines: {log}", log.lines().count());
     // Some are told one by one, and some as a run, as they come.
@@ -101,7 +101,7 @@ fn h9_gaps_that_are_gathered_for_a_sum_are_told_though_the_agent_is_killed() {
     agent.wait("the sum", SOON, || told() >= 99);
     assert_eq!(told(), 99);
     signal(&child, "TERM");
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn the_log_is_json_or_quiet_where_that_is_asked_for() {
     let dir = folder();
     capture(&dir, 50);
     let agent = Agent::new(dir, &format!("{SOURCE}{OUTPUT}"));
-    agent.ends(agent.command().args(["--log-format", "json"]).spawn().unwrap(), 0, SOON);
+    agent.assert_exit(agent.command().args(["--log-format", "json"]).spawn().unwrap(), 0, SOON);
     let lines: Vec<Value> = agent.log().lines().map(|l| serde_json::from_str(l).expect("JSON")).collect();
     let one = |level: &str, subject: &str, part: &str| {
         lines
@@ -120,10 +120,10 @@ fn the_log_is_json_or_quiet_where_that_is_asked_for() {
     assert!(one("warn", "", "no timezone is given"), "{lines:?}");
     assert!(lines.iter().all(|l| l["time"].as_str().is_some_and(|t| t.ends_with('Z'))));
     fs::remove_file(agent.dir.path().join("log")).unwrap();
-    agent.ends(agent.command().args(["--log-level", "error"]).spawn().unwrap(), 0, SOON);
+    agent.assert_exit(agent.command().args(["--log-level", "error"]).spawn().unwrap(), 0, SOON);
     assert_eq!(agent.log(), "");
     let wrong = qaudjrn("--log-level error run --config /nowhere/agent.toml", &[]);
-    wrong.says(2, &["qaudjrn: error: cannot read the configuration /nowhere/agent.toml"]);
+    wrong.assert_output(2, &["qaudjrn: error: cannot read the configuration /nowhere/agent.toml"]);
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn under_systemd_each_line_has_its_priority() {
     let agent = Agent::new(dir, &format!("{SOURCE}{OUTPUT}"));
     let start = |stream: &str| {
         let mut command = agent.command();
-        agent.ends(command.env("JOURNAL_STREAM", stream).spawn().unwrap(), 0, SOON);
+        agent.assert_exit(command.env("JOURNAL_STREAM", stream).spawn().unwrap(), 0, SOON);
         let log = agent.log();
         fs::write(agent.dir.path().join("log"), "").unwrap();
         log
@@ -166,7 +166,7 @@ fn n10_check_says_what_a_start_would_refuse() {
     ] {
         let [check, run] = both(&text);
         assert!(check.code == 0 && check.stdout.contains(&format!("warning: {says}")), "{check:?}");
-        run.says(2, &[says]);
+        run.assert_output(2, &[says]);
     }
     for (text, says) in [
         (format!("state_dir = \"~/state\"\n{source}{output}"), "~ is a sign of the shell"),
@@ -176,7 +176,7 @@ fn n10_check_says_what_a_start_would_refuse() {
     ] {
         let [check, run] = both(&text);
         assert!(check.code == 2 && check.stdout.contains(says), "{check:?}");
-        run.says(2, &[says]);
+        run.assert_output(2, &[says]);
     }
     // Nothing was made, and nothing was made private.
     assert!(!dir.path().join("~").exists() && !dir.path().join("lock").exists());
@@ -196,15 +196,15 @@ fn n5_a_folder_of_others_is_left_as_it_is() {
     fs::create_dir(&state).unwrap();
     fs::set_permissions(&state, fs::Permissions::from_mode(0o755)).unwrap();
     fs::write(state.join("thesis.txt"), "years").unwrap();
-    agent.ends(agent.start(), 2, SOON);
+    agent.assert_exit(agent.start(), 2, SOON);
     assert!(agent.log().contains("there are files of others in it (thesis.txt)"), "{}", agent.log());
     assert_eq!(fs::metadata(&state).unwrap().permissions().mode() & 0o777, 0o755);
     assert_eq!(fs::read_dir(&state).unwrap().count(), 1);
     fs::remove_file(state.join("thesis.txt")).unwrap();
-    agent.ends(agent.start(), 0, SOON);
+    agent.assert_exit(agent.start(), 0, SOON);
     // It is ours now, whatever somebody puts there.
     fs::write(state.join("notes.txt"), "of an administrator").unwrap();
-    agent.ends(agent.start(), 0, SOON);
+    agent.assert_exit(agent.start(), 0, SOON);
 }
 
 #[test]
@@ -215,10 +215,10 @@ fn n9_a_source_without_a_timezone_is_warned_of_everywhere() {
     let check = qaudjrn(&format!("check --config {}", agent.config.display()), &[]);
     let says = "warning: source prod01: no timezone is given: times of its entries are taken as UTC";
     assert!(check.code == 0 && check.stdout.contains(says), "{check:?}");
-    agent.ends(agent.start(), 0, SOON);
+    agent.assert_exit(agent.start(), 0, SOON);
     assert!(agent.log().contains(says), "{}", agent.log());
     let replay = qaudjrn(&format!("replay --to null --config {}", agent.config.display()), &[&made.path]);
-    replay.says(0, &["no --timezone was given: entry times were taken as UTC"]);
+    replay.assert_output(0, &["no --timezone was given: entry times were taken as UTC"]);
 }
 
 #[test]
@@ -235,7 +235,7 @@ fn n9_a_source_whose_headings_lack_what_nothing_gives_is_warned_of() {
         agent.configure(&format!("{source}{OUTPUT}"));
         let _ = fs::remove_dir_all(agent.dir.path().join("state"));
         let _ = fs::remove_file(agent.dir.path().join("log"));
-        agent.ends(agent.start(), 0, SOON);
+        agent.assert_exit(agent.start(), 0, SOON);
         let said = agent.log().lines().find(|l| l.contains("*TYPE2 headings do not hold")).map(str::to_owned);
         assert_eq!(said.is_some(), lacks.is_some(), "{}", agent.log());
         assert!(lacks.is_none_or(|l| said.unwrap().ends_with(l)), "{}", agent.log());
@@ -253,7 +253,7 @@ fn n10_the_example_passes_and_runs_as_it_is_shipped() {
     let check = qaudjrn(&format!("check --deny-warnings --config {}", config.display()), &[]);
     assert!(check.code == 0 && check.stdout.contains("0 errors, 0 warnings"), "{check:?}");
     let run = qaudjrn(&format!("run --deny-warnings --config {}", config.display()), &[]);
-    run.says(0, &["source sample: read 45 = ", "output screen: sent "]);
+    run.assert_output(0, &["source sample: read 45 = ", "output screen: sent "]);
     assert!(run.lines().iter().filter(|l| l.contains("CEF:0|")).count() >= 45, "{run:?}");
 }
 
@@ -262,7 +262,7 @@ fn n13_messages_name_what_is_wrong() {
     use std::os::unix::fs::PermissionsExt as _;
     let dir = folder();
     let agent = Agent::new(dir, &format!("{SOURCE}{OUTPUT}"));
-    agent.ends(agent.start(), 1, SOON);
+    agent.assert_exit(agent.start(), 1, SOON);
     assert!(
         agent.log().contains("there is no such file") && !agent.log().contains("entity not found"),
         "{}",

@@ -90,7 +90,7 @@ fn n9_an_entry_is_found_by_number_place_and_id_and_shown_with_its_bytes() {
     let id = format!("{}:{n}", head(truth, "receiver_name"));
     let shown = |args: &str| {
         let run = qaudjrn(&format!("explain --timezone UTC {args}"), &[&made.path]);
-        run.says(0, &[]);
+        run.assert_output(0, &[]);
         run.stdout.clone()
     };
     let by_sequence = shown(&format!("--sequence {n}"));
@@ -108,10 +108,10 @@ fn n9_an_entry_is_found_by_number_place_and_id_and_shown_with_its_bytes() {
         assert!(by_sequence.contains(&words), "{words:?} is not in {by_sequence}");
     }
     let run = |args: &str| qaudjrn(&format!("explain --timezone UTC {args}"), &[&made.path]);
-    run("--sequence 999999999").says(1, &["no entry has the sequence number 999999999"]);
-    run("--nth 999999").says(1, &["fewer than 999999"]);
-    run("--event-id nonsense").says(2, &["RECEIVER:SEQUENCE"]);
-    run("").says(2, &["--sequence"]);
+    run("--sequence 999999999").assert_output(1, &["no entry has the sequence number 999999999"]);
+    run("--nth 999999").assert_output(1, &["fewer than 999999"]);
+    run("--event-id nonsense").assert_output(2, &["RECEIVER:SEQUENCE"]);
+    run("").assert_output(2, &["--sequence"]);
 }
 
 #[test]
@@ -239,7 +239,7 @@ fn explain_says_which_paths_are_not_looked_at_and_counts_entries_alone() {
         let text = qaudjrn(&format!("explain {input} --nth {nth}"), &[&capture]).stdout;
         assert!(text.contains(&format!("ifs            {why}")), "{text}");
     }
-    qaudjrn(&format!("explain {input} --nth 3"), &[&capture]).says(1, &["fewer than 3"]);
+    qaudjrn(&format!("explain {input} --nth 3"), &[&capture]).assert_output(1, &["fewer than 3"]);
     // The record that is no entry is said.
     let run = qaudjrn(&format!("what-if --json {input}"), &[&capture]);
     assert_eq!(run.code, 3, "{}", run.stderr);
@@ -258,13 +258,13 @@ fn what_looks_says_that_no_time_zone_was_given() {
     let config = config(&dir, "");
     let word = "no --timezone was given: entry times were taken as UTC";
     for command in ["explain --nth 1".to_owned(), format!("what-if --config {config}")] {
-        qaudjrn(&command, &[&made.path]).says(0, &[word]);
+        qaudjrn(&command, &[&made.path]).assert_output(0, &[word]);
         assert_eq!(qaudjrn(&format!("{command} --timezone UTC"), &[&made.path]).stderr, "");
         let run = qaudjrn(&format!("{command} --json"), &[&made.path]);
         assert_eq!((&json(&run)["warnings"][0], run.stderr.as_str()), (&Value::from(word), ""));
     }
     let page = dir.path().join("page.html");
-    qaudjrn(&format!("what-if --config {config} --html {}", page.display()), &[&made.path]).says(0, &[word]);
+    qaudjrn(&format!("what-if --config {config} --html {}", page.display()), &[&made.path]).assert_output(0, &[word]);
     assert!(fs::read_to_string(&page).unwrap().contains(word));
 }
 
@@ -480,7 +480,7 @@ fn n10_blind_spots_tell_what_is_off_in_part_and_what_is_off_in_both() {
     let w = json(&qaudjrn(&format!("{args} --json"), &[&few.path]));
     assert!(w["blind_spots"].as_array().unwrap().len() > 20, "{w}");
     let page = dir.path().join("page.html");
-    qaudjrn(&format!("{args} --html {}", page.display()), &[&few.path]).says(0, &[]);
+    qaudjrn(&format!("{args} --html {}", page.display()), &[&few.path]).assert_output(0, &[]);
     let html = fs::read_to_string(&page).unwrap();
     assert!(html.contains("<li><b>type</b>: off, without entries in these captures"), "{html}");
     assert!(["AD", "AF", "AU", "AX"].iter().all(|code| html.contains(&format!("<li>{code}</li>"))), "{html}");
@@ -524,22 +524,22 @@ fn the_page_is_opened_first_and_written_last() {
     // Before anything is read: the capture does not even exist.
     let nowhere = dir.path().join("nowhere");
     let run = what_if(&format!("{}/page.html", nowhere.display()), &nowhere);
-    run.says(1, &["cannot write", "page.html", "No such file"]);
+    run.assert_output(1, &["cannot write", "page.html", "No such file"]);
     // A page that cannot be written costs the report nothing.
     let run = what_if("/dev/full", &made.path);
-    run.says(1, &["cannot write /dev/full"]);
+    run.assert_output(1, &["cannot write /dev/full"]);
     assert!(run.stdout.contains("events sent") && run.stdout.contains("blind spots"), "{}", run.stdout);
     // A run that fails leaves no new page, and an older one as it was.
     let page = dir.path().join("page.html");
-    what_if(&page.display().to_string(), &nowhere).says(1, &["nowhere"]);
+    what_if(&page.display().to_string(), &nowhere).assert_output(1, &["nowhere"]);
     assert!(!page.exists());
     fs::write(&page, "x".repeat(1_000_000)).unwrap();
-    what_if(&page.display().to_string(), &nowhere).says(1, &["nowhere"]);
+    what_if(&page.display().to_string(), &nowhere).assert_output(1, &["nowhere"]);
     assert_eq!(fs::metadata(&page).unwrap().len(), 1_000_000);
-    what_if(&page.display().to_string(), &made.path).says(0, &[]);
+    what_if(&page.display().to_string(), &made.path).assert_output(0, &[]);
     assert!(fs::read_to_string(&page).unwrap().ends_with("</html>\n"));
     // Never over a capture.
-    what_if(&made.path.display().to_string(), &made.path).says(2, &["this is one of the captures"]);
+    what_if(&made.path.display().to_string(), &made.path).assert_output(2, &["this is one of the captures"]);
 }
 
 #[test]
@@ -560,7 +560,7 @@ fn the_text_of_what_if_says_what_people_ask() {
     let dir = folder();
     let made = capture(&dir);
     let run = qaudjrn(&format!("what-if --timezone UTC --config {}", config(&dir, RULES)), &[&made.path]);
-    run.says(0, &[]);
+    run.assert_output(0, &[]);
     for words in [
         "events sent",
         "GB a day",
@@ -606,7 +606,8 @@ fn the_page_of_what_if_shows_its_charts_in_a_browser_and_no_name_becomes_markup(
 
     let page = dir.path().join("page.html");
     let path = config(&dir, RULES);
-    qaudjrn(&format!("what-if --timezone UTC --config {path} --html {}", page.display()), &[&both]).says(0, &[]);
+    qaudjrn(&format!("what-if --timezone UTC --config {path} --html {}", page.display()), &[&both])
+        .assert_output(0, &[]);
     let html = fs::read_to_string(&page).unwrap();
     for words in ["events dropped</span>", "95&nbsp;%</span>", "minmax(9.5rem, 1fr)", "a rule would drop them"] {
         assert!(html.contains(words), "{words}");
@@ -666,7 +667,7 @@ fn check_says_everything_wrong_and_what_the_filter_means() {
     let dir = folder();
     let check = |text: &str, args: &str| qaudjrn(&format!("check {args} --config {}", config(&dir, text)), &[]);
     let good = check(RULES, "");
-    good.says(0, &[]);
+    good.assert_output(0, &[]);
     for words in [
         "filter: sends 83 of 86 types, and of 1 more some details",
         "drops objects in QGPL, in QTEMP",
@@ -678,21 +679,21 @@ fn check_says_everything_wrong_and_what_the_filter_means() {
         assert!(good.stdout.contains(words), "{words:?} is not in {}", good.stdout);
     }
     let bad = check("[filter]\ntypes.sned = [\"PW\"]\nusers.exclude = [\"A B\"]\nobjects.exclude = [\"X\"]\n", "");
-    bad.says(2, &[]);
+    bad.assert_output(2, &[]);
     for words in [":2:7: error", ":3:18: error", ":4:20: error", "did you mean send?", "3 errors, 0 warnings"] {
         assert!(bad.stdout.contains(words), "{words:?} is not in {}", bad.stdout);
     }
     let odd = "[filter]\ntypes.exclude = [\"PW\"]\n";
-    check(odd, "").says(0, &[]);
-    check(odd, "--deny-warnings").says(2, &[]);
+    check(odd, "").assert_output(0, &[]);
+    check(odd, "--deny-warnings").assert_output(2, &[]);
     let all: Value = serde_json::from_str(&check(odd, "--json").stdout).unwrap();
     assert_eq!((count(&all, "errors"), count(&all, "warnings")), (0, 1));
     assert_eq!(all["problems"][0]["line"], 2);
-    qaudjrn("check --config /nowhere/agent.toml", &[]).says(2, &["/nowhere/agent.toml", "No such file"]);
+    qaudjrn("check --config /nowhere/agent.toml", &[]).assert_output(2, &["/nowhere/agent.toml", "No such file"]);
     // The same problems stop what would send.
     let made = capture(&dir);
     let denied = qaudjrn(&format!("replay --deny-warnings --config {}", config(&dir, odd)), &[&made.path]);
-    denied.says(2, &["of *AUTFAIL, these are off: PW"]);
+    denied.assert_output(2, &["of *AUTFAIL, these are off: PW"]);
 }
 
 #[test]
@@ -701,5 +702,6 @@ fn r35_a_start_says_that_privileged_users_may_be_filtered() {
     let made = capture(&dir);
     let path =
         config(&dir, "[filter]\nusers.exclude = [\"QSECOFR\"]\nusers.allow_filtering_privileged = [\"QSECOFR\"]\n");
-    replay(&format!("--to null --config {path}"), &[&made.path]).says(0, &["what these privileged users do: QSECOFR"]);
+    replay(&format!("--to null --config {path}"), &[&made.path])
+        .assert_output(0, &["what these privileged users do: QSECOFR"]);
 }

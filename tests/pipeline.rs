@@ -91,9 +91,9 @@ fn a1_what_was_learned_lasts_through_restarts_and_is_what_it_was_at_each_event()
     let source = "[[source]]\nname = \"prod01\"\npath = \"day.type5\"\nfilter.types.exclude = [\"CP\"]\nfilter.protect_audit_changes = false\n";
     let agent = Agent::new(dir, &format!("{source}{}{users}", file("a")));
     append(&agent, &first);
-    agent.ends(agent.start(), 0, SOON);
+    agent.assert_exit(agent.start(), 0, SOON);
     append(&agent, &second);
-    agent.ends(agent.start(), 0, SOON);
+    agent.assert_exit(agent.start(), 0, SOON);
     let (all, config) = (agent.dir.path().join("all"), agent.dir.path().join("oracle.toml"));
     fs::write(&all, [first, second].concat()).unwrap();
     let oracle = format!("[filter]\ntypes.exclude = [\"CP\"]\nprotect_audit_changes = false\n{}{users}", file("a"));
@@ -118,10 +118,10 @@ fn a1_an_output_that_reads_a_batch_again_sees_what_was_known_then() {
     stored(&agent, 3);
     append(&agent, &outfile(vec![by("ZR", "BOB")], 4));
     signal(&child, "TERM");
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
     let receiver = Receiver::start_on(port);
     agent.configure(&format!("{}{tcp}", FOLLOWED.replace("follow = true\n", "")));
-    agent.ends(agent.start(), 0, SOON);
+    agent.assert_exit(agent.start(), 0, SOON);
     agent.wait("what is sent", SOON, || ids(&receiver.text()).len() >= 3);
     assert_eq!(ids(&receiver.text()).into_keys().collect::<Vec<_>>(), [2, 3, 4]);
 }
@@ -152,7 +152,7 @@ fn a3_lines_are_of_the_ccsid_that_the_batch_was_read_with() {
     child.wait().unwrap();
     let receiver = Receiver::start_on(port);
     agent.configure(&config(273).replace("follow = true\n", ""));
-    agent.ends(agent.start(), 0, SOON);
+    agent.assert_exit(agent.start(), 0, SOON);
     agent.wait("both lines", SOON, || ids(&receiver.text()).len() == 2);
     let text = receiver.text();
     let lines: Vec<Value> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
@@ -174,11 +174,11 @@ fn a10_what_a_heading_lacks_is_that_of_the_time_of_reading_though_the_source_is_
     let child = agent.start();
     stored(&agent, 20);
     signal(&child, "TERM");
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
     let receiver = Receiver::start_on(port);
     make(&agent.dir, "other.type5", "--count 1 --seed 5 --first-sequence 900");
     agent.configure(&format!("[[source]]\nname = \"new\"\npath = \"other.type5\"\n{output}"));
-    agent.ends(agent.start(), 0, SOON);
+    agent.assert_exit(agent.start(), 0, SOON);
     agent.wait("all lines", SOON, || ids(&receiver.text()).len() == 21);
     let args = "--format json --date-format MDY --system PROD07 --receiver AUDRCV0007 --receiver-library AUDLIB";
     let expected = replay(args, &[&made.path]);
@@ -234,11 +234,11 @@ fn b6_a_batch_of_an_unknown_heading_or_ccsid_is_passed_over_with_a_notice_and_co
         let child = agent.start();
         stored(&agent, 7);
         signal(&child, "TERM");
-        agent.ends(child, 0, SOON);
+        agent.assert_exit(child, 0, SOON);
         spoil(&agent.dir.path().join("state"), sql);
         append(&agent, &outfile(vec![by("ZR", "BILL")], 8));
         let receiver = Receiver::start_on(port);
-        agent.ends(agent.start(), 3, SOON);
+        agent.assert_exit(agent.start(), 3, SOON);
         agent.wait("what can be read", SOON, || ids(&receiver.text()).len() == 1);
         let gaps = notices(&receiver.text(), "AGENT-GAP");
         let [gap] = gaps.as_slice() else { panic!("{gaps:?}") };
@@ -260,7 +260,7 @@ fn a9_an_event_that_other_tables_cannot_read_is_not_said_to_be_filtered() {
     let child = agent.start();
     stored(&agent, 5);
     signal(&child, "TERM");
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
     // A heading whose sequence number stands where the user's name is.
     let layouts = agent.dir.path().join("layouts");
     fs::create_dir(&layouts).unwrap();
@@ -270,7 +270,7 @@ fn a9_an_event_that_other_tables_cannot_read_is_not_said_to_be_filtered() {
     let facts = "date_format = \"MDY\"\nsystem = \"PROD07\"\nreceiver = \"R\"\nreceiver_library = \"L\"\n";
     agent.configure(&format!("[[source]]\nname = \"other\"\npath = \"other.type1\"\n{facts}{output}"));
     let receiver = Receiver::start_on(port);
-    agent.ends(agent.command().arg("--layouts").arg(&layouts).spawn().unwrap(), 3, SOON);
+    agent.assert_exit(agent.command().arg("--layouts").arg(&layouts).spawn().unwrap(), 3, SOON);
     agent.wait("the notice", SOON, || !notices(&receiver.text(), "AGENT-GAP").is_empty());
     let log = agent.log();
     assert!(log.contains("output a: sent 1, filtered 0, resent 0, unreadable 5"), "{log}");
@@ -331,7 +331,7 @@ fn a11_run_writes_what_replay_writes_for_every_key_of_a_filter() {
         dir,
         &format!("[[source]]\nname = \"prod01\"\npath = \"day.type5\"\n[filter]\naudit_change_severity = 7\n{outputs}"),
     );
-    agent.ends(agent.start(), 0, SOON);
+    agent.assert_exit(agent.start(), 0, SOON);
     let mut different = 0;
     let usual = sorted(&agent.read("o27"));
     for (n, filter) in FILTERS.iter().enumerate() {
@@ -376,7 +376,7 @@ fn c8_a_source_more_changes_no_connection_and_no_sum() {
     agent.wait("what came behind", SOON, || got() == sent(&made) + sent(&other_made) + 30);
     // The window is taken as arrived at the end, when the receiver closes too.
     signal(&child, "TERM");
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
     let log = agent.log();
     let number = |of: &str, key: &str| -> u64 {
         let line = log.lines().rfind(|l| l.contains(of)).unwrap_or_else(|| panic!("{of}: {log}"));
@@ -423,6 +423,6 @@ fn c1_300_senders_and_two_outputs_stay_under_96_mib() {
     let (most, now) = (resident(child.id(), "VmHWM:"), resident(child.id(), "VmRSS:"));
     drop(open);
     signal(&child, "TERM");
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
     assert!(most < 96 << 10, "{most} KiB at most, {now} KiB in the end");
 }

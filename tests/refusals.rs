@@ -118,7 +118,7 @@ fn h10_a_login_that_http_refuses_is_never_tried_again_and_a_server_that_is_down_
         }
     }
     signal(&child, "TERM");
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
     assert!(!agent.log().contains("secret"), "no password in the log");
 }
 
@@ -143,7 +143,7 @@ fn f09_dates_that_contradict_the_format_are_an_event_and_a_failed_run() {
         let count = days.clone().count();
         let agent = Agent::new(folder(), &format!("{DATED}date_format = \"{given}\"\n{}", file("a")));
         fs::write(agent.dir.path().join("day"), dated(days)).unwrap();
-        agent.ends(agent.start(), code, SOON);
+        agent.assert_exit(agent.start(), code, SOON);
         let told = notices(&agent.read("a"), "AGENT-CONTRADICTION");
         assert_eq!(told.len(), usize::try_from(code).unwrap(), "{given}: {}", agent.log());
         assert_eq!(ids(&agent.read("a")).len(), count, "{given}: what was read is sent");
@@ -160,7 +160,7 @@ fn f09_a_capture_whose_dates_are_impossible_is_refused_and_one_that_grows_so_is_
     let agent = Agent::new(folder(), &format!("{DATED}date_format = \"MDY\"\n{}", file("a")));
     let day = agent.dir.path().join("day");
     fs::write(&day, dated(8..=19)).unwrap();
-    agent.ends(agent.start(), 1, SOON);
+    agent.assert_exit(agent.start(), 1, SOON);
     assert!(agent.log().contains("give DMY") && agent.read("a").is_empty(), "{}", agent.log());
     // Nothing speaks against two days; what comes behind them does, and is sent as it reads.
     let text = format!("{DATED}follow = true\ndate_format = \"MDY\"\n{}", file("a"));
@@ -175,7 +175,7 @@ fn f09_a_capture_whose_dates_are_impossible_is_refused_and_one_that_grows_so_is_
     agent.wait("the rest", SOON, || ids(&agent.read("a")).len() == 12);
     agent.wait("the event", SOON, || notices(&agent.read("a"), "AGENT-CONTRADICTION").len() == 1);
     signal(&child, "TERM");
-    agent.ends(child, 1, SOON);
+    agent.assert_exit(child, 1, SOON);
 }
 
 /// Stores a position that is no JSON, behind a batch that somebody still waits for.
@@ -196,7 +196,7 @@ fn b7_a_position_that_is_not_json_costs_what_came_behind_an_older_one_and_never_
     // Whom nobody answers: no output but this one may pass the batch, so the position file stays as it is.
     let down = format!("[[output]]\nname = \"down\"\naddress = \"tcp://127.0.0.1:{port}\"\n");
     let agent = Agent::new(dir, &format!("{SOURCE}{}", file("a")));
-    agent.ends(agent.start(), 0, SOON);
+    agent.assert_exit(agent.start(), 0, SOON);
     assert_eq!(nothing_lost(&made, &ids(&agent.read("a"))), 0);
     spoil_position(&agent);
     let more = make(&agent.dir, "more", "--count 7 --seed 3 --first-sequence 1000");
@@ -209,7 +209,7 @@ fn b7_a_position_that_is_not_json_costs_what_came_behind_an_older_one_and_never_
     assert!(ids(&agent.read("a")).values().all(|n| *n == 1), "the older position is that of the end");
     assert!(agent.log().contains("that of the position file is used"), "{}", agent.log());
     signal(&child, "TERM");
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
     // Without a position file it begins anew, and says that something may be missing.
     spoil_position(&agent);
     for n in 1..=2 {
@@ -224,5 +224,5 @@ fn b7_a_position_that_is_not_json_costs_what_came_behind_an_older_one_and_never_
     agent.wait("all of it again", SOON, || ids(&agent.read("a")).values().all(|n| *n == 2));
     agent.wait("the event", SOON, || told() == 1);
     signal(&child, "TERM");
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
 }

@@ -47,7 +47,7 @@ fn n3_sources_side_by_side_keep_their_zone_ccsid_system_and_filter_apart() {
     }
     text += "[[output]]\nname = \"a\"\naddress = \"file:DIR/out\"\nformat = \"json\"\n";
     let agent = Agent::new(dir, &text);
-    agent.ends(agent.command().arg("--strict").spawn().unwrap(), 0, SOON);
+    agent.assert_exit(agent.command().arg("--strict").spawn().unwrap(), 0, SOON);
     let lines = parsed(&agent.read("out"));
     assert!(notices(&agent.read("out"), "AGENT-GAP").is_empty());
     let hidden = |t: &&Value| ["CO", "DO"].contains(&event(t).0.as_str());
@@ -59,7 +59,7 @@ fn n3_sources_side_by_side_keep_their_zone_ccsid_system_and_filter_apart() {
         assert!(got.iter().all(|l| l["time"].as_str().unwrap().ends_with(offset)), "{name}: {}", got[0]);
         let args = format!("replay --format json --timezone {zone} --ccsid {ccsid}");
         let alone = qaudjrn(&args, &[&made.path]);
-        alone.says(0, &[]);
+        alone.assert_output(0, &[]);
         let alone = parsed(&alone.stdout);
         let alone: Vec<&Value> = of(&alone, system).into_iter().filter(|l| numbers.contains(&number(l))).collect();
         let other = got.iter().zip(&alone).find(|(got, alone)| got != alone);
@@ -95,7 +95,7 @@ fn n3_receivers_that_change_within_a_batch_are_no_gap_and_a_step_back_is_one() {
         "[[source]]\nname = \"prod01\"\npath = \"day.type5\"\nfollow = false\n"
     );
     let agent = Agent::new(dir, &text);
-    agent.ends(agent.command().arg("--strict").spawn().unwrap(), 0, SOON);
+    agent.assert_exit(agent.command().arg("--strict").spawn().unwrap(), 0, SOON);
     let id = |l: &Value| format!("{}:{}", l["receiver"].as_str().unwrap(), l["sequence"].as_str().unwrap());
     let out = agent.read("out");
     assert_eq!(parsed(&out).iter().map(id).collect::<BTreeSet<_>>(), want);
@@ -105,7 +105,7 @@ fn n3_receivers_that_change_within_a_batch_are_no_gap_and_a_step_back_is_one() {
         make(&agent.dir, "back", "--count 3 --seed 9 --receiver AUDRCV0046 --first-sequence 4 --sequence-style left");
     let mut day = fs::OpenOptions::new().append(true).open(agent.dir.path().join("day.type5")).unwrap();
     day.write_all(&fs::read(back.path).unwrap()).unwrap();
-    agent.ends(agent.command().arg("--strict").spawn().unwrap(), 3, SOON);
+    agent.assert_exit(agent.command().arg("--strict").spawn().unwrap(), 3, SOON);
     let out = agent.read("out");
     let gaps = notices(&out, "AGENT-GAP");
     assert_eq!(gaps.len(), 1, "{out}");

@@ -23,10 +23,10 @@ fn spooled() -> (Agent, Made, String) {
     agent.wait("the entries", SOON, || agent.dir.path().join("state/spool.db").exists() && status()["events"] == 3_000);
     // The figures while it runs.
     assert_eq!(status()["outputs"][0]["waiting"], 3_000);
-    forget(&agent, "down").says(2, &["down is in the configuration"]);
-    forget(&agent, "other").says(2, &["an agent uses"]);
+    forget(&agent, "down").assert_output(2, &["down is in the configuration"]);
+    forget(&agent, "other").assert_output(2, &["an agent uses"]);
     signal(&child, "TERM");
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
     (agent, made, text)
 }
 
@@ -52,16 +52,17 @@ fn status_says_what_is_stored_and_what_waits_and_export_is_a_capture_of_it() {
     assert_eq!(s["sources"][0]["sequence"], sequence(last));
     let shown = spool("status", &agent);
     assert!(shown.stdout.contains("output down: 3,000 events wait, the oldest for"), "{}", shown.stdout);
-    spool("verify", &agent).says(0, &[]);
+    spool("verify", &agent).assert_output(0, &[]);
     // What is taken out and replayed is what the capture itself gives.
     let out = agent.dir.path().join("out.stream");
     qaudjrn(&format!("spool export --to {} --config", out.display()), &[&agent.config])
-        .says(0, &["3000 entries", "--input type5"]);
+        .assert_output(0, &["3000 entries", "--input type5"]);
     let direct = replay("--format json", &[&made.path]);
     let taken = replay("--format json --input type5 --input-framing stream", &[&out]);
     assert!(direct.stdout == taken.stdout, "the exported entries are not those of the capture");
     // Never over a file that is there.
-    qaudjrn(&format!("spool export --to {} --config", out.display()), &[&agent.config]).says(1, &["File exists"]);
+    qaudjrn(&format!("spool export --to {} --config", out.display()), &[&agent.config])
+        .assert_output(1, &["File exists"]);
     // An output that is taken out keeps its events until it is forgotten.
     agent.configure(
         &text
@@ -76,9 +77,9 @@ fn status_says_what_is_stored_and_what_waits_and_export_is_a_capture_of_it() {
         shown.stdout
     );
     let forgotten = forget(&agent, "down");
-    forgotten.says(0, &[]);
+    forgotten.assert_output(0, &[]);
     assert!(forgotten.stdout.contains("3,000 events that waited for it are given up"), "{}", forgotten.stdout);
-    forget(&agent, "down").says(2, &["the spool knows no output down"]);
+    forget(&agent, "down").assert_output(2, &["the spool knows no output down"]);
 }
 
 #[test]
@@ -88,14 +89,14 @@ fn verify_names_a_damaged_batch_and_what_it_held_and_export_leaves_out_just_that
     let copy = agent.dir.path().join("copy.db");
     fs::copy(&database, &copy).unwrap();
     let look = |command: &str| qaudjrn(&format!("spool {command} --database"), &[&copy]);
-    look("verify").says(0, &[]);
+    look("verify").assert_output(0, &[]);
     // The bytes of a batch: LZ4 keeps texts that do not repeat as they are.
     let mut bytes = fs::read(&copy).unwrap();
     let at = bytes.len() / 2;
     bytes[at] ^= 0x10;
     fs::write(&copy, &bytes).unwrap();
     let found = look("verify");
-    found.says(3, &[]);
+    found.assert_output(3, &[]);
     assert!(
         found.stdout.contains("wrong: batch ") && found.stdout.contains("it held: source prod01, receiver"),
         "{}",
@@ -103,11 +104,11 @@ fn verify_names_a_damaged_batch_and_what_it_held_and_export_leaves_out_just_that
     );
     let out = agent.dir.path().join("whole.stream");
     qaudjrn(&format!("spool export --to {} --database", out.display()), &[&copy])
-        .says(3, &["is left out: its checksum is another", "1 damaged batches"]);
+        .assert_output(3, &["is left out: its checksum is another", "1 damaged batches"]);
     let taken = ids(&replay("--format json --input type5 --input-framing stream", &[&out]).stdout);
     assert!(!taken.is_empty() && taken.len() < made.truth.len(), "{}", taken.len());
-    look("status").says(0, &[]);
-    qaudjrn("spool status --database", &[Path::new("/nowhere/spool.db")]).says(2, &["there is no spool"]);
+    look("status").assert_output(0, &[]);
+    qaudjrn("spool status --database", &[Path::new("/nowhere/spool.db")]).assert_output(2, &["there is no spool"]);
 }
 
 #[test]
@@ -120,26 +121,26 @@ fn n11_entries_of_two_kinds_of_one_source_are_exported_to_a_file_each_and_an_unk
     let child = agent.start();
     agent.wait("the entries of the other kind", SOON, || status(&agent)["events"] == 3_201);
     signal(&child, "TERM");
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
     let export = |args: &str| spool(&format!("export {args}"), &agent);
     let at = |name: &str| agent.dir.path().join(name);
     for args in ["--source nobody", "--source nobody --parked"] {
         let to = at("none");
-        export(&format!("{args} --to {}", to.display())).says(2, &["--source nobody: the spool knows prod01"]);
+        export(&format!("{args} --to {}", to.display())).assert_output(2, &["--source nobody: the spool knows prod01"]);
         assert!(!to.exists(), "{args}");
     }
     // No capture holds both.
     let run = export("--source prod01");
-    run.says(2, &["--input type5 --ccsid 37", "--input type1 --ccsid 273", "give --to FILE"]);
+    run.assert_output(2, &["--input type5 --ccsid 37", "--input type1 --ccsid 273", "give --to FILE"]);
     assert_eq!(run.stdout, "");
     // Nothing is left of what cannot be finished.
     fs::write(at("out.2"), "mine").unwrap();
     let to = format!("--source prod01 --to {}", at("out").display());
-    export(&to).says(1, &["out.2: File exists"]);
+    export(&to).assert_output(1, &["out.2: File exists"]);
     assert!(!at("out").exists());
     assert_eq!(fs::read_to_string(at("out.2")).unwrap(), "mine");
     fs::remove_file(at("out.2")).unwrap();
-    export(&to).says(
+    export(&to).assert_output(
         0,
         &[
             "out: 3000 entries (replay them with --input type5 --ccsid 37)",
@@ -170,9 +171,9 @@ fn n11_numbers_that_go_back_are_a_remark_and_no_damage() {
     fs::rename(agent.dir.path().join("again"), agent.dir.path().join("day.type5")).unwrap();
     agent.wait("the entries again", SOON, || status(&agent)["events"].as_u64() >= Some(150));
     signal(&child, "TERM");
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
     let run = spool("verify", &agent);
-    run.says(0, &[]);
+    run.assert_output(0, &[]);
     assert!(run.stdout.contains("remark: batch ") && !run.stdout.contains("wrong: "), "{}", run.stdout);
     assert!(run.stdout.contains("sequence numbers go back from 100"), "{}", run.stdout);
 }
@@ -185,7 +186,7 @@ fn n11_a_database_that_cannot_be_opened_as_one_is_named_and_ends_verify_with_3()
     for bytes in [&whole[..30_000], b"no database at all, but long enough to be looked at".as_slice(), b""] {
         fs::write(&copy, bytes).unwrap();
         let run = qaudjrn("spool verify --database", &[&copy]);
-        run.says(3, &[]);
+        run.assert_output(3, &[]);
         assert!(run.stdout.contains("copy.db") && run.stdout.contains("wrong: the database: "), "{}", run.stdout);
         let run = qaudjrn("spool status --database", &[&copy]);
         assert!(run.code == 1 && run.stderr.contains("is damaged: "), "{}", run.stderr);

@@ -59,12 +59,12 @@ fn refused_the_socket(socket: &std::path::Path) {
     let child = other.start();
     other.wait("the refusal", SOON, || other.log().contains("another program listens there; it is tried again"));
     signal(&child, "TERM");
-    other.ends(child, 1, SOON);
+    other.assert_exit(child, 1, SOON);
 }
 
 fn stop(agent: &Agent, child: Child) {
     signal(&child, "TERM");
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn a_file_at_the_place_of_a_socket_stays_and_a_socket_that_nobody_listens_on_is_
     let place = dir.path().join("sock");
     fs::write(&place, "mine").unwrap();
     let agent = Agent::new(dir, &format!("{}{OUTPUT}", source("unix:DIR/sock", "")));
-    agent.ends(agent.start(), 1, SOON);
+    agent.assert_exit(agent.start(), 1, SOON);
     assert!(agent.log().contains("something is there that is no socket"), "{}", agent.log());
     assert_eq!(fs::read_to_string(&place).unwrap(), "mine");
     fs::remove_file(&place).unwrap();
@@ -289,7 +289,7 @@ fn n2_a_sender_that_trickles_tls_records_holds_neither_its_source_nor_the_end() 
     thread::sleep(Duration::from_millis(500));
     signal(&child, "TERM");
     // The rest takes twelve seconds.
-    agent.ends(child, 0, Duration::from_secs(4));
+    agent.assert_exit(child, 0, Duration::from_secs(4));
     drop(socket);
     trickle.join().unwrap();
     // What was whole was acknowledged; the next start takes the rest.
@@ -414,7 +414,7 @@ fn n5_keys_that_others_can_read_are_refused_and_renewed_certificates_are_shown_w
     let (agent, c, port) = tls_agent(dir);
     let key = agent.dir.path().join("server.key");
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
-    agent.ends(agent.start(), 1, SOON);
+    agent.assert_exit(agent.start(), 1, SOON);
     assert!(agent.log().contains("server.key") && agent.log().contains("0644"), "{}", agent.log());
     fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
     let child = agent.start();
@@ -519,11 +519,11 @@ fn f05_a_record_whose_length_takes_in_the_next_one_is_not_acknowledged_as_if_it_
     to.write_all(&bytes).unwrap();
     agent.wait("what is whole", SOON, || ids(&agent.read("out")).len() == whole.len());
     signal(&child, "TERM");
-    agent.ends(child, 3, SOON);
+    agent.assert_exit(child, 3, SOON);
     let path = made.path.display();
     let from = format!("[[source]]\nname = \"prod01\"\npath = \"{path}\"\ninput = \"type5\"\nfollow = false\n");
     let other = Agent::new(folder(), &format!("{from}{OUTPUT}"));
-    other.ends(other.start(), 3, SOON);
+    other.assert_exit(other.start(), 3, SOON);
     for agent in [agent, other] {
         let out = agent.read("out");
         assert!(ids(&out).keys().eq(whole.iter()), "{}", agent.log());

@@ -96,7 +96,7 @@ fn h5_a_followed_file_whose_path_fails_for_a_moment_is_read_on_and_says_so_meanw
     assert_eq!(failures.len(), different.len(), "the same words once: {log}");
     assert!(agent.log().contains("it is read again"), "{}", agent.log());
     signal(&child, "TERM");
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn b1_a_source_that_is_wanted_again_before_it_has_ended_is_read_on() {
         agent.wait("what came later", SOON, || ids(&agent.read("a")).len() == 40 + 10 * round);
     }
     signal(&child, "TERM");
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn b1_a_folder_that_is_none_for_a_moment_is_read_on() {
     fs::rename(&away, &folder).unwrap();
     agent.wait("the state", SOON, || state(&agent, "a") == "reading");
     signal(&child, "TERM");
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn b1_a_source_that_failed_for_good_is_started_again_by_a_reload() {
     agent.wait("the file", SOON, || ids(&agent.read("a")).len() == made.truth.len() + 7);
     signal(&child, "TERM");
     // It is well again, and so is the agent.
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn b1_a_port_that_is_taken_is_listened_on_when_it_is_free() {
     agent.wait("a sender", SOON, || state(&agent, "a") == "reading");
     drop(sender);
     signal(&child, "TERM");
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn b2_an_output_that_has_delivered_everything_is_started_again_when_a_source_is(
     append(&agent, "more", "--count 30 --seed 5 --first-sequence 1000");
     agent.wait("what came later", SOON, || ids(&good.text()).len() == 80);
     signal(&child, "TERM");
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
     // Counted since the start of the agent, whatever was started again.
     assert!(agent.log().contains("source prod01: read 80 = "), "{}", agent.log());
 }
@@ -229,7 +229,7 @@ fn h6d_a_pipe_in_the_place_of_a_certificate_hangs_nothing() {
     signal(&child, "HUP");
     agent.wait("another reload", SOON, || agent.log().matches("was read again").count() == 2);
     signal(&child, "TERM");
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
 }
 
 #[test]
@@ -255,7 +255,7 @@ fn h6_a_pipe_in_the_place_of_the_configuration_or_of_a_preset_hangs_no_reload() 
     signal(&child, "HUP");
     agent.wait("the reload", SOON, || agent.log().contains("was read again"));
     signal(&child, "TERM");
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
 }
 
 #[test]
@@ -271,7 +271,7 @@ fn h14_signals_while_the_agent_starts_do_not_end_it_unless_that_is_what_they_ask
     agent.wait("its state", SOON, || agent.log().contains("the agent starts"));
     fs::write(agent.dir.path().join("until"), "").unwrap();
     agent.wait("the reload", SOON, || agent.log().contains("was read again"));
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
     nothing_lost(&made, &ids(&agent.read("a")));
     // A wish to stop is obeyed there and then.
     fs::remove_file(agent.dir.path().join("until")).unwrap();
@@ -279,7 +279,7 @@ fn h14_signals_while_the_agent_starts_do_not_end_it_unless_that_is_what_they_ask
     let child = start_hanging(&agent, "/spool.db");
     agent.wait("the start", SOON, || seen.exists());
     signal(&child, "TERM");
-    agent.ends(child, 0, Duration::from_secs(10));
+    agent.assert_exit(child, 0, Duration::from_secs(10));
     assert!(agent.log().contains("stopped while it started"), "{}", agent.log());
 }
 
@@ -300,7 +300,7 @@ fn n7_sigusr1_writes_the_state_to_the_log_and_ends_nothing() {
     append(&agent, "more", "--count 5 --seed 5 --first-sequence 1000");
     agent.wait("what came later", SOON, || ids(&agent.read("a")).len() == 35);
     signal(&child, "TERM");
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
 }
 
 #[test]
@@ -316,7 +316,7 @@ fn c3_an_agent_ends_in_its_time_and_says_what_hangs() {
     let seen = agent.dir.path().join("seen");
     agent.wait("the source to hang", SOON, || seen.exists());
     signal(&child, "TERM");
-    agent.ends(child, 1, Duration::from_secs(20));
+    agent.assert_exit(child, 1, Duration::from_secs(20));
     assert!(agent.log().contains("does not come to its end: source prod01;"), "{}", agent.log());
 }
 
@@ -348,7 +348,7 @@ fn f01_a_file_that_is_not_there_and_a_system_that_is_not_reached_are_not_called_
     capture(&agent.dir, 10);
     agent.wait("the file", SOON, || newest("prod01")["state"] == "reading" && lag("prod01") == 0);
     signal(&child, "TERM");
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
 }
 
 /// A Mapepire server on standard input and output that misbehaves, as `python3 -c` runs it.
@@ -391,7 +391,7 @@ fn h7_a_server_whose_answers_never_end_costs_one_call_and_obeys_the_stop() {
         assert!(peak.is_none_or(|n| n.parse::<u64>().unwrap() < 400 << 10), "{mode}: {peak:?}");
         agent.wait("the state", SOON, || state(&agent, "a").starts_with("not reached: "));
         signal(&child, "TERM");
-        agent.ends(child, 0, Duration::from_secs(20));
+        agent.assert_exit(child, 0, Duration::from_secs(20));
     }
 }
 
@@ -412,7 +412,7 @@ fn b5_logins_that_fail_are_sorted_by_what_they_say() {
         assert_eq!(state(&agent, "a").starts_with("stopped: "), mode == "refused", "{}", state(&agent, "a"));
         assert_eq!(agent.log().contains("; it is tried again\n"), again, "{}", agent.log());
         signal(&child, "TERM");
-        agent.ends(child, 0, SOON);
+        agent.assert_exit(child, 0, SOON);
     }
 }
 
@@ -426,7 +426,7 @@ fn n3_numbers_that_are_missing_are_one_gap_with_their_range_in_run_and_in_replay
     let day_path = dir.path().join("day.type5");
     fs::write(&day_path, day).unwrap();
     let agent = Agent::new(dir, &format!("{AS_SHIPPED}{SOURCE}{}", file("a")));
-    let strict = |code| agent.ends(agent.command().arg("--strict").spawn().unwrap(), code, SOON);
+    let strict = |code| agent.assert_exit(agent.command().arg("--strict").spawn().unwrap(), code, SOON);
     strict(3);
     let gaps = notices(&agent.read("a"), "AGENT-GAP");
     assert_eq!(gaps.len(), 1, "{gaps:?}");
@@ -437,7 +437,7 @@ fn n3_numbers_that_are_missing_are_one_gap_with_their_range_in_run_and_in_replay
     assert!(agent.log().contains("gaps 1, entries missing 100"), "{}", agent.log());
     assert!(metric(&agent, "qaudjrn_source_missing_entries_total{source=\"prod01\"} 100"));
     let replayed = harness::program::replay("--strict", &[&day_path]);
-    replayed.says(3, &[missing]);
+    replayed.assert_output(3, &[missing]);
     assert_eq!(replayed.summary()["sequence_numbers_missing"], 100);
     assert_eq!(replayed.summary()["gaps"][0], missing);
     // Where holes are normal, they are so in both.
@@ -445,7 +445,8 @@ fn n3_numbers_that_are_missing_are_one_gap_with_their_range_in_run_and_in_replay
     agent.configure(&format!("{AS_SHIPPED}gaps = \"receivers\"\n{SOURCE}{}", file("b")));
     strict(0);
     assert!(notices(&agent.read("b"), "AGENT-GAP").is_empty());
-    harness::program::replay(&format!("--strict --config {}", agent.config.display()), &[&day_path]).says(0, &[]);
+    harness::program::replay(&format!("--strict --config {}", agent.config.display()), &[&day_path])
+        .assert_output(0, &[]);
 }
 
 #[test]
@@ -460,7 +461,7 @@ fn agent_start_stop_and_configuration_are_events_at_every_output() {
     signal(&child, "HUP");
     agent.wait("the configuration", SOON, || notices(&agent.read("b"), "AGENT-CONFIG").len() == 1);
     signal(&child, "TERM");
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
     for name in ["a", "b"] {
         let of = |id: &str| notices(&agent.read(name), id);
         let ([start], [config], [stop]) = (&of("AGENT-START")[..], &of("AGENT-CONFIG")[..], &of("AGENT-STOP")[..])
@@ -478,7 +479,7 @@ fn agent_start_stop_and_configuration_are_events_at_every_output() {
     assert!(place("AGENT-START") == 0 && place("AGENT-STOP") == lines.lines().count() - 1, "{lines}");
     // They can be left out.
     agent.configure(&format!("{AS_SHIPPED}agent_events = false\n{SOURCE}{}", file("c")));
-    agent.ends(agent.start(), 0, SOON);
+    agent.assert_exit(agent.start(), 0, SOON);
     assert!(!agent.read("c").contains("AGENT-START"));
 }
 
@@ -490,6 +491,6 @@ fn h17_a_clock_before_1970_ends_nothing() {
     let agent = Agent::new(dir, &format!("heartbeat = 1\n{SOURCE}{}", file("a")));
     let mut command = agent.command();
     command.env("LD_PRELOAD", shim("clock_shim")).env("CLOCK_SHIM", agent.dir.path().join("clock"));
-    agent.ends(command.spawn().unwrap(), 0, SOON);
+    agent.assert_exit(command.spawn().unwrap(), 0, SOON);
     nothing_lost(&made, &ids(&agent.read("a")));
 }

@@ -194,7 +194,7 @@ fn a7_a_state_of_a_newer_program_is_refused_with_its_version_and_left_as_it_is()
         // What SQLite makes anew whenever it opens the log is nothing of ours.
         before.remove(&index);
         for _ in 0..2 {
-            old.agent.ends(old.agent.start(), 1, SOON);
+            old.agent.assert_exit(old.agent.start(), 1, SOON);
         }
         let mut after = listing(&state);
         for new in ["lock", "spool.db-shm"] {

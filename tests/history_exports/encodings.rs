@@ -90,13 +90,13 @@ fn exports_come_encoded_through_a_pipe_and_packed_and_explain_and_what_if_read_t
         assert!(got == want, "{command:?}");
     }
     let run = qaudjrn(&format!("explain --system S --nth 3 {options}"), &[&path]);
-    run.says(0, &[]);
+    run.assert_output(0, &[]);
     assert!(run.stdout.contains(want[2]["event_id"].as_str().unwrap()), "{}", run.stdout);
     let config = made.path("agent.toml");
     fs::write(&config, "[filter]\nhistory.send = \"logon_logoff\"\n").unwrap();
-    qaudjrn(&format!("what-if --system S {options} --config {}", config.display()), &[&path]).says(0, &[]);
+    qaudjrn(&format!("what-if --system S {options} --config {}", config.display()), &[&path]).assert_output(0, &[]);
     let run = qaudjrn(&format!("decode {options}"), &[&path]);
-    run.says(0, &[]);
+    run.assert_output(0, &[]);
     assert_eq!(objects(&run).len(), want.len());
 }
 
@@ -125,7 +125,7 @@ fn what_is_no_text_in_its_encoding_is_parked_with_its_line_and_place_and_the_res
             fs::write(&path, [&front[..], bad, &rest].concat()).unwrap();
             let run = replay(&format!("--system S --format json --encoding {label} --input history-csv"), &[&path]);
             let place = format!("line 4: offset {}: expected {}, got X'{hex}'", front.len(), name(label));
-            run.says(3, &[&place, ": parked", "--encoding"]);
+            run.assert_output(3, &[&place, ": parked", "--encoding"]);
             assert_eq!(run.summary()["read"], 3, "{label}");
             assert_eq!(run.lines().len(), 2, "{label}: {}", run.stdout);
             assert!(!run.stdout.contains('\u{FFFD}'), "{}", run.stdout);
@@ -137,13 +137,13 @@ fn what_is_no_text_in_its_encoding_is_parked_with_its_line_and_place_and_the_res
     let rest = encoded(&format!("\",\"MESSAGE_TIMESTAMP\":\"2026-11-20T08:00:00\"}},{good}]"), "utf-16le");
     fs::write(&path, [&front[..], &[0, 0xDC], &rest].concat()).unwrap();
     let run = replay("--system S --format json --input history-json", &[&path]);
-    run.says(3, &[&format!("line 1: offset {}: expected UTF-16LE, got X'00DC'", front.len()), ": parked"]);
+    run.assert_output(3, &[&format!("line 1: offset {}: expected UTF-16LE, got X'00DC'", front.len()), ": parked"]);
     assert_eq!(run.lines().len(), 2, "{}", run.stdout);
     let front = encoded("MESSAGE_ID,MESSAGE_TIMESTAMP,X", "UTF-16LE");
     let rest = encoded("\nCPF1124,2026-11-20T08:00:00,\n", "utf-16le");
     fs::write(&path, [&front[..], &[0, 0xDC], &rest].concat()).unwrap();
     let run = replay("--system S --input history-csv", &[&path]);
-    run.says(1, &["line 2 (offset ", &format!("offset {}: expected UTF-16LE, got X'00DC'", front.len())]);
+    run.assert_output(1, &["line 2 (offset ", &format!("offset {}: expected UTF-16LE, got X'00DC'", front.len())]);
 }
 
 fn name(label: &str) -> &'static str {
@@ -170,7 +170,7 @@ fn a_utf_16_export_that_is_cut_anywhere_gives_what_is_whole_and_parks_the_rest()
                 }
                 // Half a character is never taken for the end of a text.
                 if at % 2 == 1 {
-                    run.says(3, &[&format!("offset {}: expected UTF-16BE, got X'", at - 1)]);
+                    run.assert_output(3, &[&format!("offset {}: expected UTF-16BE, got X'", at - 1)]);
                 }
             }
         }
@@ -186,28 +186,29 @@ fn what_is_said_and_does_not_go_is_an_error_that_says_what_to_write() {
         fs::write(&path, bytes).unwrap();
         replay(&format!("--system S {options}"), &[&path])
     };
-    run("--encoding latin-one", text.as_bytes()).says(2, &["--encoding", "utf-16 (utf-16le, utf-16be), windows-1252"]);
-    run("--encoding ibm037", text.as_bytes()).says(2, &["EBCDIC is none of them"]);
+    run("--encoding latin-one", text.as_bytes())
+        .assert_output(2, &["--encoding", "utf-16 (utf-16le, utf-16be), windows-1252"]);
+    run("--encoding ibm037", text.as_bytes()).assert_output(2, &["EBCDIC is none of them"]);
     let little = encoded(text, "utf-16le");
     run("", &little)
-        .says(1, &["UTF-16 text", "--input history-csv or history-json", "--encoding utf-16le or utf-16be"]);
+        .assert_output(1, &["UTF-16 text", "--input history-csv or history-json", "--encoding utf-16le or utf-16be"]);
     for input in ["history-csv", "history-json"] {
         let said = "line 1 (offset 0): expected UTF-8, got what looks like UTF-16: say in which byte order";
-        run(&format!("--input {input}"), &little).says(1, &[said]);
+        run(&format!("--input {input}"), &little).assert_output(1, &[said]);
     }
     let marked = encoded(text, "UTF-16LE");
     for label in ["windows-1252", "utf-8"] {
         let said = "as is said, got the byte order mark of UTF-16LE: leave out the encoding";
         run(&format!("--input history-csv --encoding {label}"), &marked)
-            .says(1, &["line 1 (offset 0): expected", said]);
+            .assert_output(1, &["line 1 (offset 0): expected", said]);
     }
     run("--encoding windows-1252 --input qhst", text.as_bytes())
-        .says(2, &["is only for exports of QSYS2.HISTORY_LOG_INFO"]);
+        .assert_output(2, &["is only for exports of QSYS2.HISTORY_LOG_INFO"]);
     let capture = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/stories.type5");
-    replay("--encoding utf-16", &[&capture]).says(2, &["UTF-16LE", "leave out --encoding"]);
+    replay("--encoding utf-16", &[&capture]).assert_output(2, &["UTF-16LE", "leave out --encoding"]);
     // What is no UTF-8 says how to read it.
     let row = "MESSAGE_ID,MESSAGE_TIMESTAMP,FROM_USER\nCPF1124,2026-11-20 08:00:00,M";
     let bytes = [row.as_bytes(), b"\xDCLLER\n"].concat();
-    run("", &bytes).says(3, &["expected UTF-8 in FROM_USER, got X'DC", "--encoding, such as windows-1252"]);
+    run("", &bytes).assert_output(3, &["expected UTF-8 in FROM_USER, got X'DC", "--encoding, such as windows-1252"]);
     assert!(run("--encoding windows-1252 --format json", &bytes).stdout.contains("\"MÜLLER\""));
 }

@@ -66,7 +66,7 @@ fn a_utf_16_export_with_an_odd_byte_at_its_end_is_a_gap_and_stays_where_it_is() 
     let agent = watching("history-csv", "follow = false\nafter = \"delete\"");
     let text = "MESSAGE_ID,MESSAGE_TIMESTAMP,MESSAGE_TEXT\nCPF1124,2026-11-20 08:00:00,gelöscht\n";
     deliver(&agent, "odd", &[utf_16(text), vec![b'\n']].concat());
-    agent.ends(agent.start(), 3, SOON);
+    agent.assert_exit(agent.start(), 3, SOON);
     let out = agent.read("out");
     assert_eq!(ids(&out).len(), 1, "{out}");
     let gaps = notices(&out, "AGENT-GAP");
@@ -108,7 +108,7 @@ fn an_encoding_is_for_exports_and_what_is_none_is_an_error_with_its_place() {
     }
     for label in ["utf-16", "UTF-8", "windows-1252", "iso-8859-15", "shift_jis"] {
         for input in ["history-csv", "history-json"] {
-            check(&format!("input = \"{input}\"\nencoding = \"{label}\"")).says(0, &[]);
+            check(&format!("input = \"{input}\"\nencoding = \"{label}\"")).assert_output(0, &[]);
         }
     }
 }

@@ -32,7 +32,7 @@ fn r31_a_stop_is_not_held_up_by_what_an_output_waits_for() {
     }
     // Read some, then nothing: a write that waits, a RELP window without answers.
     let deaf = Receiver::start();
-    deaf.deaf.store(true, SeqCst);
+    deaf.stop_reading.store(true, SeqCst);
     let peer = Peer::start(Kind::RsyslogRelp);
     let relp = Proxy::to(peer.port);
     let waits = [
@@ -65,7 +65,7 @@ fn r31_a_stop_is_not_held_up_by_what_an_output_waits_for() {
         agent.log().lines().filter(|l| l.contains("will be sent again")).map(str::to_owned).collect();
     assert!(told.is_empty(), "{told:?}");
     let began = Instant::now();
-    agent.ends(child, 0, Duration::from_secs(20));
+    agent.assert_exit(child, 0, Duration::from_secs(20));
     // stop_timeout is 2 s; the rest is for a busy machine.
     assert!(began.elapsed() < patient(Duration::from_secs(12)), "{:?}", began.elapsed());
 }

@@ -51,7 +51,7 @@ fn failover_goes_to_the_next_address_and_back_to_the_first_and_ends_both_cleanly
         assert!(agent.log().contains(&format!("output a: using {}", second.address())), "{}", agent.log());
         let mut back = Peer::start_on(kind, first);
         until("lines pass to the first", 30, || back.count() > 500);
-        agent.ends(child, 0, Duration::from_secs(30));
+        agent.assert_exit(child, 0, Duration::from_secs(30));
         let (here, there) = (second.stop(), back.stop());
         let log = agent.log();
         for text in [format!("127.0.0.1:{first} is back"), format!("using {scheme}://127.0.0.1:{first}")] {
@@ -85,7 +85,7 @@ fn failover_sends_the_window_of_a_dead_receiver_to_the_next_one() {
         let child = agent.start();
         until("lines pass", 30, || first.count() > 1_000);
         first.kill();
-        agent.ends(child, 0, Duration::from_secs(60));
+        agent.assert_exit(child, 0, Duration::from_secs(60));
         let there = second.stop();
         // What the first had in its window when it died is with the second: together with what was acknowledged
         // before, everything is somewhere.
@@ -108,7 +108,7 @@ fn failover_leaves_an_address_that_only_takes_connections() {
     thread::spawn(move || listener.incoming().flatten().for_each(|s: TcpStream| drop(s)));
     let more = format!("framing = \"octet\"\nfailover = [\"{}\"]", peer.address());
     let agent = Agent::new(dir, &format!("{SOURCE}{}", output("a", &peer, &format!("tcp://127.0.0.1:{port}"), &more)));
-    agent.ends(agent.start(), 0, Duration::from_secs(60));
+    agent.assert_exit(agent.start(), 0, Duration::from_secs(60));
     nothing_lost(&made, &peer_ids(&peer.stop()));
 }
 
@@ -133,7 +133,7 @@ fn failover_leaves_a_handshake_that_hangs_and_finds_the_first_address_again_whil
     until("it is looked for and lines go on", 30, || proxy.connections() >= 3 && peer.count() > before + 1_000);
     proxy.controls.frozen.store(false, SeqCst);
     until_log(&agent, "is back", 30);
-    agent.ends(child, 0, Duration::from_secs(60));
+    agent.assert_exit(child, 0, Duration::from_secs(60));
     assert!(proxy.controls.passed.load(SeqCst) > 100_000, "the first address got lines again");
     assert_eq!(nothing_lost(&made, &peer_ids(&peer.stop())), 0, "{}", agent.log());
     assert_eq!(sums_balance(&agent, &made, "a"), 0);

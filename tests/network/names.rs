@@ -56,7 +56,7 @@ fn n2_fault_9_a_name_that_moves_and_is_gone_for_a_time_is_looked_up_for_each_con
             until_log(&agent, "cannot connect to siem.test:", 30);
             assert!(agent.log().contains("lookup"), "{}", agent.log());
             say("127.0.0.3 siem.test");
-            agent.ends(child, 0, Duration::from_secs(60));
+            agent.assert_exit(child, 0, Duration::from_secs(60));
             assert_eq!((first.connections(), second.connections()), (1, 1));
             let mut got = Vec::new();
             for peer in peers {
@@ -96,7 +96,7 @@ fn n2_fault_9_datagrams_follow_a_name_that_moves() {
         fs::write(&hosts, "127.0.0.3 siem.test\n").unwrap();
         gets(&second);
         signal(&child, "TERM");
-        agent.ends(child, 0, Duration::from_secs(15));
+        agent.assert_exit(child, 0, Duration::from_secs(15));
         assert_eq!(agent.log().matches("datagrams go where they went before").count(), 1, "{}", agent.log());
     });
 }
@@ -133,7 +133,7 @@ fn n2_fault_9_a_name_server_that_does_not_answer_is_waited_for_in_one_thread_and
             assert!(server.recv(&mut question).is_ok(), "nobody asked");
             signal(&child, "TERM");
             let began = Instant::now();
-            agent.ends(child, 0, Duration::from_secs(20));
+            agent.assert_exit(child, 0, Duration::from_secs(20));
             assert!(began.elapsed() < patient(Duration::from_secs(15)), "{:?}", began.elapsed());
         },
     );
@@ -178,7 +178,7 @@ fn n2_fault_9_refused_connections_are_tried_again_ever_more_seldom_and_not_in_st
         }
         assert!(waits.len() >= 3, "{times:?}");
         let peer = Peer::start_on(Kind::SyslogNgNewline, free);
-        agent.ends(child, 0, Duration::from_secs(100));
+        agent.assert_exit(child, 0, Duration::from_secs(100));
         assert_eq!(nothing_lost(&made, &peer_ids(&peer.stop())), 0);
         assert_eq!(agent.log().matches("cannot connect").count(), 1, "said once: {}", agent.log());
     });

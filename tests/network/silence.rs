@@ -60,7 +60,7 @@ fn n2_fault_6_a_network_that_falls_silent_with_data_on_the_way_is_found_and_the_
             println!("measured: found after {found:?}, dead_peer_timeout is 4 s");
             assert!(found >= Duration::from_secs(3), "sooner than it may: {found:?}");
             lab.speak();
-            agent.ends(child, 0, Duration::from_secs(90));
+            agent.assert_exit(child, 0, Duration::from_secs(90));
             for (n, peer) in peers.into_iter().enumerate() {
                 let twice = nothing_lost(&made, &peer_ids(&peer.stop()));
                 let resent = sums_balance(&agent, &made, &format!("o{n}"));
@@ -101,7 +101,7 @@ fn n2_fault_6_a_network_that_falls_silent_while_nothing_is_sent_is_found_by_keep
                 (0..peers.len()).all(|n| agent.log().contains(&format!("output o{n}: connected again")))
             });
             harness::agent::signal(&child, "TERM");
-            agent.ends(child, 0, Duration::from_secs(15));
+            agent.assert_exit(child, 0, Duration::from_secs(15));
             for peer in peers {
                 assert_eq!(peer_ids(&peer.stop()).len(), 50);
             }
@@ -133,7 +133,7 @@ fn n2_fault_6_a_receiver_without_room_is_alive_and_a_silent_network_before_it_is
         println!("measured: found after {found:?}, dead_peer_timeout is 3 s, the receiver had no room for some 6 s");
         proxies.iter().for_each(|p| p.controls.frozen.store(false, SeqCst));
         lab.speak();
-        agent.ends(child, 0, Duration::from_secs(90));
+        agent.assert_exit(child, 0, Duration::from_secs(90));
         for peer in peers {
             nothing_lost(&made, &peer_ids(&peer.stop()));
         }

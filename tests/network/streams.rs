@@ -28,7 +28,7 @@ fn n2_fault_2_a_receiver_that_is_killed_and_comes_back_when_it_is_missed_has_eve
         });
     }
     peers.iter_mut().for_each(Peer::restart);
-    agent.ends(child, 0, Duration::from_secs(90));
+    agent.assert_exit(child, 0, Duration::from_secs(90));
     for (n, peer) in peers.into_iter().enumerate() {
         let kind = peer.kind;
         let twice = nothing_lost(&made, &peer_ids(&peer.stop()));
@@ -43,7 +43,7 @@ fn n2_fault_4_a_receiver_that_reads_nothing_keeps_its_connection_and_the_agent_i
     let made = capture(&dir, 11_000);
     let own = Receiver::start();
     let peers: Vec<Peer> = [Kind::RsyslogTls, Kind::RsyslogRelp, Kind::SyslogNgOctet].map(Peer::start).into();
-    own.deaf.store(true, SeqCst);
+    own.stop_reading.store(true, SeqCst);
     let proxies: Vec<Proxy> = peers.iter().map(|p| Proxy::to(p.port)).collect();
     let more = "dead_peer_timeout = 3\nframing = \"octet\"";
     let outputs: Vec<String> = peers
@@ -72,9 +72,9 @@ fn n2_fault_4_a_receiver_that_reads_nothing_keeps_its_connection_and_the_agent_i
     thread::sleep(seconds(1, 300));
     let memory = most_memory(&child);
     assert!(memory <= 96, "{memory} MiB");
-    own.deaf.store(false, SeqCst);
+    own.stop_reading.store(false, SeqCst);
     proxies.iter().for_each(|p| p.controls.frozen.store(false, SeqCst));
-    agent.ends(child, 0, Duration::from_secs(120));
+    agent.assert_exit(child, 0, Duration::from_secs(120));
     assert!(agent.log().contains("output own: the receiver reads again"), "{}", agent.log());
     // One connection each, so nothing came twice.
     assert_eq!(own.connections.load(SeqCst), 1, "{}", agent.log());
@@ -92,7 +92,7 @@ fn n2_fault_4_a_receiver_that_reads_nothing_for_stall_timeout_is_left_and_gets_i
     let dir = folder();
     let made = capture(&dir, 20_000);
     let own = Receiver::start();
-    own.deaf.store(true, SeqCst);
+    own.stop_reading.store(true, SeqCst);
     let agent = Agent::new(
         dir,
         &format!(
@@ -102,8 +102,8 @@ fn n2_fault_4_a_receiver_that_reads_nothing_for_stall_timeout_is_left_and_gets_i
     );
     let child = agent.start();
     until_log(&agent, "the receiver took nothing for 3 s", 30);
-    own.deaf.store(false, SeqCst);
-    agent.ends(child, 0, Duration::from_secs(60));
+    own.stop_reading.store(false, SeqCst);
+    agent.assert_exit(child, 0, Duration::from_secs(60));
     agent.wait("everything", SOON, || ids(&own.text()).len() == made.truth.len());
     let twice = nothing_lost(&made, &ids(&own.text()));
     assert!(twice <= sums_balance(&agent, &made, "own"));
@@ -127,7 +127,7 @@ fn n2_fault_5_a_slow_receiver_stops_the_source_and_no_timeout_makes_a_loss_or_a_
         until("the first connection has ended", 150, || proxy.connections() > 1 || agent.log().contains("again"));
     println!("measured: {} bytes in {passed:?}", proxy.controls.passed.load(SeqCst));
     proxy.controls.rate.store(0, SeqCst);
-    agent.ends(child, 0, Duration::from_secs(60));
+    agent.assert_exit(child, 0, Duration::from_secs(60));
     assert_eq!(nothing_lost(&made, &peer_ids(&peer.stop())), 0, "{}", agent.log());
     assert_eq!(sums_balance(&agent, &made, "slow"), 0);
     assert!(passed > Duration::from_secs(31), "{passed:?}: no wait of 30 s was in the way");
@@ -168,7 +168,7 @@ fn n2_fault_7_an_event_after_the_receiver_closed_an_idle_connection_arrives() {
         over();
     }
     signal(&child, "TERM");
-    agent.ends(child, 0, Duration::from_secs(10));
+    agent.assert_exit(child, 0, Duration::from_secs(10));
     for peer in peers {
         let kind = peer.kind;
         let got = peer_ids(&peer.stop());
@@ -205,7 +205,7 @@ fn n2_fault_8_a_reset_in_the_middle_of_a_frame_makes_no_half_event() {
     proxies.iter().for_each(|p| p.controls.reset_after.store(100_003, SeqCst));
     let child = agent.start();
     until("all were reset", 30, || proxies.iter().all(|p| p.controls.reset_after.load(SeqCst) == 0));
-    agent.ends(child, 0, Duration::from_secs(60));
+    agent.assert_exit(child, 0, Duration::from_secs(60));
     for (n, peer) in peers.into_iter().enumerate() {
         let kind = peer.kind;
         let records = peer.stop();

@@ -82,7 +82,7 @@ fn n2_fault_10_without_trust_events_wait_the_reason_is_told_and_nothing_is_sent_
         });
     }
     signal(&child, "TERM");
-    agent.ends(child, 0, Duration::from_secs(15));
+    agent.assert_exit(child, 0, Duration::from_secs(15));
     for ((case, peer), proxy) in CASES.iter().zip(&mut peers).zip(&proxies) {
         let sent = proxy.controls.recorded.lock().unwrap();
         assert!(!sent.is_empty(), "{}: nobody tried", case.name);
@@ -102,7 +102,7 @@ fn n2_fault_10_without_trust_events_wait_the_reason_is_told_and_nothing_is_sent_
     let not_tls = proxies.last().unwrap().port;
     let right = right.replace(&format!("tls://localhost:{not_tls}"), &format!("tcp://localhost:{not_tls}"));
     fs::write(&agent.config, format!("state_dir = \"state\"\n{SOURCE}{right}")).unwrap();
-    agent.ends(agent.start(), 0, Duration::from_secs(30));
+    agent.assert_exit(agent.start(), 0, Duration::from_secs(30));
     for (case, peer) in CASES.iter().zip(peers).filter(|(c, _)| c.name != "not-tls") {
         assert_eq!(nothing_lost(&made, &peer_ids(&peer.stop())), 0, "{}", case.name);
     }
@@ -138,7 +138,7 @@ fn n2_fault_10_a_handshake_that_hangs_is_given_up_and_gets_nothing_in_clear() {
     until_log(&agent, "output relp: TLS handshake with 127.0.0.1", 30);
     assert!(agent.log().contains("no answer within 1 s: is it a TLS port?"), "{}", agent.log());
     signal(&child, "TERM");
-    agent.ends(child, 0, Duration::from_secs(15));
+    agent.assert_exit(child, 0, Duration::from_secs(15));
     let got = got.lock().unwrap();
     assert_eq!(got.first(), Some(&0x16));
     assert!(!String::from_utf8_lossy(&got).contains("CEF:0"));
@@ -165,7 +165,7 @@ fn n2_fault_10_a_close_without_close_notify_costs_no_event() {
         until("lines pass", 30, || proxies.iter().all(|p| p.controls.passed.load(SeqCst) > round * 200_000));
         proxies.iter().for_each(|p| p.controls.close.store(true, SeqCst));
     }
-    agent.ends(child, 0, Duration::from_secs(60));
+    agent.assert_exit(child, 0, Duration::from_secs(60));
     for (n, peer) in peers.into_iter().enumerate() {
         let twice = nothing_lost(&made, &peer_ids(&peer.stop()));
         assert!(twice <= sums_balance(&agent, &made, &format!("o{n}")), "{n}");
@@ -198,7 +198,7 @@ fn certificates_that_are_renewed_are_used_by_the_next_connection_without_a_resta
     until_log(&agent, "the receiver refused it with the alert", 60);
     copy(&agent, &peer.certificates.client_cert, "own.pem");
     copy(&agent, &peer.certificates.client_key, "own.key");
-    agent.ends(child, 0, Duration::from_secs(90));
+    agent.assert_exit(child, 0, Duration::from_secs(90));
     assert_eq!(nothing_lost(&made, &peer_ids(&peer.stop())), 0);
 }
 
@@ -219,12 +219,12 @@ fn n6_a_private_key_that_others_can_read_is_refused_and_never_shown() {
         fs::write(agent.dir.path().join("log"), "").unwrap();
         let child = agent.start();
         if refused {
-            agent.ends(child, 2, Duration::from_secs(10));
+            agent.assert_exit(child, 2, Duration::from_secs(10));
             assert!(agent.log().contains(&format!("others can read this private key (mode {mode:04o}): chmod 600")));
         } else {
             until_log(&agent, "cannot connect to 127.0.0.1:1", 10);
             signal(&child, "TERM");
-            agent.ends(child, 0, Duration::from_secs(10));
+            agent.assert_exit(child, 0, Duration::from_secs(10));
         }
         assert!(secret.lines().all(|line| !agent.log().contains(line)));
     }
@@ -239,7 +239,7 @@ fn n6_a_private_key_that_others_can_read_is_refused_and_never_shown() {
     let child = agent.start();
     until_log(&agent, "TLS: ", 10);
     signal(&child, "TERM");
-    agent.ends(child, 0, Duration::from_secs(10));
+    agent.assert_exit(child, 0, Duration::from_secs(10));
     for part in [hidden, "secret-secret"] {
         assert!(!agent.log().contains(part), "{}", agent.log());
     }
@@ -257,7 +257,7 @@ fn n6_credentials_of_systemd_are_used_by_their_names() {
         peer.address()
     );
     let agent = Agent::new(dir, &text);
-    agent.ends(agent.start(), 2, Duration::from_secs(10));
+    agent.assert_exit(agent.start(), 2, Duration::from_secs(10));
     assert!(agent.log().contains("credential:client.key: $CREDENTIALS_DIRECTORY is not set"), "{}", agent.log());
     let run = |folder: &Path| {
         let log = fs::OpenOptions::new().append(true).open(agent.dir.path().join("log")).unwrap();
@@ -265,6 +265,6 @@ fn n6_credentials_of_systemd_are_used_by_their_names() {
         command.args(["run", "--config"]).arg(&agent.config).env("CREDENTIALS_DIRECTORY", folder);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap()
     };
-    agent.ends(run(c.ca.parent().unwrap()), 0, Duration::from_secs(30));
+    agent.assert_exit(run(c.ca.parent().unwrap()), 0, Duration::from_secs(30));
     assert_eq!(nothing_lost(&made, &peer_ids(&peer.stop())), 0);
 }

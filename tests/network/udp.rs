@@ -38,7 +38,7 @@ fn n2_fault_11_datagrams_longer_than_the_path_takes_arrive_whole() {
                     peer.address()
                 ),
             );
-            agent.ends(agent.start(), 0, Duration::from_secs(30));
+            agent.assert_exit(agent.start(), 0, Duration::from_secs(30));
             let got: BTreeSet<String> = peer.finish(300, Duration::from_secs(10)).into_iter().map(|r| r.raw).collect();
             assert!(got == lines, "{kind:?}: {} of {}", got.len(), lines.len());
             assert!(lines.iter().any(|l| l.len() > 1_500));
@@ -89,7 +89,7 @@ fn n2_fault_11_an_event_longer_than_any_datagram_is_sent_shorter_with_its_mark_a
             "{SOURCE}[[output]]\nname = \"a\"\naddress = \"udp://127.0.0.1:{port}\"\nformat = \"json\"\nmax_size = 1000000\nmeter = {{ events_per_second = 100, burst = 1 }}\n"
         ),
     );
-    agent.ends(agent.start(), 0, Duration::from_secs(30));
+    agent.assert_exit(agent.start(), 0, Duration::from_secs(30));
     until("all are there", 10, || got.lock().unwrap().len() >= 40);
     let log = agent.log();
     assert_eq!(log.matches("lines are cut at 65507 from now on").count(), 1, "{log}");
@@ -120,7 +120,7 @@ fn n2_fault_11_refused_datagrams_are_counted_and_told_once() {
     );
     let child = agent.start();
     until_log(&agent, "nobody listens there: datagrams are refused, and lost", 20);
-    agent.ends(child, 3, Duration::from_secs(30));
+    agent.assert_exit(child, 3, Duration::from_secs(30));
     let log = agent.log();
     assert_eq!(log.matches("nobody listens there").count(), 1, "{log}");
     let line = log.lines().find(|l| l.contains("datagrams were refused so far")).unwrap_or_else(|| panic!("{log}"));

@@ -74,7 +74,7 @@ fn h15_a_line_torn_by_kill_9_is_ended_before_the_next_and_files_are_private() {
     fs::write(&path, "{\"torn\":").unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
     let agent = Agent::new(dir, &format!("heartbeat = 0\n{SOURCE}{}{}", file("a"), file("new")));
-    agent.ends(agent.start(), 0, SOON);
+    agent.assert_exit(agent.start(), 0, SOON);
     let text = agent.read("a");
     let (torn, rest) = text.split_once('\n').unwrap();
     assert_eq!(torn, "{\"torn\":");
@@ -87,7 +87,7 @@ fn h15_a_line_torn_by_kill_9_is_ended_before_the_next_and_files_are_private() {
     fs::write(&lines, "half").unwrap();
     let day = agent.dir.path().join("day.type5");
     let run = replay(&format!("--format json --to file:{}", lines.display()), &[&day]);
-    run.says(0, &[]);
+    run.assert_output(0, &[]);
     assert!(fs::read_to_string(&lines).unwrap().starts_with("half\n{"));
     let script = format!(
         "umask 0; '{}' spool export --config '{}' --to '{}'",
@@ -115,8 +115,8 @@ fn a5_lines_are_on_the_disk_before_the_spool_forgets_them() {
     fs::write(&room, "").unwrap();
     agent.wait("the file again", SOON, || agent.log().contains("output a: connected again"));
     signal(&child, "TERM");
-    agent.ends(child, 0, SOON);
-    agent.ends(agent_until_end(&agent), 0, SOON);
+    agent.assert_exit(child, 0, SOON);
+    agent.assert_exit(agent_until_end(&agent), 0, SOON);
     nothing_lost(&made, &ids(&agent.read("a")));
 }
 
@@ -147,7 +147,7 @@ fn n1_a_file_that_is_rotated_is_begun_anew_and_nothing_is_in_neither() {
     signal(&child, "HUP");
     agent.wait("the file", SOON, || path.exists());
     signal(&child, "TERM");
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
     assert_eq!(sums(&agent, "a")("sent"), 600, "{}", agent.log());
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
 }
@@ -163,11 +163,11 @@ fn h6_a_fifo_in_the_place_of_a_file_holds_up_nobody_and_no_stop() {
     agent.wait("the other output", SOON, || ids(&agent.read("good")).len() == 100);
     let began = Instant::now();
     signal(&child, "TERM");
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     // A file that takes its place gets everything.
     fs::remove_file(agent.dir.path().join("fifo")).unwrap();
-    agent.ends(agent.start(), 0, SOON);
+    agent.assert_exit(agent.start(), 0, SOON);
     nothing_lost(&made, &ids(&agent.read("fifo")));
 }
 
@@ -186,5 +186,5 @@ fn n1_lines_to_a_device_count_as_written() {
     };
     agent.wait("the cursor", SOON, || waiting() == Some(0));
     signal(&child, "TERM");
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
 }

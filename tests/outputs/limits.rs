@@ -48,7 +48,7 @@ fn f02_receivers_as_shipped_have_every_long_line_whole_and_no_event_that_was_non
                 peer.address()
             ),
         );
-        agent.ends(agent.start(), 0, SOON);
+        agent.assert_exit(agent.start(), 0, SOON);
         let lines: BTreeSet<String> =
             replay("--format cef --detail full", &[&made.path]).lines().iter().map(|l| (*l).to_owned()).collect();
         let got: Vec<String> = peer.finish(10, SOON).into_iter().map(|r| r.raw).collect();

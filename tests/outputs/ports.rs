@@ -66,7 +66,7 @@ fn n6_lines_into_a_port_of_another_protocol_are_told_and_never_count_as_sent() {
                 agent.log().contains("will be sent again") && agent.log().contains(words)
             });
             signal(&child, "TERM");
-            agent.ends(child, 0, SOON);
+            agent.assert_exit(child, 0, SOON);
             let of = sums(&agent, "a");
             assert_eq!((of("sent"), of("waiting")), (0, spooled(&agent)), "{words}: {}", agent.log());
         }
@@ -79,7 +79,7 @@ fn n6_a_receiver_that_answers_in_words_that_nobody_knows_ends_with_3() {
     let dir = folder();
     let made = capture(&dir, 100);
     let run = replay(&format!("--format json --to tcp://127.0.0.1:{port}"), &[&made.path]);
-    run.says(3, &["is it the right port?"]);
+    run.assert_output(3, &["is it the right port?"]);
     let output = format!("[[output]]\nname = \"a\"\naddress = \"tcp://127.0.0.1:{port}\"\nformat = \"json\"\n");
     let agent = Agent::new(dir, &format!("heartbeat = 0\n{FOLLOWED}{output}"));
     let child = agent.start();
@@ -89,7 +89,7 @@ fn n6_a_receiver_that_answers_in_words_that_nobody_knows_ends_with_3() {
         || agent.log().lines().any(|l| l.contains("status: output a: ") && l.contains("is it the right port?"));
     agent.wait("the status", SOON, status);
     signal(&child, "TERM");
-    agent.ends(child, 3, SOON);
+    agent.assert_exit(child, 3, SOON);
     assert!(agent.read("state/metrics.prom").contains("qaudjrn_output_answered{output=\"a\"} 1"), "{}", agent.log());
 }
 
@@ -114,7 +114,7 @@ fn n6_tls_and_relp_into_a_plain_port_are_told_and_never_count_as_sent() {
         let child = agent.start();
         agent.wait("a word of it", SOON, || agent.log().contains(words));
         signal(&child, "TERM");
-        agent.ends(child, 0, SOON);
+        agent.assert_exit(child, 0, SOON);
         let of = sums(&agent, "a");
         assert_eq!((of("sent"), of("waiting")), (0, spooled(&agent)), "{address}: {}", agent.log());
     }
@@ -139,7 +139,7 @@ fn n6_datagrams_that_are_refused_are_never_called_sent() {
             "heartbeat = 0\n{SOURCE}[[output]]\nname = \"a\"\naddress = \"udp://127.0.0.1:{port}\"\nformat = \"json\"\n"
         ),
     );
-    agent.ends(agent.start(), 3, SOON);
+    agent.assert_exit(agent.start(), 3, SOON);
     let of = sums(&agent, "a");
     assert_eq!((of("sent"), of("refused"), of("waiting")), (0, 100, 0), "{}", agent.log());
     assert!(agent.read("state/metrics.prom").contains("qaudjrn_output_refused_total{output=\"a\"} 100"));
@@ -181,7 +181,7 @@ fn n6_refused_datagrams_are_told_to_every_output_in_the_status_and_in_heartbeats
     };
     assert_eq!(beat["output_refused"], "500", "{beat}");
     signal(&child, "TERM");
-    agent.ends(child, 3, SOON);
+    agent.assert_exit(child, 3, SOON);
     assert_eq!((lost(), told().len()), (500, before.len()));
     let of = sums(&agent, "u");
     assert_eq!((of("sent"), of("refused"), of("waiting")), (0, 500, 0), "{}", agent.log());
@@ -197,7 +197,7 @@ fn n8_standard_output_that_nobody_reads_any_more_ends_the_agent() {
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     assert!(lines.next().unwrap().unwrap().ends_with('}'));
     drop(lines);
-    agent.ends(child, 1, SOON);
+    agent.assert_exit(child, 1, SOON);
     let log = agent.log();
     assert!(log.contains("output a: nobody reads standard output any more: the agent ends"), "{log}");
     let of = sums(&agent, "a");

@@ -33,7 +33,7 @@ fn c5_an_output_that_waits_for_its_meter_sends_heartbeats_sees_its_peer_and_obey
     });
     let began = Instant::now();
     signal(&child, "TERM");
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     // The end was confirmed: nothing of the window is sent again by the next start.
     let of = sums(&agent, "a");
@@ -42,10 +42,10 @@ fn c5_an_output_that_waits_for_its_meter_sends_heartbeats_sees_its_peer_and_obey
     let child = agent.start();
     agent.wait("the next", SOON, || ids(&receiver.text()).len() == 2 && receiver.connections.load(SeqCst) == 2);
     // The peer closes: it is seen within the wait.
-    receiver.die.store(true, SeqCst);
+    receiver.reset_connection.store(true, SeqCst);
     agent.wait("another connection", SOON, || receiver.connections.load(SeqCst) == 3);
     signal(&child, "TERM");
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
     assert_eq!(ids(&receiver.text()).values().sum::<u32>(), 2);
 }
 
@@ -71,7 +71,7 @@ fn b2_an_output_that_has_delivered_everything_takes_what_a_reload_brings() {
     let before = beats();
     agent.wait("more heartbeats", SOON, || beats() > before);
     signal(&child, "TERM");
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn b8_a_heartbeat_that_is_longer_than_a_datagram_loses_its_rules_and_no_connecti
         beats += usize::from(String::from_utf8_lossy(&bytes[..length]).contains("AGENT-HEARTBEAT"));
     }
     signal(&child, "TERM");
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
     assert!(!agent.log().contains("will be sent again"), "{}", agent.log());
 }
 
@@ -105,12 +105,12 @@ fn sent_counts_entries_and_notices_apart() {
     capture(&dir, 100);
     let file = "[[output]]\nname = \"a\"\naddress = \"file:DIR/a\"\nformat = \"json\"\n";
     let agent = Agent::new(dir, &format!("heartbeat = 0\n{SOURCE}{file}"));
-    agent.ends(agent.start(), 0, SOON);
+    agent.assert_exit(agent.start(), 0, SOON);
     // Numbers that go back: a gap, which is an event at the output.
     let back = make(&agent.dir, "back", "--count 10 --seed 7 --first-sequence 3");
     let mut day = fs::OpenOptions::new().append(true).open(agent.dir.path().join("day.type5")).unwrap();
     std::io::Write::write_all(&mut day, &fs::read(&back.path).unwrap()).unwrap();
-    agent.ends(agent.start(), 0, SOON);
+    agent.assert_exit(agent.start(), 0, SOON);
     let of = sums(&agent, "a");
     assert_eq!(notices(&agent.read("a"), "AGENT-GAP").len(), 1);
     assert!(of("sent") == 10 && of("notices") >= 1, "{}", agent.log());
@@ -134,5 +134,5 @@ fn h2_twenty_idle_outputs_hardly_wake_up() {
     let (used, time) = at_rest(&agent, &child, None, is_rest);
     assert!(is_rest(&used, time), "{used:?} in {time:?}");
     signal(&child, "TERM");
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
 }

@@ -33,12 +33,12 @@ fn h4_a_receiver_that_stalls_for_longer_than_the_window_and_dies_loses_nothing()
     );
     let child = agent.start();
     agent.wait("the first lines", SOON, || receiver.text.lock().unwrap().len() > 1 << 18);
-    receiver.deaf.store(true, SeqCst);
+    receiver.stop_reading.store(true, SeqCst);
     // It is told after five seconds: a window of one second is long over.
     agent.wait("a stall", SOON, || agent.log().contains("output a: stalled"));
-    receiver.die.store(true, SeqCst);
-    receiver.deaf.store(false, SeqCst);
-    agent.ends(child, 0, Duration::from_secs(90));
+    receiver.reset_connection.store(true, SeqCst);
+    receiver.stop_reading.store(false, SeqCst);
+    agent.assert_exit(child, 0, Duration::from_secs(90));
     agent.wait("everything", SOON, || ids(&receiver.text()).len() >= made.truth.len());
     nothing_lost(&made, &ids(&receiver.text()));
     assert!(receiver.connections.load(SeqCst) >= 2, "{}", agent.log());
@@ -101,7 +101,7 @@ fn b3_a_finite_capture_to_a_receiver_that_never_closes_ends_and_comes_once() {
     let receiver = Clinging::start();
     // Age is the only confirmation there is; the wait for a close is much longer.
     let agent = Agent::new(dir, &format!("heartbeat = 0\n{SOURCE}{}", receiver.output()));
-    agent.ends(agent.start(), 0, SOON);
+    agent.assert_exit(agent.start(), 0, SOON);
     assert_eq!(nothing_lost(&made, &receiver.ids()), 0, "{}", agent.log());
     let of = sums(&agent, "a");
     assert_eq!((of("sent"), of("resent"), receiver.connections.load(SeqCst)), (2_000, 0, 1), "{}", agent.log());
@@ -126,7 +126,7 @@ fn b3_a_spool_that_another_output_fills_ends_no_connection_and_sends_nothing_aga
     };
     agent.wait("what counts by its age", SOON, || metric("sent_total") > 1_000);
     signal(&child, "TERM");
-    agent.ends(child, 0, SOON);
+    agent.assert_exit(child, 0, SOON);
     assert_eq!(receiver.connections.load(SeqCst), 1, "{}", agent.log());
     let of = sums(&agent, "a");
     assert!(of("sent") > 1_000 && of("resent") == 0, "{}", agent.log());

@@ -125,7 +125,7 @@ fn n11_no_rule_of_another_kind_drops_a_change_to_auditing() {
 /// Severity by label, from JSON lines.
 fn severities(bench: &Bench, rules: &str) -> Vec<(String, u64)> {
     let run = bench.run(rules);
-    run.says(0, &[]);
+    run.assert_output(0, &[]);
     let severity = |line: &&str| serde_json::from_str::<Value>(line).unwrap()["severity"].as_u64().unwrap();
     let labels = bench.sent(&run).into_iter().map(str::to_owned);
     labels.zip(run.lines().iter().map(severity)).collect()
@@ -166,7 +166,7 @@ fn n11_every_format_says_the_raised_severity() {
         [("cef", "|SV-A|System value, service attribute or clock changed|9|"), ("leef", "sev=9\t"), ("leef2", "sev=9^")]
     {
         let run = bench.run_with("", &format!("--format {format}"));
-        run.says(0, &[]);
+        run.assert_output(0, &[]);
         assert!(run.lines()[0].contains(mark), "{format}: {}", run.stdout);
         assert!(!run.lines()[1].contains(mark), "{format}: {}", run.stdout);
     }
@@ -196,6 +196,6 @@ fn n11_without_protection_rules_drop_changes_to_auditing_and_say_so() {
         ),
         ("nothing is dropped without a rule", off, &all, &[]),
     ]);
-    bench.run(off).says(0, &["protect_audit_changes"]);
+    bench.run(off).assert_output(0, &["protect_audit_changes"]);
     assert_eq!(count(&bench.run(off).summary(), "kept_audit_changes"), 0);
 }

@@ -138,7 +138,7 @@ fn r34_paths_are_normalised_first() {
     });
     for (rule, toml) in &rows {
         let run = bench.run(toml);
-        run.says(0, &[]);
+        run.assert_output(0, &[]);
         let mut sent = bench.sent(&run);
         sent.sort_unstable();
         let mut expected: Vec<&str> = rest.split_whitespace().collect();

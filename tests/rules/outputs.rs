@@ -100,12 +100,12 @@ fn r25_the_filter_of_an_output_is_for_that_output_only() {
         ("--format json", &["bill", "alice", "secofr", "sign-on", "spool", "hr", "tmp", "auditing"]),
     ] {
         let run = bench.run_with(outputs, options);
-        run.says(0, &[]);
+        run.assert_output(0, &[]);
         assert_eq!(bench.sent(&run), sent, "{options}: {}", run.stderr);
         let s = run.summary();
         assert_eq!(count(&s, "read"), count(&s, "sent") + count(&s, "filtered"), "{s}");
     }
-    bench.run_with(outputs, "--output three").says(2, &["three", "one", "two"]);
+    bench.run_with(outputs, "--output three").assert_output(2, &["three", "one", "two"]);
 }
 
 #[test]

@@ -146,7 +146,7 @@ fn r23_security_sends_attacks_and_changes_and_not_daily_work() {
     ]);
     // Own additions: the list that dropped the others is now in two files, so only the entries are looked at.
     let run = bench.run("presets = [\"security\"]\ntypes.send = [\"ZR\", \"JS-S\"]");
-    run.says(0, &[]);
+    run.assert_output(0, &[]);
     let sent = bench.sent(&run);
     let expected: Vec<&str> = ids.into_iter().filter(|id| on.contains(id) || ["ZR-R", "JS-S"].contains(id)).collect();
     assert_eq!(sent, expected, "{}", run.stderr);
@@ -204,7 +204,7 @@ fn r36_a_preset_that_is_not_there_or_not_right_is_an_error_with_its_place() {
         (r#"presets = ["./bad.toml"]"#, &["bad.toml:3:1", "exlude", "exclude"]),
     ] {
         let run = bench.run(rules);
-        run.says(2, words);
+        run.assert_output(2, words);
         assert_eq!(run.stdout, "", "{rules}");
     }
 }

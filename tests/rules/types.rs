@@ -176,7 +176,7 @@ fn r24_each_security_and_autfail_type_that_is_off_is_warned_about() {
         (r#"types.exclude = ["SV-D"]"#, "SV", ""),
     ] {
         let run = bench.run(rules);
-        run.says(0, &[]);
+        run.assert_output(0, &[]);
         for (level, off, members) in [("*SECURITY", security_off, security), ("*AUTFAIL", autfail_off, autfail)] {
             let line = warned(&run.stderr, level);
             let named = words(&line);
@@ -193,7 +193,7 @@ fn r24_each_security_and_autfail_type_that_is_off_is_warned_about() {
     // On: neither the level nor a type of it is named.
     let line = warned(&bench.run(r#"types.exclude = ["CP", "PW"]"#).stderr, "*SECURITY");
     assert!(!words(&line).contains(&"AD".to_owned()), "{line}");
-    bench.run_with(r#"types.exclude = ["PW"]"#, "--format json --deny-warnings").says(2, &["*AUTFAIL", "PW"]);
+    bench.run_with(r#"types.exclude = ["PW"]"#, "--format json --deny-warnings").assert_output(2, &["*AUTFAIL", "PW"]);
 }
 
 #[test]

@@ -105,7 +105,7 @@ impl Agent {
 
     /// Waits for the end; kills what does not end within the time.
     #[track_caller]
-    pub fn ends(&self, mut child: Child, code: i32, within: Duration) {
+    pub fn assert_exit(&self, mut child: Child, code: i32, within: Duration) {
         let began = Instant::now();
         while began.elapsed() < within || began.elapsed() < patient(within) {
             if let Some(status) = child.try_wait().unwrap() {
@@ -182,9 +182,9 @@ pub struct Receiver {
     pub text: Arc<Mutex<Vec<u8>>>,
     pub connections: Arc<AtomicU64>,
     /// Reads nothing while set.
-    pub deaf: Arc<AtomicBool>,
+    pub stop_reading: Arc<AtomicBool>,
     /// Closes with what is unread, once.
-    pub die: Arc<AtomicBool>,
+    pub reset_connection: Arc<AtomicBool>,
 }
 
 impl Receiver {
@@ -203,14 +203,15 @@ impl Receiver {
             port: listener.local_addr().unwrap().port(),
             text: Arc::default(),
             connections: Arc::default(),
-            deaf: Arc::default(),
-            die: Arc::default(),
+            stop_reading: Arc::default(),
+            reset_connection: Arc::default(),
         };
-        let (text, connections, deaf, die) = (r.text.clone(), r.connections.clone(), r.deaf.clone(), r.die.clone());
+        let (text, connections, stop_reading, reset_connection) =
+            (r.text.clone(), r.connections.clone(), r.stop_reading.clone(), r.reset_connection.clone());
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 connections.fetch_add(1, Ordering::SeqCst);
-                serve(stream, &text, &deaf, &die);
+                serve(stream, &text, &stop_reading, &reset_connection);
             }
         });
         r
@@ -221,16 +222,16 @@ impl Receiver {
     }
 }
 
-pub fn serve(mut stream: TcpStream, text: &Mutex<Vec<u8>>, deaf: &AtomicBool, die: &AtomicBool) {
+pub fn serve(mut stream: TcpStream, text: &Mutex<Vec<u8>>, stop_reading: &AtomicBool, reset_connection: &AtomicBool) {
     let mut got = Vec::new();
     let mut bytes = [0; 65_536];
     stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
     loop {
-        if die.swap(false, Ordering::SeqCst) {
+        if reset_connection.swap(false, Ordering::SeqCst) {
             // Unread bytes make this a reset.
             break;
         }
-        if deaf.load(Ordering::SeqCst) {
+        if stop_reading.load(Ordering::SeqCst) {
             thread::sleep(Duration::from_millis(5));
             continue;
         }

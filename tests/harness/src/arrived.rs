@@ -33,5 +33,5 @@ pub fn count(agent: &Agent) -> usize {
 
 pub fn stop(agent: &Agent, child: Child) {
     signal(&child, "TERM");
-    agent.ends(child, 0, Duration::from_secs(10));
+    agent.assert_exit(child, 0, Duration::from_secs(10));
 }

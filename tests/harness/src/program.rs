@@ -109,7 +109,7 @@ impl Run {
 
     /// Asserts the exit code and what standard error says.
     #[track_caller]
-    pub fn says(&self, code: i32, words: &[&str]) -> &Run {
+    pub fn assert_output(&self, code: i32, words: &[&str]) -> &Run {
         assert_eq!(self.code, code, "{}", self.stderr);
         for word in words {
             assert!(self.stderr.contains(word), "{word:?} is not in: {}", self.stderr);
