@@ -1,7 +1,6 @@
 //! The agent: what its sources hold reaches every output at least once, whatever ends in between.
 
 use std::{
-    collections::BTreeMap,
     fs,
     io::Write,
     net::TcpListener,
@@ -14,10 +13,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use harness::peers::{Kind, Receiver as Peer};
+use harness::peers::{Kind, Receiver as Peer, cef_ids};
 use harness::{
     agent::{Agent, Receiver, SOURCE, capture, ids, nothing_lost, patient, serve, signal, unread},
     program::{folder, make},
+    unused_port,
 };
 
 const SOON: Duration = Duration::from_secs(60);
@@ -74,7 +74,7 @@ fn a_second_agent_on_the_same_state_is_refused() {
 fn n4_each_output_takes_what_its_filter_lets_through_and_one_that_is_down_holds_up_nobody() {
     let dir = folder();
     let made = capture(&dir, 2_000);
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let nobody = unused_port();
     let agent = Agent::new(
         dir,
         &format!(
@@ -160,7 +160,7 @@ fn n2_a_receiver_that_stalls_and_dies_with_unread_lines_loses_nothing() {
 fn n2_a_spool_that_cannot_be_used_is_set_aside_and_the_source_is_read_again() {
     let dir = folder();
     let made = capture(&dir, 2_000);
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let nobody = unused_port();
     let down = format!("{SOURCE}[[output]]\nname = \"a\"\naddress = \"tcp://127.0.0.1:{nobody}\"\nformat = \"json\"\n");
     let agent = Agent::new(dir, &down);
     let state = agent.dir.path().join("state");
@@ -258,7 +258,7 @@ fn n5_relp_to_rsyslog_loses_nothing_when_the_receiver_is_killed() {
         peer.restart();
     }
     agent.assert_exit(child, 0, Duration::from_secs(60));
-    let got = cef_ids(peer.stop());
+    let got = cef_ids(&peer.stop());
     let twice = nothing_lost(&made, &got);
     // What was on the way when it died: a window each time.
     assert!(twice <= 2 * 128, "{twice}");
@@ -268,7 +268,7 @@ fn n5_relp_to_rsyslog_loses_nothing_when_the_receiver_is_killed() {
 fn n2_a_full_spool_stops_the_source_and_drops_nothing() {
     let dir = folder();
     let made = capture(&dir, 30_000);
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = unused_port();
     let agent = Agent::new(
         dir,
         &format!(
@@ -296,16 +296,6 @@ fn n2_a_full_spool_stops_the_source_and_drops_nothing() {
     assert!(agent.log().contains("reading goes on"), "{}", agent.log());
 }
 
-/// The entry ids in CEF lines that a real receiver wrote, with how often each came.
-fn cef_ids(records: Vec<harness::peers::Record>) -> BTreeMap<u64, u32> {
-    let mut got: BTreeMap<u64, u32> = BTreeMap::new();
-    for record in records {
-        let id = record.raw.split("externalId=AUDRCV0042:").nth(1).and_then(|r| r.split(' ').next()?.parse().ok());
-        *got.entry(id.unwrap_or_else(|| panic!("no id in {}", record.raw))).or_default() += 1;
-    }
-    got
-}
-
 #[test]
 fn n5_every_line_arrives_once_over_tls_mutual_tls_and_relp_under_tls() {
     for kind in [Kind::RsyslogTls, Kind::RsyslogMutualTls, Kind::SyslogNgTls, Kind::RsyslogRelpTls] {
@@ -324,7 +314,7 @@ fn n5_every_line_arrives_once_over_tls_mutual_tls_and_relp_under_tls() {
             ),
         );
         agent.assert_exit(agent.start(), 0, Duration::from_secs(60));
-        assert_eq!(nothing_lost(&made, &cef_ids(peer.stop())), 0, "{kind:?}");
+        assert_eq!(nothing_lost(&made, &cef_ids(&peer.stop())), 0, "{kind:?}");
     }
 }
 
@@ -345,7 +335,7 @@ fn a_receiver_that_is_not_trusted_gets_nothing_and_the_reason_is_told() {
     // The events waited; with the right CA they arrive.
     agent.configure(&text(&peer.certificates.ca));
     agent.assert_exit(agent.start(), 0, Duration::from_secs(30));
-    assert_eq!(nothing_lost(&made, &cef_ids(peer.stop())), 0);
+    assert_eq!(nothing_lost(&made, &cef_ids(&peer.stop())), 0);
 }
 
 #[test]
@@ -363,5 +353,5 @@ fn replay_to_an_output_trusts_and_shows_the_certificates_of_that_output() {
     replay().assert_output(1, &["CertificateRequired"]);
     fs::write(&config, text(&own)).unwrap();
     replay().assert_output(0, &[]);
-    assert_eq!(nothing_lost(&made, &cef_ids(peer.stop())), 0);
+    assert_eq!(nothing_lost(&made, &cef_ids(&peer.stop())), 0);
 }

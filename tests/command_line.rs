@@ -20,6 +20,7 @@ use harness::agent::unread;
 use harness::program::{
     Made, Run, count, event, executable, finish, folder, head, make, qaudjrn, replay, sequence, sequences,
 };
+use harness::unused_port;
 use serde_json::Value;
 
 /// Bytes of a *TYPE5 record with 891 bytes of entry data.
@@ -286,7 +287,7 @@ fn wrong_options_end_with_2_and_name_the_option() {
 fn a_receiver_that_is_not_there_ends_with_1_and_its_address() {
     let dir = folder();
     let capture = make(&dir, "day.type5", "--count 5");
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port(); // closed again
+    let port = unused_port(); // closed again
     let to = format!("tcp://127.0.0.1:{port}");
     replay(&format!("--to {to}"), &[&capture.path]).assert_output(1, &[&format!("127.0.0.1:{port}"), "refused"]);
     replay("--to file:/nowhere/x", &[&capture.path]).assert_output(1, &["/nowhere/x"]);

@@ -253,7 +253,7 @@ fn lines(receiver: &Receiver) -> Vec<(u64, String)> {
 }
 
 /// A port of our own on which nobody listens yet: many walks run at a time.
-fn nobody() -> (Socket, u16) {
+fn reserved_port() -> (Socket, u16) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
     let port = socket.local_addr().unwrap().as_socket().unwrap().port();
@@ -273,7 +273,7 @@ fn walk(row: &Row, files: &Files, by_restart: bool) {
     let now = expected(row, files, dir.path(), (&two, &two));
     assert!(row.counts == Counts::Order || then != now, "the two values do the same");
     let agent = Agent::new(dir, "");
-    let (socket, port) = nobody();
+    let (socket, port) = reserved_port();
     let bench = Bench { row, files, agent, port, slow: Receiver::start() };
     bench.configure(&one, true);
     bench.arrives("one");

@@ -3,7 +3,6 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
-    net::TcpListener,
     path::Path,
     process::{Command, Stdio},
     sync::atomic::Ordering,
@@ -14,6 +13,7 @@ use std::{
 use harness::{
     agent::{Agent, FOLLOWED, Receiver, SOURCE, capture, ids, nothing_lost, notices, signal},
     program::{folder, head, make, sequence},
+    unused_port,
 };
 use serde_json::Value;
 
@@ -25,11 +25,6 @@ fn file(name: &str) -> String {
 
 fn tcp(name: &str, port: u16) -> String {
     format!("[[output]]\nname = \"{name}\"\naddress = \"tcp://127.0.0.1:{port}\"\nformat = \"json\"\n")
-}
-
-/// A port on which nobody listens.
-fn nobody() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Writes more entries behind the capture `day.type5`.
@@ -153,7 +148,7 @@ fn a_new_configuration_replaces_what_it_changes_and_leaves_connections_alone() {
     append(&agent, "third", "--count 10 --seed 10 --mix PW --first-sequence 2000");
     agent.wait("entries under the old one", SOON, || got(&stays) == before + 10);
     // An output that is gone keeps what was not delivered, and the log says so.
-    let dead = tcp("dead", nobody());
+    let dead = tcp("dead", unused_port());
     agent.configure(&format!("{text}{dead}"));
     signal(&child, "HUP");
     agent.wait("a dead output", SOON, || agent.log().contains("output dead: "));
@@ -169,7 +164,7 @@ fn a_new_configuration_replaces_what_it_changes_and_leaves_connections_alone() {
 fn n2_a_larger_spool_by_reload_lets_a_source_go_on_that_was_stopped_by_a_full_one() {
     let dir = folder();
     let made = capture(&dir, 40_000);
-    let port = nobody();
+    let port = unused_port();
     let text = format!("{SOURCE}{}", tcp("a", port));
     let agent = Agent::new(dir, &format!("{text}[spool]\nmax_size = \"18MiB\"\n"));
     let child = agent.start();
@@ -187,7 +182,7 @@ fn n2_a_larger_spool_by_reload_lets_a_source_go_on_that_was_stopped_by_a_full_on
 fn a_nearly_full_spool_refuses_low_severities_where_that_was_asked_for_and_never_failures_of_authority() {
     let dir = folder();
     let made = capture(&dir, 60_000);
-    let port = nobody();
+    let port = unused_port();
     let text =
         format!("{SOURCE}{}[spool]\nmax_size = \"19MiB\"\nwhen_full = \"drop_lowest_severity\"\n", tcp("a", port));
     let agent = Agent::new(dir, &text);
@@ -217,7 +212,7 @@ fn a_nearly_full_spool_refuses_low_severities_where_that_was_asked_for_and_never
 fn n2_other_priorities_after_a_restart_lose_nothing_that_waits() {
     let dir = folder();
     let made = capture(&dir, 5_000);
-    let port = nobody();
+    let port = unused_port();
     // The priority lane is at the end of the log, the other one at its beginning.
     let filtered = "filter.types.send = [\"PW\", \"ZR\", \"ZC\", \"JS\", \"CD\", \"CO\"]\n";
     let output = |priority: &str| format!("{SOURCE}{}{filtered}priority_types = {priority}\n", tcp("a", port));
@@ -251,7 +246,7 @@ fn an_output_that_is_new_begins_with_what_the_spool_holds_or_with_what_comes() {
     let dir = folder();
     capture(&dir, 100);
     // The dead output keeps everything in the spool.
-    let dead = tcp("dead", nobody());
+    let dead = tcp("dead", unused_port());
     let agent = Agent::new(dir, &format!("{FOLLOWED}{dead}{}", file("a")));
     let child = agent.start();
     agent.wait("the capture", SOON, || ids(&agent.read("a")).len() == 100);

@@ -1,10 +1,11 @@
 //! Directory sources: every file once, whatever it is called, when it is complete; put away when everybody has it.
 
-use std::{fs, net::TcpListener, path::PathBuf, thread, time::Duration};
+use std::{fs, path::PathBuf, thread, time::Duration};
 
 use harness::{
     agent::{Agent, Receiver, ids, notices, signal},
     program::{folder, make},
+    unused_port,
 };
 
 const SOON: Duration = Duration::from_secs(30);
@@ -84,7 +85,7 @@ fn files_are_read_in_order_once_whatever_they_are_called_and_one_that_has_grown_
 
 #[test]
 fn a_file_is_moved_when_every_output_has_delivered_it_and_not_before() {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = unused_port();
     let rest = "complete = \"done\"\nafter = \"move\"";
     let agent = agent(rest);
     let down = format!("[[output]]\nname = \"b\"\naddress = \"tcp://127.0.0.1:{port}\"\nformat = \"json\"\n");
@@ -235,7 +236,7 @@ fn what_is_no_capture_is_told_once_and_the_others_go_on() {
 fn n3_a_file_that_is_cut_short_while_it_is_read_is_a_gap_and_stays() {
     let agent = agent("complete = \"rename\"\nafter = \"delete\"");
     // A full spool holds the source in the middle of the file.
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = unused_port();
     let rest = "complete = \"rename\"\nafter = \"delete\"";
     let text = config(rest, &format!("tcp://127.0.0.1:{port}"));
     agent.configure(&format!("{text}[spool]\nmax_size = \"18MiB\"\n"));

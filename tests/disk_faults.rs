@@ -3,7 +3,6 @@
 
 use std::{
     fs,
-    net::TcpListener,
     path::PathBuf,
     process::{Child, Command},
     sync::OnceLock,
@@ -13,6 +12,7 @@ use std::{
 use harness::{
     agent::{Agent, Receiver, SOURCE, capture, ids, nothing_lost, signal},
     program::{Made, executable, folder, make},
+    unused_port,
 };
 
 const SOON: Duration = Duration::from_secs(60);
@@ -138,11 +138,6 @@ fn n2_fault_13_a_sync_that_fails_moves_no_position_past_what_is_not_on_the_disk(
     }
 }
 
-/// A port on which nobody listens.
-fn nobody() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 #[track_caller]
 fn needs_root() {
     let id = Command::new("id").arg("-u").output().unwrap().stdout;
@@ -154,7 +149,7 @@ fn n2_fault_12_a_file_system_that_is_really_full_stops_the_source_and_empties_ag
     needs_root();
     let dir = folder();
     let made = capture(&dir, 40_000);
-    let port = nobody();
+    let port = unused_port();
     let output = format!("[[output]]\nname = \"a\"\naddress = \"tcp://127.0.0.1:{port}\"\nformat = \"json\"\n");
     let agent = Agent::new(dir, &format!("{SOURCE}{output}"));
     let state = agent.dir.path().join("state");
@@ -188,7 +183,7 @@ fn n2_fault_18_a_database_that_is_taken_away_ends_the_agent_and_the_next_start_l
     for how in ["removed", "renamed", "replaced"] {
         let dir = folder();
         let made = capture(&dir, 2_000);
-        let port = nobody();
+        let port = unused_port();
         let output =
             |address: &str| format!("{SOURCE}[[output]]\nname = \"a\"\naddress = \"{address}\"\nformat = \"json\"\n");
         let agent = Agent::new(dir, &output(&format!("tcp://127.0.0.1:{port}")));
@@ -244,7 +239,7 @@ fn n2_fault_18_a_state_that_becomes_read_only_is_told_and_nothing_is_lost() {
 fn n2_fault_19_sigterm_under_load_with_the_output_down_ends_in_time_with_everything_in_the_spool() {
     let dir = folder();
     let made = make(&dir, "day.type5", "--count 30000 --seed 8");
-    let port = nobody();
+    let port = unused_port();
     let output =
         |address: &str| format!("{SOURCE}[[output]]\nname = \"a\"\naddress = \"{address}\"\nformat = \"json\"\n");
     let agent = Agent::new(dir, &output(&format!("tcp://127.0.0.1:{port}")));

@@ -6,7 +6,6 @@
 use std::{
     collections::BTreeMap,
     fs,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::OnceLock,
@@ -16,6 +15,7 @@ use std::{
 use harness::{
     agent::{Agent, Receiver, ids, nothing_lost, signal},
     program::{Made, executable, folder, make},
+    unused_port,
 };
 
 const SOON: Duration = Duration::from_secs(60);
@@ -47,7 +47,7 @@ impl Kept {
     fn new(killed: bool) -> Kept {
         let dir = folder();
         let made = make(&dir, "day.stream", "--count 400 --seed 23 --framing stream --entdtalen 400");
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = unused_port();
         let text = format!(
             "heartbeat = 0\n[[source]]\nname = \"prod01\"\nkind = \"stream\"\ninput = \"type5\"\nlisten = \"unix:DIR/sock\"\n\
              [[output]]\nname = \"a\"\naddress = \"tcp://127.0.0.1:{port}\"\nformat = \"json\"\n"

@@ -14,6 +14,7 @@ use harness::{
     agent::{Agent, Receiver, ids, notices, read_to, signal},
     program::{folder, make},
     rest::at_rest,
+    unused_port,
 };
 
 const SOON: Duration = Duration::from_secs(30);
@@ -165,7 +166,7 @@ fn n2_fault_22_a_file_written_anew_while_a_full_spool_holds_up_its_source_is_a_g
     let dir = folder();
     let old = make(&dir, "day.type5", "--count 30000 --seed 1");
     let new = make(&dir, "new", "--count 36000 --seed 2 --first-sequence 100001");
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = unused_port();
     let text = format!(
         "[[source]]\nname = \"prod01\"\npath = \"day.type5\"\nfollow = true\n[[output]]\nname = \"a\"\naddress = \"tcp://127.0.0.1:{port}\"\nformat = \"json\"\n[spool]\nmax_size = \"18MiB\"\n"
     );

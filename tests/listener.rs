@@ -4,7 +4,7 @@
 use std::{
     fs,
     io::{self, Read, Write},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::Child,
@@ -16,6 +16,7 @@ use harness::peers::certificates::Certificates;
 use harness::{
     agent::{Agent, ids, signal},
     program::{Made, folder, make, sequence},
+    unused_port,
 };
 use rustls::{
     ClientConfig, ClientConnection, RootCertStore, StreamOwned,
@@ -25,10 +26,6 @@ use tempfile::TempDir;
 
 const SOON: Duration = Duration::from_secs(60);
 const OUTPUT: &str = "[[output]]\nname = \"a\"\naddress = \"file:DIR/out\"\nformat = \"json\"\n";
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
 
 /// Records of a system, in numbers that no other has.
 fn records(dir: &TempDir, n: u64, count: u32) -> Made {
@@ -92,7 +89,7 @@ impl Bench {
     fn new(rest: &str) -> Bench {
         let dir = folder();
         let certificates = Certificates::make(dir.path());
-        let port = free_port();
+        let port = unused_port();
         let agent = Agent::new(dir, "");
         let bench = Bench { agent, certificates, port };
         bench.configure(rest, OUTPUT);

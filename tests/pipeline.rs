@@ -1,15 +1,14 @@
 //! One way from a record to a line: what a batch was read under is what its lines show, whatever the configuration says later;
 //! what was learned lasts; `run` and `replay` write the same.
 
-use std::{
-    fs, io::Write, net::TcpListener, os::unix::net::UnixStream, path::Path, sync::atomic::Ordering, time::Duration,
-};
+use std::{fs, io::Write, os::unix::net::UnixStream, path::Path, sync::atomic::Ordering, time::Duration};
 
 use harness::{
     agent::{Agent, FOLLOWED, Receiver, capture, ids, notices, signal},
     ebcdic,
     program::{Made, folder, head, make, replay},
     record::Record,
+    unused_port,
 };
 use serde_json::Value;
 
@@ -28,11 +27,6 @@ fn down(port: u16) -> String {
 #[track_caller]
 fn stored(agent: &Agent, entries: usize) {
     agent.wait("what is stored", SOON, || ids(&agent.read("seen")).len() >= entries);
-}
-
-/// A port on which nobody listens.
-fn nobody() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Records of one length, as an outfile has them, with numbers from `first` on.
@@ -108,7 +102,7 @@ fn a1_what_was_learned_lasts_through_restarts_and_is_what_it_was_at_each_event()
 #[test]
 fn a1_an_output_that_reads_a_batch_again_sees_what_was_known_then() {
     let dir = folder();
-    let port = nobody();
+    let port = unused_port();
     let users = "filter.users.exclude = [\"BOB\"]\n";
     let tcp = format!("{}{users}", down(port));
     // Three records, of which the first is cut off, may be one that was written to look like three.
@@ -129,7 +123,7 @@ fn a1_an_output_that_reads_a_batch_again_sees_what_was_known_then() {
 #[test]
 fn a3_lines_are_of_the_ccsid_that_the_batch_was_read_with() {
     let dir = folder();
-    let port = nobody();
+    let port = unused_port();
     let name = |r: &mut Record| r.head("job_name", &[0xD4, 0x5A, 0xD3, 0xD3, 0xC5, 0xD9]);
     let made = |n: u64| {
         let mut r = by("ZR", "BILL");
@@ -165,7 +159,7 @@ fn a3_lines_are_of_the_ccsid_that_the_batch_was_read_with() {
 fn a10_what_a_heading_lacks_is_that_of_the_time_of_reading_though_the_source_is_gone() {
     let dir = folder();
     let made = make(&dir, "day.type1", "--count 20 --seed 4 --type type1");
-    let port = nobody();
+    let port = unused_port();
     let output = down(port);
     let source = |more: &str| format!("[[source]]\nname = \"old\"\npath = \"day.type1\"\n{more}");
     let facts =
@@ -228,7 +222,7 @@ fn b6_a_batch_of_an_unknown_heading_or_ccsid_is_passed_over_with_a_notice_and_co
         ("does not know CCSID", "UPDATE batch SET about = replace(about, '\"ccsid\":37', '\"ccsid\":7') WHERE id = 1"),
     ] {
         let dir = folder();
-        let port = nobody();
+        let port = unused_port();
         let agent = Agent::new(dir, &format!("[[source]]\nname = \"s\"\npath = \"day.type5\"\n{}", down(port)));
         append(&agent, &outfile((0..7).map(|_| by("ZR", "BILL")).collect(), 1));
         let child = agent.start();
@@ -253,7 +247,7 @@ fn b6_a_batch_of_an_unknown_heading_or_ccsid_is_passed_over_with_a_notice_and_co
 #[test]
 fn a9_an_event_that_other_tables_cannot_read_is_not_said_to_be_filtered() {
     let dir = folder();
-    let port = nobody();
+    let port = unused_port();
     let output = down(port);
     let agent = Agent::new(dir, &format!("[[source]]\nname = \"s\"\npath = \"day.type5\"\n{output}"));
     append(&agent, &outfile((0..5).map(|_| by("ZR", "BILL")).collect(), 1));

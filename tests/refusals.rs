@@ -19,6 +19,7 @@ use harness::{
     program::{folder, make},
     record::Record,
     system::private,
+    unused_port,
 };
 use qaudjrn::{
     event::{Notice, notice::GAP},
@@ -192,7 +193,7 @@ fn spoil_position(agent: &Agent) {
 fn b7_a_position_that_is_not_json_costs_what_came_behind_an_older_one_and_never_the_source() {
     let dir = folder();
     let made = capture(&dir, 20);
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = unused_port();
     // Whom nobody answers: no output but this one may pass the batch, so the position file stays as it is.
     let down = format!("[[output]]\nname = \"down\"\naddress = \"tcp://127.0.0.1:{port}\"\n");
     let agent = Agent::new(dir, &format!("{SOURCE}{}", file("a")));

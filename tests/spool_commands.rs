@@ -1,10 +1,11 @@
 //! `spool status`, `verify`, `export` and `forget`: what is kept, whether it is what was written, getting it out, giving it up.
 
-use std::{fs, net::TcpListener, path::Path, time::Duration};
+use std::{fs, path::Path, time::Duration};
 
 use harness::{
     agent::{Agent, FOLLOWED, capture, ids, signal},
     program::{Made, Run, folder, head, make, qaudjrn, replay, sequence},
+    unused_port,
 };
 use serde_json::Value;
 
@@ -14,7 +15,7 @@ const SOON: Duration = Duration::from_secs(30);
 fn spooled() -> (Agent, Made, String) {
     let dir = folder();
     let made = capture(&dir, 3_000);
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = unused_port();
     let text =
         format!("{FOLLOWED}[[output]]\nname = \"down\"\naddress = \"tcp://127.0.0.1:{port}\"\nformat = \"json\"\n");
     let agent = Agent::new(dir, &text);

@@ -4,7 +4,7 @@
 use std::{
     fs,
     io::{ErrorKind, Read, Write},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     os::unix::{fs::PermissionsExt, net::UnixStream},
     process::{Child, Command, Stdio},
     thread,
@@ -15,6 +15,7 @@ use harness::peers::certificates::Certificates;
 use harness::{
     agent::{Agent, ids, nothing_lost, notices, signal},
     program::{Made, folder, head, make, sequence},
+    unused_port,
 };
 use tempfile::TempDir;
 
@@ -27,10 +28,6 @@ fn source(listen: &str, rest: &str) -> String {
 
 fn stream(dir: &TempDir, count: u32) -> Made {
     make(dir, "day.stream", &format!("--count {count} --seed 23 --framing stream"))
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn send(agent: &Agent, to: &str, rest: &[&str]) -> Child {
@@ -99,7 +96,7 @@ fn n2_records_over_a_unix_socket_are_acknowledged_and_a_broken_connection_goes_o
 fn n2_kill_9_of_the_agent_loses_no_record_of_a_sender() {
     let dir = folder();
     let made = stream(&dir, 6_000);
-    let port = free_port();
+    let port = unused_port();
     let agent = Agent::new(dir, &format!("{}{OUTPUT}", source(&format!("tcp://127.0.0.1:{port}"), "")));
     let mut child = agent.start();
     let mut sender = send(&agent, &format!("tcp://127.0.0.1:{port}"), &["--allow", "1200"]);
@@ -124,7 +121,7 @@ fn n5_tls_lets_in_who_shows_a_certificate_and_nobody_else() {
     let dir = folder();
     let made = stream(&dir, 500);
     let c = Certificates::make(dir.path());
-    let port = free_port();
+    let port = unused_port();
     let files = format!(
         "cert = \"{}\"\nkey = \"{}\"\nclient_ca = \"{}\"\n",
         show(&dir.path().join("server.pem")),
@@ -252,7 +249,7 @@ fn tls(c: &Certificates, port: u16) -> (rustls::ClientConnection, TcpStream) {
 
 fn tls_agent(dir: TempDir) -> (Agent, Certificates, u16) {
     let c = Certificates::make(dir.path());
-    let port = free_port();
+    let port = unused_port();
     let files = format!("cert = \"server.pem\"\nkey = \"server.key\"\nclient_ca = \"{}\"\n", c.ca.display());
     let agent = Agent::new(dir, &format!("{}{OUTPUT}", source(&format!("tls://127.0.0.1:{port}"), &files)));
     (agent, c, port)
@@ -352,7 +349,7 @@ max_size = \"18MiB\"
         )
     };
     // Nobody listens there.
-    let agent = Agent::new(dir, &to(&format!("tcp://127.0.0.1:{}", free_port())));
+    let agent = Agent::new(dir, &to(&format!("tcp://127.0.0.1:{}", unused_port())));
     let child = agent.start();
     agent.wait("the socket", SOON, || socket.exists());
     let sender = send(&agent, &format!("unix:{}", socket.display()), &[]);
@@ -433,7 +430,7 @@ fn h11_a_certificate_needs_one_of_the_names_and_must_not_be_revoked() {
     let dir = folder();
     stream(&dir, 10);
     let c = Certificates::make(dir.path());
-    let port = free_port();
+    let port = unused_port();
     let text = |rest: &str| {
         let files = format!("cert = \"server.pem\"\nkey = \"server.key\"\nclient_ca = \"{}\"\n", c.ca.display());
         format!("{}{OUTPUT}", source(&format!("tls://127.0.0.1:{port}"), &format!("{files}{rest}")))

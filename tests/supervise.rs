@@ -14,6 +14,7 @@ use std::{
 use harness::{
     agent::{AS_SHIPPED, Agent, FOLLOWED, Receiver, SOURCE, capture, ids, nothing_lost, notices, signal},
     program::{folder, make, shim},
+    unused_port,
 };
 use serde_json::Value;
 
@@ -25,10 +26,6 @@ fn file(name: &str) -> String {
 
 fn tcp(name: &str, port: u16) -> String {
     format!("[[output]]\nname = \"{name}\"\naddress = \"tcp://127.0.0.1:{port}\"\nformat = \"json\"\n")
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn mkfifo(path: &Path) {
@@ -192,7 +189,7 @@ fn b2_an_output_that_has_delivered_everything_is_started_again_when_a_source_is(
     let dir = folder();
     capture(&dir, 50);
     let good = Receiver::start();
-    let dead = tcp("dead", free_port());
+    let dead = tcp("dead", unused_port());
     let text = |source: &str| format!("{source}{}{dead}", tcp("good", good.port));
     let agent = Agent::new(dir, &text(SOURCE));
     let child = agent.start();
@@ -213,7 +210,7 @@ fn b2_an_output_that_has_delivered_everything_is_started_again_when_a_source_is(
 fn h6d_a_pipe_in_the_place_of_a_certificate_hangs_nothing() {
     let dir = folder();
     capture(&dir, 20);
-    let (ca, port) = (dir.path().join("ca.pem"), free_port());
+    let (ca, port) = (dir.path().join("ca.pem"), unused_port());
     fs::write(&ca, "").unwrap();
     let tls = format!("[[output]]\nname = \"tls\"\naddress = \"tls://127.0.0.1:{port}\"\nca = \"ca.pem\"\n");
     let agent = Agent::new(dir, &format!("{FOLLOWED}{tls}{}", file("a")));
@@ -328,7 +325,7 @@ fn f01_a_file_that_is_not_there_and_a_system_that_is_not_reached_are_not_called_
     assert!(private.success());
     let live = format!(
         "[[source]]\nname = \"live\"\nkind = \"mapepire\"\naddress = \"127.0.0.1:{}\"\nuser = \"QAUDLOG\"\npassword = \"pw\"\npin = \"sha256:{}\"\n",
-        free_port(),
+        unused_port(),
         "0".repeat(64)
     );
     let agent = Agent::new(dir, &format!("heartbeat = 1\n{live}{FOLLOWED}{}", file("a")));

@@ -6,6 +6,7 @@ use std::{
     process::{Command, Output},
 };
 
+use harness::unused_port;
 use harness::{ebcdic, record::Record};
 use serde_json::Value;
 
@@ -161,7 +162,7 @@ impl Version1 {
         openssl("x509 -req -in r.pem -signkey k.pem -out c.pem -days 30");
         let print = String::from_utf8(openssl("x509 -in c.pem -noout -fingerprint -sha256")).unwrap();
         let pin = format!("sha256:{}", print.trim().rsplit('=').next().unwrap());
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = unused_port();
         let server = Command::new("openssl")
             .args([
                 "s_server",

@@ -9,7 +9,7 @@ use std::{
 
 use socket2::{Domain, Socket, Type};
 
-use super::{proxy::Proxy, until};
+use super::{SOON, proxy::Proxy};
 use harness::{
     agent::{Agent, Receiver, SOURCE, capture, patient, signal, unread},
     peers::{Kind, Receiver as Peer},
@@ -54,9 +54,11 @@ fn r31_a_stop_is_not_held_up_by_what_an_output_waits_for() {
     let text = fs::read_to_string(&agent.config).unwrap();
     fs::write(&agent.config, text.replace("stop_timeout = 5", "stop_timeout = 2")).unwrap();
     let child = agent.start();
-    until("lines pass", 20, || relp.controls.passed.load(SeqCst) > 50_000 && deaf.connections.load(SeqCst) == 1);
+    agent.wait("lines pass", SOON, || relp.controls.passed.load(SeqCst) > 50_000 && deaf.connections.load(SeqCst) == 1);
     relp.controls.frozen.store(true, SeqCst);
-    until("all have said what they say first", 20, || unread(silent.0).len() >= 3 && !unread(deaf.port).is_empty());
+    agent.wait("all have said what they say first", SOON, || {
+        unread(silent.0).len() >= 3 && !unread(deaf.port).is_empty()
+    });
     // The write comes to its wait, and no wait ends by itself, which can only be waited for.
     thread::sleep(Duration::from_millis(500));
     signal(&child, "TERM");

@@ -6,16 +6,13 @@ use std::{
     time::Duration,
 };
 
-use super::{output, peer_ids, proxy::Proxy, sums_balance, until, until_log};
+use super::{SOON, output, proxy::Proxy, sums_balance};
 use harness::{
     agent::{Agent, SOURCE, capture, nothing_lost},
-    peers::{Kind, Receiver as Peer},
+    peers::{Kind, Receiver as Peer, cef_ids},
     program::folder,
+    unused_port,
 };
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
 
 /// All at the same time.
 fn each<const N: usize>(kinds: [Kind; N], test: impl Fn(Kind) + Sync) {
@@ -37,7 +34,7 @@ fn failover_goes_to_the_next_address_and_back_to_the_first_and_ends_both_cleanly
         let dir = folder();
         let made = capture(&dir, 6_000);
         let second = Peer::start(kind);
-        let (first, third) = (free_port(), free_port());
+        let (first, third) = (unused_port(), unused_port());
         let scheme = second.address().split_once("://").unwrap().0.to_owned();
         let more = format!(
             "failover = [\"{scheme}://127.0.0.1:{third}\", \"{}\"]\nfailback_interval = 1\nmeter = {{ events_per_second = 1000, burst = 10 }}",
@@ -47,10 +44,10 @@ fn failover_goes_to_the_next_address_and_back_to_the_first_and_ends_both_cleanly
         let agent = Agent::new(dir, &format!("{SOURCE}{text}"));
         let mut second = second;
         let child = agent.start();
-        until("lines pass to the second", 30, || second.count() > 1_000);
+        agent.wait("lines pass to the second", SOON, || second.count() > 1_000);
         assert!(agent.log().contains(&format!("output a: using {}", second.address())), "{}", agent.log());
         let mut back = Peer::start_on(kind, first);
-        until("lines pass to the first", 30, || back.count() > 500);
+        agent.wait("lines pass to the first", SOON, || back.count() > 500);
         agent.assert_exit(child, 0, Duration::from_secs(30));
         let (here, there) = (second.stop(), back.stop());
         let log = agent.log();
@@ -60,7 +57,7 @@ fn failover_goes_to_the_next_address_and_back_to_the_first_and_ends_both_cleanly
         assert!(log.contains(&format!("cannot connect to 127.0.0.1:{third}: Connection refused")), "{log}");
         let all: Vec<_> = here.into_iter().chain(there).collect();
         // The change was no broken connection: nothing came twice.
-        assert_eq!(nothing_lost(&made, &peer_ids(&all)), 0, "{log}");
+        assert_eq!(nothing_lost(&made, &cef_ids(&all)), 0, "{log}");
         assert_eq!(sums_balance(&agent, &made, "a"), 0);
     });
 }
@@ -83,7 +80,7 @@ fn failover_sends_the_window_of_a_dead_receiver_to_the_next_one() {
             format!("failover = [\"{}\"]\nmeter = {{ events_per_second = 2000, burst = 100 }}", second.address());
         let agent = Agent::new(dir, &format!("{SOURCE}{}", output("a", &first, &first.address(), &more)));
         let child = agent.start();
-        until("lines pass", 30, || first.count() > 1_000);
+        agent.wait("lines pass", SOON, || first.count() > 1_000);
         first.kill();
         agent.assert_exit(child, 0, Duration::from_secs(60));
         let there = second.stop();
@@ -91,7 +88,7 @@ fn failover_sends_the_window_of_a_dead_receiver_to_the_next_one() {
         // before, everything is somewhere.
         first.restart();
         let all: Vec<_> = first.stop().into_iter().chain(there).collect();
-        let twice = nothing_lost(&made, &peer_ids(&all));
+        let twice = nothing_lost(&made, &cef_ids(&all));
         let resent = sums_balance(&agent, &made, "a");
         assert!(resent > 0 && twice <= resent, "{kind:?}: {twice} {resent}");
     });
@@ -109,7 +106,7 @@ fn failover_leaves_an_address_that_only_takes_connections() {
     let more = format!("framing = \"octet\"\nfailover = [\"{}\"]", peer.address());
     let agent = Agent::new(dir, &format!("{SOURCE}{}", output("a", &peer, &format!("tcp://127.0.0.1:{port}"), &more)));
     agent.assert_exit(agent.start(), 0, Duration::from_secs(60));
-    nothing_lost(&made, &peer_ids(&peer.stop()));
+    nothing_lost(&made, &cef_ids(&peer.stop()));
 }
 
 #[test]
@@ -127,14 +124,14 @@ fn failover_leaves_a_handshake_that_hangs_and_finds_the_first_address_again_whil
         Agent::new(dir, &format!("{SOURCE}{}", output("a", &peer, &format!("tls://localhost:{}", proxy.port), &more)));
     let mut peer = peer;
     let child = agent.start();
-    until("lines pass beside the one that hangs", 30, || peer.count() > 1_000);
+    agent.wait("lines pass beside the one that hangs", SOON, || peer.count() > 1_000);
     assert!(agent.log().contains("no answer within 1 s: is it a TLS port?"), "{}", agent.log());
     let before = peer.count();
-    until("it is looked for and lines go on", 30, || proxy.connections() >= 3 && peer.count() > before + 1_000);
+    agent.wait("it is looked for and lines go on", SOON, || proxy.connections() >= 3 && peer.count() > before + 1_000);
     proxy.controls.frozen.store(false, SeqCst);
-    until_log(&agent, "is back", 30);
+    agent.wait_for_log("is back", SOON);
     agent.assert_exit(child, 0, Duration::from_secs(60));
     assert!(proxy.controls.passed.load(SeqCst) > 100_000, "the first address got lines again");
-    assert_eq!(nothing_lost(&made, &peer_ids(&peer.stop())), 0, "{}", agent.log());
+    assert_eq!(nothing_lost(&made, &cef_ids(&peer.stop())), 0, "{}", agent.log());
     assert_eq!(sums_balance(&agent, &made, "a"), 0);
 }

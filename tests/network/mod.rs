@@ -12,41 +12,9 @@ mod streams;
 mod tls;
 mod udp;
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    process::Child,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{fs, process::Child, time::Duration};
 
-use harness::{
-    agent::{Agent, patient},
-    peers::{Receiver, Record},
-    program::Made,
-};
-
-/// Waits until something is so.
-#[track_caller]
-fn until(what: &str, seconds: u64, mut is_so: impl FnMut() -> bool) -> Duration {
-    let began = Instant::now();
-    while !is_so() {
-        assert!(began.elapsed() < patient(Duration::from_secs(seconds)), "not within {seconds} s: {what}");
-        thread::sleep(Duration::from_millis(30));
-    }
-    began.elapsed()
-}
-
-/// Waits until the log of an agent says something.
-#[track_caller]
-fn until_log(agent: &Agent, text: &str, seconds: u64) -> Duration {
-    let began = Instant::now();
-    while !agent.log().contains(text) {
-        assert!(began.elapsed() < patient(Duration::from_secs(seconds)), "{text:?} is not in: {}", agent.log());
-        thread::sleep(Duration::from_millis(30));
-    }
-    began.elapsed()
-}
+use harness::{agent::Agent, peers::Receiver, program::Made};
 
 /// What comes soon, as [`Agent::wait`] takes it.
 const SOON: Duration = Duration::from_secs(30);
@@ -65,17 +33,6 @@ fn output(name: &str, peer: &Receiver, address: &str, more: &str) -> String {
         c.client_cert.display(),
         c.client_key.display()
     )
-}
-
-/// The entry ids in CEF lines that real receivers wrote, with how often each came.
-fn peer_ids(records: &[Record]) -> BTreeMap<u64, u32> {
-    let mut got: BTreeMap<u64, u32> = BTreeMap::new();
-    // Heartbeats come in the long forms.
-    for record in records.iter().filter(|r| !r.raw.contains("|AGENT-")) {
-        let id = record.raw.split("externalId=AUDRCV0042:").nth(1).and_then(|r| r.split(' ').next()?.parse().ok());
-        *got.entry(id.unwrap_or_else(|| panic!("no id in {}", record.raw))).or_default() += 1;
-    }
-    got
 }
 
 /// The numbers of the agent's closing lines: everything that was read is accounted for, and each output sent all of it.

@@ -9,16 +9,17 @@ use std::{
 };
 
 use super::{
-    peer_ids,
+    SOON,
     proxy::Proxy,
     seconds,
     space::{inside, sh},
-    sums_balance, until, until_log,
+    sums_balance,
 };
 use harness::{
     agent::{Agent, SOURCE, capture, nothing_lost, patient, signal},
-    peers::{Kind, Receiver as Peer},
+    peers::{Kind, Receiver as Peer, cef_ids},
     program::folder,
+    unused_port,
 };
 
 /// A file of ours in place of one of the system's, in this test only.
@@ -50,10 +51,10 @@ fn n2_fault_9_a_name_that_moves_and_is_gone_for_a_time_is_looked_up_for_each_con
                 ),
             );
             let child = agent.start();
-            until("lines pass", 30, || first.controls.passed.load(SeqCst) > 200_000);
+            agent.wait("lines pass", SOON, || first.controls.passed.load(SeqCst) > 200_000);
             say("");
             first.controls.close.store(true, SeqCst);
-            until_log(&agent, "cannot connect to siem.test:", 30);
+            agent.wait_for_log("cannot connect to siem.test:", SOON);
             assert!(agent.log().contains("lookup"), "{}", agent.log());
             say("127.0.0.3 siem.test");
             agent.assert_exit(child, 0, Duration::from_secs(60));
@@ -62,7 +63,7 @@ fn n2_fault_9_a_name_that_moves_and_is_gone_for_a_time_is_looked_up_for_each_con
             for peer in peers {
                 got.extend(peer.stop());
             }
-            let twice = nothing_lost(&made, &peer_ids(&got));
+            let twice = nothing_lost(&made, &cef_ids(&got));
             assert!(twice <= sums_balance(&agent, &made, "a"));
         },
     );
@@ -92,7 +93,7 @@ fn n2_fault_9_datagrams_follow_a_name_that_moves() {
         };
         gets(&first);
         fs::write(&hosts, "\n").unwrap();
-        until_log(&agent, "datagrams go where they went before", 20);
+        agent.wait_for_log("datagrams go where they went before", SOON);
         fs::write(&hosts, "127.0.0.3 siem.test\n").unwrap();
         gets(&second);
         signal(&child, "TERM");
@@ -121,8 +122,8 @@ fn n2_fault_9_a_name_server_that_does_not_answer_is_waited_for_in_one_thread_and
                 ),
             );
             let child = agent.start();
-            until_log(&agent, "looking up \"siem.test\": no answer within 1 s from the name server", 30);
-            until_log(&agent, "looking up \"other.test\": no answer within 1 s from the name server", 30);
+            agent.wait_for_log("looking up \"siem.test\": no answer within 1 s from the name server", SOON);
+            agent.wait_for_log("looking up \"other.test\": no answer within 1 s from the name server", SOON);
             let threads = || fs::read_dir(format!("/proc/{}/task", child.id())).unwrap().count();
             let before = threads();
             // Another try, of which nothing is to be seen.
@@ -144,7 +145,7 @@ fn n2_fault_9_refused_connections_are_tried_again_ever_more_seldom_and_not_in_st
     inside(module_path!(), "n2_fault_9_refused_connections_are_tried_again_ever_more_seldom_and_not_in_step", || {
         let dir = folder();
         let made = capture(&dir, 500);
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let free = unused_port();
         let agent = Agent::new(
             dir,
             &format!("{SOURCE}[[output]]\nname = \"a\"\naddress = \"tcp://127.0.0.1:{free}\"\nformat = \"cef\"\n"),
@@ -179,7 +180,7 @@ fn n2_fault_9_refused_connections_are_tried_again_ever_more_seldom_and_not_in_st
         assert!(waits.len() >= 3, "{times:?}");
         let peer = Peer::start_on(Kind::SyslogNgNewline, free);
         agent.assert_exit(child, 0, Duration::from_secs(100));
-        assert_eq!(nothing_lost(&made, &peer_ids(&peer.stop())), 0);
+        assert_eq!(nothing_lost(&made, &cef_ids(&peer.stop())), 0);
         assert_eq!(agent.log().matches("cannot connect").count(), 1, "said once: {}", agent.log());
     });
 }

@@ -2,14 +2,14 @@
 use std::{sync::atomic::Ordering::SeqCst, thread, time::Duration};
 
 use super::{
-    peer_ids,
+    SOON,
     proxy::Proxy,
     space::{HERE, Lab, inside},
-    sums_balance, until, until_log,
+    sums_balance,
 };
 use harness::{
     agent::{Agent, SOURCE, capture, nothing_lost},
-    peers::{Kind, Receiver as Peer},
+    peers::{Kind, Receiver as Peer, cef_ids},
     program::folder,
 };
 
@@ -46,7 +46,7 @@ fn n2_fault_6_a_network_that_falls_silent_with_data_on_the_way_is_found_and_the_
             let more = "dead_peer_timeout = 4\nconnect_timeout = 2\nmeter = { events_per_second = 1500, burst = 100 }";
             let agent = Agent::new(dir, &format!("{SOURCE}{}", outputs(&peers, &proxies, more)));
             let child = lab.start(&agent);
-            until("lines pass", 30, || proxies.iter().all(|p| p.controls.passed.load(SeqCst) > 200_000));
+            agent.wait("lines pass", SOON, || proxies.iter().all(|p| p.controls.passed.load(SeqCst) > 200_000));
             lab.fall_silent();
             let mut found = Duration::ZERO;
             for n in 0..peers.len() {
@@ -55,14 +55,14 @@ fn n2_fault_6_a_network_that_falls_silent_with_data_on_the_way_is_found_and_the_
                     let log = agent.log();
                     log.lines().any(|l| l.contains(&line) && l.contains("the network is silent"))
                 };
-                found += until(&line, 30, silent);
+                found += agent.wait(&line, SOON, silent);
             }
             println!("measured: found after {found:?}, dead_peer_timeout is 4 s");
             assert!(found >= Duration::from_secs(3), "sooner than it may: {found:?}");
             lab.speak();
             agent.assert_exit(child, 0, Duration::from_secs(90));
             for (n, peer) in peers.into_iter().enumerate() {
-                let twice = nothing_lost(&made, &peer_ids(&peer.stop()));
+                let twice = nothing_lost(&made, &cef_ids(&peer.stop()));
                 let resent = sums_balance(&agent, &made, &format!("o{n}"));
                 assert!(resent > 0 && twice <= resent, "{n}: {twice} {resent}");
             }
@@ -84,26 +84,26 @@ fn n2_fault_6_a_network_that_falls_silent_while_nothing_is_sent_is_found_by_keep
             let more = "dead_peer_timeout = 4\nconnect_timeout = 2";
             let agent = Agent::new(dir, &format!("{SOURCE}follow = true\n{}", outputs(&peers, &proxies, more)));
             let child = lab.start(&agent);
-            until("all is there", 30, || peers.iter_mut().all(|p| p.count() >= 50));
+            agent.wait("all is there", SOON, || peers.iter_mut().all(|p| p.count() >= 50));
             // Its acknowledgements are behind that: what is silent then is a connection on which nothing is sent.
             thread::sleep(Duration::from_millis(100));
             lab.fall_silent();
             for n in 0..peers.len() {
                 // ETIMEDOUT, which keepalive ends a connection with.
                 let line = format!("output o{n}: ");
-                until(&line, 30, || {
+                agent.wait(&line, SOON, || {
                     let log = agent.log();
                     log.lines().any(|l| l.contains(&line) && l.contains("timed out"))
                 });
             }
             lab.speak();
-            until("all are connected again", 60, || {
+            agent.wait("all are connected again", Duration::from_secs(60), || {
                 (0..peers.len()).all(|n| agent.log().contains(&format!("output o{n}: connected again")))
             });
             harness::agent::signal(&child, "TERM");
             agent.assert_exit(child, 0, Duration::from_secs(15));
             for peer in peers {
-                assert_eq!(peer_ids(&peer.stop()).len(), 50);
+                assert_eq!(cef_ids(&peer.stop()).len(), 50);
             }
         },
     );
@@ -120,22 +120,22 @@ fn n2_fault_6_a_receiver_without_room_is_alive_and_a_silent_network_before_it_is
         let more = "dead_peer_timeout = 3\nconnect_timeout = 2";
         let agent = Agent::new(dir, &format!("{SOURCE}{}", outputs(&peers, &proxies, more)));
         let child = lab.start(&agent);
-        until("lines pass", 30, || proxies.iter().all(|p| p.controls.passed.load(SeqCst) > 100_000));
+        agent.wait("lines pass", SOON, || proxies.iter().all(|p| p.controls.passed.load(SeqCst) > 100_000));
         proxies.iter().for_each(|p| p.controls.frozen.store(true, SeqCst));
         // That is said after 5 s. With one more, twice dead_peer_timeout passes without a byte taken, and nothing is to happen.
-        until_log(&agent, "output o0: stalled", 30);
+        agent.wait_for_log("output o0: stalled", SOON);
         thread::sleep(Duration::from_secs(1));
         assert!(!agent.log().contains("the network is silent"), "{}", agent.log());
         assert_eq!(proxies[0].connections(), 1);
         lab.fall_silent();
         // The kernel's next question for room may be as far away as the stall is old, and goes without an answer.
-        let found = until_log(&agent, "the network is silent", 90);
+        let found = agent.wait_for_log("the network is silent", Duration::from_secs(90));
         println!("measured: found after {found:?}, dead_peer_timeout is 3 s, the receiver had no room for some 6 s");
         proxies.iter().for_each(|p| p.controls.frozen.store(false, SeqCst));
         lab.speak();
         agent.assert_exit(child, 0, Duration::from_secs(90));
         for peer in peers {
-            nothing_lost(&made, &peer_ids(&peer.stop()));
+            nothing_lost(&made, &cef_ids(&peer.stop()));
         }
     });
 }

@@ -1,10 +1,10 @@
 //! Receivers that die, stall, dawdle, close and reset (faults 2, 4, 5, 7 and 8).
 use std::{fs, io::Write, sync::atomic::Ordering::SeqCst, thread, time::Duration};
 
-use super::{SOON, most_memory, output, peer_ids, proxy::Proxy, seconds, sums_balance, until, until_log};
+use super::{SOON, most_memory, output, proxy::Proxy, seconds, sums_balance};
 use harness::{
     agent::{Agent, Receiver, SOURCE, capture, ids, nothing_lost, signal},
-    peers::{Kind, Receiver as Peer},
+    peers::{Kind, Receiver as Peer, cef_ids},
     program::{folder, make, replay},
 };
 
@@ -19,11 +19,11 @@ fn n2_fault_2_a_receiver_that_is_killed_and_comes_back_when_it_is_missed_has_eve
         peers.iter().enumerate().map(|(n, p)| output(&format!("o{n}"), p, &p.address(), meter)).collect();
     let agent = Agent::new(dir, &format!("{SOURCE}{}", outputs.join("")));
     let child = agent.start();
-    until("lines pass", 30, || peers.iter_mut().all(|p| p.count() > 1_000));
+    agent.wait("lines pass", SOON, || peers.iter_mut().all(|p| p.count() > 1_000));
     peers.iter_mut().for_each(Peer::kill);
     for n in 0..peers.len() {
         let output = format!("output o{n}: ");
-        until("each is missed", 30, || {
+        agent.wait("each is missed", SOON, || {
             agent.log().lines().any(|l| l.contains(&output) && l.contains("will be sent again"))
         });
     }
@@ -31,7 +31,7 @@ fn n2_fault_2_a_receiver_that_is_killed_and_comes_back_when_it_is_missed_has_eve
     agent.assert_exit(child, 0, Duration::from_secs(90));
     for (n, peer) in peers.into_iter().enumerate() {
         let kind = peer.kind;
-        let twice = nothing_lost(&made, &peer_ids(&peer.stop()));
+        let twice = nothing_lost(&made, &cef_ids(&peer.stop()));
         let resent = sums_balance(&agent, &made, &format!("o{n}"));
         assert!(twice <= resent, "{kind:?}: {twice} came twice, {resent} were sent again");
     }
@@ -63,12 +63,12 @@ fn n2_fault_4_a_receiver_that_reads_nothing_keeps_its_connection_and_the_agent_i
         ),
     );
     let child = agent.start();
-    until("all are connected and lines pass", 30, || {
+    agent.wait("all are connected and lines pass", SOON, || {
         proxies.iter().all(|p| p.controls.passed.load(SeqCst) > 100_000) && own.connections.load(SeqCst) > 0
     });
     proxies.iter().for_each(|p| p.controls.frozen.store(true, SeqCst));
     // That is said after 5 s. With one more, twice dead_peer_timeout passes, and nothing is to happen.
-    until_log(&agent, "output own: stalled", 30);
+    agent.wait_for_log("output own: stalled", SOON);
     thread::sleep(seconds(1, 300));
     let memory = most_memory(&child);
     assert!(memory <= 96, "{memory} MiB");
@@ -82,7 +82,7 @@ fn n2_fault_4_a_receiver_that_reads_nothing_keeps_its_connection_and_the_agent_i
     agent.wait("everything at our own", SOON, || ids(&own.text()).len() == made.truth.len());
     assert_eq!(nothing_lost(&made, &ids(&own.text())), 0);
     for (n, peer) in peers.into_iter().enumerate() {
-        assert_eq!(nothing_lost(&made, &peer_ids(&peer.stop())), 0, "{n}");
+        assert_eq!(nothing_lost(&made, &cef_ids(&peer.stop())), 0, "{n}");
         assert_eq!(sums_balance(&agent, &made, &format!("o{n}")), 0);
     }
 }
@@ -101,7 +101,7 @@ fn n2_fault_4_a_receiver_that_reads_nothing_for_stall_timeout_is_left_and_gets_i
         ),
     );
     let child = agent.start();
-    until_log(&agent, "the receiver took nothing for 3 s", 30);
+    agent.wait_for_log("the receiver took nothing for 3 s", SOON);
     own.stop_reading.store(false, SeqCst);
     agent.assert_exit(child, 0, Duration::from_secs(60));
     agent.wait("everything", SOON, || ids(&own.text()).len() == made.truth.len());
@@ -120,15 +120,16 @@ fn n2_fault_5_a_slow_receiver_stops_the_source_and_no_timeout_makes_a_loss_or_a_
     let output = output("slow", &peer, &format!("tcp://127.0.0.1:{}", proxy.port), more);
     let agent = Agent::new(dir, &format!("{SOURCE}[spool]\nmax_size = 17000000\n{output}"));
     let child = agent.start();
-    until_log(&agent, "not read until there is room: the spool is full", 30);
+    agent.wait_for_log("not read until there is room: the spool is full", SOON);
     // What is on the way fills the spool: the connection is ended, to know that it arrived. The receiver takes long to read
     // what the systems between hold, longer than any wait but stall_timeout.
-    let passed =
-        until("the first connection has ended", 150, || proxy.connections() > 1 || agent.log().contains("again"));
+    let passed = agent.wait("the first connection has ended", Duration::from_secs(150), || {
+        proxy.connections() > 1 || agent.log().contains("again")
+    });
     println!("measured: {} bytes in {passed:?}", proxy.controls.passed.load(SeqCst));
     proxy.controls.rate.store(0, SeqCst);
     agent.assert_exit(child, 0, Duration::from_secs(60));
-    assert_eq!(nothing_lost(&made, &peer_ids(&peer.stop())), 0, "{}", agent.log());
+    assert_eq!(nothing_lost(&made, &cef_ids(&peer.stop())), 0, "{}", agent.log());
     assert_eq!(sums_balance(&agent, &made, "slow"), 0);
     assert!(passed > Duration::from_secs(31), "{passed:?}: no wait of 30 s was in the way");
 }
@@ -152,26 +153,26 @@ fn n2_fault_7_an_event_after_the_receiver_closed_an_idle_connection_arrives() {
     let agent = Agent::new(dir, &format!("{SOURCE}follow = true\n{}", outputs.join("")));
     let mut peers = peers;
     let child = agent.start();
-    until("the first 50 are there", 30, || peers.iter_mut().all(|p| p.count() >= 50));
+    agent.wait("the first 50 are there", SOON, || peers.iter_mut().all(|p| p.count() >= 50));
     // Their window is over: nothing but the new event is to come.
     let over = || (0..4).for_each(|n| agent.waits(&format!("o{n}"), 0, SOON));
     over();
     for round in 0..2 {
         proxies.iter().for_each(|p| p.controls.close.store(true, SeqCst));
-        until("all have closed", 10, || proxies.iter().all(|p| !p.controls.close.load(SeqCst)));
+        agent.wait("all have closed", SOON, || proxies.iter().all(|p| !p.controls.close.load(SeqCst)));
         let one = make(&agent.dir, "one", &format!("--count 1 --seed {round} --first-sequence {}", 51 + round));
         let day = agent.dir.path().join("day.type5");
         let mut grown = fs::OpenOptions::new().append(true).open(&day).unwrap();
         grown.write_all(&fs::read(&one.path).unwrap()).unwrap();
         let all = 51 + usize::try_from(round).unwrap();
-        until("the event after it is there", 30, || peers.iter_mut().all(|p| p.count() >= all));
+        agent.wait("the event after it is there", SOON, || peers.iter_mut().all(|p| p.count() >= all));
         over();
     }
     signal(&child, "TERM");
     agent.assert_exit(child, 0, Duration::from_secs(10));
     for peer in peers {
         let kind = peer.kind;
-        let got = peer_ids(&peer.stop());
+        let got = cef_ids(&peer.stop());
         assert_eq!(got.keys().copied().collect::<Vec<_>>(), (1..=52).collect::<Vec<_>>(), "{kind:?}");
     }
     assert_eq!(made.truth.len(), 50);
@@ -204,7 +205,7 @@ fn n2_fault_8_a_reset_in_the_middle_of_a_frame_makes_no_half_event() {
     // No multiple of anything: in the middle of a frame.
     proxies.iter().for_each(|p| p.controls.reset_after.store(100_003, SeqCst));
     let child = agent.start();
-    until("all were reset", 30, || proxies.iter().all(|p| p.controls.reset_after.load(SeqCst) == 0));
+    agent.wait("all were reset", SOON, || proxies.iter().all(|p| p.controls.reset_after.load(SeqCst) == 0));
     agent.assert_exit(child, 0, Duration::from_secs(60));
     for (n, peer) in peers.into_iter().enumerate() {
         let kind = peer.kind;
@@ -212,7 +213,7 @@ fn n2_fault_8_a_reset_in_the_middle_of_a_frame_makes_no_half_event() {
         for record in &records {
             assert!(lines.contains(&record.raw), "{kind:?}: this was never a line: {}", record.raw);
         }
-        let twice = nothing_lost(&made, &peer_ids(&records));
+        let twice = nothing_lost(&made, &cef_ids(&records));
         let resent = sums_balance(&agent, &made, &format!("o{n}"));
         assert!(resent > 0 && twice <= resent, "{kind:?}: {twice} {resent}");
     }

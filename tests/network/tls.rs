@@ -11,10 +11,10 @@ use std::{
     time::Duration,
 };
 
-use super::{output, peer_ids, proxy::Proxy, sums_balance, until, until_log};
+use super::{SOON, output, proxy::Proxy, sums_balance};
 use harness::{
     agent::{Agent, SOURCE, capture, nothing_lost, signal},
-    peers::{Kind, Receiver as Peer},
+    peers::{Kind, Receiver as Peer, cef_ids},
     program::{executable, folder, qaudjrn},
 };
 
@@ -76,9 +76,9 @@ fn n2_fault_10_without_trust_events_wait_the_reason_is_told_and_nothing_is_sent_
     let agent = Agent::new(dir, &format!("{SOURCE}{}", text(false, &peers)));
     let child = agent.start();
     for case in &CASES {
-        let (log, of) = (|| agent.log(), format!("output {}: ", case.name));
-        until(&format!("{of}{} in {}", case.says, log()), 30, || {
-            log().lines().any(|l| l.contains(&of) && l.contains(case.says))
+        let of = format!("output {}: ", case.name);
+        agent.wait(&format!("{of}{}", case.says), SOON, || {
+            agent.log().lines().any(|l| l.contains(&of) && l.contains(case.says))
         });
     }
     signal(&child, "TERM");
@@ -104,7 +104,7 @@ fn n2_fault_10_without_trust_events_wait_the_reason_is_told_and_nothing_is_sent_
     fs::write(&agent.config, format!("state_dir = \"state\"\n{SOURCE}{right}")).unwrap();
     agent.assert_exit(agent.start(), 0, Duration::from_secs(30));
     for (case, peer) in CASES.iter().zip(peers).filter(|(c, _)| c.name != "not-tls") {
-        assert_eq!(nothing_lost(&made, &peer_ids(&peer.stop())), 0, "{}", case.name);
+        assert_eq!(nothing_lost(&made, &cef_ids(&peer.stop())), 0, "{}", case.name);
     }
 }
 
@@ -134,8 +134,8 @@ fn n2_fault_10_a_handshake_that_hangs_is_given_up_and_gets_nothing_in_clear() {
     };
     let agent = Agent::new(dir, &format!("{SOURCE}{}{}", one("tls", "tls"), one("relp", "relp+tls")));
     let child = agent.start();
-    until_log(&agent, "output tls: TLS handshake with 127.0.0.1", 30);
-    until_log(&agent, "output relp: TLS handshake with 127.0.0.1", 30);
+    agent.wait_for_log("output tls: TLS handshake with 127.0.0.1", SOON);
+    agent.wait_for_log("output relp: TLS handshake with 127.0.0.1", SOON);
     assert!(agent.log().contains("no answer within 1 s: is it a TLS port?"), "{}", agent.log());
     signal(&child, "TERM");
     agent.assert_exit(child, 0, Duration::from_secs(15));
@@ -162,12 +162,12 @@ fn n2_fault_10_a_close_without_close_notify_costs_no_event() {
     let agent = Agent::new(dir, &format!("{SOURCE}{outputs}"));
     let child = agent.start();
     for round in 1..=2 {
-        until("lines pass", 30, || proxies.iter().all(|p| p.controls.passed.load(SeqCst) > round * 200_000));
+        agent.wait("lines pass", SOON, || proxies.iter().all(|p| p.controls.passed.load(SeqCst) > round * 200_000));
         proxies.iter().for_each(|p| p.controls.close.store(true, SeqCst));
     }
     agent.assert_exit(child, 0, Duration::from_secs(60));
     for (n, peer) in peers.into_iter().enumerate() {
-        let twice = nothing_lost(&made, &peer_ids(&peer.stop()));
+        let twice = nothing_lost(&made, &cef_ids(&peer.stop()));
         assert!(twice <= sums_balance(&agent, &made, &format!("o{n}")), "{n}");
     }
 }
@@ -192,14 +192,14 @@ fn certificates_that_are_renewed_are_used_by_the_next_connection_without_a_resta
         |agent: &Agent, from: &Path, name: &str| assert!(fs::copy(from, agent.dir.path().join(name)).unwrap() > 0);
     let agent = Agent::new(dir, &text);
     let child = agent.start();
-    until_log(&agent, "no trusted CA signed it", 30);
+    agent.wait_for_log("no trusted CA signed it", SOON);
     copy(&agent, &peer.certificates.ca, "ca.pem");
     // Ours is not one that the receiver knows.
-    until_log(&agent, "the receiver refused it with the alert", 60);
+    agent.wait_for_log("the receiver refused it with the alert", Duration::from_secs(60));
     copy(&agent, &peer.certificates.client_cert, "own.pem");
     copy(&agent, &peer.certificates.client_key, "own.key");
     agent.assert_exit(child, 0, Duration::from_secs(90));
-    assert_eq!(nothing_lost(&made, &peer_ids(&peer.stop())), 0);
+    assert_eq!(nothing_lost(&made, &cef_ids(&peer.stop())), 0);
 }
 
 #[test]
@@ -222,7 +222,7 @@ fn n6_a_private_key_that_others_can_read_is_refused_and_never_shown() {
             agent.assert_exit(child, 2, Duration::from_secs(10));
             assert!(agent.log().contains(&format!("others can read this private key (mode {mode:04o}): chmod 600")));
         } else {
-            until_log(&agent, "cannot connect to 127.0.0.1:1", 10);
+            agent.wait_for_log("cannot connect to 127.0.0.1:1", SOON);
             signal(&child, "TERM");
             agent.assert_exit(child, 0, Duration::from_secs(10));
         }
@@ -237,7 +237,7 @@ fn n6_a_private_key_that_others_can_read_is_refused_and_never_shown() {
     let text = fs::read_to_string(&agent.config).unwrap();
     fs::write(&agent.config, text.replace("127.0.0.1:1\"", &format!("127.0.0.1:{port}\""))).unwrap();
     let child = agent.start();
-    until_log(&agent, "TLS: ", 10);
+    agent.wait_for_log("TLS: ", SOON);
     signal(&child, "TERM");
     agent.assert_exit(child, 0, Duration::from_secs(10));
     for part in [hidden, "secret-secret"] {
@@ -266,5 +266,5 @@ fn n6_credentials_of_systemd_are_used_by_their_names() {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap()
     };
     agent.assert_exit(run(c.ca.parent().unwrap()), 0, Duration::from_secs(30));
-    assert_eq!(nothing_lost(&made, &peer_ids(&peer.stop())), 0);
+    assert_eq!(nothing_lost(&made, &cef_ids(&peer.stop())), 0);
 }

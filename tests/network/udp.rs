@@ -11,8 +11,9 @@ use std::{
 use serde_json::Value;
 
 use super::{
+    SOON,
     space::{inside, sh},
-    sums_balance, until, until_log,
+    sums_balance,
 };
 use harness::{
     agent::{Agent, SOURCE, capture},
@@ -90,7 +91,7 @@ fn n2_fault_11_an_event_longer_than_any_datagram_is_sent_shorter_with_its_mark_a
         ),
     );
     agent.assert_exit(agent.start(), 0, Duration::from_secs(30));
-    until("all are there", 10, || got.lock().unwrap().len() >= 40);
+    agent.wait("all are there", SOON, || got.lock().unwrap().len() >= 40);
     let log = agent.log();
     assert_eq!(log.matches("lines are cut at 65507 from now on").count(), 1, "{log}");
     sums_balance(&agent, &made, "a");
@@ -119,7 +120,7 @@ fn n2_fault_11_refused_datagrams_are_counted_and_told_once() {
         ),
     );
     let child = agent.start();
-    until_log(&agent, "nobody listens there: datagrams are refused, and lost", 20);
+    agent.wait_for_log("nobody listens there: datagrams are refused, and lost", SOON);
     agent.assert_exit(child, 3, Duration::from_secs(30));
     let log = agent.log();
     assert_eq!(log.matches("nobody listens there").count(), 1, "{log}");

@@ -1,7 +1,7 @@
 //! What an output does while it waits: for the meter (C5), for more events (B2), and what waiting costs.
 use std::{
     fs,
-    net::{TcpListener, UdpSocket},
+    net::UdpSocket,
     sync::atomic::Ordering::SeqCst,
     time::{Duration, Instant},
 };
@@ -11,6 +11,7 @@ use harness::{
     agent::{Agent, FOLLOWED, Receiver, SOURCE, capture, ids, notices, signal},
     program::{folder, make},
     rest::{Used, at_rest},
+    unused_port,
 };
 
 fn tcp(name: &str, port: u16, more: &str) -> String {
@@ -53,7 +54,7 @@ fn c5_an_output_that_waits_for_its_meter_sends_heartbeats_sees_its_peer_and_obey
 fn b2_an_output_that_has_delivered_everything_takes_what_a_reload_brings() {
     let dir = folder();
     capture(&dir, 20);
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let nobody = unused_port();
     let good = "[[output]]\nname = \"good\"\naddress = \"file:DIR/good\"\nformat = \"json\"\n";
     let outputs = format!("{good}{}", tcp("dead", nobody, ""));
     let agent = Agent::new(dir, &format!("heartbeat = 1\n{SOURCE}{outputs}"));

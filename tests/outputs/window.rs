@@ -17,6 +17,7 @@ use super::{SOON, sums};
 use harness::{
     agent::{Agent, FOLLOWED, Receiver, SOURCE, capture, ids, nothing_lost, signal},
     program::folder,
+    unused_port,
 };
 
 #[test]
@@ -113,7 +114,7 @@ fn b3_a_spool_that_another_output_fills_ends_no_connection_and_sends_nothing_aga
     let dir = folder();
     capture(&dir, 12_000);
     let receiver = Clinging::start();
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let nobody = unused_port();
     let dead = format!("[[output]]\nname = \"dead\"\naddress = \"tcp://127.0.0.1:{nobody}\"\nformat = \"json\"\n");
     let output = receiver.output().replace("seconds = 1", "seconds = 3") + "stall_timeout = 1\n";
     let agent = Agent::new(dir, &format!("heartbeat = 0\n{FOLLOWED}[spool]\nmax_size = \"17MiB\"\n{output}{dead}"));

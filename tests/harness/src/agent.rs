@@ -71,9 +71,9 @@ impl Agent {
         fs::read_to_string(self.dir.path().join(name)).unwrap_or_default()
     }
 
-    /// Waits until something holds.
+    /// Waits until something holds; how long that took.
     #[track_caller]
-    pub fn wait(&self, what: &str, within: Duration, holds: impl Fn() -> bool) {
+    pub fn wait(&self, what: &str, within: Duration, mut holds: impl FnMut() -> bool) -> Duration {
         let began = Instant::now();
         while !holds() {
             assert!(
@@ -83,6 +83,13 @@ impl Agent {
             );
             thread::sleep(Duration::from_millis(20));
         }
+        began.elapsed()
+    }
+
+    /// Waits until the log says something; how long that took.
+    #[track_caller]
+    pub fn wait_for_log(&self, text: &str, within: Duration) -> Duration {
+        self.wait(text, within, || self.log().contains(text))
     }
 
     /// Waits until so many events wait for an output, as the spool on the disk says it: none when its window is over and that is stored.

@@ -1,7 +1,10 @@
 //! What tests share: driving the program and the systems it talks to, making captures and records, taking lines apart.
 //!
 //! It shares no code with the product. Everything panics with a message: these are tests.
-use std::path::{Path, PathBuf};
+use std::{
+    net::TcpListener,
+    path::{Path, PathBuf},
+};
 
 pub mod agent;
 pub mod arrived;
@@ -18,6 +21,11 @@ pub mod system;
 /// The checkout.
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("tests/harness")
+}
+
+/// A port of this machine on which nobody listens.
+pub fn unused_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its number").port()
 }
 
 /// Where cargo has put what it built: `target/PROFILE`, two levels above the test program that runs.

@@ -2,7 +2,6 @@
 use std::{
     fs,
     io::Write,
-    net::TcpListener,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -14,9 +13,10 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{
+use crate::{
     program::{folder, make},
     system::tools,
+    unused_port,
 };
 
 /// Bytes of entry data that a record of the capture has room for.
@@ -48,7 +48,7 @@ impl Postgres {
         if is_root() {
             run(Command::new("chown").arg("postgres:").arg(home.path()));
         }
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = unused_port();
         let made = make(&dir, "day.type5", &format!("--entdtalen {ROOM} {args}"));
         let mut own = Postgres { server: None, programs: programs(), home, dir, port, templates: made.truth };
         let options = "--username=postgres --auth-local=trust --auth-host=scram-sha-256 --encoding=UTF8 --locale=C.UTF-8 --no-sync";

@@ -26,7 +26,7 @@ pub fn executable() -> &'static str {
 
 /// A folder for the files of one test.
 pub fn folder() -> TempDir {
-    TempDir::with_prefix("qaudjrn-command-line-").expect("a temporary folder")
+    TempDir::with_prefix("qaudjrn-test-").expect("a temporary folder")
 }
 
 /// A capture and its truth.

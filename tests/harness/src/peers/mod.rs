@@ -14,6 +14,7 @@ pub mod truth;
 
 pub use receiver::{Kind, Receiver, Record};
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -33,6 +34,17 @@ pub fn peers_in(dest: &Path) -> Result<PathBuf, String> {
             dest.display()
         )),
     }
+}
+
+/// The entry ids in CEF lines that real receivers wrote, with how often each came.
+pub fn cef_ids(records: &[Record]) -> BTreeMap<u64, u32> {
+    let mut got: BTreeMap<u64, u32> = BTreeMap::new();
+    // Notices of the agent, such as heartbeats, have none.
+    for record in records.iter().filter(|r| !r.raw.contains("|AGENT-")) {
+        let id = record.raw.split("externalId=AUDRCV0042:").nth(1).and_then(|r| r.split(' ').next()?.parse().ok());
+        *got.entry(id.unwrap_or_else(|| panic!("no id in {}", record.raw))).or_default() += 1;
+    }
+    got
 }
 
 /// A template or rulebase of `tests/tools/peers`.

@@ -77,7 +77,7 @@ pub fn replay(args: &[&str], timeout: Duration) -> Run {
 }
 
 /// The same, whatever its end.
-pub fn try_replay(args: &[&str], timeout: Duration) -> Run {
+fn try_replay(args: &[&str], timeout: Duration) -> Run {
     let folder = TempDir::with_prefix("qaudjrn-replay-").expect("temporary folder");
     let (out, err) = (folder.path().join("out"), folder.path().join("err"));
     // It ends with this thread, as the receivers do.

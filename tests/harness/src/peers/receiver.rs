@@ -51,7 +51,7 @@ impl Kind {
         Kind::SyslogNgMutualTls,
     ];
 
-    pub fn is_rsyslog(self) -> bool {
+    fn is_rsyslog(self) -> bool {
         matches!(self, Kind::RsyslogUdp | Kind::RsyslogTcp | Kind::RsyslogTls | Kind::RsyslogMutualTls)
             || self.is_relp()
     }
@@ -105,8 +105,6 @@ pub struct Record {
     pub app: String,
     pub procid: String,
     pub msgid: String,
-    /// The structured data as text; syslog-ng makes it anew from what it parsed.
-    pub sd_raw: String,
     /// SD-ID, then parameter name, then the unescaped value.
     pub sd: BTreeMap<String, BTreeMap<String, String>>,
     pub msg: String,
@@ -143,7 +141,6 @@ impl Record {
             app: filled("app"),
             procid: filled("procid"),
             msgid: filled("msgid"),
-            sd_raw: filled("sdraw"),
             sd,
             msg: text("msg"),
         }

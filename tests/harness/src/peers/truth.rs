@@ -3,6 +3,7 @@
 //! The tables [`SD`], [`CEF`] and [`LEEF`] name each value's place in a line; this is the one place to edit when a name
 //! changes. Every expected value is [`printable`]; one that is empty must be absent.
 
+use crate::ebcdic::is_format;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -94,14 +95,6 @@ fn shown(value: &Value) -> Option<String> {
         other => other.to_string(),
     };
     Some(text).filter(|t| !t.is_empty())
-}
-
-/// What nobody sees: format characters of Unicode (Cf), separators of lines and paragraphs.
-fn is_format(c: char) -> bool {
-    matches!(u32::from(c),
-        0xAD | 0x600..=0x605 | 0x61C | 0x6DD | 0x70F | 0x890..=0x891 | 0x8E2 | 0x180E | 0x200B..=0x200F | 0x2028..=0x202E
-        | 0x2060..=0x206F | 0xFEFF | 0xFFF9..=0xFFFB | 0x110BD | 0x110CD | 0x13430..=0x1343F | 0x1BCA0..=0x1BCA3
-        | 0x1D173..=0x1D17A | 0xE0000..=0xE007F)
 }
 
 /// Text as every line shows it, before any escaping: C0, DEL, C1 and format characters as `\xHH` or `\u{H}`, no blanks at the end.
