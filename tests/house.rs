@@ -125,10 +125,11 @@ const COUNTED: u64 = 200;
 /// The most that fixed sleeps in tests may add to, in milliseconds.
 const MOST: u64 = 10_000;
 /// Sleeps whose length is no number in the source: the most they take, in milliseconds, and why.
-const COMPUTED: [(&str, &str, u64, &str); 4] = [
+const COMPUTED: [(&str, &str, u64, &str); 5] = [
     ("tests/agent.rs", "Duration::from_millis(40 + round * 7_919 % 400)", 440, "kill -9 comes at any moment"),
     ("tests/directory.rs", "Duration::from_millis(350 + u64::from(n) * 130)", 870, "kill -9 comes at any moment"),
     ("tests/network/proxy.rs", "Duration::from_secs_f64(n as f64 / rate as f64)", 0, "a slow line is what is tested"),
+    ("tests/harness/src/agent.rs", "step", 20, "a step of a wait, longer where looking takes long"),
     ("tests/harness/src/rest.rs", "window", 0, "counted as WINDOW; longer in the long form"),
 ];
 

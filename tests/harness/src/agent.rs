@@ -27,6 +27,10 @@ pub fn patient(limit: Duration) -> Duration {
     let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get) as f64;
     limit.mul_f64((load.unwrap_or(1.0) / cores).clamp(1.0, 12.0))
 }
+
+/// Between two looks at what a test waits for, at least.
+const STEP: Duration = Duration::from_millis(20);
+
 /// At the front of a configuration whose defaults are those of the program.
 pub const AS_SHIPPED: &str = "# as shipped\n";
 
@@ -75,15 +79,20 @@ impl Agent {
     #[track_caller]
     pub fn wait(&self, what: &str, within: Duration, mut holds: impl FnMut() -> bool) -> Duration {
         let began = Instant::now();
-        while !holds() {
+        loop {
+            let looked = Instant::now();
+            if holds() {
+                return began.elapsed();
+            }
             assert!(
                 began.elapsed() < within || began.elapsed() < patient(within),
                 "{what} does not come: {}",
                 self.log()
             );
-            thread::sleep(Duration::from_millis(20));
+            // To look may be to take thousands of lines apart: the agent gets the processor meanwhile.
+            let step = looked.elapsed().saturating_mul(3).clamp(STEP, STEP * 10);
+            thread::sleep(step);
         }
-        began.elapsed()
     }
 
     /// Waits until the log says something; how long that took.
