@@ -18,7 +18,7 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::program::{Made, executable, make, sequence};
+use super::program::{Made, executable, first_of, sequence};
 
 /// A limit on a machine that has other work: so many times longer as its load is of its cores. Only the end of a wait that fails
 /// depends on it; no test passes because time has passed.
@@ -266,8 +266,9 @@ pub fn serve(mut stream: TcpStream, text: &Mutex<Vec<u8>>, stop_reading: &Atomic
     }
 }
 
+/// `day.type5`, a capture of so many entries, and its truth: the first ones of what is made once for all tests.
 pub fn capture(dir: &TempDir, count: u32) -> Made {
-    make(dir, "day.type5", &format!("--count {count} --seed 17"))
+    first_of("--seed 17", count, &dir.path().join("day.type5"))
 }
 
 pub const SOURCE: &str = "[[source]]\nname = \"prod01\"\npath = \"day.type5\"\n";

@@ -2,6 +2,8 @@
 use std::{
     ffi::OsStr,
     fs,
+    hash::{DefaultHasher, Hash, Hasher},
+    io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::OnceLock,
@@ -49,6 +51,56 @@ pub fn make(folder: &TempDir, name: &str, args: &str) -> Made {
     assert!(made.status.success(), "make_capture.py {args}: {}", String::from_utf8_lossy(&made.stderr));
     let truth = fs::read_to_string(&truth).expect("the truth");
     Made { path, truth: truth.lines().map(|l| serde_json::from_str(l).expect("JSON")).collect() }
+}
+
+/// Bytes of a record that `make_capture.py` writes when nothing else is asked of it.
+const RECORD: usize = 1_500;
+/// How many entries are made where that many are enough.
+const ENOUGH: [u32; 3] = [500, 6_000, 60_000];
+
+/// Writes the first `count` entries of `make_capture.py ARGS` to a file: entries do not depend on how many are made.
+pub fn first_of(args: &str, count: u32, path: &Path) -> Made {
+    let all = ENOUGH.into_iter().find(|enough| count <= *enough).unwrap_or(count);
+    let args = format!("{args} --count {all}");
+    let kept = kept(&args, |new| drop(make(new, "capture", &args)));
+    let mut bytes = vec![0; count as usize * RECORD];
+    fs::File::open(kept.join("capture")).and_then(|mut f| f.read_exact(&mut bytes)).expect("a capture");
+    fs::write(path, bytes).expect("a capture");
+    let truth = fs::File::open(kept.join("capture.truth")).expect("its truth");
+    let lines = BufReader::new(truth).lines().take(count as usize).map(|l| l.expect("UTF-8"));
+    Made { path: path.to_owned(), truth: lines.map(|l| serde_json::from_str(&l).expect("JSON")).collect() }
+}
+
+/// A folder below target/ with what `make` puts there: made once for all tests and runs that ask for `what`, as long as the tools and the
+/// layouts stay as they are. Nobody writes to it.
+pub fn kept(what: &str, make: impl FnOnce(&TempDir)) -> PathBuf {
+    let folder = temporary().join("made");
+    fs::create_dir_all(&folder).expect("a folder");
+    let kept = folder.join(format!("{:016x}", fingerprint(what)));
+    let lock = fs::File::create(kept.with_extension("lock")).expect("a lock");
+    lock.lock().expect("the lock");
+    if !kept.exists() {
+        // Under a name of its own until it is whole.
+        let new = TempDir::with_prefix_in("new-", &folder).expect("a temporary folder");
+        make(&new);
+        fs::rename(new.path(), &kept).expect("it is moved");
+    }
+    kept
+}
+
+/// Of all that files are made from.
+fn fingerprint(what: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    what.hash(&mut hasher);
+    let folders = ["formats/journal", "formats/history", "tests/tools"];
+    let read = |folder| fs::read_dir(root().join(folder)).unwrap_or_else(|e| panic!("{folder}: {e}"));
+    let mut files: Vec<PathBuf> = folders.into_iter().flat_map(read).map(|f| f.expect("a file").path()).collect();
+    files.retain(|f| f.extension().is_some_and(|e| e == "py" || e == "toml"));
+    files.sort();
+    for file in files {
+        fs::read(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display())).hash(&mut hasher);
+    }
+    hasher.finish()
 }
 
 /// Runs `tests/tools/TOOL --out OUT --truth TRUTH ARGS`, which writes a file and its truth; returns the lines of the truth.
