@@ -120,6 +120,31 @@ fn of_std(text: &str) -> BTreeSet<&str> {
     from_std.flat_map(words).collect()
 }
 
+/// The compiler finds what nobody uses, but not what a crate offers to others.
+#[test]
+fn the_harness_offers_nothing_that_nobody_uses() {
+    let mut all: Vec<(String, String)> =
+        ["tests", "benches", "fuzz/src", "fuzz/fuzz_targets"].into_iter().flat_map(sources).collect();
+    all.iter_mut().for_each(|(_, text)| *text = without_comments(text));
+    let uses = |name: &str| {
+        all.iter()
+            .map(|(_, text)| text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|w| *w == name).count())
+            .sum::<usize>()
+    };
+    let mut names = 0;
+    for (file, text) in all.iter().filter(|(file, _)| file.starts_with("tests/harness/")) {
+        for offered in text.split("pub ").skip(1) {
+            // `pub fn NAME(`, `pub const NAME:`, `pub struct NAME`, or a field: `pub NAME:`.
+            let mut words = offered.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|w| !w.is_empty());
+            let name =
+                words.find(|w| !["fn", "const", "static", "struct", "enum", "type", "mod", "use"].contains(w)).unwrap();
+            assert!(uses(name) > 1, "{file}: nobody uses {name}");
+            names += 1;
+        }
+    }
+    assert!(names > 100, "{names} names");
+}
+
 /// From this on a sleep in tests is counted: shorter ones are steps of waits for something.
 const COUNTED: u64 = 200;
 /// The most that fixed sleeps in tests may add to, in milliseconds.

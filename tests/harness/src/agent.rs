@@ -49,6 +49,7 @@ impl Agent {
         agent
     }
 
+    /// Starts `qaudjrn run`; its log is [`Agent::log`].
     pub fn start(&self) -> Child {
         self.command().spawn().unwrap()
     }
@@ -115,6 +116,7 @@ impl Agent {
         self.wait(&format!("{events} events that wait for {output}"), within, || status() == Some(events));
     }
 
+    /// Standard error of every run so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
     }
@@ -135,6 +137,7 @@ impl Agent {
     }
 }
 
+/// Sends a signal, such as `TERM`.
 pub fn signal(child: &Child, name: &str) {
     let status = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().unwrap();
     assert!(status.success());
@@ -204,6 +207,7 @@ pub struct Receiver {
 }
 
 impl Receiver {
+    /// On a free port.
     pub fn start() -> Receiver {
         Receiver::start_on(0)
     }
@@ -233,11 +237,13 @@ impl Receiver {
         r
     }
 
+    /// All whole lines so far.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.text.lock().unwrap()).into_owned()
     }
 }
 
+/// Keeps what comes over one connection until its end.
 pub fn serve(mut stream: TcpStream, text: &Mutex<Vec<u8>>, stop_reading: &AtomicBool, reset_connection: &AtomicBool) {
     let mut got = Vec::new();
     let mut bytes = [0; 65_536];
@@ -271,6 +277,8 @@ pub fn capture(dir: &TempDir, count: u32) -> Made {
     first_of("--seed 17", count, &dir.path().join("day.type5"))
 }
 
+/// A source that reads `day.type5` once.
 pub const SOURCE: &str = "[[source]]\nname = \"prod01\"\npath = \"day.type5\"\n";
 
+/// A source that follows `day.type5`.
 pub const FOLLOWED: &str = "[[source]]\nname = \"prod01\"\npath = \"day.type5\"\nfollow = true\n";

@@ -31,6 +31,7 @@ pub fn count(agent: &Agent) -> usize {
     arrived(&agent.read("out")).0.len()
 }
 
+/// Ends an agent that has no reason to complain.
 pub fn stop(agent: &Agent, child: Child) {
     signal(&child, "TERM");
     agent.assert_exit(child, 0, Duration::from_secs(10));

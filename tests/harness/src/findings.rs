@@ -11,6 +11,7 @@ use super::{
     system::System,
 };
 
+/// A configuration with the system as its source.
 pub fn config(system: &System, text: &str) -> PathBuf {
     let path = system.dir.path().join("agent.toml");
     fs::write(&path, format!("{}{text}", system.source(""))).unwrap();
@@ -28,6 +29,7 @@ pub fn doctor(system: &System, config: &Path, args: &str, code: i32) -> Run {
     run
 }
 
+/// The findings of a run that ends with `code`; the numbers of the report agree with them.
 #[track_caller]
 pub fn findings(system: &System, text: &str, code: i32) -> Vec<Value> {
     let run = doctor(system, &config(system, text), "--json", code);
@@ -40,10 +42,12 @@ pub fn findings(system: &System, text: &str, code: i32) -> Vec<Value> {
     all
 }
 
+/// Ids of findings, in order.
 pub fn ids(all: &[Value]) -> Vec<&str> {
     all.iter().map(|f| f["id"].as_str().unwrap()).collect()
 }
 
+/// The only finding of an id.
 #[track_caller]
 pub fn one<'a>(all: &'a [Value], id: &str) -> &'a Value {
     let found: Vec<&Value> = all.iter().filter(|f| f["id"] == id).collect();
@@ -51,14 +55,17 @@ pub fn one<'a>(all: &'a [Value], id: &str) -> &'a Value {
     found[0]
 }
 
+/// The commands that a finding proposes.
 pub fn commands(finding: &Value) -> Vec<&str> {
     finding["commands"].as_array().unwrap().iter().map(|c| c.as_str().unwrap()).collect()
 }
 
+/// Sets system values.
 pub fn values(system: &System, values: Value) {
     system.tell(json!({"cmd": "values", "values": values}));
 }
 
+/// The commands of the only finding of an id.
 pub fn commands_of<'a>(all: &'a [Value], id: &str) -> Vec<&'a str> {
     commands(one(all, id))
 }

@@ -75,6 +75,7 @@ impl Postgres {
         command
     }
 
+    /// Starts the server, on the same port as before, and waits until it answers.
     pub fn start_server(&mut self) {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.dir.path().join("server.log")).unwrap();
         let mut command = self.as_user("postgres");
@@ -143,6 +144,7 @@ impl Postgres {
         format!("[[source]]\nname = \"prod01\"\nkind = \"odbc\"\nconnection = \"{}\"\n{COMMON}{rest}\n", file.display())
     }
 
+    /// A connection string.
     pub fn connection(&self, password: &str) -> String {
         let quoted = password.replace('}', "}}");
         format!(
@@ -163,6 +165,7 @@ impl Postgres {
         )
     }
 
+    /// Where [`Postgres::source_by_dsn`] writes its data source.
     pub fn odbc_ini(&self) -> PathBuf {
         self.dir.path().join("odbc.ini")
     }
@@ -175,6 +178,7 @@ impl Postgres {
         path
     }
 
+    /// The log of the server.
     pub fn log(&self) -> String {
         fs::read_to_string(self.dir.path().join("server.log")).unwrap_or_default()
     }

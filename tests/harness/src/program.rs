@@ -149,6 +149,7 @@ pub struct Run {
 }
 
 impl Run {
+    /// Lines of standard output.
     pub fn lines(&self) -> Vec<&str> {
         self.stdout.lines().collect()
     }
@@ -182,6 +183,7 @@ pub fn replay(args: &str, files: &[&Path]) -> Run {
     qaudjrn(&format!("replay --summary json --timezone UTC {args}"), files)
 }
 
+/// Runs a command to its end.
 pub fn finish(mut command: Command) -> Run {
     use std::os::unix::process::ExitStatusExt;
     let output = command.stdin(Stdio::null()).output().expect("it starts");

@@ -31,6 +31,7 @@ pub struct Tables {
     pub names: BTreeMap<String, Vec<String>>,
 }
 
+/// The tables of this checkout.
 pub fn tables() -> &'static Tables {
     static READ: OnceLock<Tables> = OnceLock::new();
     READ.get_or_init(|| {
@@ -176,10 +177,12 @@ impl Record {
         self.lengths(stated);
     }
 
+    /// A field of the entry data.
     pub fn data_field(&self, name: &str) -> &'static Field {
         tables().types[&self.code].iter().find(|f| f.name == name).unwrap_or_else(|| panic!("{}.{name}", self.code))
     }
 
+    /// The record as it is so far.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }

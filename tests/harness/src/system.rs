@@ -14,6 +14,7 @@ use tempfile::TempDir;
 
 use super::{agent::Agent, program::folder, root};
 
+/// `tests/tools`.
 pub fn tools() -> PathBuf {
     root().join("tests/tools")
 }
@@ -33,6 +34,7 @@ pub struct System {
 }
 
 impl System {
+    /// Starts one, on a free port: `mapepire.py ARGS`.
     pub fn start(args: &str) -> System {
         static FETCHED: Once = Once::new();
         FETCHED.call_once(|| {
@@ -45,6 +47,7 @@ impl System {
         System::on(dir, 0, args)
     }
 
+    /// Starts one again, in a folder that another left.
     pub fn on(dir: TempDir, port: u64, args: &str) -> System {
         let control = dir.path().join("control");
         let _ = fs::remove_file(&control);
@@ -60,6 +63,7 @@ impl System {
         System { child, port: told["port"].as_u64().unwrap(), control, dir }
     }
 
+    /// Gives it a command over its control socket; its answer.
     pub fn tell(&self, command: Value) -> Value {
         let mut stream = UnixStream::connect(&self.control).unwrap();
         writeln!(stream, "{command}").unwrap();
@@ -70,6 +74,7 @@ impl System {
         answer
     }
 
+    /// A source of `run` that reads it.
     pub fn source(&self, rest: &str) -> String {
         let password = self.dir.path().join("password");
         private(&password, "secret\n");

@@ -10,6 +10,7 @@ use std::net::{TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// How lines are told apart in a stream (RFC 6587).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
     Newline,

@@ -76,6 +76,7 @@ impl Cef {
         })
     }
 
+    /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.extension.get(key).map(String::as_str)
     }
@@ -147,6 +148,7 @@ impl Leef {
         })
     }
 
+    /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.attributes.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str())
     }

@@ -14,6 +14,7 @@ use tempfile::TempDir;
 /// Entries of the capture: every entry type in turn, half of the texts made to break escaping.
 pub const ENTRIES: usize = 10_000;
 
+/// A capture and its truth.
 pub struct Capture {
     pub path: PathBuf,
     pub truth: Vec<Truth>,
@@ -51,6 +52,7 @@ pub fn alone() -> MutexGuard<'static, ()> {
     ONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
+/// What a run of the product left behind.
 pub struct Run {
     pub status: ExitStatus,
     pub stdout: Vec<u8>,

@@ -318,6 +318,7 @@ impl Receiver {
         }
     }
 
+    /// Goes on after [`Receiver::pause`].
     pub fn resume(&self) {
         self.signal("CONT");
     }

@@ -49,6 +49,7 @@ pub const LEEF: Names = &[
 pub struct Truth(Value);
 
 impl Truth {
+    /// Reads a truth file.
     pub fn read(path: &Path) -> Vec<Self> {
         let text = fs::read_to_string(path).unwrap_or_else(|e| panic!("truth {}: {e}", path.display()));
         text.lines()
