@@ -11,7 +11,7 @@ use std::{
 
 use harness::{
     agent::{Agent, Receiver, SOURCE, capture, ids, nothing_lost, signal},
-    program::{Made, executable, folder, make},
+    program::{Made, executable, folder},
     unused_port,
 };
 
@@ -238,7 +238,7 @@ fn n2_fault_18_a_state_that_becomes_read_only_is_told_and_nothing_is_lost() {
 #[test]
 fn n2_fault_19_sigterm_under_load_with_the_output_down_ends_in_time_with_everything_in_the_spool() {
     let dir = folder();
-    let made = make(&dir, "day.type5", "--count 30000 --seed 8");
+    let made = capture(&dir, 30_000);
     let port = unused_port();
     let output =
         |address: &str| format!("{SOURCE}[[output]]\nname = \"a\"\naddress = \"{address}\"\nformat = \"json\"\n");

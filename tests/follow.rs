@@ -11,7 +11,7 @@ use std::{
 };
 
 use harness::{
-    agent::{Agent, Receiver, ids, notices, read_to, signal},
+    agent::{Agent, Receiver, capture, ids, notices, read_to, signal},
     program::{folder, make},
     rest::at_rest,
     unused_port,
@@ -164,7 +164,7 @@ fn n2_fault_22_a_copy_that_takes_its_place_goes_on_where_it_was_and_another_file
 #[test]
 fn n2_fault_22_a_file_written_anew_while_a_full_spool_holds_up_its_source_is_a_gap_and_read_from_its_start() {
     let dir = folder();
-    let old = make(&dir, "day.type5", "--count 30000 --seed 1");
+    let old = capture(&dir, 30_000);
     let new = make(&dir, "new", "--count 36000 --seed 2 --first-sequence 100001");
     let port = unused_port();
     let text = format!(

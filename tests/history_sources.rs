@@ -13,9 +13,8 @@ use std::{
 
 use harness::{
     agent::{Agent, Receiver, ids, notices, signal},
-    program::{folder, qaudjrn, replay, tool},
+    program::{folder, kept, qaudjrn, replay, tool},
 };
-use tempfile::TempDir;
 
 const SOON: Duration = Duration::from_secs(120);
 
@@ -26,30 +25,34 @@ fn expected(input: &str, path: &Path) -> BTreeSet<u64> {
     ids(&run.stdout).into_keys().collect()
 }
 
-/// Files with `count` messages or entries each, by their kind.
-fn made(dir: &TempDir, count: u32, seed: u32) -> Vec<(&'static str, PathBuf)> {
-    let path = |name: &str| dir.path().join(format!("{name}{seed}"));
-    let (log, csv, json) = (path("qhst"), path("csv"), path("json"));
+/// Files with `count` messages or entries each, by their kind. Nobody writes to them: all tests have the same ones.
+fn made(count: u32, seed: u32) -> Vec<(&'static str, PathBuf)> {
+    let names =
+        [("qhst", "qhst"), ("history-csv", "csv"), ("history-json", "json"), (RJNE[0], RJNE[0]), (RJNE[1], RJNE[1])];
+    let kept = kept(&format!("history sources {count} {seed}"), |folder| make(folder.path(), count, seed));
+    names.map(|(kind, name)| (kind, kept.join(format!("{name}{seed}")))).into()
+}
+
+const RJNE: [&str; 2] = ["rjne0100", "rjne0200"];
+
+fn make(folder: &Path, count: u32, seed: u32) {
+    let path = |name: &str| folder.join(format!("{name}{seed}"));
     // Days that do not overlap.
     let args = format!(
         "--count {count} --seed {seed} --start 2026-11-{:02}T00:00:00 --csv {} --csv-style acs --json {} --json-style lines",
         seed + 1,
-        csv.display(),
-        json.display()
+        path("csv").display(),
+        path("json").display()
     );
-    tool("make_qhst.py", &log, &path("truth"), &args);
-    let mut all = vec![("qhst", log), ("history-csv", csv), ("history-json", json)];
-    for (n, format) in ["rjne0100", "rjne0200"].into_iter().enumerate() {
-        let buffers = path(format);
+    tool("make_qhst.py", &path("qhst"), &path("truth"), &args);
+    for (n, format) in RJNE.into_iter().enumerate() {
         let first = (seed * 2 + u32::try_from(n).unwrap()) * 100_000 + 1;
         let args = format!(
             "--count {count} --seed {seed} --format {} --make=--first-sequence={first} --receiver-every 1000000",
             format.to_uppercase()
         );
-        tool("make_rjne.py", &buffers, &path("truth"), &args);
-        all.push((format, buffers));
+        tool("make_rjne.py", &path(format), &path("truth"), &args);
     }
-    all
 }
 
 fn source(input: &str, rest: &str) -> String {
@@ -87,8 +90,7 @@ fn read(agent: &Agent) -> Vec<u64> {
 
 #[test]
 fn n2_kill_9_in_the_middle_of_a_file_loses_nothing_whatever_its_kind() {
-    let files = folder();
-    for (input, path) in made(&files, 8_000, 1) {
+    for (input, path) in made(8_000, 1) {
         let want = expected(input, &path);
         assert_eq!(want.len(), 8_000, "{input}");
         let receiver = Receiver::start();
@@ -130,8 +132,7 @@ fn stopped_three_times(agent: &Agent, input: &str, text: &str, want: &BTreeMap<u
 
 #[test]
 fn n2_an_agent_that_is_stopped_in_the_middle_of_a_file_sends_each_message_once() {
-    let files = folder();
-    for (input, path) in made(&files, 8_000, 2) {
+    for (input, path) in made(8_000, 1) {
         let want: BTreeMap<u64, u32> = expected(input, &path).into_iter().map(|n| (n, 1)).collect();
         let text = capture(input, &path, "file:DIR/out");
         let agent = Agent::new(folder(), &text);
@@ -171,8 +172,7 @@ fn n2_an_agent_that_is_stopped_in_the_middle_of_a_file_of_a_folder_sends_each_me
 
 #[test]
 fn an_export_that_was_cut_off_is_a_gap_and_stays_where_it_is() {
-    let files = folder();
-    let made = made(&files, 50, 12);
+    let made = made(50, 12);
     let whole = |input: &str| fs::read(&made.iter().find(|(i, _)| *i == input).unwrap().1).unwrap();
     let cut = |bytes: Vec<u8>, off: usize| bytes[..bytes.len() - off].to_vec();
     // Within the last row, and behind all its values: that may be how it ends.
@@ -211,9 +211,8 @@ fn deliver(agent: &Agent, name: &str, bytes: &[u8]) {
 
 #[test]
 fn n2_kill_9_while_files_arrive_loses_nothing_and_sends_no_file_again() {
-    let files = folder();
-    let days: Vec<_> = (1..4).map(|seed| made(&files, 4_000, seed)).collect();
-    let other = made(&files, 20, 4);
+    let days: Vec<_> = (1..4).map(|seed| made(4_000, seed)).collect();
+    let other = made(20, 4);
     for kind in 0..5 {
         let input = days[0][kind].0;
         let agent = watching(input, "follow = true");
@@ -249,8 +248,7 @@ fn n2_kill_9_while_files_arrive_loses_nothing_and_sends_no_file_again() {
 
 #[test]
 fn a_file_that_has_grown_goes_on_and_what_was_cut_off_in_it_is_read_again() {
-    let files = folder();
-    for (input, path) in made(&files, 300, 5) {
+    for (input, path) in made(300, 5) {
         let whole = fs::read(&path).unwrap();
         let want = expected(input, &path);
         let agent = watching(input, "follow = false");
@@ -309,8 +307,7 @@ fn exports_that_only_begin_alike_keep_their_places_apart() {
 
 #[test]
 fn damage_is_a_gap_or_a_parked_row_and_what_is_whole_comes_out() {
-    let files = folder();
-    let all = made(&files, 200, 6);
+    let all = made(200, 6);
     for (input, path) in &all[..] {
         let mut bytes = fs::read(path).unwrap();
         let agent = watching(input, "follow = false");
