@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     roll::{Control, Handle},
     setup::Setup,
+    shares::Shares,
     shutdown::Shutdown,
     stats::{SourceStats, Stats},
     tasks::Kind,
@@ -54,6 +55,8 @@ pub struct Shared {
     pub(super) source_stats: RwLock<Vec<NamedStats>>,
     /// The senders of listeners, behind the names of these.
     pub(super) senders: RwLock<BTreeMap<(String, String), Arc<SourceStats>>>,
+    /// What those who send gather before it is stored.
+    pub(super) shares: Shares,
     /// What was done under each name since the start, whatever threads did it.
     pub(super) stats: Stats,
     /// Speaks to the one who looks after the threads.
@@ -82,6 +85,7 @@ impl Shared {
     pub fn new(catalog: Arc<Catalog>, profile: Profile, spool: Spool, handle: Handle) -> Shared {
         Shared {
             parts: Parts::new(catalog.clone(), profile.clone()),
+            shares: Shares::default(),
             stats: Stats::default(),
             catalog,
             profile,

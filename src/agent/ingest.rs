@@ -42,7 +42,7 @@ use tokio::time::Instant;
 
 /// A batch is stored when it has this many events, this many bytes, or was made from this many records.
 const EVENTS: u32 = 2_000;
-const BYTES: usize = 1 << 20;
+pub(super) const BYTES: usize = 1 << 20;
 const RECORDS: u64 = 8_000;
 
 /// What an ingest depends on, from its beginning to its end.
@@ -95,6 +95,8 @@ pub struct Ingest<'a> {
     learned_later: Vec<u32>,
     clock: Clock,
     builder: Builder,
+    /// A batch is stored when it has so many bytes.
+    most: usize,
     /// Notices in the batch.
     notices: u64,
     parking: Parking,
@@ -143,6 +145,7 @@ impl<'a> Ingest<'a> {
             state,
             clock,
             builder: Builder::new(BatchHeader::default(), before),
+            most: BYTES,
             notices: 0,
             parking: Parking::new(Instant::now(), Unit::of(&config.input), position.parked),
             gaps: Gaps::new(Instant::now(), position.gaps),
@@ -158,9 +161,14 @@ impl<'a> Ingest<'a> {
         self.builder.header.read == 0 && self.notices == 0
     }
 
+    /// A batch is stored when it has so many bytes: less than all, where many share the memory.
+    pub fn set_most(&mut self, bytes: usize) {
+        self.most = bytes.min(BYTES);
+    }
+
     /// Whether the batch is to be stored before more is read.
     pub fn is_full(&self) -> bool {
-        self.builder.events() >= EVENTS || self.builder.size() >= BYTES || self.builder.header.read >= RECORDS
+        self.builder.events() >= EVENTS || self.builder.size() >= self.most || self.builder.header.read >= RECORDS
     }
 
     /// When something that is missing or parked is to be told that is not told yet ([`Ingest::tell`]).
@@ -305,7 +313,7 @@ impl<'a> Ingest<'a> {
         };
         let text = serde_json::to_string(&position)?;
         let batch = std::mem::replace(&mut self.builder, Builder::new(BatchHeader::default(), &[0; 32])).finish();
-        self.builder = Builder::new(BatchHeader::default(), &batch.raw_sha256);
+        self.builder = Builder::behind(&batch);
         let counted = BatchStats::of(&batch, self.notices);
         self.handed = Some(Handed { counted, system: position.system, last: position.last });
         let part = checkpoint.file.map(|(name, place)| (name, place.to_string()));

@@ -27,6 +27,7 @@ mod render;
 pub mod roll;
 mod senders;
 mod setup;
+mod shares;
 mod shutdown;
 mod source_task;
 mod stats;

@@ -40,15 +40,16 @@ pub struct Position {
 
 /// Where a source goes on, and the hash that its next batch is chained to. A position that cannot be read costs what came behind
 /// the one in the position file once more, and where that cannot be read either, a gap that is told: never the source.
-pub fn position(config: &SourceConfig, context: &TaskContext) -> anyhow::Result<(Position, Hash, Option<String>)> {
+pub async fn position(config: &SourceConfig, context: &TaskContext) -> anyhow::Result<(Position, Hash, Option<String>)> {
     let spool = &context.shared.spool;
-    let Some((text, chain)) = spool.position(&config.name)? else { return Ok((Position::default(), [0; 32], None)) };
+    let found = spool.position_async(&config.name).await?;
+    let Some((text, chain)) = found else { return Ok((Position::default(), [0; 32], None)) };
     let parsed = |text: &str| serde_json::from_str::<Position>(text);
     let why = match parsed(&text) {
         Ok(position) => return Ok((position, chain, None)),
         Err(e) => e,
     };
-    let older = spool.delivered_position(&config.name)?.and_then(|text| parsed(&text).ok());
+    let older = spool.delivered_position(&config.name).await?.and_then(|text| parsed(&text).ok());
     let lost = if older.is_some() {
         "that of the position file is used: what came behind it comes again"
     } else {

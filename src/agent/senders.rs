@@ -51,7 +51,7 @@ pub async fn run_stream(config: Arc<SourceConfig>, context: Arc<TaskContext>, st
             }
         }
     };
-    let result = unless_aborted(&context, work).await;
+    let result = unless_aborted(&context, Box::pin(work)).await;
     end(&context, &stats, trouble, result);
 }
 
@@ -70,12 +70,12 @@ pub async fn run_listener(config: Arc<ListenerConfig>, context: Arc<TaskContext>
             }
         }
     };
-    let result = unless_aborted(&context, work).await;
+    let result = unless_aborted(&context, Box::pin(work)).await;
     context.shared.forget_senders(&config.name);
     end(&context, &stats, trouble, result);
 }
 
-/// Gives up when everything is to end at once.
+/// Gives up when everything is to end at once. The work is in a box: a future that is handed on is kept twice.
 async fn unless_aborted(context: &TaskContext, work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     tokio::select! {
         result = work => result,

@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Instant;
+use tokio::{runtime::Handle as Runtime, time::Instant};
 
 use super::{
     Control, TaskContext,
@@ -67,7 +67,7 @@ fn run_source(
     stats: &SourceStats,
     trouble: &mut Trouble,
 ) -> anyhow::Result<Box<dyn Feed>> {
-    let (position, before, lost) = position(config, context)?;
+    let (position, before, lost) = Runtime::current().block_on(position(config, context))?;
     let mut feed = super::open_source::open(config, context, &position.feed)?;
     let of = Of { config, setup: &context.setup, parts: &context.shared.parts, stats };
     let mut ingest = Ingest::new(of, position, &before);

@@ -118,7 +118,7 @@ pub async fn run(shared: Shared, setup: Setup, mut control: UnboundedReceiver<Co
             s.joined(ended);
         }
         s.reconcile_tasks();
-        s.do_what_is_due();
+        s.do_what_is_due().await;
         if s.is_over() {
             break;
         }
@@ -304,7 +304,7 @@ impl Supervisor {
         self.synced + if self.shared.spool.wants_sync() { SYNC } else { LOOK }
     }
 
-    fn do_what_is_due(&mut self) {
+    async fn do_what_is_due(&mut self) {
         let shared = self.shared.clone();
         if self.stop_requested_at.is_some_and(|a| a.elapsed() >= self.setup.config.stop_timeout)
             && !shared.shutdown.abort.is_cancelled()
@@ -313,7 +313,7 @@ impl Supervisor {
         }
         if self.sync_due() <= Instant::now() {
             self.synced = Instant::now();
-            let done = shared.spool.sync();
+            let done = shared.spool.sync_async().await;
             shared.spool.take_notes().iter().for_each(|note| log(format_args!("{note}")));
             match done {
                 Ok(()) => self.trouble = false,

@@ -162,7 +162,8 @@ pub fn start_task<C: Clone, R: Reports, F: Future<Output = ()> + Send + 'static>
 ) -> RunningTask<R> {
     let context = Arc::new(TaskContext::new(shared.clone(), setup.clone(), R::KIND));
     let at_work = shared.handle.enter(format!("{} {}", R::KIND.name(), wanted.name));
-    let work = run(Arc::new(wanted.config.clone()), context.clone(), stats.clone());
+    // In a box: as a part of the task it would be in it twice.
+    let work = Box::pin(run(Arc::new(wanted.config.clone()), context.clone(), stats.clone()));
     let task = tasks.spawn(async move {
         // Dropped behind everything that the task holds.
         let _at_work = at_work;

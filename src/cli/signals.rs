@@ -29,6 +29,8 @@ use crate::{
 
 /// Threads that run the tasks of an agent.
 const THREADS: usize = 2;
+/// How long a thread stays that stood in for one that waited for a disk: each has memory of its own as long as it lives.
+const KEPT: Duration = Duration::from_millis(500);
 
 /// So long behind a signal `replay` counts as hanging.
 const HANGS: Duration = Duration::from_secs(2);
@@ -62,7 +64,12 @@ impl Signals {
 
 impl Standing {
     fn new() -> io::Result<Standing> {
-        let runtime = Builder::new_multi_thread().worker_threads(THREADS).thread_name("agent").enable_all().build()?;
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(THREADS)
+            .thread_keep_alive(KEPT)
+            .thread_name("agent")
+            .enable_all()
+            .build()?;
         let signals = {
             let _entered = runtime.enter();
             Signals::new()?

@@ -132,16 +132,34 @@ impl Spool {
         blocking(|| answer.recv()).unwrap_or_else(|_| Err(self.ended()))
     }
 
+    /// The same for a task, which waits for it without a thread: where hundreds ask at once, hundreds of threads would wait.
+    async fn ask_async<T: Send + 'static>(
+        &self,
+        what: impl FnOnce(&mut Store) -> Result<T, SpoolError> + Send + 'static,
+    ) -> Result<T, SpoolError> {
+        let (to, _) = self.writer.as_ref().ok_or_else(|| self.ended())?;
+        let (done, answer) = oneshot::channel();
+        let command = Command::Run(Box::new(move |store| _ = done.send(what(store))));
+        to.send(command).await.map_err(|_| self.ended())?;
+        answer.await.unwrap_or_else(|_| Err(self.ended()))
+    }
+
     /// Where a source goes on: its position, and the hash that its next batch is chained to.
     pub fn position(&self, source: &str) -> Result<Option<(String, Hash)>, SpoolError> {
         let source = source.to_owned();
         self.ask(move |s| s.position(&source))
     }
 
-    /// The position of a source that every output has passed, by the position file.
-    pub fn delivered_position(&self, source: &str) -> Result<Option<String>, SpoolError> {
+    /// The same for a task.
+    pub async fn position_async(&self, source: &str) -> Result<Option<(String, Hash)>, SpoolError> {
         let source = source.to_owned();
-        self.ask(move |s| Ok(s.delivered_position(&source)))
+        self.ask_async(move |s| s.position(&source)).await
+    }
+
+    /// The position of a source that every output has passed, by the position file.
+    pub async fn delivered_position(&self, source: &str) -> Result<Option<String>, SpoolError> {
+        let source = source.to_owned();
+        self.ask_async(move |s| Ok(s.delivered_position(&source))).await
     }
 
     /// The positions of the files of a source by their keys, and the batch that each was last read into (0: passed).
@@ -223,7 +241,7 @@ impl Spool {
                 return Ok(None);
             }
             // One that is stored this moment may not be here yet; it is on the disk.
-            if let Some(batch) = ledger.recent.iter().rev().find(|b| b.id == from) {
+            if let Some(batch) = ledger.find_recent(from) {
                 return Ok(Some(batch.clone()));
             }
         }
@@ -278,6 +296,14 @@ impl Spool {
             return self.board.check_place(&self.path);
         }
         self.ask(Store::sync)
+    }
+
+    /// The same for a task.
+    pub async fn sync_async(&self) -> Result<(), SpoolError> {
+        if !self.wants_sync() {
+            return self.board.check_place(&self.path);
+        }
+        self.ask_async(Store::sync).await
     }
 
     /// The same at the end of an agent, and the log is written into the database: a copy of that file alone is the spool, also where
@@ -337,6 +363,12 @@ impl Spool {
             size,
             last: live.log.last,
         }
+    }
+
+    /// The numbers of the batches in memory.
+    #[cfg(test)]
+    pub(super) fn recent(&self) -> Vec<i64> {
+        self.lock().recent()
     }
 
     /// Sentences for the log that came up since the last call.

@@ -76,6 +76,8 @@ pub struct Builder {
     /// What it says of its entries so far.
     pub header: BatchHeader,
     blob: Vec<u8>,
+    /// Bytes that its events will take, about.
+    expected: usize,
     events: u32,
     previous: Hash,
     raw: Context,
@@ -99,7 +101,23 @@ impl Builder {
     pub fn new(header: BatchHeader, before: &Hash) -> Builder {
         let mut raw = Context::new(&SHA256);
         raw.update(before);
-        Builder { header, blob: Vec::new(), events: 0, previous: *before, raw, parked: Vec::new(), parked_bytes: 0 }
+        Builder {
+            header,
+            blob: Vec::new(),
+            expected: 0,
+            events: 0,
+            previous: *before,
+            raw,
+            parked: Vec::new(),
+            parked_bytes: 0,
+        }
+    }
+
+    /// An empty one behind another of the same source, which is likely to become about as long: what a batch grows into need not be copied
+    /// again and again. Memory is taken with the first event.
+    pub fn behind(before: &NewBatch) -> Builder {
+        let length = before.plain.len();
+        Builder { expected: length + length / 8, ..Builder::new(BatchHeader::default(), &before.raw_sha256) }
     }
 
     /// Takes a record as it was read, whatever becomes of it.
@@ -131,6 +149,9 @@ impl Builder {
 
     fn put(&mut self, what: u8, length: usize, offset: i32, severity_floor: u8, stored: &[u8]) {
         let n = |n: usize| u32::try_from(n).unwrap_or(u32::MAX).to_be_bytes();
+        if self.blob.capacity() == 0 {
+            self.blob.reserve(self.expected);
+        }
         self.blob.push(what);
         self.blob.extend_from_slice(&n(length));
         self.blob.extend_from_slice(&n(stored.len()));
@@ -156,7 +177,9 @@ impl Builder {
     }
 
     /// The batch, ready to store; the hash is over all records as read, and those of the batches before it.
-    pub fn finish(self) -> NewBatch {
+    pub fn finish(mut self) -> NewBatch {
+        // It stays in memory until every output has it, and what it has grown by with it.
+        self.blob.shrink_to_fit();
         let mut raw_sha256 = [0; 32];
         raw_sha256.copy_from_slice(self.raw.finish().as_ref());
         let blob = lz4_flex::block::compress_prepend_size(&self.blob);
@@ -284,6 +307,7 @@ impl Batch {
             starts.push(u32::try_from(at).ok()?);
             at = next;
         }
+        starts.shrink_to_fit();
         Some(Batch { id, header, blob, starts })
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Whoever looks at it holds its lock for a moment and never while the disk is waited for.
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     fs,
     path::{Path, PathBuf},
     sync::{
@@ -16,7 +16,7 @@ use tokio::sync::{Notify, watch};
 use super::{
     SpoolError, SpoolOptions,
     batch::Batch,
-    cursor::{self, Cursors},
+    cursor::{self, Cursor, Cursors, Lane},
     files::inode,
     load::Loaded,
     schema,
@@ -73,8 +73,10 @@ pub(super) struct Ledger {
     /// Is told when that begins.
     stirred: Arc<Notify>,
     /// The newest batches, for outputs that are not behind.
-    pub(super) recent: VecDeque<Arc<Batch>>,
+    recent: VecDeque<Arc<Batch>>,
     recent_bytes: usize,
+    /// By output: what it has delivered of batches that its slowest lane has not passed, where it said so.
+    pub(super) delivered: BTreeMap<String, BTreeMap<i64, u64>>,
     /// Sentences for the log.
     pub(super) notes: Vec<String>,
     /// Batches that were found damaged or missing since the start.
@@ -107,6 +109,7 @@ impl Board {
                 stirred: stirred.clone(),
                 recent: VecDeque::new(),
                 recent_bytes: 0,
+                delivered: BTreeMap::new(),
                 notes: Vec::new(),
                 damaged,
             }),
@@ -208,9 +211,50 @@ impl Ledger {
         }
     }
 
+    /// The batch of a number, if it is kept. Numbers grow from one to the next.
+    pub(super) fn find_recent(&self, id: i64) -> Option<&Arc<Batch>> {
+        let at = self.recent.binary_search_by_key(&id, |b| b.id).ok()?;
+        self.recent.get(at)
+    }
+
+    /// Where the slowest lane of an output stands.
+    pub(super) fn slowest(&self, output: &str) -> Cursor {
+        let of = |lane: Lane| self.loaded.cursors.get(&(output.to_owned(), lane)).map(|kept| kept.now);
+        Lane::ALL.into_iter().filter_map(of).min().unwrap_or_default()
+    }
+
+    /// A lane of an output has passed a batch: lets those go that every output has passed, for nobody asks for them any more.
+    pub(super) fn let_go_of_passed(&mut self, output: &str) {
+        let from = self.slowest(output).batch;
+        if let Some(delivered) = self.delivered.get_mut(output)
+            && delivered.first_key_value().is_some_and(|(id, _)| *id < from)
+        {
+            *delivered = delivered.split_off(&from);
+        }
+        if self.recent.front().is_none_or(|b| b.id >= from) {
+            return;
+        }
+        let passed = self.loaded.cursors.values().map(|c| c.now.batch).min().unwrap_or(0);
+        while self.recent.front().is_some_and(|b| b.id < passed) {
+            let Some(old) = self.recent.pop_front() else { break };
+            self.recent_bytes -= old.size();
+        }
+        if self.recent.is_empty() {
+            self.recent = VecDeque::new();
+        }
+    }
+
+    /// The numbers of those that are kept.
+    #[cfg(test)]
+    pub(super) fn recent(&self) -> Vec<i64> {
+        let bytes: usize = self.recent.iter().map(|b| b.size()).sum();
+        assert_eq!(bytes, self.recent_bytes);
+        self.recent.iter().map(|b| b.id).collect()
+    }
+
     /// Keeps none in memory.
     pub(super) fn forget_recent(&mut self) {
-        self.recent.clear();
+        self.recent = VecDeque::new();
         self.recent_bytes = 0;
     }
 }

@@ -60,7 +60,7 @@ impl SpoolOptions {
 
     /// The defaults for a folder.
     pub fn new(state_dir: PathBuf) -> SpoolOptions {
-        SpoolOptions { state_dir, max_size: SpoolOptions::MAX_SIZE, cache: 16 << 20 }
+        SpoolOptions { state_dir, max_size: SpoolOptions::MAX_SIZE, cache: 8 << 20 }
     }
 }
 

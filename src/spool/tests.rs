@@ -6,6 +6,7 @@ mod head;
 mod in_use;
 mod log;
 mod lost;
+mod memory;
 mod parked_records;
 
 use std::{fs, path::Path};

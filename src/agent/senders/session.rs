@@ -22,10 +22,10 @@ use crate::{
         ingest::{Ingest, Of},
         log,
         position::position,
+        shares::Share,
         trouble::Trouble,
     },
     decode::journal::{Heading, record::MAX_RECORD},
-    runtime::blocking,
     source::{
         Checkpoint, Record, WAIT,
         receiver_chain::Gap,
@@ -61,6 +61,7 @@ struct Session<'a> {
     context: &'a TaskContext,
     heading: &'a Arc<Heading>,
     ingest: Ingest<'a>,
+    share: Share,
     connection: Option<Connection>,
     open: Option<Open>,
 }
@@ -88,14 +89,15 @@ pub async fn serve(
     seat: &Seat,
     trouble: &mut Trouble,
 ) -> anyhow::Result<()> {
-    let (position, before, lost) = blocking(|| position(of.config, context))?;
+    let (position, before, lost) = position(of.config, context).await?;
     let mut ingest = Ingest::new(of, position, &before);
     if let Some(text) = lost {
         ingest.gap(Gap::of(text));
     }
     trouble.is_over(of.stats);
     of.stats.set_up("listening");
-    let mut session = Session { of, context, heading, ingest, connection: None, open: None };
+    let share = context.shared.shares.enter();
+    let mut session = Session { of, context, heading, ingest, share, connection: None, open: None };
     loop {
         let goes = match session.wait(seat).await {
             Woken::Came(peer) => session.welcome(*peer, seat).await?,
@@ -190,6 +192,7 @@ impl Session<'_> {
 
     /// Takes all that is whole.
     async fn records(&mut self) -> anyhow::Result<Goes> {
+        self.ingest.set_most(self.share.bytes());
         loop {
             let Some(c) = &mut self.connection else { return Ok(Goes::On) };
             match c.inbox.take_next() {

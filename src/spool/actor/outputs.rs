@@ -15,8 +15,11 @@ impl Spool {
         let mut ledger = self.lock();
         let kept = ledger.loaded.cursors.entry((output.to_owned(), lane)).or_default();
         if to > kept.now {
-            kept.now = to;
+            let before = std::mem::replace(&mut kept.now, to);
             ledger.mark_moved();
+            if to.batch > before.batch {
+                ledger.let_go_of_passed(output);
+            }
         }
     }
 
@@ -39,6 +42,10 @@ impl Spool {
         };
         let kept = ledger.loaded.outputs.entry(output.to_owned()).or_default();
         let changed = kept.lanes.replace(lanes.to_owned()).as_deref() != Some(lanes);
+        if changed {
+            // What a lane that was ahead has delivered is to be delivered again.
+            ledger.delivered.remove(output);
+        }
         for lane in Lane::ALL {
             let kept = ledger.loaded.cursors.entry((output.to_owned(), lane)).or_insert(Kept::new(start));
             if changed {
@@ -57,16 +64,26 @@ impl Spool {
         others.into_iter().map(|o| (o.clone(), waiting(&o))).collect()
     }
 
-    /// What an output has yet to deliver, by source.
+    /// An output has delivered so many events of these batches, which its slowest lane has not passed: they do not [wait](Spool::waiting)
+    /// any more.
+    pub fn set_delivered(&self, output: &str, batches: Vec<(i64, u64)>) {
+        let mut ledger = self.lock();
+        let from = ledger.slowest(output).batch;
+        let delivered = ledger.delivered.entry(output.to_owned()).or_default();
+        delivered.extend(batches.into_iter().filter(|(id, _)| *id >= from));
+    }
+
+    /// What an output has yet to deliver, by source. Of a batch that only some lanes have passed since before the start, that is all of
+    /// it until the output has looked through it.
     pub fn waiting(&self, output: &str) -> BTreeMap<Arc<str>, Waiting> {
         let ledger = self.lock();
-        let cursors = &ledger.loaded.cursors;
-        let from =
-            Lane::ALL.iter().filter_map(|l| Some(cursors.get(&(output.to_owned(), *l))?.now)).min().unwrap_or_default();
+        let from = ledger.slowest(output);
+        let delivered = ledger.delivered.get(output);
         let mut found: BTreeMap<Arc<str>, Waiting> = BTreeMap::new();
         for (id, live) in ledger.loaded.live.range(from.batch..) {
-            let passed = if *id == from.batch { from.event } else { 0 };
-            let events = live.events.saturating_sub(passed) as u64;
+            let before = if *id == from.batch { from.event as u64 } else { 0 };
+            let passed = delivered.and_then(|d| d.get(id)).copied().unwrap_or(before);
+            let events = (live.events as u64).saturating_sub(passed);
             if events > 0 {
                 let waiting = found.entry(live.source.clone()).or_default();
                 waiting.events += events;
