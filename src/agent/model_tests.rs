@@ -147,7 +147,7 @@ impl<'a> ModelOutput<'a> {
             Next::Nothing => return false,
         };
         assert!(!spent || !self.variant.budget || lane.is_exempt(), "{lane:?} goes though the budget is spent");
-        let at = self.lanes.place(lane);
+        let at = self.lanes.position(lane);
         let mut line = Vec::new();
         let next = self.lanes.encode(lane, &mut line).unwrap();
         let event = event_of(&line);
@@ -156,13 +156,14 @@ impl<'a> ModelOutput<'a> {
         let sent = if is_notice { Line::Notice(lane, next) } else { Line::Entry(lane, next) };
         self.window.push(sent, line.len() as u64);
         self.peer.write(event, line.len() as u64);
-        self.lanes.step(lane, next);
-        assert!(self.lanes.place(lane) > at, "{lane:?} does not go on behind {at:?}");
+        self.lanes.advance(lane, next);
+        assert!(self.lanes.position(lane) > at, "{lane:?} does not go on behind {at:?}");
         true
     }
 
     fn settle(&mut self, moved: Moved, ledger: &mut Ledger) {
         let Count { entries, notices } = self.window.take_done();
+        self.window.take_passed().into_iter().for_each(|(batch, events)| self.lanes.delivered(batch, events));
         let gone = self.peer.leave(usize::try_from(entries + notices).unwrap());
         ledger.left(self.output, gone);
         for (lane, cursor) in Lane::ALL.into_iter().zip(moved) {
@@ -173,7 +174,7 @@ impl<'a> ModelOutput<'a> {
 
     fn rest(&mut self) {
         for lane in Lane::ALL.into_iter().filter(|l| self.window.is_clear(*l)) {
-            self.spool().advance(OUTPUTS[self.output], lane, self.lanes.place(lane));
+            self.spool().advance(OUTPUTS[self.output], lane, self.lanes.position(lane));
         }
     }
 

@@ -89,6 +89,8 @@ pub struct ResendWindow {
     lanes: [usize; Lane::COUNT],
     /// Lines that left it and were not asked for yet.
     done: Count,
+    /// Of how many events of which batch these were, in runs.
+    passed: Vec<(i64, u64)>,
     clock: Clock,
 }
 
@@ -149,6 +151,11 @@ impl ResendWindow {
     /// The lines that left it since the last call.
     pub fn take_done(&mut self) -> Count {
         std::mem::take(&mut self.done)
+    }
+
+    /// The events that left it since the last call: how many of which batch, in runs.
+    pub fn take_passed(&mut self) -> Vec<(i64, u64)> {
+        std::mem::take(&mut self.passed)
     }
 
     /// The peer's system has acknowledged so many lines of this connection; of the others the oldest was written at `oldest`.
@@ -234,6 +241,10 @@ impl ResendWindow {
             if let Some((lane, next)) = s.line.place() {
                 self.lanes[lane.index()] -= 1;
                 moved[lane.index()] = Some(next);
+                match self.passed.last_mut() {
+                    Some((batch, events)) if *batch == next.batch => *events += 1,
+                    _ => self.passed.push((next.batch, 1)),
+                }
             }
         }
     }

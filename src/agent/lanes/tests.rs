@@ -1,13 +1,14 @@
 //! Lanes over a spool: what they find, in which order, and how many batches they look through for it.
 use std::path::Path;
 
-use super::*;
+use super::{core::AHEAD, *};
 use crate::{
     agent::{Setup, Shared, model_tests::record},
     config::{Config, model::model_options},
     decode::journal::{Catalog, Entry, HeadingKind},
     encode::Profile,
     event::{EventModel, Options},
+    output::resend_window::{Line, ResendWindow},
     spool::{Basis, BatchHeader, Builder, Spool, SpoolOptions, Start},
 };
 
@@ -68,7 +69,7 @@ fn take(lanes: &mut Lanes<'_>, bench: &Bench) -> Option<u64> {
             Next::Event(lane) => {
                 let mut line = Vec::new();
                 let next = lanes.encode(lane, &mut line).unwrap();
-                lanes.step(lane, next);
+                lanes.advance(lane, next);
                 bench.context.shared.spool.advance("a", lane, next);
                 let line: serde_json::Value = serde_json::from_slice(&line).unwrap();
                 return line["sequence"].as_str().unwrap().parse().ok();
@@ -82,12 +83,12 @@ fn c2_the_first_event_of_a_long_backlog_goes_after_a_few_batches() {
     let bench = Bench::new("", &vec![vec!["ZR"; 10]; 300]);
     let mut lanes = bench.lanes();
     assert_eq!(take(&mut lanes, &bench), Some(1));
-    assert!(lanes.known.len() <= AHEAD + 1, "{} batches", lanes.known.len());
+    assert!(lanes.core.known() <= AHEAD + 1, "{} batches", lanes.core.known());
     // Those that go first are looked for further on while others go, a batch at a time.
     for n in 2..=200 {
-        let before = lanes.known.len();
+        let before = lanes.core.known();
         assert_eq!(take(&mut lanes, &bench), Some(n));
-        assert!(lanes.known.len() <= before + 2, "at {n}");
+        assert!(lanes.core.known() <= before + 2, "at {n}");
     }
     for n in 201..=3_000 {
         assert_eq!(take(&mut lanes, &bench), Some(n));
@@ -102,17 +103,17 @@ fn c2_a_backlog_of_which_nothing_goes_is_looked_through_in_pieces() {
     let mut lanes = bench.lanes();
     let mut rounds = 0;
     loop {
-        let before = lanes.known.len();
+        let before = lanes.core.known();
         match lanes.next(false).unwrap() {
             Next::Event(lane) => panic!("{lane:?}"),
-            Next::Later => assert!(lanes.known.len() <= before + 2 * AHEAD),
+            Next::Later => assert!(lanes.core.known() <= before + 2 * AHEAD),
             Next::Nothing => break,
         }
         rounds += 1;
     }
     // A stop is asked for between two of them.
     assert!(rounds >= 100 / (2 * AHEAD), "{rounds}");
-    let end = lanes.place(Lane::Normal);
+    let end = lanes.position(Lane::Normal);
     Lane::ALL.iter().for_each(|lane| bench.context.shared.spool.advance("a", *lane, end));
     assert_eq!(lanes.take_nowhere(), [1_000, 0]);
 }
@@ -124,9 +125,9 @@ fn c2_lanes_that_no_event_can_be_in_are_not_looked_for_and_stand_where_the_other
     for n in 1..=20 {
         assert_eq!(take(&mut lanes, &bench), Some(n));
     }
-    assert!(lanes.known.len() <= 11, "{}", lanes.known.len());
-    assert_eq!(lanes.place(Lane::Priority), lanes.place(Lane::Normal));
-    assert_eq!(lanes.place(Lane::Held), lanes.place(Lane::Normal));
+    assert!(lanes.core.known() <= 11, "{}", lanes.core.known());
+    assert_eq!(lanes.position(Lane::Priority), lanes.position(Lane::Normal));
+    assert_eq!(lanes.position(Lane::Held), lanes.position(Lane::Normal));
 }
 
 #[test]
@@ -157,7 +158,7 @@ fn what_goes_nowhere_is_counted_once_wherever_a_thread_is_stopped() {
             let took = (0..stops).map_while(|_| take(&mut lanes, &bench)).count();
             // Nothing is on its way: every lane stands where it reads.
             for lane in Lane::ALL {
-                bench.context.shared.spool.advance("a", lane, lanes.place(lane));
+                bench.context.shared.spool.advance("a", lane, lanes.position(lane));
             }
             sent += took;
             nowhere += lanes.take_last_nowhere()[0];
@@ -181,6 +182,60 @@ fn a7_what_is_told_in_the_place_of_a_batch_is_told_where_the_lane_of_notices_has
     let mut line = Vec::new();
     let next = lanes.encode(lane, &mut line).unwrap();
     assert!(lanes.is_notice(lane) && String::from_utf8_lossy(&line).contains("batch 2 of the spool is damaged"));
-    lanes.step(lane, next);
+    lanes.advance(lane, next);
     assert_eq!(take(&mut lanes, &bench), None);
+}
+
+#[test]
+fn a7_who_reads_within_a_batch_that_turns_out_to_be_damaged_is_told() {
+    let bench = Bench::new("priority_types = []\n", &[vec!["ZR"; 5], vec!["ZR"; 2]]);
+    let mut lanes = bench.lanes();
+    assert_eq!((take(&mut lanes, &bench), take(&mut lanes, &bench)), (Some(1), Some(2)));
+    let db = rusqlite::Connection::open(bench._dir.path().join("spool.db")).unwrap();
+    db.execute("UPDATE batch SET blob = x'00' WHERE id = 1", []).unwrap();
+    // Another connection reads from where the last one had come.
+    let mut lanes = bench.lanes();
+    assert_eq!(lanes.position(Lane::Normal), Cursor { batch: 1, event: 2 });
+    let Next::Event(lane) = lanes.next(false).unwrap() else { panic!("nothing is told") };
+    let mut line = Vec::new();
+    let next = lanes.encode(lane, &mut line).unwrap();
+    assert!(lanes.is_notice(lane) && String::from_utf8_lossy(&line).contains("batch 1 of the spool is damaged"));
+    lanes.advance(lane, next);
+    assert_eq!((take(&mut lanes, &bench), take(&mut lanes, &bench)), (Some(6), Some(7)));
+}
+
+#[test]
+fn sums_balance_while_one_lane_is_ahead_of_another() {
+    let batches = vec![vec!["ZR", "CD", "PW", "CD", "PW", "ZR"]; 30];
+    let bench = Bench::new("filter.types.exclude = [\"CD\"]\n", &batches);
+    let (mut sent, mut filtered) = (0, 0);
+    let waiting = || bench.context.shared.spool.waiting("a").values().map(|w| w.events).sum::<u64>();
+    for pieces in [7, 40, 200] {
+        // Each time a task of its own, which does not know what the one before had delivered.
+        let mut lanes = bench.lanes();
+        let mut window = ResendWindow::default();
+        for n in 0..pieces {
+            if let Next::Event(lane) = lanes.next(false).unwrap() {
+                let mut line = Vec::new();
+                let next = lanes.encode(lane, &mut line).unwrap();
+                window.push(Line::Entry(lane, next), 1);
+                lanes.advance(lane, next);
+            }
+            if n % 3 == 0 {
+                let moved = window.acknowledge(n / 2);
+                for (batch, events) in window.take_passed() {
+                    lanes.delivered(batch, events);
+                }
+                sent += window.take_done().entries;
+                for (lane, to) in Lane::ALL.into_iter().zip(moved) {
+                    to.into_iter().for_each(|to| bench.context.shared.spool.advance("a", lane, to));
+                }
+                filtered += lanes.take_nowhere()[0];
+                assert_eq!(sent + filtered + waiting(), 180, "{sent} {filtered}");
+            }
+        }
+        filtered += lanes.take_last_nowhere()[0];
+        assert_eq!(sent + filtered + waiting(), 180, "{sent} {filtered} at the end");
+    }
+    assert!(sent > 60, "{sent}");
 }

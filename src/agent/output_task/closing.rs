@@ -28,6 +28,7 @@ impl OutputTask<'_> {
 
     fn count_done(&mut self, moved: Moved) {
         let Count { entries, notices } = self.window.take_done();
+        self.window.take_passed().into_iter().for_each(|(batch, events)| self.lanes.delivered(batch, events));
         let lost = self.unsent.min(entries);
         self.unsent -= lost;
         let lost_notices = self.unsent_notices.min(notices);
@@ -59,7 +60,7 @@ impl OutputTask<'_> {
     pub(super) fn advance_idle_lanes(&mut self, connection: &mut Connection) -> anyhow::Result<()> {
         self.advance_cursors(connection)?;
         for lane in Lane::ALL.into_iter().filter(|l| self.window.is_clear(*l)) {
-            self.context.shared.spool.advance(&self.config.name, lane, self.lanes.place(lane));
+            self.context.shared.spool.advance(&self.config.name, lane, self.lanes.position(lane));
         }
         Ok(())
     }
@@ -110,7 +111,7 @@ impl OutputTask<'_> {
         self.count_refused(connection);
         let moved = self.window.all();
         for lane in Lane::ALL {
-            self.context.shared.spool.advance(&self.config.name, lane, self.lanes.place(lane));
+            self.context.shared.spool.advance(&self.config.name, lane, self.lanes.position(lane));
         }
         self.count_done(moved);
         Ok(())

@@ -164,7 +164,7 @@ impl OutputTask<'_> {
     /// Whether nothing is left to be sent but that the agent stops: then that goes too.
     fn has_last_word(&mut self) -> anyhow::Result<bool> {
         let word = self.context.shared.last_word.load(Ordering::SeqCst);
-        let is_next = word > 0 && Lane::ALL.iter().all(|l| self.lanes.place(*l).batch >= word);
+        let is_next = word > 0 && Lane::ALL.iter().all(|l| self.lanes.position(*l).batch >= word);
         Ok(is_next && matches!(self.lanes.next(self.over_budget.is_some())?, Next::Event(_)))
     }
 
@@ -311,7 +311,7 @@ impl OutputTask<'_> {
             false => Line::Entry(lane, next),
         };
         self.send_line(connection, line)?;
-        self.lanes.step(lane, next);
+        self.lanes.advance(lane, next);
         Ok(if self.is_paced() { Step::Write } else { Step::Went })
     }
 

@@ -1,0 +1,63 @@
+//! What is delivered of batches that are not passed yet: a lane that is ahead of another has delivered some of their events.
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+};
+
+use crate::{
+    agent::classified::ClassifiedBatch,
+    spool::{Cursor, Lane},
+};
+
+/// See the module.
+pub struct Delivered {
+    /// Where the lanes stood at the start: what is before that was delivered then.
+    start: [Cursor; Lane::COUNT],
+    /// By batch, where it is not 0.
+    events: BTreeMap<i64, u64>,
+    changed: BTreeSet<i64>,
+}
+
+impl Delivered {
+    /// For lanes that stand there.
+    pub fn new(start: [Cursor; Lane::COUNT]) -> Delivered {
+        Delivered { start, events: BTreeMap::new(), changed: BTreeSet::new() }
+    }
+
+    /// A batch is looked through: what lanes had delivered of it before the start is known now, beside `nowhere` events that were counted
+    /// as going nowhere.
+    pub fn look(&mut self, looked: &ClassifiedBatch, nowhere: u64) {
+        let id = looked.batch.id;
+        // One that is looked through again.
+        if self.events.contains_key(&id) {
+            return;
+        }
+        let of = |(lane, start): (Lane, Cursor)| match start.batch.cmp(&id) {
+            std::cmp::Ordering::Less => 0,
+            std::cmp::Ordering::Equal => looked.before(start.event).of(lane),
+            std::cmp::Ordering::Greater => looked.counts.of(lane),
+        };
+        let delivered: u32 = Lane::ALL.into_iter().zip(self.start).map(of).sum();
+        self.add(id, u64::from(delivered) + nowhere);
+    }
+
+    /// More events of a batch are.
+    pub fn add(&mut self, batch: i64, events: u64) {
+        if events > 0 {
+            *self.events.entry(batch).or_default() += events;
+            self.changed.insert(batch);
+        }
+    }
+
+    /// Every lane has passed the batches before this one.
+    pub fn pass(&mut self, to: i64) {
+        self.events = self.events.split_off(&to);
+        self.changed = self.changed.split_off(&to);
+    }
+
+    /// What has changed since the last call.
+    pub fn take(&mut self) -> Vec<(i64, u64)> {
+        let changed = mem::take(&mut self.changed);
+        changed.into_iter().filter_map(|id| Some((id, *self.events.get(&id)?))).collect()
+    }
+}
