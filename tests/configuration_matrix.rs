@@ -382,7 +382,8 @@ fn judge(
         let of = format!("output {name}: ");
         let (sent, filtered) = (bench.sum(&of, "sent "), bench.sum(&of, "filtered "));
         let resent = bench.sum(&of, "resent ");
-        assert_eq!(sent + resent, lines.len() as u64, "{name}: {log}");
+        let unconfirmed = bench.sum(&of, "unconfirmed ");
+        assert_eq!(sent + resent + unconfirmed, lines.len() as u64, "{name}: {log}");
         // Where lanes begin again at the slowest, what the faster ones had sent comes twice.
         let again = (lines.len() - lines.iter().map(|(n, _)| n).collect::<BTreeSet<_>>().len()) as u64;
         if name == "down" {

@@ -81,13 +81,16 @@ const SOURCE: [Figure<SourceTotals>; 9] = [
     ("up", "gauge", "1 where it is read, or was read to its end; 0 where it cannot be", |s| u64::from(s.up)),
     ("down_seconds", "gauge", "Seconds since it was last read, where it cannot be; else 0", |s| s.down_seconds),
 ];
-const OUTPUT: [Figure<OutputTotals>; 8] = [
+const OUTPUT: [Figure<OutputTotals>; 9] = [
     ("sent_total", "counter", "Entries delivered", |o| o.sent),
     ("refused_total", "counter", "Entries whose datagrams nobody took: lost", |o| o.refused),
     ("notices_total", "counter", "Events of the agent itself that were delivered", |o| o.notices),
     ("filtered_total", "counter", "Events dropped by the filter of the output", |o| o.filtered),
     ("unreadable_total", "counter", "Stored events that cannot be read again", |o| o.unreadable),
     ("resent_total", "counter", "Events sent once more", |o| o.resent),
+    ("unconfirmed", "gauge", "Entries sent on a connection that ended before they arrived, and not again yet", |o| {
+        o.unconfirmed
+    }),
     ("waiting", "gauge", "Events not delivered yet", |o| o.waiting),
     ("answered", "gauge", "1 where a receiver answered, as none of syslog does: a wrong port?", |o| {
         u64::from(o.answered)

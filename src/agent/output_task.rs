@@ -162,7 +162,7 @@ impl<'a> OutputTask<'a> {
         let name = &self.config.name;
         let shared = &self.context.shared;
         let Count { entries, notices } = self.window.fail();
-        self.stats.resent.fetch_add(entries, Ordering::Relaxed);
+        self.stats.unconfirmed.fetch_add(entries, Ordering::Relaxed);
         if e.downcast_ref().is_some_and(OutputError::is_closed_pipe) {
             // Nobody can open it again, so nothing more can be delivered there.
             let waiting: u64 = shared.spool.waiting(name).values().map(|w| w.events).sum();

@@ -46,7 +46,8 @@ pub struct SourceStats {
     pub status: Mutex<SourceStatus>,
 }
 
-/// What an output did, for reports. Of entries: spooled = sent + refused + filtered + unreadable + waiting; the rest apart.
+/// What an output did, for reports. Of entries: spooled = sent + refused + filtered + unreadable + waiting, and lines handed to
+/// connections = sent + refused + resent + unconfirmed, but for those on the way; the rest apart.
 #[derive(Debug, Default)]
 pub struct OutputStats {
     /// Entries that left the window: done.
@@ -61,6 +62,8 @@ pub struct OutputStats {
     pub unreadable: AtomicU64,
     /// Entries that were handed to a connection once more.
     pub resent: AtomicU64,
+    /// Entries that were handed to a connection that ended before they were done, and not to another one since. They wait.
+    pub unconfirmed: AtomicU64,
     /// A receiver said something that none of syslog says, and took lines.
     pub answered: AtomicBool,
     /// It has read everything that there is.

@@ -64,6 +64,8 @@ pub struct OutputTotals {
     pub unreadable: u64,
     /// Events that were sent once more.
     pub resent: u64,
+    /// Entries that were sent once, on a connection that ended before it was known that they arrived. They wait.
+    pub unconfirmed: u64,
     /// Events that wait.
     pub waiting: u64,
     /// A receiver said something that none of syslog says.
@@ -148,6 +150,7 @@ impl Supervisor {
                 filtered: load(&c.filtered),
                 unreadable: load(&c.unreadable),
                 resent: load(&c.resent),
+                unconfirmed: load(&c.unconfirmed),
                 waiting,
                 answered: c.answered.load(Ordering::Relaxed),
             };

@@ -159,12 +159,17 @@ fn sums(totals: &Totals) {
         ));
     }
     for (name, o) in &totals.outputs {
-        let more: String =
-            [("unreadable", o.unreadable), ("waiting", o.waiting), ("refused", o.refused), ("notices", o.notices)]
-                .into_iter()
-                .filter(|(_, n)| *n > 0)
-                .map(|(what, n)| format!(", {what} {n}"))
-                .collect();
+        let more: String = [
+            ("unreadable", o.unreadable),
+            ("waiting", o.waiting),
+            ("unconfirmed", o.unconfirmed),
+            ("refused", o.refused),
+            ("notices", o.notices),
+        ]
+        .into_iter()
+        .filter(|(_, n)| *n > 0)
+        .map(|(what, n)| format!(", {what} {n}"))
+        .collect();
         let answers = if o.answered { "; its receiver answers: is it the right port?" } else { "" };
         say(format_args!(
             "qaudjrn: output {name}: sent {}, filtered {}, resent {}{more}{answers}\n",

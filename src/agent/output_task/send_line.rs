@@ -1,7 +1,7 @@
 //! Handing one line to the connection, whatever its length, and counting it where it belongs.
 use std::sync::atomic::Ordering;
 
-use super::OutputTask;
+use super::{OutputStats, OutputTask};
 use crate::{
     agent::log,
     clock,
@@ -68,7 +68,20 @@ impl OutputTask<'_> {
         self.count_refused(connection);
         self.last = Some(line);
         self.window.push(line, self.line.len() as u64);
+        if matches!(line, Line::Entry(..)) {
+            self.count_again();
+        }
         Ok(true)
+    }
+
+    /// An entry is handed over. Behind a connection that ended, those that were on their way go first.
+    fn count_again(&self) {
+        let OutputStats { unconfirmed, resent, .. } = self.stats;
+        let before = unconfirmed.load(Ordering::Relaxed);
+        if before > 0 {
+            unconfirmed.store(before - 1, Ordering::Relaxed);
+            resent.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Writes the line again, shorter than so many bytes. Whether it became so.
