@@ -237,10 +237,9 @@ impl Spool {
     pub fn next(&self, from: i64) -> Result<Option<Arc<Batch>>, SpoolError> {
         {
             let ledger = self.board.lock();
-            if from > ledger.loaded.log.last {
+            if from > ledger.loaded.log.last || ledger.stored_now.is_some_and(|first| from >= first) {
                 return Ok(None);
             }
-            // One that is stored this moment may not be here yet; it is on the disk.
             if let Some(batch) = ledger.find_recent(from) {
                 return Ok(Some(batch.clone()));
             }

@@ -74,6 +74,9 @@ pub(super) struct Ledger {
     stirred: Arc<Notify>,
     /// The newest batches, for outputs that are not behind.
     recent: VecDeque<Arc<Batch>>,
+    /// From here on batches are stored this moment. They are read when they are in memory: an output that comes to them before would read
+    /// all of them from the disk.
+    pub(super) stored_now: Option<i64>,
     recent_bytes: usize,
     /// By output: what it has delivered of batches that its slowest lane has not passed, where it said so.
     pub(super) delivered: BTreeMap<String, BTreeMap<i64, u64>>,
@@ -108,6 +111,7 @@ impl Board {
                 moved: false,
                 stirred: stirred.clone(),
                 recent: VecDeque::new(),
+                stored_now: None,
                 recent_bytes: 0,
                 delivered: BTreeMap::new(),
                 notes: Vec::new(),

@@ -4,7 +4,6 @@ mod transactions;
 
 use std::{
     collections::BTreeMap,
-    mem,
     path::PathBuf,
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
@@ -159,22 +158,36 @@ impl Store {
     }
 
     /// Stores batches in one transaction, and returns the number of the first. When this returns all of it is on the disk.
+    /// [`Store::remember`] comes next: until then nobody reads them.
     pub(super) fn store(&mut self, group: &[ToStore<'_>]) -> Result<i64, SpoolError> {
         self.usable()?;
         let most = parked::most(self.board.max_size.load(Ordering::Relaxed));
-        let (first, kept) = self.tried(|s| transactions::store(&mut s.db, &s.board, group, (s.parked, most)))?;
+        {
+            let mut ledger = self.board.lock();
+            ledger.stored_now = Some(ledger.loaded.log.last + 1);
+        }
+        let stored = self.tried(|s| transactions::store(&mut s.db, &s.board, group, (s.parked, most)));
+        if stored.is_err() {
+            self.board.lock().stored_now = None;
+        }
+        let (first, kept) = stored?;
         self.parked = kept;
         self.board.commits.fetch_add(1, Ordering::Relaxed);
         self.count_free();
         Ok(first)
     }
 
-    /// Keeps a batch that is stored in memory, and tells those who wait for it.
-    pub(super) fn remember(&self, id: i64, mut new: NewBatch) {
-        if let Some(batch) = Batch::plain(id, new.header, mem::take(&mut new.plain)) {
-            self.board.lock().remember(batch, self.options.cache);
+    /// Keeps batches that are stored in memory, of which the first has this number, and tells those who wait for them.
+    pub(super) fn remember(&self, first: i64, group: impl Iterator<Item = NewBatch>) {
+        let batches: Vec<(i64, Option<Batch>)> =
+            (first..).zip(group).map(|(id, new)| (id, Batch::plain(id, new.header, new.plain))).collect();
+        let last = batches.last().map_or(first, |(id, _)| *id);
+        {
+            let mut ledger = self.board.lock();
+            ledger.stored_now = None;
+            batches.into_iter().filter_map(|(_, batch)| batch).for_each(|b| ledger.remember(b, self.options.cache));
         }
-        self.board.tell(id);
+        self.board.tell(last);
     }
 
     /// The first batch at or behind a number, from the disk; `None` when there is none yet. One that is damaged is set aside, and

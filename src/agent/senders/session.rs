@@ -192,7 +192,8 @@ impl Session<'_> {
 
     /// Takes all that is whole.
     async fn records(&mut self) -> anyhow::Result<Goes> {
-        self.ingest.set_most(self.share.bytes());
+        let share = self.share.bytes();
+        self.ingest.set_most(share);
         loop {
             let Some(c) = &mut self.connection else { return Ok(Goes::On) };
             match c.inbox.take_next() {
@@ -212,6 +213,9 @@ impl Session<'_> {
             if self.ingest.is_full() && self.store(false).await? == Goes::No {
                 return Ok(Goes::No);
             }
+        }
+        if let Some(c) = &mut self.connection {
+            c.inbox.ask_at_most(share / 2);
         }
         if !self.ingest.is_empty() {
             let now = Instant::now();

@@ -13,6 +13,7 @@ use std::{
 
 use tokio::{
     net::{TcpListener, UnixListener},
+    sync::Semaphore,
     task::JoinSet,
     time::{sleep, timeout},
 };
@@ -56,6 +57,9 @@ enum Door {
 
 /// The name of a socket, which is taken away behind it.
 struct SocketFile(PathBuf);
+
+/// One reads the list of users at a time: hundreds that come at once need no hundred threads for it.
+static READER: Semaphore = Semaphore::const_new(1);
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
@@ -149,7 +153,14 @@ impl Doors {
                 });
                 match let_in {
                     Ok(Some((wire, identity))) => {
-                        let identity = identity.or_else(|| user.map(|uid| blocking(|| identity::of_user(uid))));
+                        let identity = match user {
+                            Some(uid) if identity.is_none() => {
+                                // It is never closed.
+                                let _reads = READER.acquire().await;
+                                Some(blocking(|| identity::of_user(uid)))
+                            }
+                            _ => identity,
+                        };
                         reception.enter(Peer { number, name, identity, wire }).await;
                     }
                     Ok(None) => {}

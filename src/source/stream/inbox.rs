@@ -43,6 +43,11 @@ impl Inbox {
         self.buffer.get_mut(self.end..).unwrap_or(&mut [])
     }
 
+    /// No more than this is asked for at a time, where many share the memory; a little at least.
+    pub fn ask_at_most(&mut self, bytes: usize) {
+        self.chunk = self.chunk.min(bytes.max(CHUNK.0));
+    }
+
     /// So many bytes were put there.
     pub fn filled(&mut self, bytes: usize) {
         self.end = (self.end + bytes).min(self.buffer.len());

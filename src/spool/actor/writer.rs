@@ -121,9 +121,10 @@ impl Writer {
         };
         match stored {
             Ok(first) => {
-                for (id, append) in (first..).zip(group) {
-                    self.store.remember(id, append.batch);
-                    (append.done)(Ok(id));
+                let (batches, told): (Vec<NewBatch>, Vec<Done>) = group.into_iter().map(|a| (a.batch, a.done)).unzip();
+                self.store.remember(first, batches.into_iter());
+                for (id, done) in (first..).zip(told) {
+                    done(Ok(id));
                 }
             }
             Err(e) if group.len() == 1 => {

@@ -29,7 +29,7 @@ impl Store {
         let sources: Vec<String> = self.positions.positions().keys().cloned().collect();
         let new = loss::of_all(&sources, why, now);
         let id = self.store(&[(&new, None)])?;
-        self.remember(id, new);
+        self.remember(id, std::iter::once(new));
         self.board.lock().damaged += sources.len().max(1) as u64;
         Ok(())
     }

@@ -78,10 +78,19 @@ fn c4_a_batch_is_there_as_soon_as_its_number_is_known() {
     let folder = tempfile::tempdir().unwrap();
     let spool = Arc::new(Spool::open(SpoolOptions::new(folder.path().to_owned())).unwrap().0);
     spool.append(&mut batch("s"), "first", None).unwrap();
-    // As the thread does it, but for the moment in which a batch is on the disk and not in memory yet.
-    spool.ask(|s| s.store(&[(&batch("s"), None)]).map(|id| assert_eq!(id, 2))).unwrap();
+    let (view, other) = (spool.view(), spool.clone());
+    // The moment in which a batch is on the disk and not in memory yet: it is waited for, for who comes to it next is told.
+    spool
+        .ask(move |s| {
+            let id = s.store(&[(&batch("s"), None)])?;
+            assert_eq!((id, other.last(), other.next(2)?.map(|b| b.id)), (2, 2, None));
+            assert_eq!(other.next(1)?.map(|b| b.id), Some(1));
+            s.remember(id, [batch("s")].into_iter());
+            Ok(())
+        })
+        .unwrap();
+    assert!(view.has_changed().unwrap());
     assert_eq!((spool.last(), spool.next(2).unwrap().map(|b| b.id)), (2, Some(2)));
-    assert_eq!(spool.next(1).unwrap().map(|b| b.id), Some(1));
     assert!(spool.next(3).unwrap().is_none());
 }
 
