@@ -18,6 +18,7 @@ mod metrics;
 #[cfg(test)]
 mod model_tests;
 mod open_source;
+mod output_core;
 mod output_task;
 mod overflow;
 mod own;

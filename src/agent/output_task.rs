@@ -11,19 +11,21 @@ use std::{collections::VecDeque, sync::Arc, sync::atomic::Ordering, time::Durati
 
 use tokio::time::{Instant, sleep_until};
 
-use super::{TaskContext, heartbeat::Heartbeat, lanes::Lanes, log, losses::Losses, stats::OutputStats};
+use super::{
+    TaskContext,
+    heartbeat::Heartbeat,
+    lanes::Lanes,
+    log,
+    losses::Losses,
+    output_core::{Now, OutputCore, Rules},
+    stats::OutputStats,
+};
 use crate::{
     clock,
     config::OutputConfig,
     event::Notice,
     net::wait::jittered,
-    output::{
-        OutputError,
-        connection::Connection,
-        failover::Failover,
-        rate_limit::RateLimiter,
-        resend_window::{Count, Line, ResendWindow},
-    },
+    output::{OutputError, connection::Connection, failover::Failover, rate_limit::RateLimiter, resend_window::Count},
     spool::{Lane, SpoolError},
 };
 
@@ -35,26 +37,12 @@ struct OutputTask<'a> {
     context: &'a Arc<TaskContext>,
     stats: &'a OutputStats,
     lanes: Lanes<'a>,
-    window: ResendWindow,
-    limiter: RateLimiter,
-    /// The day's budget is spent: lanes that it holds back are not read until an event of this many bytes fits.
-    over_budget: Option<u64>,
-    /// Bytes of a line that is handed over and not counted by the meter, because it is not written.
-    unmetered_bytes: Option<u64>,
+    core: OutputCore,
     heartbeat: Heartbeat,
     /// Heartbeats that are due and not sent yet.
     heartbeats_due: VecDeque<Notice>,
-    /// The last datagram, and how many were refused so far on this connection.
-    last: Option<Line>,
-    refused: u64,
-    /// Entries that are lost and not counted as done yet, and notices.
-    unsent: u64,
-    unsent_notices: u64,
     /// Entries that are lost and not told of yet.
     losses: Losses,
-    /// The receiver shows by closing that it has read everything; one that did not once is not asked for it early.
-    confirms: bool,
-    began: Instant,
     line: Vec<u8>,
 }
 
@@ -94,24 +82,21 @@ impl<'a> OutputTask<'a> {
         limiter: RateLimiter,
     ) -> OutputTask<'a> {
         let every = config.heartbeat.unwrap_or(context.setup.config.heartbeat);
+        let limits = &config.limits;
+        let rules = Rules {
+            resend_window: config.resend_window,
+            stall_timeout: config.stall_timeout,
+            is_paced: limits.events_per_second.is_some() || limits.bytes_per_second.is_some(),
+        };
         OutputTask {
             config,
             context,
             stats,
             lanes: Lanes::new(config, context),
-            window: ResendWindow::default(),
-            limiter,
-            over_budget: None,
-            unmetered_bytes: None,
+            core: OutputCore::new(rules, limiter, Instant::now()),
             heartbeat: Heartbeat::new(every),
             heartbeats_due: VecDeque::new(),
-            last: None,
-            refused: 0,
-            unsent: 0,
-            unsent_notices: 0,
             losses: Losses::new(Instant::now()),
-            confirms: true,
-            began: Instant::now(),
             line: Vec::new(),
         }
     }
@@ -122,7 +107,6 @@ impl<'a> OutputTask<'a> {
         let mut told = String::new();
         while !self.is_done() {
             self.lanes.rewind();
-            (self.last, self.refused) = (None, 0);
             let connected = Instant::now();
             let end = match failover.open().await {
                 Ok(mut connection) => {
@@ -158,11 +142,10 @@ impl<'a> OutputTask<'a> {
 
     /// A connection has ended before its time, or was not made.
     fn failed(&mut self, e: &anyhow::Error, told: &mut String) {
-        self.meter_pending();
+        let Count { entries, notices } = self.core.failed(now());
+        self.count_sums();
         let name = &self.config.name;
         let shared = &self.context.shared;
-        let Count { entries, notices } = self.window.fail();
-        self.stats.unconfirmed.fetch_add(entries, Ordering::Relaxed);
         if e.downcast_ref().is_some_and(OutputError::is_closed_pipe) {
             // Nobody can open it again, so nothing more can be delivered there.
             let waiting: u64 = shared.spool.waiting(name).values().map(|w| w.events).sum();
@@ -203,10 +186,6 @@ impl<'a> OutputTask<'a> {
         }
     }
 
-    fn now(&self) -> Duration {
-        self.began.elapsed()
-    }
-
     /// Everything is read and delivered and nothing more can come, or the agent is to stop at once.
     fn is_done(&self) -> bool {
         let spool = &self.context.shared.spool;
@@ -223,4 +202,9 @@ impl<'a> OutputTask<'a> {
             log(format_args!("output {}: {note}", self.config.name));
         }
     }
+}
+
+/// The time by both clocks.
+fn now() -> Now {
+    Now { at: Instant::now(), wall: clock::now().timestamp_micros() }
 }

@@ -40,7 +40,10 @@ pub struct Position {
 
 /// Where a source goes on, and the hash that its next batch is chained to. A position that cannot be read costs what came behind
 /// the one in the position file once more, and where that cannot be read either, a gap that is told: never the source.
-pub async fn position(config: &SourceConfig, context: &TaskContext) -> anyhow::Result<(Position, Hash, Option<String>)> {
+pub async fn position(
+    config: &SourceConfig,
+    context: &TaskContext,
+) -> anyhow::Result<(Position, Hash, Option<String>)> {
     let spool = &context.shared.spool;
     let found = spool.position_async(&config.name).await?;
     let Some((text, chain)) = found else { return Ok((Position::default(), [0; 32], None)) };

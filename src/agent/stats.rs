@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use chrono_tz::Tz;
 
+use super::output_core::Sums;
 use crate::{
     source::{Condition, receiver_chain::JournalPlace},
     spool::NewBatch,
@@ -70,6 +71,19 @@ pub struct OutputStats {
     pub caught_up: AtomicBool,
     /// It has ended.
     pub ended: AtomicBool,
+}
+
+impl OutputStats {
+    /// Adds what was done since the last time.
+    pub fn add(&self, sums: Sums) {
+        let changes = [(&self.sent, sums.sent), (&self.notices, sums.notices), (&self.unconfirmed, sums.unconfirmed)];
+        for (sum, change) in changes {
+            // Two's complement: a negative one takes away.
+            sum.fetch_add(change.cast_unsigned(), Ordering::Relaxed);
+        }
+        self.refused.fetch_add(sums.refused, Ordering::Relaxed);
+        self.resent.fetch_add(sums.resent, Ordering::Relaxed);
+    }
 }
 
 /// What sources and outputs did since the start, by name: a thread that is replaced goes on with the sums of the one before

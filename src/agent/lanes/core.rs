@@ -19,7 +19,7 @@ use std::{
 
 use self::delivered::Delivered;
 use crate::{
-    agent::classified::{Counts, ClassifiedBatch},
+    agent::classified::{ClassifiedBatch, Counts},
     spool::{Cursor, Lane},
 };
 

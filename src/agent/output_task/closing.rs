@@ -7,10 +7,7 @@ use tokio::time::{Instant, sleep};
 use super::OutputTask;
 use crate::{
     agent::log,
-    output::{
-        connection::Connection,
-        resend_window::{Count, Moved},
-    },
+    output::{connection::Connection, resend_window::Moved},
     spool::Lane,
 };
 
@@ -20,21 +17,14 @@ const ASK: Duration = Duration::from_millis(250);
 impl OutputTask<'_> {
     /// Moves the cursors behind what is done.
     pub(super) fn advance_cursors(&mut self, connection: &mut Connection) -> anyhow::Result<()> {
-        let now = self.now();
-        let moved = connection.expire(&mut self.window, self.config.resend_window, now)?;
+        let moved = self.core.expire(Instant::now(), |window, policy, now| connection.expire(window, policy, now))?;
         self.count_done(moved);
         Ok(())
     }
 
     fn count_done(&mut self, moved: Moved) {
-        let Count { entries, notices } = self.window.take_done();
-        self.window.take_passed().into_iter().for_each(|(batch, events)| self.lanes.delivered(batch, events));
-        let lost = self.unsent.min(entries);
-        self.unsent -= lost;
-        let lost_notices = self.unsent_notices.min(notices);
-        self.unsent_notices -= lost_notices;
-        self.stats.sent.fetch_add(entries - lost, Ordering::Relaxed);
-        self.stats.notices.fetch_add(notices - lost_notices, Ordering::Relaxed);
+        self.count_sums();
+        self.core.take_passed().into_iter().for_each(|(batch, events)| self.lanes.delivered(batch, events));
         let spool = &self.context.shared.spool;
         for lane in Lane::ALL {
             if let Some(cursor) = moved.get(lane.index()).copied().flatten() {
@@ -44,9 +34,9 @@ impl OutputTask<'_> {
         let nowhere = self.lanes.take_nowhere();
         self.count_nowhere(nowhere);
         if self.config.limits.bytes_per_day.is_some()
-            && let Ok(over_budget) = serde_json::to_string(&self.limiter.spent())
+            && let Ok(spent) = serde_json::to_string(&self.core.spent())
         {
-            spool.set_budget_spent(&self.config.name, over_budget);
+            spool.set_budget_spent(&self.config.name, spent);
         }
     }
 
@@ -59,7 +49,7 @@ impl OutputTask<'_> {
     /// The same between two events: a lane with nothing on the way stands where it reads, behind what it passed over.
     pub(super) fn advance_idle_lanes(&mut self, connection: &mut Connection) -> anyhow::Result<()> {
         self.advance_cursors(connection)?;
-        for lane in Lane::ALL.into_iter().filter(|l| self.window.is_clear(*l)) {
+        for lane in Lane::ALL.into_iter().filter(|l| self.core.is_clear(*l)) {
             self.context.shared.spool.advance(&self.config.name, lane, self.lanes.position(lane));
         }
         Ok(())
@@ -67,17 +57,17 @@ impl OutputTask<'_> {
 
     /// How long until the next event may count as arrived though nothing else happens.
     pub(super) fn next_expiry_in(&self, connection: &Connection) -> Option<Duration> {
-        connection.next_expiry_in(&self.window, self.config.resend_window)
+        connection.next_expiry_in(self.core.window(), self.config.resend_window)
     }
 
     /// Ends the connection cleanly: the receiver has read everything when it closes too. One that does not close is waited
     /// for as long as its system has not acknowledged everything, at most `stall_timeout` without any progress, and then
     /// until everything counts as arrived by its age.
     pub(super) async fn finish(&mut self, connection: &mut Connection) -> anyhow::Result<()> {
-        let to_confirm = self.window.events();
+        let to_confirm = self.core.window().events();
         let mut since = Instant::now();
         let mut is_draining: Option<Instant> = None;
-        let mut seen = self.window.seen();
+        let mut seen = self.core.window().seen();
         loop {
             let wait = self.config.stall_timeout;
             let at_most = if self.context.is_draining() { self.context.setup.config.stop_timeout } else { wait };
@@ -85,8 +75,8 @@ impl OutputTask<'_> {
                 break;
             }
             self.advance_cursors(connection)?;
-            if self.window.is_empty() && connection.is_shut() {
-                if to_confirm > 0 && std::mem::take(&mut self.confirms) {
+            if self.core.window().is_empty() && connection.is_shut() {
+                if to_confirm > 0 && std::mem::take(&mut self.core.confirms) {
                     log(format_args!(
                         "output {}: the receiver does not close when it has read everything: what was sent counts as arrived {} s after its system acknowledged it (resend_window)",
                         self.config.name,
@@ -95,7 +85,9 @@ impl OutputTask<'_> {
                 }
                 break;
             }
-            if std::mem::replace(&mut seen, self.window.seen()) != self.window.seen() || self.window.is_there() {
+            if std::mem::replace(&mut seen, self.core.window().seen()) != self.core.window().seen()
+                || self.core.window().is_there()
+            {
                 since = Instant::now();
             }
             let stop = self.context.is_draining().then(|| *is_draining.get_or_insert_with(Instant::now));
@@ -109,7 +101,7 @@ impl OutputTask<'_> {
             self.wait_at_end(connection, at_most - waited).await;
         }
         self.count_refused(connection);
-        let moved = self.window.all();
+        let moved = self.core.everything_arrived();
         for lane in Lane::ALL {
             self.context.shared.spool.advance(&self.config.name, lane, self.lanes.position(lane));
         }
@@ -119,7 +111,7 @@ impl OutputTask<'_> {
 
     /// Waits until the next step of the end may come to something.
     async fn wait_at_end(&mut self, connection: &mut Connection, at_most: Duration) {
-        let asks = if self.window.is_there() { self.next_expiry_in(connection).unwrap_or(at_most) } else { ASK };
+        let asks = if self.core.window().is_there() { self.next_expiry_in(connection).unwrap_or(at_most) } else { ASK };
         tokio::select! {
             () = connection.wait_ready_to_close() => {}
             () = self.context.drain.cancelled(), if !self.context.is_draining() => {}

@@ -1,10 +1,9 @@
 //! Handing one line to the connection, whatever its length, and counting it where it belongs.
 use std::sync::atomic::Ordering;
 
-use super::{OutputStats, OutputTask};
+use super::{OutputTask, now};
 use crate::{
     agent::log,
-    clock,
     output::{OutputError, connection::Connection, resend_window::Line, tcp::FlushStatus},
 };
 
@@ -14,40 +13,29 @@ const LARGEST_DATAGRAM: usize = 65_507;
 const SHORTEST: usize = 480;
 
 impl OutputTask<'_> {
-    /// Whether there is a limit a second.
-    pub(super) fn is_paced(&self) -> bool {
-        let limits = &self.config.limits;
-        limits.events_per_second.is_some() || limits.bytes_per_second.is_some()
-    }
-
-    /// Hands the line over that may go. The limits a second hold for the wire, so where there are some it is
-    /// [written](Self::write_out) at once, and its time is that of the write: one that was late would else stand within a second
-    /// with too many others.
+    /// Hands the line over that may go. Where it is to be [written](Self::write_out) at once, that is to be done next.
     pub(super) fn send_line(&mut self, connection: &mut Connection, line: Line) -> anyhow::Result<()> {
         if self.enqueue(connection, line)? {
-            self.unmetered_bytes = Some(self.line.len() as u64);
-            if !self.is_paced() {
-                self.meter_pending();
-            }
+            self.core.taken(now(), line, self.line.len() as u64);
         }
         Ok(())
     }
 
-    /// Writes what was handed over, and counts what was owed.
+    /// Writes what was handed over.
     pub(super) async fn write_out(&mut self, connection: &mut Connection) -> anyhow::Result<FlushStatus> {
         let flushed = connection.flush().await?;
         if flushed == FlushStatus::All {
-            self.meter_pending();
+            self.core.written(now());
         }
         Ok(flushed)
     }
 
     /// Hands a heartbeat over outside the limits a second.
-    pub(super) async fn send_unmetered(&mut self, connection: &mut Connection) -> anyhow::Result<FlushStatus> {
+    pub(super) fn send_unmetered(&mut self, connection: &mut Connection) -> anyhow::Result<()> {
         if self.enqueue(connection, Line::Beat)? {
-            self.limiter.record_exempt(self.now(), clock::now().timestamp_micros(), self.line.len() as u64);
+            self.core.taken_unmetered(now(), self.line.len() as u64);
         }
-        Ok(connection.flush().await?)
+        Ok(())
     }
 
     /// Gives the line to the connection; one that the way does not take is written again, shorter, as all after it. `false`
@@ -66,22 +54,7 @@ impl OutputTask<'_> {
         }
         // A refusal that came with it is of the one before.
         self.count_refused(connection);
-        self.last = Some(line);
-        self.window.push(line, self.line.len() as u64);
-        if matches!(line, Line::Entry(..)) {
-            self.count_again();
-        }
         Ok(true)
-    }
-
-    /// An entry is handed over. Behind a connection that ended, those that were on their way go first.
-    fn count_again(&self) {
-        let OutputStats { unconfirmed, resent, .. } = self.stats;
-        let before = unconfirmed.load(Ordering::Relaxed);
-        if before > 0 {
-            unconfirmed.store(before - 1, Ordering::Relaxed);
-            resent.fetch_add(1, Ordering::Relaxed);
-        }
     }
 
     /// Writes the line again, shorter than so many bytes. Whether it became so.
@@ -103,27 +76,12 @@ impl OutputTask<'_> {
         Ok(self.line.len() < bytes)
     }
 
-    /// Counts a datagram that is known to be lost: never as sent.
+    /// Counts a datagram that is known to be lost.
     pub(super) fn count_refused(&mut self, connection: &Connection) {
-        let refused = connection.refused();
-        if std::mem::replace(&mut self.refused, refused) >= refused {
-            return;
-        }
-        let (sent, unsent) = match self.last.take() {
-            Some(Line::Entry(..)) => {
-                self.stats.refused.fetch_add(1, Ordering::Relaxed);
-                self.losses.add(1);
-                (&self.stats.sent, &mut self.unsent)
-            }
-            // No notice of a notice that is lost: that would be lost too, without end.
-            Some(Line::Notice(..) | Line::Beat) => (&self.stats.notices, &mut self.unsent_notices),
-            None => return,
-        };
-        // It may have been counted already, with all that is written.
-        if sent.load(Ordering::Relaxed) > 0 {
-            sent.fetch_sub(1, Ordering::Relaxed);
-        } else {
-            *unsent += 1;
+        // No notice of a notice that is lost: that would be lost too, without end.
+        if self.core.refused(connection.refused()) {
+            self.losses.add(1);
+            self.count_sums();
         }
     }
 
@@ -138,10 +96,8 @@ impl OutputTask<'_> {
         }
     }
 
-    /// The line that was handed over last is written.
-    pub(super) fn meter_pending(&mut self) {
-        if let Some(bytes) = self.unmetered_bytes.take() {
-            self.limiter.record(self.now(), clock::now().timestamp_micros(), bytes);
-        }
+    /// Adds what was done to the stats.
+    pub(super) fn count_sums(&mut self) {
+        self.stats.add(self.core.take_sums());
     }
 }

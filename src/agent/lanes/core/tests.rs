@@ -63,7 +63,10 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         1 => Just(Disposition::Unreadable),
     ];
     // Long stretches of one kind too.
-    let dispositions = prop_oneof![vec(disposition.clone(), 0..5), (disposition, 0..5_usize).prop_map(|(disposition, n)| vec![disposition; n])];
+    let dispositions = prop_oneof![
+        vec(disposition.clone(), 0..5),
+        (disposition, 0..5_usize).prop_map(|(disposition, n)| vec![disposition; n])
+    ];
     let op = prop_oneof![
         8 => dispositions.prop_map(Op::Append),
         1 => (0..3_i64).prop_map(Op::Lose),
@@ -135,9 +138,12 @@ impl World {
 
     /// The events of a lane from a place on.
     fn events(&self, lane: Lane, from: Cursor) -> impl Iterator<Item = Cursor> {
-        let dispositions =
-            self.log.range(from.batch..).flat_map(|(id, spec)| spec.dispositions.iter().enumerate().map(move |f| (id, f)));
-        let of = dispositions.filter(move |(_, (_, disposition))| matches!(disposition, Disposition::Sent(l, _) if *l == lane));
+        let dispositions = self
+            .log
+            .range(from.batch..)
+            .flat_map(|(id, spec)| spec.dispositions.iter().enumerate().map(move |f| (id, f)));
+        let of = dispositions
+            .filter(move |(_, (_, disposition))| matches!(disposition, Disposition::Sent(l, _) if *l == lane));
         of.map(|(id, (event, _))| Cursor { batch: *id, event }).filter(move |c| *c >= from)
     }
 
