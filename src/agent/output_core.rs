@@ -36,6 +36,8 @@ pub struct Rules {
     pub stall_timeout: Duration,
     /// Events or bytes a second are limited.
     pub is_paced: bool,
+    /// Anything is: a second or a day. Where nothing is, nobody asks for the time of each line.
+    pub is_limited: bool,
 }
 
 /// A time by both clocks.
@@ -166,7 +168,11 @@ impl OutputCore {
     }
 
     /// Whether a line of so many bytes may go; an `exempt` one passes a spent budget.
-    pub fn may_go(&mut self, now: Now, bytes: u64, exempt: bool) -> May {
+    pub fn may_go(&mut self, now: impl FnOnce() -> Now, bytes: u64, exempt: bool) -> May {
+        if !self.rules.is_limited {
+            return May::Go;
+        }
+        let now = now();
         match self.limiter.check(self.since(now.at), now.wall, bytes, exempt) {
             Answer::Now => May::Go,
             Answer::Wait(wait) => {
@@ -204,11 +210,14 @@ impl OutputCore {
 
     /// The connection took a line of so many bytes. It counts for the limits when it is [written](Self::written), at once where
     /// nothing limits a second.
-    pub fn taken(&mut self, now: Now, line: Line, bytes: u64) {
+    pub fn taken(&mut self, now: impl FnOnce() -> Now, line: Line, bytes: u64) {
         self.push(line, bytes);
+        if !self.rules.is_limited {
+            return;
+        }
         self.unmetered_bytes = Some(bytes);
         if !self.rules.is_paced {
-            self.written(now);
+            self.written(now());
         }
     }
 

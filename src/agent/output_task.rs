@@ -86,7 +86,8 @@ impl<'a> OutputTask<'a> {
         let rules = Rules {
             resend_window: config.resend_window,
             stall_timeout: config.stall_timeout,
-            is_paced: limits.events_per_second.is_some() || limits.bytes_per_second.is_some(),
+            is_paced: limits.has_rate(),
+            is_limited: limits.has_rate() || limits.bytes_per_day.is_some(),
         };
         OutputTask {
             config,

@@ -9,6 +9,7 @@ const RULES: Rules = Rules {
     resend_window: ResendPolicy { bytes: 1_000, age: Duration::from_secs(10) },
     stall_timeout: Duration::from_secs(60),
     is_paced: false,
+    is_limited: false,
 };
 
 fn core(rules: Rules, limits: Limits, start: Instant) -> OutputCore {
@@ -117,7 +118,7 @@ proptest! {
                     let kind = if model.again.is_empty() { kind } else { 1 };
                     let kind = if kind == 0 && model.again.is_empty() { 0 } else { 1 };
                     let line = model.take(kind);
-                    core.taken(now, line, bytes);
+                    core.taken(|| now, line, bytes);
                 }
                 Fact::Taken(_, bytes) => {
                     model.lines.push(Line::Beat);
@@ -205,17 +206,17 @@ proptest! {
     fn lines_keep_to_the_limit_at_the_time_of_their_write(late in vec(0..40_u64, 1..200)) {
         let start = Instant::now();
         let limits = Limits { events_per_second: Some(20.0), ..Limits::default() };
-        let mut core = core(Rules { is_paced: true, ..RULES }, limits, start);
+        let mut core = core(Rules { is_paced: true, is_limited: true, ..RULES }, limits, start);
         let (mut now, mut written) = (Duration::ZERO, Vec::new());
         for (n, late) in late.into_iter().enumerate() {
             let time = |now: Duration| at(start, now.as_secs_f64());
             for _ in 0..1_000 {
-                if core.may_go(time(now), 100, false) == May::Go {
+                if core.may_go(|| time(now), 100, false) == May::Go {
                     break;
                 }
                 now = core.session.paced.unwrap().saturating_duration_since(start).max(now + Duration::from_micros(1));
             }
-            core.taken(time(now), Line::Entry(Lane::Normal, Cursor { batch: 1, event: n + 1 }), 100);
+            core.taken(|| time(now), Line::Entry(Lane::Normal, Cursor { batch: 1, event: n + 1 }), 100);
             now += Duration::from_millis(late);
             core.wrote(time(now), true, 0);
             written.push(now);
@@ -245,14 +246,14 @@ fn a_stall_is_told_once_and_its_end_too() {
 fn a_spent_day_holds_back_what_is_not_exempt_until_the_next_one() {
     let start = Instant::now();
     let limits = Limits { bytes_per_day: Some(1_000), zone: Tz::UTC, ..Limits::default() };
-    let mut core = core(RULES, limits, start);
+    let mut core = core(Rules { is_limited: true, ..RULES }, limits, start);
     let line = |event| Line::Entry(Lane::Normal, Cursor { batch: 1, event });
-    assert_eq!(core.may_go(at(start, 1.0), 900, false), May::Go);
-    core.taken(at(start, 1.0), line(1), 900);
+    assert_eq!(core.may_go(|| at(start, 1.0), 900, false), May::Go);
+    core.taken(|| at(start, 1.0), line(1), 900);
     let midnight = 86_400_000_000;
-    assert_eq!(core.may_go(at(start, 2.0), 200, false), May::OverBudget { until: midnight, newly: true });
-    assert_eq!(core.may_go(at(start, 3.0), 200, false), May::OverBudget { until: midnight, newly: false });
-    assert_eq!(core.may_go(at(start, 3.0), 200, true), May::Go);
+    assert_eq!(core.may_go(|| at(start, 2.0), 200, false), May::OverBudget { until: midnight, newly: true });
+    assert_eq!(core.may_go(|| at(start, 3.0), 200, false), May::OverBudget { until: midnight, newly: false });
+    assert_eq!(core.may_go(|| at(start, 3.0), 200, true), May::Go);
     assert!(core.is_over_budget() && !core.is_new_day(at(start, 86_399.0)));
     assert!(core.is_new_day(at(start, 86_400.0)) && !core.is_over_budget());
 }
@@ -261,9 +262,9 @@ fn a_spent_day_holds_back_what_is_not_exempt_until_the_next_one() {
 fn a_heartbeat_waits_a_second_at_most_for_the_limits() {
     let start = Instant::now();
     let limits = Limits { events_per_second: Some(0.01), ..Limits::default() };
-    let mut core = core(Rules { is_paced: true, ..RULES }, limits, start);
+    let mut core = core(Rules { is_paced: true, is_limited: true, ..RULES }, limits, start);
     assert_eq!(core.may_beat(at(start, 0.0), 100), MayBeat::Go);
-    core.taken(at(start, 0.0), Line::Beat, 100);
+    core.taken(|| at(start, 0.0), Line::Beat, 100);
     core.written(at(start, 0.0));
     assert_eq!(core.may_beat(at(start, 1.0), 100), MayBeat::GoUnmetered);
     core.taken_unmetered(at(start, 1.0), 100);

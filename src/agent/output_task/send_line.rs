@@ -16,7 +16,7 @@ impl OutputTask<'_> {
     /// Hands the line over that may go. Where it is to be [written](Self::write_out) at once, that is to be done next.
     pub(super) fn send_line(&mut self, connection: &mut Connection, line: Line) -> anyhow::Result<()> {
         if self.enqueue(connection, line)? {
-            self.core.taken(now(), line, self.line.len() as u64);
+            self.core.taken(now, line, self.line.len() as u64);
         }
         Ok(())
     }

@@ -261,7 +261,7 @@ impl OutputTask<'_> {
         }
         self.caught_up(false);
         let next = self.lanes.encode(lane, &mut self.line)?;
-        match self.core.may_go(now(), self.line.len() as u64, lane.is_exempt()) {
+        match self.core.may_go(now, self.line.len() as u64, lane.is_exempt()) {
             May::Go => {}
             May::Later => return Ok(Step::Later),
             May::OverBudget { until, newly } => {

@@ -109,6 +109,11 @@ impl Limits {
         Ok(())
     }
 
+    /// Whether a second is limited.
+    pub fn has_rate(&self) -> bool {
+        self.events_per_second.is_some() || self.bytes_per_second.is_some()
+    }
+
     fn events(&self) -> Option<Limiter> {
         let rate = Duration::try_from_secs_f64(self.events_per_second?).ok()?;
         Some(Limiter::of_events(rate, self.burst.unwrap_or(1)))
