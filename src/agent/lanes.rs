@@ -11,7 +11,7 @@ use super::{TaskContext, classified::ClassifiedBatch, log, render::RendererCache
 use crate::{
     config::OutputConfig,
     event::Notice,
-    spool::{Batch, Cursor, Lane, SpoolError},
+    spool::{Batch, Cursor, Lane},
 };
 
 /// What there is to send.
@@ -77,6 +77,9 @@ impl<'a> Lanes<'a> {
     /// Events that are passed since the last call and go nowhere: those that the filter drops, and those that cannot be read.
     pub fn take_nowhere(&mut self) -> [u64; 2] {
         let to = self.acknowledged();
+        // Lanes that no event can be in stand where the slowest of the others does.
+        let nobodys = Lane::ALL.into_iter().filter(|lane| !self.core.is_there(*lane));
+        nobodys.for_each(|lane| self.context.shared.spool.advance(&self.config.name, lane, to));
         let nowhere = self.core.take_nowhere(to);
         self.tell_delivered();
         nowhere
@@ -88,9 +91,12 @@ impl<'a> Lanes<'a> {
         let mut sum = self.core.take_nowhere(to);
         if self.core.is_partly_counted(to) {
             let kept = self.core.recent(to.batch).cloned();
-            // What cannot be read now is counted by the next thread.
-            let classified = kept.map_or_else(|| self.look(to.batch, Lane::Normal), |l| Ok(Some(l)));
-            if let Ok(Some(classified)) = classified {
+            // What cannot be read now is counted by the next task.
+            let read = |lanes: &mut Self| {
+                let batch = lanes.context.shared.spool.next(to.batch).ok()??;
+                lanes.look(batch, Lane::Normal).ok()
+            };
+            if let Some(classified) = kept.or_else(|| read(self)) {
                 let within = self.core.take_nowhere_within(&classified, to);
                 sum.iter_mut().zip(within).for_each(|(sum, more)| *sum += more);
             }
@@ -124,37 +130,45 @@ impl<'a> Lanes<'a> {
     }
 
     fn search(&mut self, mut search: Search) -> anyhow::Result<Next> {
-        // Asked once an event: what was heard of costs no lock.
-        if self.core.farthest() > self.last {
-            self.last = self.context.shared.spool.last();
-        }
-        let mut last = self.last;
+        // A batch that is stored this moment is read when that is done.
+        let mut absent = None;
         loop {
-            match self.core.next(&mut search, last) {
-                Wish::Event(lane) => return Ok(Next::Event(lane)),
-                Wish::Later => return Ok(Next::Later),
-                Wish::Nothing => return Ok(Next::Nothing),
-                Wish::Read(from, lane) => match self.look(from, lane)? {
-                    Some(classified) => self.core.take(lane, &classified),
-                    None => last = from - 1,
-                },
+            let last = absent.unwrap_or(self.last);
+            let next = match self.core.next(&mut search, last) {
+                Wish::Read(from, lane) => {
+                    match self.context.shared.spool.next(from)? {
+                        None => absent = Some(from - 1),
+                        Some(batch) if batch.id > from && self.core.leap(lane, batch.id) => {}
+                        Some(batch) => {
+                            let classified = self.look(batch, lane)?;
+                            self.core.take(lane, &classified);
+                        }
+                    }
+                    continue;
+                }
+                Wish::Event(lane) => Next::Event(lane),
+                Wish::Later => Next::Later,
+                Wish::Nothing => Next::Nothing,
+            };
+            // What was heard of costs no lock.
+            if absent.is_none() && self.core.farthest() > self.last {
+                let newest = self.context.shared.spool.last();
+                if std::mem::replace(&mut self.last, newest) < newest {
+                    continue;
+                }
             }
+            return Ok(next);
         }
     }
 
-    /// The first batch at or behind a number, looked through because a lane has come to it.
-    fn look(&mut self, from: i64, lane: Lane) -> anyhow::Result<Option<Arc<ClassifiedBatch>>> {
-        let Some(batch) = self.batch(from)? else { return Ok(None) };
+    /// Looks through a batch that a lane has come to.
+    fn look(&mut self, batch: Arc<Batch>, lane: Lane) -> anyhow::Result<Arc<ClassifiedBatch>> {
         let notices = self.core.lane_of_notices(batch.id, batch.header.since.is_some(), lane);
         let classified = Arc::new(self.renderers.classify(batch, notices)?);
         if classified.counts.unreadable > 0 && self.told.insert(classified.why().to_owned()) {
             log(format_args!("output {}: {}", self.config.name, classified.complaint()));
         }
-        Ok(Some(classified))
-    }
-
-    fn batch(&self, from: i64) -> Result<Option<Arc<Batch>>, SpoolError> {
-        self.context.shared.spool.next(from)
+        Ok(classified)
     }
 
     /// Writes the line of the next event of a lane. Returns where the lane is behind it, for [`Lanes::advance`].

@@ -36,7 +36,7 @@ struct LaneCursor {
     /// The next event, or where to look for it.
     next: Cursor,
     /// Its batch.
-    looked: Option<Arc<ClassifiedBatch>>,
+    classified: Option<Arc<ClassifiedBatch>>,
     /// `next` is an event of this lane.
     found: bool,
 }
@@ -69,11 +69,11 @@ enum Found {
 
 /// One search: which lanes may go, and how many batches of which nothing is known may yet be looked through for them.
 #[derive(Clone, Copy, Debug)]
-pub struct Search([BudgetExemption; 2]);
+pub struct Search([Pass; 2]);
 
 /// Lanes that go before those of the next pass; of two the one whose event was read first.
 #[derive(Clone, Copy, Debug)]
-struct BudgetExemption {
+struct Pass {
     lanes: [Option<Lane>; 2],
     looks: usize,
 }
@@ -114,7 +114,7 @@ impl LaneCore {
 
     /// All lanes read from here.
     pub fn rewind(&mut self, places: [Cursor; Lane::COUNT]) {
-        self.cursors = places.map(|next| LaneCursor { next, looked: None, found: false });
+        self.cursors = places.map(|next| LaneCursor { next, classified: None, found: false });
     }
 
     /// Of these places, one for each lane, the first of a lane that events can be in.
@@ -123,7 +123,8 @@ impl LaneCore {
         there.map(|(place, _)| place).min().unwrap_or_default()
     }
 
-    fn is_there(&self, lane: Lane) -> bool {
+    /// Whether events can be in a lane.
+    pub fn is_there(&self, lane: Lane) -> bool {
         self.there.get(lane.index()).copied().unwrap_or(false)
     }
 
@@ -139,16 +140,16 @@ impl LaneCore {
         }
     }
 
-    /// The farthest batch that a lane would look into: what the newest of the log is must be known as far.
+    /// The farthest batch that a lane would look into: where that is behind the newest that was heard of, there may be more.
     pub fn farthest(&self) -> i64 {
         let open = self.cursors.iter().filter(|c| !c.found);
-        open.map(|c| c.looked.as_ref().map_or(c.next.batch, |l| l.batch.id + 1)).max().unwrap_or(0)
+        open.map(|c| c.classified.as_ref().map_or(c.next.batch, |l| l.batch.id + 1)).max().unwrap_or(0)
     }
 
     /// The batch and the number in it of the next event of a lane, once that was [found](Wish::Event).
     pub fn next_event(&self, lane: Lane) -> Option<(&Arc<ClassifiedBatch>, usize)> {
         let cursor = self.cursor(lane)?;
-        Some((cursor.looked.as_ref()?, cursor.next.event))
+        Some((cursor.classified.as_ref()?, cursor.next.event))
     }
 
     /// The next event of a lane is taken: it is behind it.
@@ -161,7 +162,7 @@ impl LaneCore {
 
     /// A search for the next event: those that go first before the others. With `spent`, only lanes that pass a spent daily budget.
     pub fn search(&self, spent: bool) -> Search {
-        let pass = |pass, held, looks| BudgetExemption { lanes: [Some(pass), Some(held).filter(|_| !spent)], looks };
+        let pass = |pass, held, looks| Pass { lanes: [Some(pass), Some(held).filter(|_| !spent)], looks };
         Search([
             pass(Lane::Priority, Lane::PriorityHeld, self.looks_ahead(spent)),
             pass(Lane::Normal, Lane::Held, AHEAD),
@@ -170,7 +171,7 @@ impl LaneCore {
 
     /// A search for what a spent daily budget holds back.
     pub fn search_held() -> Search {
-        Search([Lane::PriorityHeld, Lane::Held].map(|lane| BudgetExemption { lanes: [Some(lane), None], looks: AHEAD }))
+        Search([Lane::PriorityHeld, Lane::Held].map(|lane| Pass { lanes: [Some(lane), None], looks: AHEAD }))
     }
 
     /// How many batches are looked through for events that go first, before another may go.
@@ -185,7 +186,7 @@ impl LaneCore {
     /// with that batch [taken](LaneCore::take), or with a `last` before it where there is none.
     pub fn next(&mut self, search: &mut Search, last: i64) -> Wish {
         let mut later = false;
-        for BudgetExemption { lanes, looks } in &mut search.0 {
+        for Pass { lanes, looks } in &mut search.0 {
             let mut first: Option<(Cursor, Lane)> = None;
             for lane in lanes.iter().flatten() {
                 match self.find(*lane, looks, last) {
@@ -217,14 +218,14 @@ impl LaneCore {
             if cursor.found {
                 return Found::Yes;
             }
-            if let Some(looked) = &cursor.looked {
-                if let Some(n) = looked.next(lane, cursor.next.event) {
+            if let Some(classified) = &cursor.classified {
+                if let Some(n) = classified.next(lane, cursor.next.event) {
                     cursor.next.event = n;
                     cursor.found = true;
                     return Found::Yes;
                 }
-                cursor.next = Cursor { batch: looked.batch.id + 1, event: 0 };
-                cursor.looked = None;
+                cursor.next = Cursor { batch: classified.batch.id + 1, event: 0 };
+                cursor.classified = None;
             }
             let from = cursor.next.batch;
             let known = self.known.get(&from);
@@ -232,9 +233,9 @@ impl LaneCore {
                 cursor.next = Cursor { batch: from + 1, event: 0 };
                 continue;
             }
-            if let Some(looked) = self.recent.iter().find(|l| l.batch.id == from) {
-                let looked = looked.clone();
-                self.enter(lane, looked);
+            if let Some(classified) = self.recent.iter().find(|l| l.batch.id == from) {
+                let classified = classified.clone();
+                self.enter(lane, classified);
                 continue;
             }
             if from > last {
@@ -250,6 +251,16 @@ impl LaneCore {
         }
     }
 
+    /// A lane comes to a batch over numbers that are not there. Whether it is known what that batch holds: then it need not be looked
+    /// through once more, and nothing in it is told twice.
+    pub fn leap(&mut self, lane: Lane, to: i64) -> bool {
+        let known = self.known.contains_key(&to);
+        if known {
+            self.advance(lane, Cursor { batch: to, event: 0 });
+        }
+        known
+    }
+
     /// The lane in which notices of a batch go to which a lane has come. What is told in the place of a batch (`tells_of_loss`) goes in
     /// the lane that comes to it, where that of notices has passed the place.
     pub fn lane_of_notices(&self, batch: i64, tells_of_loss: bool, lane: Lane) -> Lane {
@@ -258,32 +269,32 @@ impl LaneCore {
     }
 
     /// The batch that a lane has come to, looked through.
-    pub fn take(&mut self, lane: Lane, looked: &Arc<ClassifiedBatch>) {
-        self.know(looked);
-        self.enter(lane, looked.clone());
+    pub fn take(&mut self, lane: Lane, classified: &Arc<ClassifiedBatch>) {
+        self.know(classified);
+        self.enter(lane, classified.clone());
     }
 
     /// A lane reads in a batch.
-    fn enter(&mut self, lane: Lane, looked: Arc<ClassifiedBatch>) {
+    fn enter(&mut self, lane: Lane, classified: Arc<ClassifiedBatch>) {
         let Some(cursor) = self.cursors.get_mut(lane.index()) else { return };
         // What is told in the place of a damaged batch is told to those too who stood within it.
-        let told = looked.batch.header.since.is_some() && cursor.next.event >= looked.batch.len();
-        if looked.batch.id > cursor.next.batch || told {
-            cursor.next = Cursor { batch: looked.batch.id, event: 0 };
+        let told = classified.batch.header.since.is_some() && cursor.next.event >= classified.batch.len();
+        if classified.batch.id > cursor.next.batch || told {
+            cursor.next = Cursor { batch: classified.batch.id, event: 0 };
         }
-        cursor.looked = Some(looked);
+        cursor.classified = Some(classified);
     }
 
     /// Keeps what a batch holds.
-    pub fn know(&mut self, looked: &Arc<ClassifiedBatch>) {
-        let id = looked.batch.id;
+    pub fn know(&mut self, classified: &Arc<ClassifiedBatch>) {
+        let id = classified.batch.id;
         if id == self.counted.batch {
-            self.before = looked.before(self.counted.event);
+            self.before = classified.before(self.counted.event);
         }
         if id >= self.counted.batch {
-            self.known.insert(id, looked.counts);
+            self.known.insert(id, classified.counts);
             let nowhere = if id == self.counted.batch { self.before.nowhere().iter().sum() } else { 0 };
-            self.delivered.look(looked, nowhere);
+            self.delivered.look(classified, nowhere);
         }
         // Those that are passed last are looked through again when a lane comes to them.
         if self.known.len() > KNOWN {
@@ -292,7 +303,7 @@ impl LaneCore {
         if self.recent.len() >= KEPT {
             self.recent.pop_front();
         }
-        self.recent.push_back(looked.clone());
+        self.recent.push_back(classified.clone());
     }
 
     /// A batch, if it is kept looked through.
@@ -325,10 +336,10 @@ impl LaneCore {
     }
 
     /// Counts what goes nowhere before `to`, in the batch that it is in.
-    pub fn take_nowhere_within(&mut self, looked: &ClassifiedBatch, to: Cursor) -> [u64; 2] {
+    pub fn take_nowhere_within(&mut self, classified: &ClassifiedBatch, to: Cursor) -> [u64; 2] {
         let mut sum = [0; 2];
-        if looked.batch.id == to.batch {
-            let before = looked.before(to.event);
+        if classified.batch.id == to.batch {
+            let before = classified.before(to.event);
             add(&mut sum, before.nowhere(), self.before.nowhere());
             self.before = before;
             self.delivered.add(to.batch, sum.iter().sum());

@@ -26,16 +26,16 @@ impl Delivered {
 
     /// A batch is looked through: what lanes had delivered of it before the start is known now, beside `nowhere` events that were counted
     /// as going nowhere.
-    pub fn look(&mut self, looked: &ClassifiedBatch, nowhere: u64) {
-        let id = looked.batch.id;
+    pub fn look(&mut self, classified: &ClassifiedBatch, nowhere: u64) {
+        let id = classified.batch.id;
         // One that is looked through again.
         if self.events.contains_key(&id) {
             return;
         }
         let of = |(lane, start): (Lane, Cursor)| match start.batch.cmp(&id) {
             std::cmp::Ordering::Less => 0,
-            std::cmp::Ordering::Equal => looked.before(start.event).of(lane),
-            std::cmp::Ordering::Greater => looked.counts.of(lane),
+            std::cmp::Ordering::Equal => classified.before(start.event).of(lane),
+            std::cmp::Ordering::Greater => classified.counts.of(lane),
         };
         let delivered: u32 = Lane::ALL.into_iter().zip(self.start).map(of).sum();
         self.add(id, u64::from(delivered) + nowhere);
