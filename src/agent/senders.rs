@@ -32,7 +32,7 @@ use crate::{
     decode::journal::Heading,
     source::{
         FeedError,
-        stream::{Doors, Peer, Reception},
+        stream::{Arrivals, Listener as StreamListener, Sender},
     },
 };
 
@@ -101,16 +101,16 @@ fn of<'a>(config: &'a SourceConfig, context: &'a TaskContext, stats: &'a SourceS
 
 /// Where a socket tells of who comes.
 #[derive(Clone)]
-struct Desk {
+struct ArrivalQueue {
     /// `source a`, for messages.
     whose: Arc<str>,
-    peers: mpsc::Sender<Peer>,
+    queue: mpsc::Sender<Sender>,
 }
 
-impl Reception for Desk {
-    async fn enter(&self, peer: Peer) {
+impl Arrivals for ArrivalQueue {
+    async fn offer(&self, sender: Sender) {
         // Who is not there any more closes it.
-        let _ = self.peers.send(peer).await;
+        let _ = self.queue.send(sender).await;
     }
 
     fn refuse(&self, why: String) {
@@ -127,26 +127,26 @@ async fn stream(
 ) -> anyhow::Result<()> {
     let heading = heading(config, context)?;
     let Input::Stream(options) = &config.input else { return Ok(()) };
-    let doors = Doors::open(options).await?;
+    let socket = StreamListener::bind(options).await?;
     let seat = Seat::default();
-    let (to, mut peers) = mpsc::channel(1);
-    let desk = Desk { whose: format!("source {}", config.name).into(), peers: to };
+    let (to, mut came) = mpsc::channel(1);
+    let arrivals = ArrivalQueue { whose: format!("source {}", config.name).into(), queue: to };
     let seated = async {
-        while let Some(peer) = peers.recv().await {
-            if let Some(closed) = seat.enter(peer) {
+        while let Some(sender) = came.recv().await {
+            if let Some(closed) = seat.offer(sender) {
                 log(format_args!("source {}: {closed}", config.name));
             }
         }
     };
     tokio::select! {
         served = serve(of(config, context, stats), context, &heading, &seat, trouble) => served,
-        () = doors.listen(desk) => Ok(()),
+        () = socket.listen(arrivals) => Ok(()),
         () = seated => Ok(()),
     }
 }
 
 /// A listener while it listens.
-struct Listener<'a> {
+struct SenderTable<'a> {
     config: &'a ListenerConfig,
     context: &'a Arc<TaskContext>,
     /// By the name of the source.
@@ -161,25 +161,25 @@ async fn listen(
     stats: &SourceStats,
     trouble: &mut Trouble,
 ) -> anyhow::Result<()> {
-    let doors = Doors::open(&config.options).await?;
+    let socket = StreamListener::bind(&config.options).await?;
     trouble.is_over(stats);
     stats.set_up("listening");
-    let (to, mut peers) = mpsc::channel(1);
-    let desk = Desk { whose: format!("listener {}", config.name).into(), peers: to };
-    let mut listener = Listener { config, context, seats: BTreeMap::new(), senders: JoinSet::new() };
+    let (to, mut came) = mpsc::channel(1);
+    let arrivals = ArrivalQueue { whose: format!("listener {}", config.name).into(), queue: to };
+    let mut table = SenderTable { config, context, seats: BTreeMap::new(), senders: JoinSet::new() };
     {
-        let mut open = std::pin::pin!(doors.listen(desk));
+        let mut open = std::pin::pin!(socket.listen(arrivals));
         loop {
             tokio::select! {
                 () = context.drain.cancelled() => break,
                 () = &mut open => break,
-                Some(peer) = peers.recv() => listener.enter(peer)?,
-                Some(ended) = listener.senders.join_next() => joined(ended),
+                Some(sender) = came.recv() => table.admit(sender)?,
+                Some(ended) = table.senders.join_next() => joined(ended),
             }
         }
     }
-    // Nobody comes any more; those who are here have the same orders.
-    while let Some(ended) = listener.senders.join_next().await {
+    // Nobody comes any more; those who are here have the same context.
+    while let Some(ended) = table.senders.join_next().await {
         joined(ended);
     }
     Ok(())
@@ -194,14 +194,14 @@ fn joined(ended: Result<(), JoinError>) {
     }
 }
 
-impl Listener<'_> {
-    /// Lets one in that was let in by the door, if it is known who it is.
-    fn enter(&mut self, peer: Peer) -> Result<(), FeedError> {
+impl SenderTable<'_> {
+    /// Lets one in that was let in by the socket, if it is known who it is.
+    fn admit(&mut self, sender: Sender) -> Result<(), FeedError> {
         let name = &self.config.name;
-        let source = match self.config.source_of(peer.identity.as_deref()) {
+        let source = match self.config.source_of(sender.identity.as_deref()) {
             Ok(source) => source,
             Err(why) => {
-                log(format_args!("listener {name}: {} is refused: {why}", peer.name));
+                log(format_args!("listener {name}: {} is refused: {why}", sender.name));
                 return Ok(());
             }
         };
@@ -210,7 +210,7 @@ impl Listener<'_> {
             None if self.seats.len() >= self.config.max_senders => {
                 log(format_args!(
                     "listener {name}: {} is refused: it would be source {}, and there are {} senders already: max_senders says how many may be",
-                    peer.name,
+                    sender.name,
                     source.name,
                     self.seats.len()
                 ));
@@ -218,7 +218,7 @@ impl Listener<'_> {
             }
             None => self.begin(source)?,
         };
-        if let Some(closed) = seat.enter(peer) {
+        if let Some(closed) = seat.offer(sender) {
             log(format_args!("listener {name}: {closed}"));
         }
         Ok(())

@@ -3,7 +3,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::source::stream::Peer;
+use crate::source::stream::Sender;
 
 /// See the module.
 #[derive(Default)]
@@ -14,7 +14,7 @@ pub struct Seat {
 
 #[derive(Default)]
 struct Inside {
-    peer: Option<Peer>,
+    sender: Option<Sender>,
     /// The number of the newest that came.
     newest: u64,
 }
@@ -26,29 +26,29 @@ impl Seat {
 
     /// Somebody comes. One that came before another who is here already took longer: it comes again. What is to be said of who is
     /// closed for that.
-    pub fn enter(&self, peer: Peer) -> Option<String> {
+    pub fn offer(&self, sender: Sender) -> Option<String> {
         let mut inside = self.lock();
-        if peer.number < inside.newest {
-            return Some(format!("{} is closed: another sender came after it", peer.name));
+        if sender.number < inside.newest {
+            return Some(format!("{} is closed: another sender came after it", sender.name));
         }
-        inside.newest = peer.number;
-        let name = peer.name.clone();
-        let before = inside.peer.replace(peer);
+        inside.newest = sender.number;
+        let name = sender.name.clone();
+        let before = inside.sender.replace(sender);
         drop(inside);
         self.came.notify_one();
         before.map(|before| format!("{} is closed: {name} came after it", before.name))
     }
 
     /// Who is here.
-    pub fn take(&self) -> Option<Peer> {
-        self.lock().peer.take()
+    pub fn take_latest(&self) -> Option<Sender> {
+        self.lock().sender.take()
     }
 
     /// The same; waits for somebody. Given up, nobody is lost.
-    pub async fn next(&self) -> Peer {
+    pub async fn latest(&self) -> Sender {
         loop {
-            if let Some(peer) = self.take() {
-                return peer;
+            if let Some(sender) = self.take_latest() {
+                return sender;
             }
             self.came.notified().await;
         }
@@ -62,21 +62,21 @@ mod tests {
     use super::*;
     use crate::source::stream::Wire;
 
-    fn peer(number: u64) -> Peer {
+    fn sender(number: u64) -> Sender {
         let (wire, _) = UnixStream::pair().unwrap();
-        Peer { number, name: format!("p{number}"), identity: None, wire: Wire::Unix(wire) }
+        Sender { number, name: format!("p{number}"), identity: None, wire: Wire::Unix(wire) }
     }
 
     #[tokio::test]
     async fn of_those_who_wait_the_newest_is_kept_whoever_took_longer() {
         let seat = Seat::default();
-        assert_eq!(seat.enter(peer(2)), None);
-        assert_eq!(seat.enter(peer(1)).unwrap(), "p1 is closed: another sender came after it");
-        assert_eq!(seat.enter(peer(5)).unwrap(), "p2 is closed: p5 came after it");
-        assert_eq!(seat.next().await.number, 5);
-        assert!(seat.take().is_none());
-        assert_eq!(seat.enter(peer(4)).unwrap(), "p4 is closed: another sender came after it");
-        let (came, ()) = tokio::join!(seat.next(), async { assert_eq!(seat.enter(peer(6)), None) });
+        assert_eq!(seat.offer(sender(2)), None);
+        assert_eq!(seat.offer(sender(1)).unwrap(), "p1 is closed: another sender came after it");
+        assert_eq!(seat.offer(sender(5)).unwrap(), "p2 is closed: p5 came after it");
+        assert_eq!(seat.latest().await.number, 5);
+        assert!(seat.take_latest().is_none());
+        assert_eq!(seat.offer(sender(4)).unwrap(), "p4 is closed: another sender came after it");
+        let (came, ()) = tokio::join!(seat.latest(), async { assert_eq!(seat.offer(sender(6)), None) });
         assert_eq!(came.number, 6);
     }
 }

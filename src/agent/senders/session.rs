@@ -30,7 +30,7 @@ use crate::{
         Checkpoint, Record, WAIT,
         receiver_chain::Gap,
         stream::{
-            Peer, Wire, greeting,
+            Sender, Wire, greeting,
             inbox::{Inbox, Next},
         },
     },
@@ -45,8 +45,8 @@ struct Connection {
     name: String,
     wire: Wire,
     inbox: Inbox,
-    /// Records that it was told are on the disk.
-    told: u64,
+    /// Records of it that were acknowledged: they are on the disk.
+    acknowledged: u64,
 }
 
 /// The batch in the making.
@@ -69,7 +69,7 @@ struct Session<'a> {
 /// What wakes it.
 enum Woken {
     Stop,
-    Came(Box<Peer>),
+    Came(Box<Sender>),
     Read(io::Result<usize>),
     Due,
 }
@@ -100,7 +100,7 @@ pub async fn serve(
     let mut session = Session { of, context, heading, ingest, share, connection: None, open: None };
     loop {
         let goes = match session.wait(seat).await {
-            Woken::Came(peer) => session.welcome(*peer, seat).await?,
+            Woken::Came(sender) => session.greet(*sender, seat).await?,
             Woken::Read(read) => session.take_in(read).await?,
             Woken::Due => session.store(false).await?,
             Woken::Stop => {
@@ -133,7 +133,7 @@ impl Session<'_> {
         tokio::select! {
             biased;
             () = context.drain.cancelled() => Woken::Stop,
-            peer = seat.next() => Woken::Came(Box::new(peer)),
+            sender = seat.latest() => Woken::Came(Box::new(sender)),
             () = timer => Woken::Due,
             read = read => Woken::Read(read),
         }
@@ -146,22 +146,22 @@ impl Session<'_> {
     }
 
     /// Goes over to another connection. What the one before sent and is not whole is dropped: it was never acknowledged.
-    async fn welcome(&mut self, peer: Peer, seat: &Seat) -> anyhow::Result<Goes> {
+    async fn greet(&mut self, sender: Sender, seat: &Seat) -> anyhow::Result<Goes> {
         let before = self.connection.take().map_or(String::new(), |c| format!("; it takes the place of {}", c.name));
         // So that it need not be sent again. That may take long, and another may come.
         if self.store(false).await? == Goes::No {
             return Ok(Goes::No);
         }
-        let peer = match seat.take() {
+        let sender = match seat.take_latest() {
             Some(newer) => {
-                self.say(format_args!("{} is closed: {} came after it", peer.name, newer.name));
+                self.say(format_args!("{} is closed: {} came after it", sender.name, newer.name));
                 newer
             }
-            None => peer,
+            None => sender,
         };
-        let Peer { name, mut wire, .. } = peer;
+        let Sender { name, mut wire, .. } = sender;
         let greeting = greeting(self.ingest.last(), self.of.config.charset);
-        if let Err(e) = wire.tell(&greeting).await {
+        if let Err(e) = wire.send(&greeting).await {
             self.say(format_args!("{name} cannot be greeted: {e}{before}"));
             self.of.stats.set_up("listening");
             return Ok(Goes::On);
@@ -169,7 +169,7 @@ impl Session<'_> {
         self.say(format_args!("{name} is connected{before}"));
         self.of.stats.set_up("reading");
         self.ingest.allow_replay();
-        self.connection = Some(Connection { name, wire, inbox: Inbox::default(), told: 0 });
+        self.connection = Some(Connection { name, wire, inbox: Inbox::default(), acknowledged: 0 });
         Ok(Goes::On)
     }
 
@@ -187,7 +187,7 @@ impl Session<'_> {
             Err(e) if e.kind() == ErrorKind::UnexpectedEof => "has closed".to_owned(),
             Err(e) => format!("is gone ({e})"),
         };
-        self.part(&why).await
+        self.disconnect(&why).await
     }
 
     /// Takes all that is whole.
@@ -207,7 +207,7 @@ impl Session<'_> {
                     let why = format!(
                         "is disconnected: expected the 4-byte length of record {number} (1 to {MAX_RECORD}), got {got}"
                     );
-                    return self.part(&why).await;
+                    return self.disconnect(&why).await;
                 }
             }
             if self.ingest.is_full() && self.store(false).await? == Goes::No {
@@ -225,7 +225,7 @@ impl Session<'_> {
     }
 
     /// The connection ends; `why` is said with how far it came.
-    async fn part(&mut self, why: &str) -> anyhow::Result<Goes> {
+    async fn disconnect(&mut self, why: &str) -> anyhow::Result<Goes> {
         let goes = self.store(false).await?;
         if let Some(Connection { name, inbox, .. }) = self.connection.take() {
             let rest = match inbox.rest() {
@@ -261,10 +261,10 @@ impl Session<'_> {
     async fn acknowledge(&mut self) {
         let Some(c) = &mut self.connection else { return };
         let taken = c.inbox.taken();
-        if taken > c.told {
-            c.told = taken;
-            if let Err(e) = c.wire.tell(&taken.to_be_bytes()).await {
-                // It sends again what it was not told of.
+        if taken > c.acknowledged {
+            c.acknowledged = taken;
+            if let Err(e) = c.wire.send(&taken.to_be_bytes()).await {
+                // It sends again what it has no acknowledgement of.
                 let name = std::mem::take(&mut c.name);
                 self.connection = None;
                 self.say(format_args!("{name} is gone ({e}) after {taken} records"));

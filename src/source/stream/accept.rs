@@ -1,4 +1,4 @@
-//! Letting senders in: listening, and nobody who takes his time keeps others out.
+//! Accepts senders. A slow handshake never blocks another sender.
 use std::{
     fs,
     future::Future,
@@ -21,7 +21,7 @@ use tokio::{
 use super::{
     Listen, StreamOptions,
     connection::Wire,
-    handshake::{Lobby, Secure, handshake},
+    handshake::{HandshakeSlots, Secure, handshake},
     identity,
 };
 use crate::{runtime::blocking, source::FeedError};
@@ -30,7 +30,7 @@ use crate::{runtime::blocking, source::FeedError};
 const LOOK: Duration = Duration::from_millis(50);
 
 /// A sender that is let in.
-pub struct Peer {
+pub struct Sender {
     /// As the so-manieth it came.
     pub number: u64,
     /// Its address, for messages.
@@ -41,16 +41,16 @@ pub struct Peer {
     pub wire: Wire,
 }
 
-/// What becomes of senders that are let in, and of what is to be said of those who are not.
-pub trait Reception: Clone + Send + Sync + 'static {
+/// Where senders go that are let in, and what is to be said of those who are not.
+pub trait Arrivals: Clone + Send + Sync + 'static {
     /// One is let in.
-    fn enter(&self, peer: Peer) -> impl Future<Output = ()> + Send;
+    fn offer(&self, sender: Sender) -> impl Future<Output = ()> + Send;
 
     /// Somebody is not, and this is why.
     fn refuse(&self, why: String);
 }
 
-enum Door {
+enum ListenSocket {
     Tcp(TcpListener),
     Unix(UnixListener),
 }
@@ -67,28 +67,28 @@ impl Drop for SocketFile {
     }
 }
 
-/// A socket that is listened on. Dropped, it is free for whoever comes next, and nobody is on his way in any more.
-pub struct Doors {
-    door: Door,
-    /// Behind the door.
+/// A socket that is listened on. Dropped, its address is free for whoever comes next, and handshakes under way end.
+pub struct Listener {
+    socket: ListenSocket,
+    /// Taken away with it.
     _file: Option<SocketFile>,
     secure: Option<Secure>,
 }
 
-impl Doors {
-    /// Opens them.
-    pub async fn open(options: &StreamOptions) -> Result<Doors, FeedError> {
+impl Listener {
+    /// Listens, where the options say so.
+    pub async fn bind(options: &StreamOptions) -> Result<Listener, FeedError> {
         let io = |what: String| move |source| FeedError::Io { what, source };
-        let (door, file) = match &options.listen {
+        let (socket, file) = match &options.listen {
             Listen::Tcp(a) | Listen::Tls(a) => {
                 let listener = TcpListener::bind((a.host.as_str(), a.port)).await;
-                (Door::Tcp(listener.map_err(io(format!("listening on {a}")))?), None)
+                (ListenSocket::Tcp(listener.map_err(io(format!("listening on {a}")))?), None)
             }
             Listen::Unix(path) => {
                 let made = unix(path).map_err(io(format!("listening on {}", path.display())))?;
                 let file = SocketFile(path.clone());
                 let listener = made.set_nonblocking(true).and_then(|()| UnixListener::from_std(made));
-                (Door::Unix(listener.map_err(io(format!("listening on {}", path.display())))?), Some(file))
+                (ListenSocket::Unix(listener.map_err(io(format!("listening on {}", path.display())))?), Some(file))
             }
         };
         let secure = match options.listen {
@@ -100,13 +100,13 @@ impl Doors {
             }
             _ => None,
         };
-        Ok(Doors { door, _file: file, secure })
+        Ok(Listener { socket, _file: file, secure })
     }
 
     async fn next(&self) -> io::Result<(Wire, String, Option<u32>)> {
-        match &self.door {
-            Door::Tcp(l) => l.accept().await.map(|(s, from)| (Wire::Tcp(s), from.to_string(), None)),
-            Door::Unix(l) => {
+        match &self.socket {
+            ListenSocket::Tcp(l) => l.accept().await.map(|(s, from)| (Wire::Tcp(s), from.to_string(), None)),
+            ListenSocket::Unix(l) => {
                 let (s, _) = l.accept().await?;
                 let user = s.peer_cred().ok().map(|c| c.uid());
                 Ok((Wire::Unix(s), "a local program".to_owned(), user))
@@ -115,12 +115,12 @@ impl Doors {
     }
 
     /// Lets senders in, until it is dropped.
-    pub async fn listen(self, reception: impl Reception) {
-        let lobby = Lobby::default();
-        let mut guests = JoinSet::new();
+    pub async fn listen(self, arrivals: impl Arrivals) {
+        let slots = HandshakeSlots::default();
+        let mut handshakes = JoinSet::new();
         let mut number = 0;
         loop {
-            lobby.room().await;
+            slots.room().await;
             let (wire, name, user) = match self.next().await {
                 Ok(came) => came,
                 Err(_) => {
@@ -129,27 +129,27 @@ impl Doors {
                     continue;
                 }
             };
-            while guests.try_join_next().is_some() {}
+            while handshakes.try_join_next().is_some() {}
             number += 1;
-            let guest = match lobby.begin(number, &wire.socket()) {
-                Ok(guest) => guest,
+            let slot = match slots.begin(number, &wire.socket()) {
+                Ok(slot) => slot,
                 Err(e) => {
-                    reception.refuse(format!("{name} is refused: {e}"));
+                    arrivals.refuse(format!("{name} is refused: {e}"));
                     continue;
                 }
             };
-            let (secure, reception) = (self.secure.clone(), reception.clone());
-            // Nobody's silence holds up the door.
-            guests.spawn(async move {
+            let (secure, arrivals) = (self.secure.clone(), arrivals.clone());
+            // Nobody's silence holds up others.
+            handshakes.spawn(async move {
                 let shaken = match (secure, wire) {
-                    (Some(secure), Wire::Tcp(socket)) => handshake(socket, &secure, &guest).await.map(Some),
+                    (Some(secure), Wire::Tcp(socket)) => handshake(socket, &secure, &slot).await.map(Some),
                     (_, wire) => stays(wire).await.map(|wire| wire.map(|w| (w, None))),
                 };
                 let let_in = shaken.and_then(|found| {
                     let Some((wire, identity)) = found else { return Ok(None) };
                     wire.prepare().map_err(|e| e.to_string())?;
                     // One that was ended for another one takes nobody's place.
-                    Ok(guest.let_in().then_some((wire, identity)))
+                    Ok(slot.let_in().then_some((wire, identity)))
                 });
                 match let_in {
                     Ok(Some((wire, identity))) => {
@@ -161,10 +161,10 @@ impl Doors {
                             }
                             _ => identity,
                         };
-                        reception.enter(Peer { number, name, identity, wire }).await;
+                        arrivals.offer(Sender { number, name, identity, wire }).await;
                     }
                     Ok(None) => {}
-                    Err(why) => reception.refuse(format!("{name} is refused: {why}")),
+                    Err(why) => arrivals.refuse(format!("{name} is refused: {why}")),
                 }
             });
         }

@@ -17,7 +17,7 @@ use tokio_rustls::server::TlsStream;
 
 /// How long an acknowledgement may take to get into the sender's socket: it is some bytes, and there is room for tens of
 /// thousands of them.
-const TOLD: Duration = Duration::from_secs(5);
+const SEND_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A connection.
 pub enum Wire {
@@ -69,13 +69,13 @@ impl Wire {
         }
     }
 
-    /// Writes all of some bytes, within `TOLD`. After an error it is of no more use.
-    pub async fn tell(&mut self, bytes: &[u8]) -> io::Result<()> {
+    /// Writes all of some bytes, within `SEND_TIMEOUT`. After an error it is of no more use.
+    pub async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         let write = async {
             self.write_all(bytes).await?;
             self.flush().await
         };
-        timeout(TOLD, write).await?
+        timeout(SEND_TIMEOUT, write).await?
     }
 }
 

@@ -51,7 +51,7 @@ const READERS: usize = 4;
 const MOST: u64 = 64 << 20;
 
 /// A connection that is not let in yet.
-struct Waiting {
+struct Pending {
     number: u64,
     socket: Socket,
     /// Whose it is, where that can be told.
@@ -60,7 +60,7 @@ struct Waiting {
     since: Instant,
 }
 
-impl Waiting {
+impl Pending {
     /// Whether something came from it.
     fn has_spoken(&self) -> bool {
         self.spoke.load(Ordering::Relaxed) || peek(SockRef::from(&self.socket)).is_ok_and(|n| n > 0)
@@ -69,41 +69,41 @@ impl Waiting {
 
 /// The connections that are not let in yet, oldest first.
 #[derive(Clone, Default)]
-pub struct Lobby {
+pub struct HandshakeSlots {
     inside: Arc<Inside>,
 }
 
 #[derive(Default)]
 struct Inside {
-    waiting: Mutex<Vec<Waiting>>,
+    pending: Mutex<Vec<Pending>>,
     left: Notify,
 }
 
 impl Inside {
-    fn lock(&self) -> MutexGuard<'_, Vec<Waiting>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Vec<Pending>> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes one out; whether it was there still.
     fn take(&self, number: u64) -> bool {
-        let mut waiting = self.lock();
-        let before = waiting.len();
-        waiting.retain(|w| w.number != number);
-        let was_there = waiting.len() < before;
-        drop(waiting);
+        let mut pending = self.lock();
+        let before = pending.len();
+        pending.retain(|w| w.number != number);
+        let was_there = pending.len() < before;
+        drop(pending);
         self.left.notify_one();
         was_there
     }
 }
 
-/// One of those in the [`Lobby`], until it is dropped.
-pub struct Guest {
+/// One of those in the [`HandshakeSlots`], until it is dropped.
+pub struct Slot {
     number: u64,
     spoke: Arc<AtomicBool>,
-    lobby: Lobby,
+    slots: HandshakeSlots,
 }
 
-impl Guest {
+impl Slot {
     /// Something came from it.
     fn mark_spoken(&self) {
         self.spoke.store(true, Ordering::Relaxed);
@@ -111,42 +111,42 @@ impl Guest {
 
     /// It is let in, unless it was ended for another one.
     pub fn let_in(&self) -> bool {
-        self.lobby.inside.take(self.number)
+        self.slots.inside.take(self.number)
     }
 }
 
-impl Drop for Guest {
+impl Drop for Slot {
     fn drop(&mut self) {
-        self.lobby.inside.take(self.number);
+        self.slots.inside.take(self.number);
     }
 }
 
-impl Lobby {
+impl HandshakeSlots {
     /// Counts one more, under a number that no other has.
-    pub fn begin(&self, number: u64, socket: &SockRef<'_>) -> io::Result<Guest> {
+    pub fn begin(&self, number: u64, socket: &SockRef<'_>) -> io::Result<Slot> {
         let socket = socket.try_clone()?;
         let address = socket.peer_addr().ok().and_then(|a| a.as_socket()).map(|a| a.ip());
         let spoke: Arc<AtomicBool> = Arc::default();
-        let mut waiting = self.inside.lock();
-        if waiting.len() >= AT_ONCE
-            && let Some(out) = pushed_out(&waiting)
+        let mut pending = self.inside.lock();
+        if pending.len() >= AT_ONCE
+            && let Some(out) = pushed_out(&pending)
         {
             // Its task sees the end and says so.
-            let _ = waiting.remove(out).socket.shutdown(Shutdown::Both);
+            let _ = pending.remove(out).socket.shutdown(Shutdown::Both);
         }
-        waiting.push(Waiting { number, socket, address, spoke: spoke.clone(), since: Instant::now() });
-        Ok(Guest { number, spoke, lobby: self.clone() })
+        pending.push(Pending { number, socket, address, spoke: spoke.clone(), since: Instant::now() });
+        Ok(Slot { number, spoke, slots: self.clone() })
     }
 
     /// Waits until one more can be counted without a wrong to another: where each has said something, all have some time.
     pub async fn room(&self) {
         loop {
             let until = {
-                let waiting = self.inside.lock();
-                if waiting.len() < AT_ONCE || waiting.iter().any(|w| !w.has_spoken()) {
+                let pending = self.inside.lock();
+                if pending.len() < AT_ONCE || pending.iter().any(|w| !w.has_spoken()) {
                     return;
                 }
-                waiting.first().map_or_else(Instant::now, |oldest| oldest.since + GRACE)
+                pending.first().map_or_else(Instant::now, |oldest| oldest.since + GRACE)
             };
             if until <= Instant::now() {
                 return;
@@ -161,27 +161,27 @@ impl Lobby {
 
 /// Who has to go: one that has said nothing before one that has, one of an address with many before one of an address with few,
 /// and of those that are alike the oldest.
-fn pushed_out(waiting: &[Waiting]) -> Option<usize> {
+fn pushed_out(pending: &[Pending]) -> Option<usize> {
     let mut by_address: HashMap<Option<IpAddr>, usize> = HashMap::new();
-    for guest in waiting {
-        *by_address.entry(guest.address).or_default() += 1;
+    for one in pending {
+        *by_address.entry(one.address).or_default() += 1;
     }
-    let rank = |(i, guest): &(usize, &Waiting)| {
-        (!guest.has_spoken(), by_address.get(&guest.address).copied().unwrap_or(0), Reverse(*i))
+    let rank = |(i, one): &(usize, &Pending)| {
+        (!one.has_spoken(), by_address.get(&one.address).copied().unwrap_or(0), Reverse(*i))
     };
-    waiting.iter().enumerate().max_by_key(rank).map(|(i, _)| i)
+    pending.iter().enumerate().max_by_key(rank).map(|(i, _)| i)
 }
 
 /// What is said of a connection that ends before it is let in.
 const ENDED: &str = "TLS: it ended during the handshake";
 
 /// Shakes hands. The name of the certificate that was shown comes with the connection.
-pub async fn handshake(socket: TcpStream, secure: &Secure, guest: &Guest) -> Result<(Wire, Option<String>), String> {
-    let shaken = timeout(HANDSHAKE, shake(socket, secure, guest)).await;
+pub async fn handshake(socket: TcpStream, secure: &Secure, slot: &Slot) -> Result<(Wire, Option<String>), String> {
+    let shaken = timeout(HANDSHAKE, shake(socket, secure, slot)).await;
     shaken.unwrap_or_else(|_| Err(format!("TLS: the handshake took more than {} s", HANDSHAKE.as_secs())))
 }
 
-async fn shake(socket: TcpStream, secure: &Secure, guest: &Guest) -> Result<(Wire, Option<String>), String> {
+async fn shake(socket: TcpStream, secure: &Secure, slot: &Slot) -> Result<(Wire, Option<String>), String> {
     let text = |e: io::Error| match e.kind() {
         ErrorKind::UnexpectedEof => ENDED.to_owned(),
         _ => format!("TLS: {e}"),
@@ -189,7 +189,7 @@ async fn shake(socket: TcpStream, secure: &Secure, guest: &Guest) -> Result<(Wir
     if socket.peek(&mut [0]).await.map_err(text)? == 0 {
         return Err(ENDED.to_owned());
     }
-    guest.mark_spoken();
+    slot.mark_spoken();
     // Read for every connection: certificates are renewed.
     let config = secure.config().await?;
     let stream = TlsAcceptor::from(config).accept(socket).await.map_err(text)?;
@@ -314,54 +314,54 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn h13_who_says_nothing_is_pushed_out_before_who_has_spoken_whatever_is_older() {
         let mut connect = pairs();
-        let lobby = Lobby::default();
+        let slots = HandshakeSlots::default();
         // The oldest is the only one that has said something.
         let (mut honest, its) = connect();
         honest.write_all(b"\x16").unwrap();
         its.peek(&mut [0]).unwrap();
-        let guest = lobby.begin(0, &SockRef::from(&its)).unwrap();
+        let slot = slots.begin(0, &SockRef::from(&its)).unwrap();
         let mut others = Vec::new();
         for number in 1..=AT_ONCE as u64 * 2 {
-            lobby.room().await;
+            slots.room().await;
             let (own, other) = connect();
-            others.push((lobby.begin(number, &SockRef::from(&other)).unwrap(), own, other));
+            others.push((slots.begin(number, &SockRef::from(&other)).unwrap(), own, other));
         }
-        let numbers: Vec<u64> = lobby.inside.lock().iter().map(|w| w.number).collect();
+        let numbers: Vec<u64> = slots.inside.lock().iter().map(|w| w.number).collect();
         assert_eq!((numbers.len(), numbers[0], numbers[1]), (AT_ONCE, 0, AT_ONCE as u64 + 2));
-        assert!(!others[0].0.let_in() && guest.let_in());
-        drop(guest);
-        assert!(lobby.inside.lock().iter().all(|w| w.number != 0));
+        assert!(!others[0].0.let_in() && slot.let_in());
+        drop(slot);
+        assert!(slots.inside.lock().iter().all(|w| w.number != 0));
     }
 
     #[tokio::test(start_paused = true)]
     async fn many_that_come_at_once_and_speak_wait_for_each_other_and_nobody_for_long() {
         let mut connect = pairs();
-        let lobby = Lobby::default();
-        let mut guests = Vec::new();
+        let slots = HandshakeSlots::default();
+        let mut taken = Vec::new();
         for number in 0..AT_ONCE as u64 {
-            lobby.room().await;
+            slots.room().await;
             let (own, other) = connect();
-            let guest = lobby.begin(number, &SockRef::from(&other)).unwrap();
-            guest.mark_spoken();
-            guests.push((guest, own, other));
+            let slot = slots.begin(number, &SockRef::from(&other)).unwrap();
+            slot.mark_spoken();
+            taken.push((slot, own, other));
         }
         let began = Instant::now();
-        let other = lobby.clone();
+        let other = slots.clone();
         let waits = tokio::spawn(async move { other.room().await });
         tokio::task::yield_now().await;
         assert!(!waits.is_finished());
         // One is through.
-        guests.pop();
+        taken.pop();
         waits.await.unwrap();
         assert_eq!(began.elapsed(), Duration::ZERO);
         let (_own, other) = connect();
-        let last = lobby.begin(1_000, &SockRef::from(&other)).unwrap();
+        let last = slots.begin(1_000, &SockRef::from(&other)).unwrap();
         last.mark_spoken();
         // Nobody comes through any more: the oldest has had its time.
-        lobby.room().await;
+        slots.room().await;
         assert!(began.elapsed() >= GRACE && began.elapsed() < GRACE * 2);
         let (_own, other) = connect();
-        let _newest = lobby.begin(1_001, &SockRef::from(&other)).unwrap();
-        assert!(!guests[0].0.let_in() && guests[1].0.let_in());
+        let _newest = slots.begin(1_001, &SockRef::from(&other)).unwrap();
+        assert!(!taken[0].0.let_in() && taken[1].0.let_in());
     }
 }

@@ -2,7 +2,7 @@
 //! program: a greeting that says where to go on, records behind their lengths, and numbers that say how many of them are on
 //! the disk.
 //!
-//! For: listening and letting senders in ([`Doors`]), who they are ([`identity`]), cutting what they send into records ([`inbox`]), what
+//! For: listening and letting senders in ([`Listener`]), who they are ([`identity`]), cutting what they send into records ([`inbox`]), what
 //! they are told ([`greeting`]). Not for: what becomes of their records: the agent has a task for each sender, and says
 //! that a record is on the disk when it is.
 mod accept;
@@ -14,7 +14,7 @@ pub mod inbox;
 use std::path::PathBuf;
 
 pub use self::{
-    accept::{Doors, Peer, Reception},
+    accept::{Arrivals, Listener, Sender},
     connection::Wire,
 };
 use super::receiver_chain::JournalPlace;
@@ -64,10 +64,10 @@ pub struct StreamOptions {
 }
 
 /// QAUDJRN1, receiver library, receiver, sequence number in 20 digits; the rest is blank.
-pub fn greeting(durable: &JournalPlace, job: &Charset) -> [u8; GREETING] {
+pub fn greeting(committed: &JournalPlace, job: &Charset) -> [u8; GREETING] {
     let mut greeting = [b' '; GREETING];
-    let (library, receiver) = (invariant(&durable.library, job), invariant(&durable.receiver, job));
-    let text = format!("QAUDJRN1{library:<10.10}{receiver:<10.10}{:020}", durable.sequence);
+    let (library, receiver) = (invariant(&committed.library, job), invariant(&committed.receiver, job));
+    let text = format!("QAUDJRN1{library:<10.10}{receiver:<10.10}{:020}", committed.sequence);
     for (to, from) in greeting.iter_mut().zip(text.bytes()) {
         *to = from;
     }
