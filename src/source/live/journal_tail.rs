@@ -58,8 +58,19 @@ enum Asked {
     Time(Vec<Receiver>, usize, String),
     /// Which receiver is attached: that of the place is not in the list.
     Attached(Vec<Receiver>, TailPlace),
+    /// What was attached before the receiver that is to be entered. A receiver of the list was read to its end, or that of the place is gone.
+    Previous(Receiver, JournalPlace, Left),
     /// Entries of the receiver at this number of the list, from one number to another.
     Entries(Vec<Receiver>, usize, (u64, u64)),
+}
+
+/// Why a receiver is left.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Left {
+    /// It was read to its end.
+    Read,
+    /// It is not there any more, which was confirmed.
+    Gone,
 }
 
 impl Tail for JournalTail {
@@ -80,8 +91,9 @@ impl Tail for JournalTail {
             Asked::Attached(list, place) => {
                 let rows = answer?.rows;
                 let attached = rows.first().map(receivers::attached);
-                Ok(Next::Done(self.receiver_missing(&list, &place, attached, news)))
+                Ok(self.receiver_missing(&list, &place, attached, news))
             }
+            Asked::Previous(next, read, left) => self.previous_answered(&next, read, left, answer, news),
             Asked::Entries(list, i, range) => self.entries_answered(list, i, range, answer, news),
         }
     }
@@ -222,7 +234,7 @@ impl JournalTail {
                 self.doubts = 0;
                 return Next::Done(Poll::CaughtUp);
             };
-            return Next::Done(self.next_receiver(r, next, news));
+            return self.next_receiver(r, next);
         }
         let to = r.last.min(from.saturating_add(self.options.page.saturating_sub(1)));
         let request = self.entries.begin(r, from, to);
@@ -314,20 +326,49 @@ impl JournalTail {
 /// When a receiver is left, and for which.
 impl JournalTail {
     /// A receiver was read to its end, and there is another: its last number must stay as it is for two looks.
-    fn next_receiver(&mut self, r: &Receiver, next: &Receiver, news: &mut Vec<Update>) -> Poll {
+    fn next_receiver(&mut self, r: &Receiver, next: &Receiver) -> Next {
         let seen = (r.name.clone(), r.last);
         if self.leaving.as_ref() != Some(&seen) {
             self.leaving = Some(seen);
-            return Poll::Inconclusive;
+            return Next::Done(Poll::Inconclusive);
         }
-        let read = r.at(r.last.max(self.sequence()));
-        let missing = receivers::missing(&read, next);
-        if missing.is_some() && self.doubts < CONFIRMATIONS {
+        self.ask_previous(next.clone(), r.at(r.last.max(self.sequence())), Left::Read)
+    }
+
+    /// Asks what was attached before a receiver that is to be entered behind what was read.
+    fn ask_previous(&mut self, next: Receiver, read: JournalPlace, left: Left) -> Next {
+        let parameters = [&next.library, &next.name, &self.options.library, &self.options.journal];
+        let request = Request::all(statements::PREVIOUS, &parameters.map(String::as_str));
+        self.asked = Asked::Previous(next, read, left);
+        Next::Ask(request)
+    }
+
+    fn previous_answered(
+        &mut self,
+        next: &Receiver,
+        read: JournalPlace,
+        left: Left,
+        answer: Answer,
+        news: &mut Vec<Update>,
+    ) -> Result<Next, QueryError> {
+        let previous = match answer {
+            // It went meanwhile: the next list shows that.
+            Ok(found) if found.rows.is_empty() && self.doubts <= CONFIRMATIONS => {
+                self.doubts += 1;
+                return Ok(Next::Done(Poll::Inconclusive));
+            }
+            Ok(found) => found.rows.first().and_then(receivers::previous),
+            // A system that cannot say it.
+            Err(QueryError::Sql { .. }) => None,
+            Err(e) => return Err(e),
+        };
+        let missing = receivers::missing(&read, next, previous.as_ref());
+        if left == Left::Read && missing.is_some() && self.doubts < CONFIRMATIONS {
             self.doubts += 1;
-            return Poll::Inconclusive;
+            return Ok(Next::Done(Poll::Inconclusive));
         }
         self.enter_receiver(next, read, missing, news);
-        Poll::Behind
+        Ok(Next::Done(Poll::Behind))
     }
 
     /// Goes on at the beginning of a receiver.
@@ -351,24 +392,27 @@ impl JournalTail {
         place: &TailPlace,
         attached: Option<(&str, &str)>,
         news: &mut Vec<Update>,
-    ) -> Poll {
+    ) -> Next {
         if attached == Some((place.at.library.as_str(), place.at.receiver.as_str())) {
             // It is the newest one, and the list is older.
-            return Poll::Inconclusive;
+            return Next::Done(Poll::Inconclusive);
         }
         self.doubts += 1;
         // The oldest one that came behind it; without its time, the oldest of all.
         let next = list.iter().find(|r| place.attached.is_empty() || r.attached > place.attached);
-        let Some(next) = next.filter(|_| self.doubts > CONFIRMATIONS) else { return Poll::Inconclusive };
-        let follows = place.at.sequence.checked_add(1) == Some(next.first);
-        let text = (!follows).then(|| {
-            format!(
-                "receiver {}/{} is not there any more: what it held behind {} is missing, and all up to receiver {}/{}, where it goes on with {}",
-                place.at.library, place.at.receiver, place.at.sequence, next.library, next.name, next.first
-            )
-        });
-        self.enter_receiver(next, place.at.clone(), text, news);
-        Poll::Behind
+        let Some(next) = next.filter(|_| self.doubts > CONFIRMATIONS) else {
+            return Next::Done(Poll::Inconclusive);
+        };
+        // Numbers that go on say that it held no more; those that begin again, that nothing of it was read: none is without an entry.
+        if next.first > 1 && place.at.sequence.checked_add(1) == Some(next.first) {
+            return self.ask_previous(next.clone(), place.at.clone(), Left::Gone);
+        }
+        let text = format!(
+            "receiver {}/{} is not there any more: what it held behind {} is missing, and all up to receiver {}/{}, where it goes on with {}",
+            place.at.library, place.at.receiver, place.at.sequence, next.library, next.name, next.first
+        );
+        self.enter_receiver(next, place.at.clone(), Some(text), news);
+        Next::Done(Poll::Behind)
     }
 
     /// The system says that the place, or its receiver, is not there.

@@ -62,14 +62,37 @@ pub fn attached(row: &Row) -> (&str, &str) {
     (text(row, 0), text(row, 1))
 }
 
-/// What is missing between the last entry read and the receiver that follows; nothing is `None`. Numbers that go on, or begin
-/// again, are normal; where they begin again the names of the receivers tell.
-pub fn missing(read: &JournalPlace, next: &Receiver) -> Option<String> {
-    let follows = read.sequence.checked_add(1) == Some(next.first);
-    if follows {
+/// The receiver that was attached before another one, by a row of [`statements::PREVIOUS`]: library and name. `None` where the system names none.
+pub fn previous(row: &Row) -> Option<(String, String)> {
+    let (library, name) = (text(row, 0), text(row, 1));
+    (!name.is_empty() && !name.starts_with('*')).then(|| (library.to_owned(), name.to_owned()))
+}
+
+/// What is missing between the last entry read and the receiver that follows, which was attached behind `previous`; nothing is `None`.
+/// Numbers that go on, or begin again, are normal behind the receiver that was read. Behind another one they say nothing: where numbers began
+/// again in a receiver that is not there any more, the one behind it may begin with any number. Where nobody knows what was attached before,
+/// numbers that go on are taken for normal, and where they begin again the names of the receivers tell.
+pub fn missing(read: &JournalPlace, next: &Receiver, previous: Option<&(String, String)>) -> Option<String> {
+    let goes_on = read.sequence.checked_add(1) == Some(next.first);
+    let begins_again = next.first <= 1;
+    if let Some((library, name)) = previous
+        && (goes_on || begins_again)
+    {
+        let was_read = *name == read.receiver && (library.is_empty() || *library == read.library);
+        return (!was_read).then(|| {
+            let named = if begins_again { between(read, &next.at(next.first)) } else { None };
+            named.unwrap_or_else(|| {
+                format!(
+                    "receiver {}/{} was attached behind {library}/{name}, and not behind {}/{}, which was read up to {}: what stood in receivers between is missing",
+                    next.library, next.name, read.library, read.receiver, read.sequence
+                )
+            })
+        });
+    }
+    if goes_on {
         return None;
     }
-    if next.first <= 1 {
+    if begins_again {
         return between(read, &next.at(next.first));
     }
     let (from, to) = (read.sequence.saturating_add(1), next.first.saturating_sub(1));
@@ -132,12 +155,48 @@ mod tests {
             attached: String::new(),
         };
         let read = next("AUDRCV0041", 1).at(500);
-        assert_eq!(missing(&read, &next("AUDRCV0042", 501)), None);
+        assert_eq!(missing(&read, &next("AUDRCV0042", 501), None), None);
         // Names may be anything where the numbers go on.
-        assert_eq!(missing(&read, &next("AUDRCV0077", 501)), None);
-        assert_eq!(missing(&read, &next("AUDRCV0042", 1)), None);
-        assert!(missing(&read, &next("AUDRCV0044", 1)).unwrap().contains("AUDRCV0042"));
-        assert!(missing(&read, &next("AUDRCV0043", 700)).unwrap().starts_with("entries 501 to 699"));
-        assert!(missing(&read, &next("AUDRCV0042", 300)).unwrap().contains("neither 1"));
+        assert_eq!(missing(&read, &next("AUDRCV0077", 501), None), None);
+        assert_eq!(missing(&read, &next("AUDRCV0042", 1), None), None);
+        assert!(missing(&read, &next("AUDRCV0044", 1), None).unwrap().contains("AUDRCV0042"));
+        assert!(missing(&read, &next("AUDRCV0043", 700), None).unwrap().starts_with("entries 501 to 699"));
+        assert!(missing(&read, &next("AUDRCV0042", 300), None).unwrap().contains("neither 1"));
+    }
+    #[test]
+    fn n3_numbers_and_names_that_fit_say_nothing_behind_a_receiver_that_was_not_read() {
+        let next = |name: &str, first| Receiver {
+            library: "QGPL".into(),
+            name: name.into(),
+            first,
+            last: first,
+            attached: String::new(),
+        };
+        let read = next("AUDRCV0041", 1).at(500);
+        let behind = |name: &str| Some(("QGPL".to_owned(), name.to_owned()));
+        for (name, first, previous, words) in [
+            ("AUDRCV0042", 501, behind("AUDRCV0041"), None),
+            ("AUDRCV0077", 1, behind("AUDRCV0041"), None),
+            ("AUDRCV0042", 501, Some((String::new(), "AUDRCV0041".to_owned())), None),
+            // In between the numbers began again, and came to the very number behind the place.
+            ("AUDRCV0043", 501, behind("AUDRCV0042"), Some("attached behind QGPL/AUDRCV0042")),
+            ("OTHER", 501, behind("ANOTHER"), Some("not behind QGPL/AUDRCV0041, which was read up to 500")),
+            ("AUDRCV0042", 501, Some(("OTHERLIB".to_owned(), "AUDRCV0041".to_owned())), Some("OTHERLIB/AUDRCV0041")),
+            ("OTHER", 1, behind("ANOTHER"), Some("attached behind QGPL/ANOTHER")),
+            ("AUDRCV0044", 1, behind("AUDRCV0043"), Some("receivers AUDRCV0042, AUDRCV0043 are missing")),
+            ("AUDRCV0043", 700, behind("AUDRCV0042"), Some("entries 501 to 699")),
+        ] {
+            let text = missing(&read, &next(name, first), previous.as_ref());
+            assert_eq!(text.is_some(), words.is_some(), "{name}:{first} {text:?}");
+            assert!(words.is_none_or(|w| text.as_deref().is_some_and(|t| t.contains(w))), "{name}:{first} {text:?}");
+        }
+    }
+
+    #[test]
+    fn a_system_may_name_no_receiver_before_another() {
+        let row =
+            |library: &str, name: Option<&str>| previous(&vec![Some(library.to_owned()), name.map(str::to_owned)]);
+        assert_eq!(row("QGPL ", Some("AUDRCV0041")), Some(("QGPL".to_owned(), "AUDRCV0041".to_owned())));
+        assert!([row("", None), row("", Some(" ")), row("*NONE", Some("*NONE"))].iter().all(Option::is_none));
     }
 }

@@ -17,6 +17,10 @@ pub const JOURNAL: &str = "SELECT ATTACHED_JOURNAL_RECEIVER_LIBRARY AS \"RECEIVE
 /// The receivers, oldest first. Parameters: library and name of the journal.
 pub const CHAIN: &str = "SELECT JOURNAL_RECEIVER_LIBRARY AS \"RECEIVER_LIBRARY\", JOURNAL_RECEIVER_NAME AS \"RECEIVER_NAME\", CAST(FIRST_SEQUENCE_NUMBER AS VARCHAR(21)) AS \"FIRST\", CAST(LAST_SEQUENCE_NUMBER AS VARCHAR(21)) AS \"LAST\", CAST(ATTACH_TIMESTAMP AS VARCHAR(32)) AS \"ATTACHED\", STATUS AS \"STATUS\" FROM QSYS2.JOURNAL_RECEIVER_INFO WHERE JOURNAL_LIBRARY = ? AND JOURNAL_NAME = ? ORDER BY ATTACH_TIMESTAMP";
 
+/// The receiver that was attached before one. Parameters: library and name of that one, library and name of the journal. Columns: IBM's page of
+/// JOURNAL_RECEIVER_INFO; it is asked by itself, so that a system without them is followed all the same.
+pub const PREVIOUS: &str = "SELECT PREVIOUS_JOURNAL_RECEIVER_LIBRARY AS \"RECEIVER_LIBRARY\", PREVIOUS_JOURNAL_RECEIVER AS \"RECEIVER_NAME\" FROM QSYS2.JOURNAL_RECEIVER_INFO WHERE JOURNAL_RECEIVER_LIBRARY = ? AND JOURNAL_RECEIVER_NAME = ? AND JOURNAL_LIBRARY = ? AND JOURNAL_NAME = ?";
+
 /// Bytes of entry data that come with an entry; the rest is asked for. HEX takes texts of up to 16,336 bytes.
 pub const DATA: usize = 16_000;
 

@@ -41,6 +41,54 @@ fn n3_a_receiver_that_was_read_to_its_end_and_deleted_is_no_gap() {
 }
 
 #[test]
+fn n3_a_receiver_that_was_deleted_unread_is_a_gap_though_the_next_begins_with_the_number_behind_the_place() {
+    // Whether the receiver of the place is there still, and whether the system says what was attached before another.
+    for (keeps_first, says, gaps) in [(true, true, 1), (false, true, 1), (true, false, 0), (false, false, 0)] {
+        let (mut journal, mut reader, mut got) = twenty_read();
+        // Numbers begin again, and come to where they were.
+        journal.roll(1);
+        journal.append(20, false);
+        let first = journal.next_number();
+        journal.roll(first);
+        journal.append(5, false);
+        journal.receivers.remove(1);
+        if !keeps_first {
+            journal.receivers.remove(0);
+        }
+        if !says {
+            journal.previous.clear();
+        }
+        for _ in 0..30 {
+            look(&mut reader, &mut journal, &mut got).unwrap();
+        }
+        assert_eq!((got.ids.len(), got.gaps.len()), (25, gaps), "{keeps_first} {says}: {:?}", got.gaps);
+        assert!(got.gaps.iter().all(|g| g.contains("attached behind QGPL/AUDRCV0002")), "{:?}", got.gaps);
+    }
+}
+
+#[test]
+fn n3_a_receiver_that_was_entered_and_deleted_unread_is_a_gap_though_numbers_begin_again_behind_it() {
+    let mut journal = Journal::new();
+    let mut reader = tail(From::Oldest, None, 50);
+    let mut got = Got::default();
+    // The place is before its first entry.
+    look(&mut reader, &mut journal, &mut got).unwrap();
+    journal.append(20, false);
+    journal.roll(1);
+    journal.append(5, false);
+    journal.receivers.remove(0);
+    for _ in 0..20 {
+        look(&mut reader, &mut journal, &mut got).unwrap();
+    }
+    assert_eq!((got.ids.len(), got.gaps.len()), (5, 1), "{:?}", got.gaps);
+    assert!(
+        got.gaps[0].contains("AUDRCV0001 is not there any more: what it held behind 0 is missing"),
+        "{:?}",
+        got.gaps
+    );
+}
+
+#[test]
 fn h10_a_receiver_that_was_made_anew_under_its_name_is_a_gap_and_is_read_from_its_start() {
     // As many entries as were read, fewer, and more.
     for entries in [100, 20, 5, 0] {

@@ -40,6 +40,9 @@ CHAIN = ('SELECT JOURNAL_RECEIVER_LIBRARY AS "RECEIVER_LIBRARY", JOURNAL_RECEIVE
          'CAST(FIRST_SEQUENCE_NUMBER AS VARCHAR(21)) AS "FIRST", CAST(LAST_SEQUENCE_NUMBER AS VARCHAR(21)) AS "LAST", '
          'CAST(ATTACH_TIMESTAMP AS VARCHAR(32)) AS "ATTACHED", STATUS AS "STATUS" FROM QSYS2.JOURNAL_RECEIVER_INFO '
          'WHERE JOURNAL_LIBRARY = ? AND JOURNAL_NAME = ? ORDER BY ATTACH_TIMESTAMP')
+PREVIOUS = ('SELECT PREVIOUS_JOURNAL_RECEIVER_LIBRARY AS "RECEIVER_LIBRARY", PREVIOUS_JOURNAL_RECEIVER AS "RECEIVER_NAME" '
+            'FROM QSYS2.JOURNAL_RECEIVER_INFO WHERE JOURNAL_RECEIVER_LIBRARY = ? AND JOURNAL_RECEIVER_NAME = ? '
+            'AND JOURNAL_LIBRARY = ? AND JOURNAL_NAME = ?')
 HISTORY = ('SELECT CAST(MESSAGE_TIMESTAMP AS VARCHAR(32)) AS "MESSAGE_TIMESTAMP", MESSAGE_ID AS "MESSAGE_ID", MESSAGE_TYPE AS "MESSAGE_TYPE", '
            'SEVERITY AS "SEVERITY", FROM_USER AS "FROM_USER", FROM_JOB AS "FROM_JOB", FROM_PROGRAM AS "FROM_PROGRAM", '
            'MESSAGE_LIBRARY AS "MESSAGE_LIBRARY", MESSAGE_FILE AS "MESSAGE_FILE", HEX(MESSAGE_TOKENS) AS "MESSAGE_TOKENS", '
@@ -60,6 +63,7 @@ RESULTS = {
     "SYSTEM_VALUES": [TEXT("NAME", 10), TEXT("NUMBER", 21), TEXT("TEXT", 1280)],
     "JOURNAL": [TEXT("RECEIVER_LIBRARY", 10), TEXT("RECEIVER_NAME", 10), ("RECEIVERS", "INTEGER", 11), TEXT("DELETE_RECEIVERS", 4)],
     "CHAIN": [TEXT("RECEIVER_LIBRARY", 10), TEXT("RECEIVER_NAME", 10), TEXT("FIRST", 21), TEXT("LAST", 21), TEXT("ATTACHED", 32), TEXT("STATUS", 8)],
+    "PREVIOUS": [TEXT("RECEIVER_LIBRARY", 10), TEXT("RECEIVER_NAME", 10)],
     "PAGE": BEFORE + AFTER,
     "PAGE_REMOTE": BEFORE + [TEXT("REMOTE_ADDRESS", 46), TEXT("REMOTE_PORT", 11)] + AFTER,
     "REST": [TEXT("ENTRY_DATA", 32000)],
@@ -84,7 +88,7 @@ COMMON = ["JOURNAL_LIBRARY", "JOURNAL_NAME", "STARTING_RECEIVER_NAME", "STARTING
 
 def known():
     """Each text that is answered: its statement and which columns it wants beyond the common ones."""
-    plain = {COLUMNS: "COLUMNS", SYSTEM: "SYSTEM", SYSTEM_VALUES: "SYSTEM_VALUES", JOURNAL: "JOURNAL", CHAIN: "CHAIN", REST: "REST",
+    plain = {COLUMNS: "COLUMNS", SYSTEM: "SYSTEM", SYSTEM_VALUES: "SYSTEM_VALUES", JOURNAL: "JOURNAL", CHAIN: "CHAIN", PREVIOUS: "PREVIOUS", REST: "REST",
              AT_TIME: "AT_TIME", HISTORY: "HISTORY", VALUES: "VALUES", audit_tables.FUNCTIONS: "AUDIT_FUNCTIONS",
              audit_tables.COLUMNS: "AUDIT_COLUMNS", **security.TEXTS}
     texts = {text: (name, name, set()) for text, name in plain.items()}
@@ -239,6 +243,15 @@ class Database:
         rows = self.system.journal.chain_seen() if self.seen("CHAIN", library, name) else []
         return [[receiver_library, receiver, str(first), str(last), self.clock(attached), status]
                 for receiver_library, receiver, first, last, attached, status in sorted(rows, key=lambda row: row[4])]
+
+    def previous(self, library, name, journal_library, journal):
+        """What was attached before a receiver: that it was deleted meanwhile changes nothing. An old release has no such columns."""
+        if self.system.catalog == "old":
+            raise SqlError("[SQL0206] Column or global variable PREVIOUS_JOURNAL_RECEIVER not found.", "42703", -206)
+        receiver = self.system.journal.find(library, name) if self.seen("CHAIN", journal_library, journal) else None
+        if receiver is None:
+            return []
+        return [[receiver.previous.library, receiver.previous.name] if receiver.previous else [None, None]]
 
     def history(self, start, end):
         try:

@@ -40,6 +40,7 @@ class Receiver:
         self.status = "ATTACHED"
         self.last = first - 1      # of all entries, hidden ones too: may lie beyond the last one that can be read
         self.before = before       # its predecessor where the sequence goes on, None at the start of a sequence
+        self.previous = before     # the receiver that was attached before, wherever its sequence began
         self.sequences, self.times, self.templates = array("Q"), array("q"), array("I")
 
     def between(self, start, end):

@@ -98,7 +98,10 @@ FROM ibmi.receiver r WHERE r.status = 'ATTACHED';
 CREATE VIEW qsys2.journal_receiver_info AS
 SELECT 'QSYS'::varchar(10) AS journal_library, 'QAUDJRN'::varchar(10) AS journal_name,
     r.library AS journal_receiver_library, r.name AS journal_receiver_name, r.first AS first_sequence_number,
-    r.last AS last_sequence_number, r.attached AS attach_timestamp, r.status
+    r.last AS last_sequence_number, r.attached AS attach_timestamp, r.status,
+    -- By its name: one that was deleted meanwhile is still what was attached before.
+    CASE WHEN r.place > 1 THEN r.library END AS previous_journal_receiver_library,
+    CASE WHEN r.place > 1 THEN 'AUDRCV' || lpad((r.place - 1)::text, 4, '0') END AS previous_journal_receiver
 FROM ibmi.receiver r;
 
 -- One receiver at a time, which is all that is asked for; special values (*CURCHAIN) are not known.

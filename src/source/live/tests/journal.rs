@@ -1,5 +1,5 @@
 //! A system in memory that answers what readers ask, and readers of it.
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::{
     decode::{
@@ -28,6 +28,8 @@ pub struct Journal {
     /// Receivers with the numbers of their entries that are asked for.
     pub receivers: Vec<(Receiver, Vec<u64>)>,
     made: u64,
+    /// Which receiver was attached before another, by its name; a system that cannot say it has forgotten it.
+    pub previous: BTreeMap<String, String>,
     /// The next lists are these.
     pub stale: VecDeque<Vec<Receiver>>,
     /// The next statements that fail.
@@ -48,6 +50,9 @@ impl Journal {
         self.made += 1;
         let name = format!("AUDRCV{:04}", self.made);
         let attached = format!("2026-07-20-13.{:02}.{:02}.000000", self.made / 60, self.made % 60);
+        if let Some((before, _)) = self.receivers.last() {
+            self.previous.insert(name.clone(), before.name.clone());
+        }
         let receiver = Receiver { library: "QGPL".into(), name, first, last: first.saturating_sub(1), attached };
         self.receivers.push((receiver, Vec::new()));
     }
@@ -97,6 +102,14 @@ impl System for Journal {
             Request::All { sql, .. } if sql == statements::JOURNAL => {
                 let r = &self.receivers.last().unwrap().0;
                 Ok(Rows { rows: vec![vec![text(&r.library), text(&r.name), text("1"), text("*NO")]], rest: None })
+            }
+            Request::All { sql: statement, parameters } if statement == statements::PREVIOUS => {
+                // As a system without these columns answers, where nothing is known.
+                if self.previous.is_empty() {
+                    return Err(sql("[SQL0206] Column or global variable PREVIOUS_JOURNAL_RECEIVER not found."));
+                }
+                let row = self.previous.get(&parameters[1]).map(|name| vec![text("QGPL"), text(name)]);
+                Ok(Rows { rows: row.into_iter().collect(), rest: None })
             }
             Request::Start { parameters, rows, .. } => {
                 self.rest = self.entries(parameters)?;
