@@ -165,6 +165,12 @@ impl Shared {
         stats
     }
 
+    /// A sender has no place in the configuration any more: nothing is said of it any more but what it did.
+    pub(super) fn forget_sender(&self, listener: &str, source: &str) {
+        let key = (listener.to_owned(), source.to_owned());
+        self.senders.write().unwrap_or_else(PoisonError::into_inner).remove(&key);
+    }
+
     /// A listener listens no more: nothing is said of its senders any more but what they did.
     pub(super) fn forget_senders(&self, listener: &str) {
         self.senders.write().unwrap_or_else(PoisonError::into_inner).retain(|(of, _), _| of != listener);

@@ -19,12 +19,9 @@ pub fn source(source: &SourceConfig, setup: &Setup) -> String {
     digest(&format!("{source:?} {:?} {:?} {:?} {:?}", c.filter.unnumbered(), c.when_full, c.severity, c.gaps))
 }
 
-/// Everything that a listener and its senders depend on.
-pub fn listener(listener: &ListenerConfig, setup: &Setup) -> String {
-    let c = &setup.config;
-    let mut listener = listener.clone();
-    listener.contents_mut().for_each(|s| s.filter = s.filter.unnumbered());
-    digest(&format!("{listener:?} {:?} {:?} {:?} {:?}", c.filter.unnumbered(), c.when_full, c.severity, c.gaps))
+/// Everything that the socket of a listener depends on. What its senders do is looked at for each of them ([`source`]), while it listens.
+pub fn listener(listener: &ListenerConfig) -> String {
+    digest(&format!("{:?} {:?}", listener.name, listener.options))
 }
 
 /// Everything that an output depends on, what is in the files of its certificates too. Not the sources: what of them shapes

@@ -2,24 +2,22 @@
 //! (`[[listener]]`).
 //!
 //! Each sender is a source with a task of its own ([`session`]), and none has a thread. A listener knows each by its certificate
-//! or its user and has a seat for it ([`seat`]): there its newest connection waits, and takes the place of the one before.
+//! or its user and has a seat for it ([`seat`]): there its newest connection waits, and takes the place of the one before. What a
+//! listener says of its senders may change while it listens ([`table`]): only those whose part of it changes are interrupted.
 mod seat;
 mod session;
+mod table;
 
 use std::{
-    collections::BTreeMap,
     future::Future,
     panic::resume_unwind,
     sync::{Arc, atomic::Ordering},
 };
 
-use tokio::{
-    sync::mpsc,
-    task::{JoinError, JoinSet},
-    time::Instant,
-};
+use tokio::{sync::mpsc, task::JoinError, time::Instant};
 
-use self::{seat::Seat, session::serve};
+pub use self::table::{ListenerReceiver, ListenerSetups};
+use self::{seat::Seat, session::serve, table::SenderTable};
 use super::{
     Control, TaskContext,
     ingest::Of,
@@ -28,7 +26,7 @@ use super::{
     trouble::{Trouble, is_permanent},
 };
 use crate::{
-    config::{ListenerConfig, SourceConfig, source::Input},
+    config::{SourceConfig, source::Input},
     decode::journal::Heading,
     source::{
         FeedError,
@@ -56,14 +54,17 @@ pub async fn run_stream(config: Arc<SourceConfig>, context: Arc<TaskContext>, st
 }
 
 /// Runs a listener and all its senders, until the wish to stop.
-pub async fn run_listener(config: Arc<ListenerConfig>, context: Arc<TaskContext>, stats: Arc<SourceStats>) {
+pub async fn run_listener(told: Arc<ListenerReceiver>, context: Arc<TaskContext>, stats: Arc<SourceStats>) {
     stats.set_down("starting");
-    let mut trouble = Trouble::new(format!("listener {}", config.name));
+    let name = told.borrow().config.name.clone();
+    let mut trouble = Trouble::new(format!("listener {name}"));
     let work = async {
         loop {
             let began = Instant::now();
-            match listen(&config, &context, &stats, &mut trouble).await {
-                Err(e) if !context.is_draining() && !is_permanent(&config.usual, &e) => {
+            let mut told = (*told).clone();
+            let result = listen(&mut told, &context, &stats, &mut trouble).await;
+            match result {
+                Err(e) if !context.is_draining() && !is_permanent(&told.borrow().config.usual, &e) => {
                     trouble.rest(&context, &stats, &e, began.elapsed()).await;
                 }
                 result => break result,
@@ -71,7 +72,7 @@ pub async fn run_listener(config: Arc<ListenerConfig>, context: Arc<TaskContext>
         }
     };
     let result = unless_aborted(&context, Box::pin(work)).await;
-    context.shared.forget_senders(&config.name);
+    context.shared.forget_senders(&name);
     end(&context, &stats, trouble, result);
 }
 
@@ -145,41 +146,36 @@ async fn stream(
     }
 }
 
-/// A listener while it listens.
-struct SenderTable<'a> {
-    config: &'a ListenerConfig,
-    context: &'a Arc<TaskContext>,
-    /// By the name of the source.
-    seats: BTreeMap<String, Arc<Seat>>,
-    senders: JoinSet<()>,
-}
-
 /// Any number of senders: a seat and a task for each.
 async fn listen(
-    config: &ListenerConfig,
+    told: &mut ListenerReceiver,
     context: &Arc<TaskContext>,
     stats: &SourceStats,
     trouble: &mut Trouble,
 ) -> anyhow::Result<()> {
-    let socket = StreamListener::bind(&config.options).await?;
+    let setup = told.borrow_and_update().clone();
+    let socket = StreamListener::bind(&setup.config.options).await?;
     trouble.is_over(stats);
     stats.set_up("listening");
     let (to, mut came) = mpsc::channel(1);
-    let arrivals = ArrivalQueue { whose: format!("listener {}", config.name).into(), queue: to };
-    let mut table = SenderTable { config, context, seats: BTreeMap::new(), senders: JoinSet::new() };
+    let arrivals = ArrivalQueue { whose: format!("listener {}", setup.config.name).into(), queue: to };
+    let mut table = SenderTable::new(setup, context)?;
     {
         let mut open = std::pin::pin!(socket.listen(arrivals));
         loop {
             tokio::select! {
+                biased;
                 () = context.drain.cancelled() => break,
                 () = &mut open => break,
+                // Whoever comes behind a new configuration is judged by it.
+                Ok(()) = told.changed() => table.apply(told.borrow_and_update().clone())?,
                 Some(sender) = came.recv() => table.admit(sender)?,
-                Some(ended) = table.senders.join_next() => joined(ended),
+                Some(ended) = table.tasks.join_next() => joined(ended),
             }
         }
     }
-    // Nobody comes any more; those who are here have the same context.
-    while let Some(ended) = table.senders.join_next().await {
+    // Nobody comes any more; those who are here end with the listener.
+    while let Some(ended) = table.tasks.join_next().await {
         joined(ended);
     }
     Ok(())
@@ -192,65 +188,4 @@ fn joined(ended: Result<(), JoinError>) {
     {
         resume_unwind(panic);
     }
-}
-
-impl SenderTable<'_> {
-    /// Lets one in that was let in by the socket, if it is known who it is.
-    fn admit(&mut self, sender: Sender) -> Result<(), FeedError> {
-        let name = &self.config.name;
-        let source = match self.config.source_of(sender.identity.as_deref()) {
-            Ok(source) => source,
-            Err(why) => {
-                log(format_args!("listener {name}: {} is refused: {why}", sender.name));
-                return Ok(());
-            }
-        };
-        let seat = match self.seats.get(&source.name) {
-            Some(seat) => seat.clone(),
-            None if self.seats.len() >= self.config.max_senders => {
-                log(format_args!(
-                    "listener {name}: {} is refused: it would be source {}, and there are {} senders already: max_senders says how many may be",
-                    sender.name,
-                    source.name,
-                    self.seats.len()
-                ));
-                return Ok(());
-            }
-            None => self.begin(source)?,
-        };
-        if let Some(closed) = seat.offer(sender) {
-            log(format_args!("listener {name}: {closed}"));
-        }
-        Ok(())
-    }
-
-    /// A sender that was not here since the start.
-    fn begin(&mut self, source: SourceConfig) -> Result<Arc<Seat>, FeedError> {
-        let heading = heading(&source, self.context)?;
-        let stats = self.context.shared.sender(&self.config.name, &source.name);
-        let seat: Arc<Seat> = Arc::default();
-        self.seats.insert(source.name.clone(), seat.clone());
-        self.senders.spawn(run_sender(source, self.context.clone(), stats, heading, seat.clone()));
-        Ok(seat)
-    }
-}
-
-/// Runs one sender of a listener, until the wish to stop. What fails closes its connection, and it may come again.
-async fn run_sender(
-    config: SourceConfig,
-    context: Arc<TaskContext>,
-    stats: Arc<SourceStats>,
-    heading: Arc<Heading>,
-    seat: Arc<Seat>,
-) {
-    let mut trouble = Trouble::new(format!("source {}", config.name));
-    let result = loop {
-        let began = Instant::now();
-        match serve(of(&config, &context, &stats), &context, &heading, &seat, &mut trouble).await {
-            Err(e) if !context.is_draining() => trouble.rest(&context, &stats, &e, began.elapsed()).await,
-            result => break result,
-        }
-    };
-    stats.ended.store(true, Ordering::SeqCst);
-    trouble.finish(&stats, result);
 }

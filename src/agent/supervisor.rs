@@ -17,12 +17,14 @@ use tokio::{
 use super::{
     Control, Setup, Shared, Totals, fingerprint, log,
     metrics::Metrics,
-    output_task, senders, source_task,
+    output_task,
+    senders::{self, ListenerSetups},
+    source_task,
     stats::{OutputStats, SourceStats},
     tasks::{Exit, RunningTask, RunningTasks, TaskSpec, Tasks, start_task, start_thread},
 };
 use crate::{
-    config::{Config, ListenerConfig, OutputConfig, SourceConfig, source::Input},
+    config::{Config, OutputConfig, SourceConfig, source::Input},
     spool::SpoolOptions,
 };
 
@@ -37,7 +39,8 @@ const APART: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 enum Origin {
     Source(Box<SourceConfig>),
-    Listener(Box<ListenerConfig>),
+    /// One that goes on while what is said of its senders changes.
+    Listener(senders::ListenerReceiver),
 }
 
 impl Origin {
@@ -46,17 +49,17 @@ impl Origin {
         matches!(self, Origin::Source(s) if matches!(s.input, Input::Live(_)))
     }
 
-    /// All of a configuration.
-    fn specs(config: &Config, setup: &Setup) -> Vec<TaskSpec<Origin>> {
+    /// All of a configuration, which the listeners are told already.
+    fn specs(config: &Config, setup: &Setup, listeners: &ListenerSetups) -> Vec<TaskSpec<Origin>> {
         let sources = config.sources.iter().map(|s| TaskSpec {
             name: s.name.clone(),
             fingerprint: fingerprint::source(s, setup),
             config: Origin::Source(Box::new(s.clone())),
         });
-        let listeners = config.listeners.iter().map(|l| TaskSpec {
-            name: l.name.clone(),
-            fingerprint: fingerprint::listener(l, setup),
-            config: Origin::Listener(Box::new(l.clone())),
+        let listeners = config.listeners.iter().filter_map(|l| {
+            let told = listeners.subscribe(&l.name)?;
+            let (name, fingerprint) = (l.name.clone(), fingerprint::listener(l));
+            Some(TaskSpec { name, fingerprint, config: Origin::Listener(told) })
         });
         sources.chain(listeners).collect()
     }
@@ -69,7 +72,7 @@ impl Origin {
         tasks: &mut Tasks,
     ) -> RunningTask<SourceStats> {
         match &wanted.config {
-            Origin::Listener(l) => start_task(&wanted.with(&**l), stats, of, tasks, senders::run_listener),
+            Origin::Listener(told) => start_task(&wanted.with(told), stats, of, tasks, senders::run_listener),
             Origin::Source(s) if matches!(s.input, Input::Stream(_)) => {
                 start_task(&wanted.with(&**s), stats, of, tasks, senders::run_stream)
             }
@@ -92,6 +95,7 @@ pub(super) struct Supervisor {
     tasks: Tasks,
     pub(super) sources: RunningTasks<SourceStats>,
     pub(super) outputs: RunningTasks<OutputStats>,
+    listeners: ListenerSetups,
     source_specs: Vec<TaskSpec<Origin>>,
     output_specs: Vec<TaskSpec<OutputConfig>>,
     /// When the end began.
@@ -147,6 +151,7 @@ impl Supervisor {
             tasks: Tasks::new(),
             sources: RunningTasks::default(),
             outputs: RunningTasks::default(),
+            listeners: ListenerSetups::default(),
             source_specs: Vec::new(),
             output_specs: Vec::new(),
             stop_requested_at: None,
@@ -189,7 +194,8 @@ impl Supervisor {
     /// A configuration is in force from now on.
     fn apply_config(&mut self, setup: Arc<Setup>) {
         let config = &setup.config;
-        self.source_specs = Origin::specs(config, &setup);
+        self.listeners.apply(&setup);
+        self.source_specs = Origin::specs(config, &setup, &self.listeners);
         self.output_specs = config
             .outputs
             .iter()

@@ -32,7 +32,7 @@ pub struct ListenerConfig {
     pub template: Option<(String, String)>,
     /// The table of senders.
     pub senders: Vec<SenderConfig>,
-    /// How many sources it may make.
+    /// How many senders there may be: those in the table, and those that the template has given a name.
     pub max_senders: usize,
 }
 
@@ -76,6 +76,14 @@ impl ListenerConfig {
         let mut source = self.usual.clone();
         source.name = name;
         Ok(source)
+    }
+
+    /// Whether the source of this name is made by the template, and is none of the table.
+    pub fn is_by_template(&self, source: &str) -> bool {
+        let Some((before, behind)) = &self.template else { return false };
+        let called = source.strip_prefix(self.name.as_str()).and_then(|rest| rest.strip_prefix('/'));
+        let known_by = called.and_then(|c| c.strip_prefix(before.as_str())?.strip_suffix(behind.as_str()));
+        known_by.is_some_and(is_name) && !self.senders.iter().any(|s| s.source.name == source)
     }
 
     /// What is said of senders, as far as it is not the same.
@@ -144,7 +152,7 @@ fn listener(
 ) -> Option<ListenerConfig> {
     let name = name.map_or(String::new(), |n| n.value.clone());
     let options = stream::stream(t, at, Who::Many, r);
-    let max_senders = t.integer("max_senders", 1..1_000_001, r).and_then(|n| usize::try_from(n).ok()).unwrap_or(MOST);
+    let most = t.integer("max_senders", 1..1_000_001, r);
     rules.prefix = format!("listener {name}: ");
     let filter = rules.filter(t.table("filter", r), Some(agent), r);
     rules.prefix.clear();
@@ -176,6 +184,18 @@ fn listener(
     if usual.kind.is_none() && (template.is_some() || senders.iter().any(|s| s.source.kind.is_none())) {
         r.error(at.clone(), "listener.input is missing: the heading of the records of its senders, such as \"type5\"");
     }
+    let most = most.and_then(|n| usize::try_from(n).ok());
+    if let Some(most) = most.filter(|most| *most < senders.len()) {
+        r.error(
+            at.clone(),
+            format!(
+                "listener.max_senders = {most}: the table has {} senders, each of whom has a seat: expected as many or more, with room for those that the template names",
+                senders.len()
+            ),
+        );
+    }
+    // A table that is longer than the usual limit is what somebody wrote down.
+    let max_senders = most.unwrap_or(MOST.max(senders.len()));
     let options = options?;
     Some(ListenerConfig { name, options, usual, template, senders, max_senders })
 }

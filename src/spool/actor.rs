@@ -6,7 +6,7 @@ mod outputs;
 mod writer;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     mem,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, atomic::Ordering, mpsc::sync_channel},
@@ -148,6 +148,12 @@ impl Spool {
     pub fn position(&self, source: &str) -> Result<Option<(String, Hash)>, SpoolError> {
         let source = source.to_owned();
         self.ask(move |s| s.position(&source))
+    }
+
+    /// Names of the sources that have a position, as far as they begin with this.
+    pub fn sources(&self, prefix: &str) -> Result<BTreeSet<String>, SpoolError> {
+        let prefix = prefix.to_owned();
+        self.ask(move |s| s.sources(&prefix))
     }
 
     /// The same for a task.

@@ -3,7 +3,7 @@ mod repair;
 mod transactions;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::PathBuf,
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
@@ -135,6 +135,14 @@ impl Store {
             found => Ok(found),
         })?;
         Ok(stored.or_else(|| self.positions.positions().get(source).map(|p| (p.position.clone(), [0; 32]))))
+    }
+
+    /// See [`super::Spool::sources`].
+    pub(super) fn sources(&mut self, prefix: &str) -> Result<BTreeSet<String>, SpoolError> {
+        let (stored, damaged) = self.tried(|s| tables::sources(&s.db, schema::VERSION))?;
+        let in_file = self.positions.positions().keys().cloned();
+        let all = stored.into_keys().chain(damaged).chain(in_file);
+        Ok(all.filter(|name| name.starts_with(prefix)).collect())
     }
 
     /// See [`super::Spool::delivered_position`].

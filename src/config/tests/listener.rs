@@ -80,6 +80,13 @@ fn what_is_wrong_with_a_listener_is_said_with_its_place_and_what_to_do() {
         (format!("{UNIX}source = \"all\"\n"), "agent.toml:6:10: error: listener.source = \"all\": expected one {name}"),
         (format!("{UNIX}source = \"a/{{name}}\"\n"), "error: listener.source = \"a/{name}\": expected one {name}"),
         (format!("{UNIX}max_senders = 0\n"), "listener.max_senders: expected a number from 1"),
+        (
+            format!(
+                "{}[[listener.sender]]\nmatch = \"b\"\n",
+                sender("match = \"a\"\n").replace("input", "max_senders = 1\ninput")
+            ),
+            "agent.toml:1:1: error: listener.max_senders = 1: the table has 2 senders, each of whom has a seat",
+        ),
         (format!("{UNIX}sourc = \"x\"\n"), "unknown key listener.sourc: did you mean source?"),
         (format!("{UNIX}{UNIX}"), "error: listener.name = \"local\": there are two listeners of this name"),
         (
@@ -110,4 +117,26 @@ fn what_is_wrong_with_a_listener_is_said_with_its_place_and_what_to_do() {
     let two = "[[listener.sender]]\nmatch = \"a\"\n[[listener.sender]]\nmatch = \"A\"\nname = \"b\"\n";
     assert_eq!(problems(&format!("{UNIX}{two}")), Vec::<String>::new());
     assert!(problems(&format!("{TLS}{two}"))[0].contains("in the table twice"));
+}
+
+#[test]
+fn sources_that_the_template_makes_are_known_from_those_of_the_table() {
+    let table = "[[listener.sender]]\nmatch = \"a\"\nname = \"x-b\"\n";
+    let listener = |text: &str| well(text).listeners.remove(0);
+    let both = listener(&format!("{UNIX}source = \"x-{{name}}\"\n{table}"));
+    for (source, is) in [
+        ("local/x-a", true),
+        ("local/x-b", false),
+        ("local/x-", false),
+        ("local/a", false),
+        ("local/x-*", false),
+        ("other/x-a", false),
+        ("localx-a", false),
+    ] {
+        assert_eq!(both.is_by_template(source), is, "{source}");
+    }
+    assert!(!listener(&format!("{UNIX}{table}")).is_by_template("local/a"));
+    // A long table needs no limit.
+    let long: String = (0..1_500).map(|n| format!("[[listener.sender]]\nmatch = \"s{n}\"\n")).collect();
+    assert_eq!(listener(&format!("{UNIX}{long}")).max_senders, 1_500);
 }
