@@ -71,7 +71,7 @@ impl Heartbeat {
             let gaps = load(&stats.gaps);
             Notice::new(kind, &status.system, now, zone)
                 .with("source", name)
-                .with("state", &status.state)
+                .with("state", status.in_words())
                 .with("last_receiver", &status.last.receiver)
                 .with(
                     "last_sequence",

@@ -235,6 +235,7 @@ impl<'a> Ingest<'a> {
                 heading.kind.ibm_name(),
                 lacks.join(" and ")
             ));
+            self.of.stats.set(|d| d.lacks = lacks.join(" and "));
         }
         let rules = [&setup.config.filter, &config.filter];
         let front = Front::new(parts, (heading, config.charset), &setup.model_options, &rules, None)?;

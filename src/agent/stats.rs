@@ -144,10 +144,22 @@ pub struct SourceStatus {
     pub gap: String,
     /// What it is doing.
     pub state: String,
+    /// The keys of the configuration that would say what its headings do not hold: entries are sent without it.
+    pub lacks: String,
     /// Time zone of the system.
     pub zone: Option<Tz>,
     /// Since when it is not read, where it is not.
     pub down: Option<Instant>,
+}
+
+impl SourceStatus {
+    /// What it is doing, and what is wrong with what it sends.
+    pub fn in_words(&self) -> String {
+        match self.lacks.as_str() {
+            "" => self.state.clone(),
+            lacks => format!("{}; its entries lack what {lacks} would give", self.state),
+        }
+    }
 }
 
 impl SourceStats {
@@ -228,5 +240,20 @@ impl BatchStats {
                 *d.filtered.entry(rule).or_default() += n;
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_state_of_a_source_says_what_its_entries_lack() {
+        let stats = SourceStats::default();
+        stats.set_up("reading");
+        assert_eq!(stats.status().in_words(), "reading");
+        stats.set(|d| d.lacks = "receiver and date_format".to_owned());
+        stats.set_down("not reached");
+        assert_eq!(stats.status().in_words(), "not reached; its entries lack what receiver and date_format would give");
     }
 }

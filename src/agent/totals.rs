@@ -43,6 +43,8 @@ pub struct SourceTotals {
     pub missing: u64,
     /// Something that was read to its end was not whole, or was not understood.
     pub incomplete: bool,
+    /// Entries were sent without what their headings do not hold, and nothing gives.
+    pub lacks: bool,
     /// Whether it reads, or has read all there was.
     pub up: bool,
     /// Seconds since it last did, where it does not.
@@ -90,7 +92,14 @@ impl Supervisor {
             let status = stats.status();
             log(format_args!(
                 "status: source {name}: {}; read {}, filtered {}, parked {}, refused {}, spooled {}, gaps {}; last entry {}",
-                status.state, s.read, s.filtered, s.parked, s.refused, s.spooled, s.gaps, status.last
+                status.in_words(),
+                s.read,
+                s.filtered,
+                s.parked,
+                s.refused,
+                s.spooled,
+                s.gaps,
+                status.last
             ));
         }
         for (name, o) in &totals.outputs {
@@ -136,6 +145,7 @@ impl Supervisor {
                 gaps: load(&r.gaps),
                 missing: load(&r.missing),
                 incomplete: r.incomplete.load(Ordering::Relaxed),
+                lacks: !r.status().lacks.is_empty(),
                 up: down.is_none(),
                 down_seconds: down.map_or(0, |d| d.as_secs()),
             };

@@ -56,7 +56,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
             config.problems.extend(some.iter().map(|what| Problem::warning(None, format!("{what}: `run` refuses this file"))));
         }
     }
-    config.problems.extend(ready::problems(&config, Who::Check));
+    config.problems.extend(ready::problems(&config, &catalog, Who::Check));
     config.problems.sort_by_key(|p| p.level);
     let errors = config.problems.iter().filter(|p| p.level == ProblemLevel::Error).count();
     let warnings = config.problems.len() - errors;

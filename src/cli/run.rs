@@ -77,7 +77,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     runtime.shutdown_background();
     sums(&totals);
     let not_well = totals.damaged > 0
-        || totals.sources.iter().any(|(_, s)| s.parked > 0 || s.incomplete || args.strict && s.gaps > 0)
+        || totals.sources.iter().any(|(_, s)| s.parked > 0 || s.incomplete || s.lacks || args.strict && s.gaps > 0)
         || totals.outputs.iter().any(|(_, o)| o.unreadable + o.refused > 0 || o.answered);
     Ok(if totals.failed {
         Exit::Failed
@@ -137,7 +137,7 @@ fn configuration(path: &Path, catalog: &Catalog, deny_warnings: bool) -> Result<
     let missing = |what: &str| Failure::usage(anyhow!("{}: {what}", path.display()));
     let lacks = ready::missing(&config).first().copied();
     let (None, Some(state_dir)) = (lacks, config.state_dir.clone()) else { return Err(missing(lacks.unwrap_or(""))) };
-    let found = ready::problems(&config, Who::Run);
+    let found = ready::problems(&config, catalog, Who::Run);
     let (stopping, odd): (Vec<Problem>, Vec<Problem>) =
         found.into_iter().partition(|p| deny_warnings || p.level == ProblemLevel::Error);
     if !stopping.is_empty() {

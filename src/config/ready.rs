@@ -12,6 +12,7 @@ use std::{
 
 use super::{Config, ListenerConfig, OutputConfig, Problem, SourceConfig, source::Input, state_dir};
 use crate::{
+    decode::journal::Catalog,
     encode::{Format, QRADAR_SIZE, RSYSLOG_SIZE, SYSLOG_NG_SIZE},
     net::tls::{TlsOptions, pem::Pem},
     output::{Target, connection::is_unreliable},
@@ -50,7 +51,7 @@ pub fn missing(config: &Config) -> Vec<&'static str> {
 }
 
 /// Everything wrong or odd, as seen from this machine.
-pub fn problems(config: &Config, who: Who) -> Vec<Problem> {
+pub fn problems(config: &Config, catalog: &Catalog, who: Who) -> Vec<Problem> {
     let mut found = Found { who, problems: Vec::new() };
     if let Some(folder) = &config.state_dir {
         for why in state_dir::wrong(folder, config) {
@@ -60,9 +61,17 @@ pub fn problems(config: &Config, who: Who) -> Vec<Problem> {
     spool(config, &mut found);
     for s in &config.sources {
         source(s, &mut found);
+        lacks(&format!("source {}", s.name), s, catalog, &mut found);
     }
     for l in &config.listeners {
         listener(l, &mut found);
+        // Nobody else has a source.
+        if l.template.is_some() {
+            lacks(&format!("listener {}", l.name), &l.usual, catalog, &mut found);
+        }
+        for s in &l.senders {
+            lacks(&format!("source {}", s.source.name), &s.source, catalog, &mut found);
+        }
     }
     for o in &config.outputs {
         output(o, &mut found);
@@ -197,6 +206,19 @@ fn source(s: &SourceConfig, found: &mut Found) {
                 Login::Dsn { user: None, .. } => {}
             },
         },
+    }
+}
+
+/// What the headings that are to come do not hold, and nothing gives: `replay` refuses that.
+fn lacks(of: &str, s: &SourceConfig, catalog: &Catalog, found: &mut Found) {
+    let Some(heading) = s.kind.and_then(|kind| catalog.heading(kind)) else { return };
+    let lacks = s.lacks(heading);
+    if !lacks.is_empty() {
+        found.advice(format!(
+            "{of}: {} headings do not hold everything that identifies an entry to a SIEM, and entries would be sent without it: give {}",
+            heading.kind.ibm_name(),
+            lacks.join(" and ")
+        ));
     }
 }
 

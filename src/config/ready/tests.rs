@@ -8,9 +8,10 @@ const PARTS: &str =
 
 /// What is wrong with a configuration in a folder, for who asks.
 fn found(folder: &Path, text: &str, who: Who) -> Vec<String> {
-    let config = Config::parse(text, "agent.toml", folder, &Catalog::shipped().unwrap());
+    let catalog = Catalog::shipped().unwrap();
+    let config = Config::parse(text, "agent.toml", folder, &catalog);
     assert!(config.problems.iter().all(|p| p.level == ProblemLevel::Warning), "{text}: {:?}", config.problems);
-    problems(&config, who).iter().map(Problem::to_string).collect()
+    problems(&config, &catalog, who).iter().map(Problem::to_string).collect()
 }
 
 #[track_caller]
@@ -27,6 +28,31 @@ fn n9_a_source_without_a_timezone_is_warned_of() {
         one(dir.path(), &text, who, "warning: source s: no timezone", "Europe/Berlin");
         assert_eq!(found(dir.path(), PARTS, who), Vec::<String>::new());
     }
+}
+
+#[test]
+fn n9_a_heading_that_lacks_what_nothing_gives_is_told_before_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = |more: &str| PARTS.replace("timezone", &format!("{more}timezone"));
+    for (more, gives) in [
+        ("input = \"type1\"\n", Some("give system and receiver and date_format")),
+        ("input = \"type2\"\nreceiver = \"R\"\n", Some("give date_format")),
+        ("input = \"type4\"\n", Some("give receiver")),
+        ("input = \"type4\"\nreceiver = \"R\"\n", None),
+        ("input = \"type5\"\n", None),
+    ] {
+        match gives {
+            Some(gives) => one(dir.path(), &text(more), Who::Check, "warning: source s: *TYPE", gives),
+            None => assert_eq!(found(dir.path(), &text(more), Who::Check), Vec::<String>::new()),
+        }
+        // The agent says it when it comes to it.
+        assert_eq!(found(dir.path(), &text(more), Who::Run), Vec::<String>::new());
+    }
+    let listener = "state_dir = \"state\"\n[[listener]]\nname = \"l\"\nlisten = \"unix:sock\"\ntimezone = \"UTC\"\ninput = \"type4\"\n";
+    one(dir.path(), listener, Who::Check, "warning: listener l: *TYPE4", "give receiver");
+    let row = "[[listener.sender]]\nmatch = \"a\"\n";
+    one(dir.path(), &format!("{listener}{row}"), Who::Check, "warning: source l/a: *TYPE4", "give receiver");
+    assert_eq!(found(dir.path(), &format!("{listener}{row}receiver = \"R\"\n"), Who::Check), Vec::<String>::new());
 }
 
 #[test]
