@@ -35,9 +35,13 @@ fn long() -> bool {
 /// For sources that ask a system every 5 s: any window of 10 s has the same number of questions, one of 2 s has none or one.
 const POLLED: Duration = Duration::from_secs(10);
 
-/// How often a second a thread may go on after a wait: sources look with pauses of up to a second, each output at its connection every 5 s.
-fn most_wakes(outputs: usize) -> f64 {
-    6.0 + 0.5 * outputs as f64
+/// How often a second a thread may go on after a wait: sources, the spool and each output look around every 5 s, unless something happens.
+const TOLD: f64 = 3.0;
+/// Where a source is one that asks a system.
+const ASKS: f64 = 6.0;
+
+fn most_wakes(sources: f64, outputs: usize) -> f64 {
+    sources + 0.5 * outputs as f64
 }
 
 /// A receiver that reads and waits, and uses nothing itself.
@@ -79,10 +83,12 @@ fn outputs(receivers: &[Quiet]) -> String {
 /// Waits until everything is delivered, and then until the agent has come to rest; what it uses from then on is what is asked.
 #[track_caller]
 fn idles(agent: &Agent, child: &Child, receivers: &[Quiet], events: u64, window: Option<Duration>) {
+    // Only those that ask have a window of their own.
+    let sources = if window.is_some() { ASKS } else { TOLD };
     let all = || receivers.iter().all(|r| r.lines.load(Ordering::SeqCst) >= events);
     agent.wait("everything at every output", SOON, all);
     // Behind the last acknowledgement cursors and metrics are written once more, and pauses between looks grow.
-    let most = most_wakes(receivers.len());
+    let most = most_wakes(sources, receivers.len());
     let window = if long() { Some(Duration::from_secs(60)) } else { window };
     let (used, time) = at_rest(agent, child, window, |used, time| used.often(time) < most);
     let (share, often) = (used.share(time), used.often(time));

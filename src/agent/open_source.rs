@@ -32,10 +32,13 @@ pub fn open(config: &SourceConfig, context: &Arc<TaskContext>, place: &Value) ->
     };
     let opener = Opener::new(catalog, config.charset, wanted).with_dates(config.dates);
     match &config.input {
-        Input::Capture(path, follow) => Ok(Box::new(CaptureFeed::new(path.clone(), *follow, opener, Some(place)))),
+        Input::Capture(path, follow) => {
+            let feed = CaptureFeed::new(path.clone(), *follow, opener, Some(place));
+            Ok(Box::new(feed.until(&context.drain)))
+        }
         Input::Directory(options) => {
             let parts = context.shared.spool.files(&config.name).map_err(|e| FeedError::NotNow(e.to_string()))?;
-            Ok(Box::new(DirectoryFeed::new(options.clone(), opener, parts)))
+            Ok(Box::new(DirectoryFeed::new(options.clone(), opener, parts).until(&context.drain)))
         }
         Input::Live(options) => {
             let heading = catalog.heading(HeadingKind::Type5).cloned();

@@ -1,19 +1,21 @@
 //! What every source of records is to the agent: [`Feed`], and what one hands out.
 //!
-//! Invariants: a feed reads ahead by one buffer, whatever the size of its source; it never waits longer than [`MOST`] in
-//! one call; a place that was returned by [`Feed::checkpoint`] and stored is where it goes on in this run or another, and if
-//! what was there is there no more, it says so ([`FeedEvent::PositionLost`]) and never guesses.
-use std::{borrow::Cow, sync::Arc, thread, time::Duration};
+//! Invariants: a feed reads ahead by one buffer, whatever the size of its source; a wait ends with the agent, and what was
+//! handed out is not kept waiting ([`Feed::next`]); a place that was returned by [`Feed::checkpoint`] and stored is where it goes on in
+//! this run or another, and if what was there is there no more, it says so ([`FeedEvent::PositionLost`]) and never guesses.
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use serde_json::Value;
 
 use super::{capture::CaptureError, receiver_chain::Gap};
 use crate::decode::journal::Heading;
 
-/// How long [`Feed::next`] waits for something to come, at first.
+/// How long it is waited before something is looked at again, at first, and how long an event waits for others at most.
 pub const WAIT: Duration = Duration::from_millis(200);
-/// The longest that it waits in one call, where nothing came for a while.
+/// How long at most, where nothing came for a while and nobody tells when something does.
 pub const MOST: Duration = Duration::from_secs(1);
+/// How long at most, where somebody tells: what is not told of (a file that is written through a mapping of it) is found then.
+pub const TOLD: Duration = Duration::from_secs(5);
 
 /// One record as its source holds it.
 #[derive(Clone, Copy, Debug)]
@@ -147,7 +149,8 @@ impl FeedError {
 
 /// A source of records.
 pub trait Feed {
-    /// What comes next; waits for it, but not longer than [`MOST`].
+    /// What comes next. Behind something that was handed out it waits for some moments only, and says that there is nothing
+    /// ([`FeedEvent::Idle`]); then for seconds, or until something comes or the end begins.
     fn next(&mut self) -> Result<FeedEvent<'_>, FeedError>;
 
     /// Whether the next call returns a record without a wait: what was read before a wait is stored first.
@@ -179,26 +182,5 @@ pub trait Feed {
     /// Whether nothing is left to be done when outputs have passed batches.
     fn is_done(&self) -> bool {
         true
-    }
-}
-
-/// Pauses of something that nothing comes from: longer and longer, so that being idle costs nothing.
-#[derive(Debug, Default)]
-pub(super) struct Pauses(Duration);
-
-impl Pauses {
-    /// Waits.
-    pub(super) fn wait(&mut self) {
-        self.0 = (self.0 * 3 / 2).clamp(WAIT, MOST);
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "a feed of files is plain code on a thread of its own, and stops within a second"
-        )]
-        thread::sleep(self.0);
-    }
-
-    /// Something came.
-    pub(super) fn end(&mut self) {
-        self.0 = Duration::ZERO;
     }
 }

@@ -13,11 +13,12 @@ use std::{
 };
 
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 pub use self::place::FilePlace;
 pub(super) use self::place::FileStat;
 use super::{
-    Capture, CaptureError, Checkpoint, Condition, Feed, FeedError, FeedEvent, Item, Pauses, Record,
+    Capture, CaptureError, Checkpoint, Condition, Feed, FeedError, FeedEvent, Item, Record, Until, Waiter, Woken,
     capture::{Front, Opener},
     derived::placeholder,
 };
@@ -25,6 +26,8 @@ use crate::decode::journal::{Heading, detect::Unknown};
 
 /// How long a followed file that is too short to tell what it is must stay as it is before that is settled.
 const SETTLED: Duration = Duration::from_secs(5);
+/// How long what was handed out waits for more, to be stored together with it.
+const QUIET: Duration = Duration::from_millis(50);
 
 /// What is to be said of a file that was read to its end and is not whole, and whether it is new: `undecodable` of its records are no
 /// entries, `before` of these in an earlier run.
@@ -96,7 +99,9 @@ pub struct CaptureFeed {
     told: String,
     /// What its end is was said.
     ended: bool,
-    pauses: Pauses,
+    /// Something was handed out since it was last said that there is nothing.
+    owes: bool,
+    waiter: Waiter,
 }
 
 impl CaptureFeed {
@@ -112,8 +117,15 @@ impl CaptureFeed {
             waiting: None,
             told: String::new(),
             ended: false,
-            pauses: Pauses::default(),
+            owes: false,
+            waiter: Waiter::default(),
         }
+    }
+
+    /// The same; its waits end when this does.
+    pub fn until(mut self, stop: &CancellationToken) -> CaptureFeed {
+        self.waiter.until(stop);
+        self
     }
 
     /// Opens the file. `Some` is what to say; `None` in `open` when it is not there yet, or too short to tell what it is.
@@ -204,11 +216,36 @@ impl CaptureFeed {
             let step = open.and_then(|o| incomplete(&self.path, &o.capture, o.undecodable, o.undecodable_before));
             return Ok(step.unwrap_or(FeedEvent::End));
         }
+        // Before it is looked: what changes behind that is told.
+        self.waiter.watch_file(&self.path);
         if let Some(step) = self.look_again()? {
             return Ok(step);
         }
-        self.pauses.wait();
-        Ok(FeedEvent::Idle)
+        Ok(self.wait())
+    }
+
+    /// Waits for more. What was handed out just now is to be stored soon, with what comes in these moments.
+    fn wait(&mut self) -> FeedEvent<'static> {
+        let owes = std::mem::take(&mut self.owes);
+        let until = match owes {
+            true => Until::After(QUIET),
+            false if self.is_pending() => Until::Soon,
+            false => Until::Told,
+        };
+        match self.waiter.wait(until) {
+            Woken::Changed => {
+                self.owes = owes;
+                FeedEvent::Poll
+            }
+            Woken::Time => FeedEvent::Idle,
+        }
+    }
+
+    /// Whether something is to be done though nothing changes: when the file has been as it is for a while.
+    fn is_pending(&self) -> bool {
+        let open = self.open.as_ref();
+        let at_end = open.is_some_and(|o| o.renamed_since.is_some() || !o.abandoned && o.capture.waits());
+        at_end || self.waiting.is_some() || !self.told.is_empty()
     }
 
     /// What became of the followed file that had no more? `Some` is what to say of it, or that it has more.
@@ -293,17 +330,17 @@ impl CaptureFeed {
 
 impl Feed for CaptureFeed {
     fn next(&mut self) -> Result<FeedEvent<'_>, FeedError> {
-        if self.open.is_none()
-            && let Some(step) = self.open()?
-        {
-            return Ok(step);
+        if self.open.is_none() {
+            if self.follow {
+                self.waiter.watch_file(&self.path);
+            }
+            if let Some(step) = self.open()? {
+                return Ok(step);
+            }
         }
         let front = match &mut self.open {
             Some(open) => open.capture.front(),
-            None => {
-                self.pauses.wait();
-                return Ok(FeedEvent::Idle);
-            }
+            None => return Ok(self.wait()),
         };
         let whole = match front {
             Ok(Front::Record) => true,
@@ -321,7 +358,8 @@ impl Feed for CaptureFeed {
         if !whole {
             return self.on_end();
         }
-        self.pauses.end();
+        self.waiter.reset();
+        self.owes = true;
         let Some(open) = &mut self.open else { return Ok(FeedEvent::Idle) };
         let framed = open.capture.is_framed();
         match open.capture.next()? {

@@ -14,10 +14,14 @@ pub mod gap_detector;
 pub mod live;
 pub mod receiver_chain;
 pub mod stream;
+mod waiter;
 
 pub use self::{
     capture::{Capture, CaptureError, Item},
-    feed::{Checkpoint, Condition, Feed, FeedError, FeedEvent, MOST, Record, WAIT},
+    feed::{Checkpoint, Condition, Feed, FeedError, FeedEvent, MOST, Record, TOLD, WAIT},
     follow::{CaptureFeed, FilePlace},
 };
-use self::{feed::Pauses, frame::frame};
+use self::{
+    frame::frame,
+    waiter::{Until, Waiter, Woken},
+};

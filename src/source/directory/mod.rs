@@ -17,10 +17,12 @@ use std::{
 };
 
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use self::{retry::Retry, scan::Scanned};
 use super::{
-    Capture, CaptureError, Checkpoint, Condition, Feed, FeedError, FeedEvent, FilePlace, Item, Pauses, Record,
+    Capture, CaptureError, Checkpoint, Condition, Feed, FeedError, FeedEvent, FilePlace, Item, Record, Until, Waiter,
+    Woken,
     capture::{Front, Opener},
     derived::placeholder,
     follow::{FileStat, incomplete},
@@ -144,7 +146,7 @@ pub struct DirectoryFeed {
     /// A file was finished: what was handed out is to be stored before the next one.
     boundary: bool,
     batch: i64,
-    pauses: Pauses,
+    waiter: Waiter,
 }
 
 impl DirectoryFeed {
@@ -161,7 +163,7 @@ impl DirectoryFeed {
             scanned: None,
             seen: HashMap::new(),
             passed_over: HashSet::new(),
-            pauses: Pauses::default(),
+            waiter: Waiter::default(),
             forgotten: Vec::new(),
             reading: None,
             finished: Vec::new(),
@@ -170,6 +172,12 @@ impl DirectoryFeed {
             boundary: false,
             batch: 0,
         }
+    }
+
+    /// The same; its waits end when this does.
+    pub fn until(mut self, stop: &CancellationToken) -> DirectoryFeed {
+        self.waiter.until(stop);
+        self
     }
 
     /// Opens the next file of the queue where there is something new in it.
@@ -283,6 +291,19 @@ impl DirectoryFeed {
         }
     }
 
+    /// Waits for something to come, or until it is time to look.
+    fn wait(&mut self) {
+        // Files are put away when every output has passed them, which is asked behind each wait.
+        let puts_away = !self.finished.is_empty() && self.options.after != After::Keep;
+        let until = match self.waiter.is_told() && !puts_away {
+            true => Until::After(self.scan_due_in()),
+            false => Until::Soon,
+        };
+        if self.waiter.wait(until) == Woken::Changed {
+            self.mark_changed();
+        }
+    }
+
     fn place_of(reading: &mut Reading) -> (String, FilePlace) {
         let place = FilePlace::of(&reading.capture, reading.undecodable);
         let key = reading.key.get_or_insert_with(|| place.front.clone()).clone();
@@ -337,9 +358,11 @@ impl Feed for DirectoryFeed {
                     return Ok(FeedEvent::Poll);
                 }
                 if self.is_scan_due() {
+                    // Before it is looked: what changes behind that is told.
+                    self.waiter.watch_folder(&self.options.path);
                     let incomplete = self.scan()?;
                     if !self.queue.is_empty() {
-                        self.pauses.end();
+                        self.waiter.reset();
                         return Ok(FeedEvent::Poll);
                     }
                     self.forget();
@@ -347,7 +370,7 @@ impl Feed for DirectoryFeed {
                         return Ok(self.say.pop_front().unwrap_or(FeedEvent::End));
                     }
                 }
-                self.pauses.wait();
+                self.wait();
                 return Ok(FeedEvent::Idle);
             }
         };

@@ -30,23 +30,46 @@ pub(super) struct Scanned {
     changed: Option<SystemTime>,
     /// Files are there that are not complete.
     incomplete: bool,
+    /// Something changed since.
+    told: bool,
 }
 
 impl DirectoryFeed {
     /// Whether the folder is to be looked through: it has changed, or some time has passed.
     pub(super) fn is_scan_due(&self) -> bool {
         let Some(last) = &self.scanned else { return true };
-        let (since, pause) = (last.at.elapsed(), last.took * SHARE);
+        if last.at.elapsed() >= self.pause_behind(last) {
+            return true;
+        }
+        // Where nothing is told of the folder, the time of its last change is looked at.
+        let may_look = self.options.follow && last.at.elapsed() >= SOON && !last.incomplete && !self.missing;
+        may_look && !self.waiter.is_told() && (last.changed.is_none() || last.changed != changed(&self.options.path))
+    }
+
+    /// How long the folder is left alone behind a look through it: the longer, the longer that took.
+    fn pause_behind(&self, last: &Scanned) -> Duration {
+        let pause = last.took * SHARE;
         if !self.options.follow {
-            return since >= WAIT;
+            WAIT
+        } else if last.told {
+            pause.min(SOON)
+        } else if last.incomplete || self.missing {
+            pause.clamp(SOON, LATER)
+        } else {
+            pause.max(LATER)
         }
-        if since < SOON {
-            return false;
+    }
+
+    /// How long it is until that is due, if nothing changes.
+    pub(super) fn scan_due_in(&self) -> Duration {
+        self.scanned.as_ref().map_or(Duration::ZERO, |last| self.pause_behind(last).saturating_sub(last.at.elapsed()))
+    }
+
+    /// The folder was told to have changed.
+    pub(super) fn mark_changed(&mut self) {
+        if let Some(last) = &mut self.scanned {
+            last.told = true;
         }
-        if last.incomplete || self.missing {
-            return since >= pause.min(LATER);
-        }
-        since >= pause.max(LATER) || last.changed.is_none() || last.changed != changed(&self.options.path)
     }
 
     /// Looks which files are complete. Whether some are there that are not yet.
@@ -59,7 +82,7 @@ impl DirectoryFeed {
         }
         let result = self.look_through();
         let incomplete = *result.as_ref().unwrap_or(&true);
-        self.scanned = Some(Scanned { at: Instant::now(), took: began.elapsed(), changed, incomplete });
+        self.scanned = Some(Scanned { at: Instant::now(), took: began.elapsed(), changed, incomplete, told: false });
         result
     }
 

@@ -40,7 +40,7 @@ use self::{
     poll::Poller,
     statements::Columns,
 };
-use super::{Checkpoint, Condition, Feed, FeedError, FeedEvent, MOST, Record, WAIT};
+use super::{Checkpoint, Condition, Feed, FeedError, FeedEvent, Record, TOLD, WAIT};
 use crate::{
     decode::{
         ebcdic::Charset,
@@ -228,8 +228,8 @@ impl Feed for LiveFeed {
             return Ok(FeedEvent::PositionLost(text));
         }
         if self.taken >= self.bytes.len() {
-            // What was handed out is to be stored before long; else there is nothing to look up for.
-            let limit = if self.owes { WAIT } else { MOST };
+            // What was handed out is to be stored before long; else there is nothing to look up for. The end of the task is told too.
+            let limit = if self.owes { WAIT } else { TOLD };
             let messages = &mut self.messages;
             let came = self.runtime.block_on(async { timeout(limit, messages.recv()).await });
             match came {
