@@ -3,25 +3,24 @@
 //! The system's resolver cannot be stopped, so it works on a thread of its own, of which there is one at most for an
 //! output: who comes while it is busy waits for it.
 use std::{
-    io::{self, Read, Write},
+    io,
     net::{IpAddr, SocketAddr, ToSocketAddrs},
     sync::Arc,
     thread,
     time::Duration,
 };
 
-use socket2::{SockRef, Socket};
 use tokio::{
-    io::Interest,
-    net::{TcpSocket, TcpStream},
     sync::{Mutex, oneshot},
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Address, ConnectError, tcp_info,
-    wait::{given_up, is_wait, no_answer},
+    Address, ConnectError,
+    sys::{self, TcpStream},
+    tcp_info,
+    wait::{given_up, no_answer},
 };
 
 /// How long each of these may take unless something else is said: the name, the connection, the handshake.
@@ -97,10 +96,9 @@ impl Dial {
     }
 
     async fn attempt(&self, to: SocketAddr) -> io::Result<TcpStream> {
-        let socket = if to.is_ipv6() { TcpSocket::new_v6() } else { TcpSocket::new_v4() }?;
-        let stream = self.step(socket.connect(to)).await?;
+        let stream = self.step(sys::connect(to)).await?;
         stream.set_nodelay(true)?;
-        tcp_info::keep_alive(&SockRef::from(&stream), self.dead_peer)?;
+        tcp_info::keep_alive(&stream, self.dead_peer)?;
         Ok(stream)
     }
 }
@@ -154,47 +152,11 @@ fn look_up(address: Address) -> oneshot::Receiver<Found> {
     answer
 }
 
-/// A socket of the runtime as one that never waits: `WouldBlock` where there is nothing to be done at present.
-pub struct Now<'a>(pub &'a TcpStream);
-
-impl Now<'_> {
-    /// Makes a call that reads, whether the runtime knows already that there is something, or only the system does. Where there
-    /// is nothing, the runtime waits for the next from then on.
-    pub fn read_by<T>(&self, mut call: impl FnMut(&Socket) -> io::Result<T>) -> io::Result<T> {
-        let socket = SockRef::from(self.0);
-        let mut is_called = false;
-        let read = self.0.try_io(Interest::READABLE, || {
-            is_called = true;
-            call(&socket)
-        });
-        match read {
-            Err(e) if is_wait(&e) && !is_called => call(&socket),
-            read => read,
-        }
-    }
-}
-
-impl Read for Now<'_> {
-    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        self.read_by(|mut socket| socket.read(to))
-    }
-}
-
-impl Write for Now<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.try_write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Instant;
 
-    use socket2::{Domain, Type};
+    use socket2::{Domain, Socket, Type};
 
     use super::*;
 

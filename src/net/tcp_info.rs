@@ -11,18 +11,20 @@
 //! On other systems than Linux, or where netlink is forbidden, keepalive alone is left.
 use std::{io, time::Duration};
 
-use socket2::{SockRef, Socket, TcpKeepalive};
+use socket2::TcpKeepalive;
 use tokio::time::Instant;
 
+use super::sys::{TcpStream, set_keep_alive};
+
 /// Sets keepalive such that silence on an idle connection is found within `limit`.
-pub fn keep_alive(socket: &Socket, limit: Duration) -> io::Result<()> {
+pub fn keep_alive(stream: &TcpStream, limit: Duration) -> io::Result<()> {
     let (idle, interval, retries) = keep_alive_times(limit);
     let times = TcpKeepalive::new().with_time(idle);
     #[cfg(any(target_os = "linux", target_os = "android", target_os = "macos", target_os = "freebsd"))]
     let times = times.with_interval(interval).with_retries(retries);
     #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "macos", target_os = "freebsd")))]
     let _ = (interval, retries);
-    socket.set_tcp_keepalive(&times)
+    set_keep_alive(stream, &times)
 }
 
 /// Half of the time is quiet, then it is asked a few times. Whole seconds: the system knows no others.
@@ -83,8 +85,9 @@ pub struct Watch {
 
 impl Watch {
     /// Of a connected socket.
-    pub fn new(socket: &SockRef<'_>, limit: Duration) -> Watch {
-        let mut kernel = kernel::Question::new(socket).ok();
+    pub fn new(stream: &TcpStream, limit: Duration) -> Watch {
+        let ends = stream.local_addr().and_then(|local| Ok((local, stream.peer_addr()?)));
+        let mut kernel = ends.and_then(|(local, peer)| kernel::Question::new(local, peer)).ok();
         let answers = kernel.as_mut().and_then(kernel::Question::ask).is_some();
         Watch { limit, next: Instant::now(), silence: Silence::default(), kernel, answers }
     }
@@ -126,7 +129,7 @@ impl Watch {
     }
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(feature = "simulation")))]
 mod kernel {
     //! `sock_diag(7)`: a netlink message that names one TCP socket by its addresses, and the answer to it.
     use std::{
@@ -164,9 +167,7 @@ mod kernel {
     }
 
     impl Question {
-        pub fn new(stream: &Socket) -> io::Result<Question> {
-            let ends = stream.local_addr()?.as_socket().zip(stream.peer_addr()?.as_socket());
-            let (local, peer) = ends.ok_or(io::ErrorKind::AddrNotAvailable)?;
+        pub fn new(local: SocketAddr, peer: SocketAddr) -> io::Result<Question> {
             let socket = Socket::new(Domain::from(AF_NETLINK), Type::DGRAM, Some(Protocol::from(NETLINK_SOCK_DIAG)))?;
             socket.set_read_timeout(Some(Duration::from_millis(100)))?;
             Ok(Question { socket, request: request(local, peer) })
@@ -263,19 +264,40 @@ mod kernel {
     }
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(feature = "simulation")]
+mod kernel {
+    //! The simulated system, which says no more than how much is not acknowledged.
+    use std::{io, net::SocketAddr, time::Duration};
+
+    use super::{super::sys::unacknowledged, Facts};
+
+    pub struct Question(SocketAddr, SocketAddr);
+
+    impl Question {
+        pub fn new(local: SocketAddr, peer: SocketAddr) -> io::Result<Question> {
+            Ok(Question(local, peer))
+        }
+
+        pub fn ask(&mut self) -> Option<Facts> {
+            let unacknowledged = u32::try_from(unacknowledged(self.0, self.1)?).ok()?;
+            // It repeats what is not answered, and gives up by itself: silence is not looked for.
+            let (probes, zero) = (0, Duration::ZERO);
+            Some(Facts { on_the_way: false, probes, since_sent: zero, since_heard: zero, unacknowledged })
+        }
+    }
+}
+
+#[cfg(not(any(target_os = "linux", feature = "simulation")))]
 mod kernel {
     //! Nobody to ask.
-    use std::io;
-
-    use socket2::Socket;
+    use std::{io, net::SocketAddr};
 
     use super::Facts;
 
     pub struct Question;
 
     impl Question {
-        pub fn new(_: &Socket) -> io::Result<Question> {
+        pub fn new(_: SocketAddr, _: SocketAddr) -> io::Result<Question> {
             Ok(Question)
         }
 
@@ -285,5 +307,5 @@ mod kernel {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(feature = "simulation")))]
 mod tests;

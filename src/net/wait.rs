@@ -1,6 +1,8 @@
 //! Waits: what is said when one ends by its time or with the agent, and their spread.
 use std::{io, time::Duration};
 
+use super::sys::noise;
+
 /// The error of a wait that the end of the agent ends.
 pub fn given_up() -> io::Error {
     io::Error::other("given up, because the agent stops")
@@ -18,6 +20,5 @@ pub fn is_wait(e: &io::Error) -> bool {
 
 /// A random part is taken off a wait, so that many agents do not come back at the same moment.
 pub fn jittered(wait: Duration) -> Duration {
-    let noise = u64::from(crate::clock::now().timestamp_subsec_nanos()) % 1_000;
-    wait.mul_f64(0.5 + noise as f64 / 2_000.0)
+    wait.mul_f64(0.5 + noise() as f64 / 2_000.0)
 }

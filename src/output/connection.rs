@@ -1,7 +1,6 @@
 //! One connection of an output, whatever its transport: takes lines, says which of them are done.
 use std::{future::pending, time::Duration};
 
-use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     task::JoinHandle,
@@ -385,7 +384,7 @@ impl FireAndForget {
 async fn relp(o: &OutputOptions, target: &Target, address: &Address, dial: &Dial) -> Result<Connection, OutputError> {
     let name = target.to_string();
     let socket = dial.connect(address).await?;
-    let watch = Watch::new(&SockRef::from(&socket), dial.dead_peer);
+    let watch = Watch::new(&socket, dial.dead_peer);
     let wire: Box<dyn Wire> = match target {
         Target::RelpTls(_) => Box::new(client::connect(address, &o.tls, socket, dial).await?),
         _ => Box::new(socket),

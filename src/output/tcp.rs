@@ -6,23 +6,18 @@
 //! ([`Watch::unacknowledged`]), and only that counts ([`TcpConnection::acknowledged`]).
 use std::{
     io::{self, Read, Write},
-    mem::MaybeUninit,
-    net::Shutdown,
     time::Duration,
 };
 
 use rustls::ClientConnection;
-use socket2::SockRef;
-use tokio::{
-    net::TcpStream,
-    time::{Instant, sleep_until},
-};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::{Framing, OutputError, Target, answer::Word, marks::Marks};
 use crate::net::{
     ConnectError,
-    connect::{Dial, Now},
+    connect::Dial,
+    sys::{self, Now, TcpStream},
     tcp_info::Watch,
     tls::client::{self, TlsOptions},
     wait::{given_up, is_wait},
@@ -102,7 +97,7 @@ impl TcpConnection {
             }
             _ => return Err(OutputError::Address("not a stream".into())),
         };
-        let watch = Watch::new(&SockRef::from(&socket), dial.dead_peer);
+        let watch = Watch::new(&socket, dial.dead_peer);
         Ok(TcpConnection {
             socket,
             tls,
@@ -278,9 +273,7 @@ impl TcpConnection {
 
     fn check_peer_now(&mut self) -> Result<(), Fault> {
         self.watch.check()?;
-        // One call, for it is done before every write.
-        let peek = libc::MSG_PEEK | libc::MSG_DONTWAIT;
-        match Now(&self.socket).read_by(|socket| socket.recv_with_flags(&mut [MaybeUninit::uninit()], peek)) {
+        match Now(&self.socket).peek() {
             Ok(0) => Err(closed()),
             Ok(_) if self.discard_input()? => Err(closed()),
             Ok(_) => Ok(()),
@@ -364,7 +357,7 @@ impl TcpConnection {
                 records(conn, &mut socket, &mut self.marks)
             }
         };
-        match sent.and_then(|()| SockRef::from(&self.socket).shutdown(Shutdown::Write)) {
+        match sent.and_then(|()| sys::shutdown(&self.socket)) {
             Ok(()) => (self.shut, self.blocked) = (true, None),
             Err(e) if is_wait(&e) => _ = self.stalled(),
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
@@ -392,5 +385,5 @@ fn closed() -> Fault {
     Fault::Broken(io::Error::new(io::ErrorKind::ConnectionAborted, "the receiver has closed"))
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(feature = "simulation")))]
 mod tests;

@@ -89,7 +89,6 @@ fn an_answer_of_the_kernel_is_read_and_one_that_is_cut_says_nothing() {
 #[cfg(all(target_os = "linux", target_endian = "little"))]
 #[test]
 fn the_kernel_says_what_is_on_the_way() {
-    use socket2::SockRef;
     use std::{
         io::Write,
         net::{TcpListener, TcpStream},
@@ -98,7 +97,8 @@ fn the_kernel_says_what_is_on_the_way() {
         let Ok(listener) = TcpListener::bind(host) else { continue };
         let mut stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (_peer, _) = listener.accept().unwrap();
-        let mut question = kernel::Question::new(&SockRef::from(&stream)).unwrap();
+        let (local, peer) = (stream.local_addr().unwrap(), stream.peer_addr().unwrap());
+        let mut question = kernel::Question::new(local, peer).unwrap();
         stream.write_all(b"hello").unwrap();
         std::thread::sleep(Duration::from_millis(300));
         let facts = question.ask().unwrap();

@@ -17,7 +17,7 @@ use rustls::{
     crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
-use tokio::{net::TcpStream, time::timeout};
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::{
@@ -27,7 +27,8 @@ use super::{
 use crate::{
     net::{
         Address, ConnectError,
-        connect::{Dial, Now},
+        connect::Dial,
+        sys::{Now, TcpStream},
         wait::is_wait,
     },
     runtime::blocking,
