@@ -342,7 +342,12 @@ impl TcpConnection {
         }
         self.watch.check()?;
         if self.shut {
-            return self.discard_input();
+            // It closes in answer to our end when it has read everything. One whose system lacks something that was sent (our end
+            // itself counts as a byte) has closed for another reason, at the same moment.
+            return match self.discard_input()? {
+                true if self.watch.unacknowledged().is_ok_and(|bytes| bytes > 1) => Err(closed()),
+                closes => Ok(closes),
+            };
         }
         if self.began.is_some_and(|b| b.elapsed() < FIRST_WORD) {
             // One that closes before us is no receiver that has read everything.
