@@ -30,6 +30,8 @@ mod senders;
 mod setup;
 mod shares;
 mod shutdown;
+#[cfg(all(test, feature = "simulation"))]
+mod simulation_tests;
 mod source_task;
 mod stats;
 pub mod supervisor;

@@ -11,11 +11,12 @@ use std::sync::Arc;
 
 use proptest::{collection::vec, prelude::*};
 
-pub(super) use self::world::record;
+#[cfg_attr(not(feature = "simulation"), expect(unused_imports, reason = "for the simulation"))]
+pub(super) use self::world::{COMMON, folder, notice, record};
 use self::{
     ledger::{Ledger, OUTPUTS, What},
     peer::Peer,
-    world::{COMMON, World, notice},
+    world::World,
 };
 use super::{
     Setup, Shared, TaskContext, fingerprint,
@@ -28,19 +29,19 @@ use crate::{
 
 /// What says which lane an event is in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-struct Variant {
+pub(super) struct Variant {
     /// Which types go first.
-    first: u8,
+    pub first: u8,
     /// Whether there is a daily budget, that only AF passes.
-    budget: bool,
+    pub budget: bool,
 }
 
 impl Variant {
-    fn first(self) -> &'static [&'static str] {
+    pub fn first(self) -> &'static [&'static str] {
         [&["PW", "AF"][..], &[], &["ZR"]][usize::from(self.first) % 3]
     }
 
-    fn toml(self) -> String {
+    pub fn toml(self) -> String {
         let budget = "meter.bytes_per_day = \"10GB\"\nmeter.pass_types = [\"AF\"]\n";
         format!("priority_types = {:?}\n{}", self.first(), if self.budget { budget } else { "" })
     }

@@ -28,8 +28,8 @@ use crate::{
 pub struct Common {
     pub catalog: Arc<Catalog>,
     pub profile: Profile,
-    heading: Arc<Heading>,
-    model: EventModel,
+    pub heading: Arc<Heading>,
+    pub model: EventModel,
     setups: Mutex<HashMap<[Variant; 2], Arc<Setup>>>,
 }
 
@@ -91,7 +91,7 @@ pub struct World {
 const SOURCES: [&str; 2] = ["s", "t"];
 
 /// A folder, in memory where there is such a file system: nothing here is about how a disk syncs.
-fn folder() -> TempDir {
+pub fn folder() -> TempDir {
     let dir = TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).unwrap();
     // With a spool; one that is not there beside a reserve was taken away.
     Spool::open(SpoolOptions::new(dir.path().to_owned())).unwrap();
