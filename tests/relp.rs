@@ -12,7 +12,7 @@ use std::{
 use harness::peers::{Kind, Receiver};
 use qaudjrn::net::{
     Address,
-    connect::Dial,
+    connect::Connector,
     tls::{TlsOptions, client},
 };
 use qaudjrn::output::relp::{DEFAULT_WINDOW, Guard, RelpError, Session};
@@ -98,7 +98,7 @@ fn every_line_arrives_under_tls() {
     };
     let address = Address { host: "localhost".into(), port: receiver.port };
     let took = run(async {
-        let dial = Dial { limit: TIMEOUT, ..Dial::default() };
+        let dial = Connector { limit: TIMEOUT, ..Connector::default() };
         let stream = client::connect(&address, &options, connect(receiver.port).await, &dial).await;
         let stream = stream.unwrap_or_else(|e| panic!("{e}"));
         let opened = Session::open(stream, Guard::default(), TIMEOUT, DEFAULT_WINDOW).await;

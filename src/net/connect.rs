@@ -32,7 +32,7 @@ const MOST_ADDRESSES: usize = 8;
 
 /// How connections are made.
 #[derive(Clone)]
-pub struct Dial {
+pub struct Connector {
     /// The wish to make no more connections.
     pub stop: CancellationToken,
     /// The end of those that are made.
@@ -42,13 +42,13 @@ pub struct Dial {
     /// When a silent network counts as gone.
     pub dead_peer: Duration,
     /// Looks names up.
-    pub names: Arc<Names>,
+    pub names: Arc<Resolver>,
 }
 
-impl Default for Dial {
+impl Default for Connector {
     /// Nobody wishes to stop: for commands that Ctrl-C ends.
     fn default() -> Self {
-        Dial {
+        Connector {
             stop: CancellationToken::new(),
             end: CancellationToken::new(),
             limit: CONNECT,
@@ -58,7 +58,7 @@ impl Default for Dial {
     }
 }
 
-impl Dial {
+impl Connector {
     /// Does one step within its time, unless the wish to stop comes first. What is ready at once is done in any case.
     pub async fn step<T>(&self, step: impl Future<Output = io::Result<T>>) -> io::Result<T> {
         tokio::select! {
@@ -84,7 +84,7 @@ impl Dial {
         let error = |source| ConnectError::Unreachable { to: address.to_string(), source };
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
         for to in self.resolve(address).await? {
-            match self.attempt(to).await {
+            match self.connect_addr(to).await {
                 Ok(stream) => return Ok(stream),
                 Err(e) => last = e,
             }
@@ -95,7 +95,7 @@ impl Dial {
         Err(error(last))
     }
 
-    async fn attempt(&self, to: SocketAddr) -> io::Result<TcpStream> {
+    async fn connect_addr(&self, to: SocketAddr) -> io::Result<TcpStream> {
         let stream = self.step(sys::connect(to)).await?;
         stream.set_nodelay(true)?;
         tcp_info::keep_alive(&stream, self.dead_peer)?;
@@ -118,12 +118,12 @@ type Found = io::Result<Vec<SocketAddr>>;
 
 /// Looks names up, one at a time.
 #[derive(Default)]
-pub struct Names {
+pub struct Resolver {
     /// What the thread is asked, and where its answer comes.
     busy: Mutex<Option<(Address, oneshot::Receiver<Found>)>>,
 }
 
-impl Names {
+impl Resolver {
     /// The addresses of a host, however long that takes. Who gives up leaves the answer to the next who asks for the same.
     pub async fn resolve(&self, address: &Address) -> Found {
         if let Ok(ip) = address.host.parse::<IpAddr>() {
@@ -166,34 +166,36 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_is_looked_up_again_each_time_and_numbers_are_not() {
-        let dial = Dial::default();
-        assert_eq!(dial.resolve(&address("::1")).await.unwrap(), ["[::1]:9".parse().unwrap()]);
+        let connector = Connector::default();
+        assert_eq!(connector.resolve(&address("::1")).await.unwrap(), ["[::1]:9".parse().unwrap()]);
         for _ in 0..2 {
-            assert!(dial.resolve(&address("localhost")).await.unwrap().iter().all(|a| a.ip().is_loopback()));
-            assert!(dial.resolve(&address("no-such-host.invalid")).await.is_err());
+            assert!(connector.resolve(&address("localhost")).await.unwrap().iter().all(|a| a.ip().is_loopback()));
+            assert!(connector.resolve(&address("no-such-host.invalid")).await.is_err());
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_late_answer_is_for_the_next_who_asks_for_it_and_nobody_else_is_asked_meanwhile() {
-        let dial = Dial::default();
+        let connector = Connector::default();
         let (to, answer) = oneshot::channel();
-        *dial.names.busy.lock().await = Some((address("slow.test"), answer));
-        let error = dial.resolve(&address("slow.test")).await.unwrap_err().to_string();
+        *connector.names.busy.lock().await = Some((address("slow.test"), answer));
+        let error = connector.resolve(&address("slow.test")).await.unwrap_err().to_string();
         assert_eq!(
             error,
             "cannot connect to slow.test:9: looking up \"slow.test\": no answer within 15 s from the name server"
         );
         // Another name has to wait for that look-up too.
-        assert!(dial.resolve(&address("localhost")).await.unwrap_err().to_string().contains("no answer within 15 s"));
+        assert!(
+            connector.resolve(&address("localhost")).await.unwrap_err().to_string().contains("no answer within 15 s")
+        );
         to.send(Ok(vec!["192.0.2.1:9".parse().unwrap()])).unwrap();
-        assert_eq!(dial.resolve(&address("slow.test")).await.unwrap(), ["192.0.2.1:9".parse().unwrap()]);
-        assert!(dial.names.busy.lock().await.is_none());
-        let stop = dial.stop.clone();
+        assert_eq!(connector.resolve(&address("slow.test")).await.unwrap(), ["192.0.2.1:9".parse().unwrap()]);
+        assert!(connector.names.busy.lock().await.is_none());
+        let stop = connector.stop.clone();
         let (_to, answer) = oneshot::channel::<Found>();
-        *dial.names.busy.lock().await = Some((address("slow.test"), answer));
+        *connector.names.busy.lock().await = Some((address("slow.test"), answer));
         tokio::spawn(async move { stop.cancel() });
-        let error = dial.resolve(&address("slow.test")).await.unwrap_err().to_string();
+        let error = connector.resolve(&address("slow.test")).await.unwrap_err().to_string();
         assert_eq!(error, "cannot connect to slow.test:9: given up, because the agent stops");
     }
 
@@ -204,17 +206,17 @@ mod tests {
         listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
         listener.listen(1).unwrap();
         let to = listener.local_addr().unwrap().as_socket().unwrap();
-        let full = Dial { limit: Duration::from_millis(300), ..Dial::default() };
+        let full = Connector { limit: Duration::from_millis(300), ..Connector::default() };
         let mut held = Vec::new();
-        while let Ok(stream) = full.attempt(to).await {
+        while let Ok(stream) = full.connect_addr(to).await {
             held.push(stream);
             assert!(held.len() < 500, "the backlog is never full");
         }
-        let error = full.attempt(to).await.unwrap_err();
+        let error = full.connect_addr(to).await.unwrap_err();
         assert_eq!((error.kind(), error.to_string()), (io::ErrorKind::TimedOut, "no answer within 0.3 s".into()));
         let began = Instant::now();
-        let dial = Dial { limit: Duration::from_secs(60), ..Dial::default() };
-        let (attempted, ()) = tokio::join!(dial.attempt(to), async { dial.stop.cancel() });
+        let connector = Connector { limit: Duration::from_secs(60), ..Connector::default() };
+        let (attempted, ()) = tokio::join!(connector.connect_addr(to), async { connector.stop.cancel() });
         let error = attempted.unwrap_err();
         assert!(error.to_string().contains("the agent stops"), "{error}");
         assert!(began.elapsed() < Duration::from_secs(30));

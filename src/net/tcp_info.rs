@@ -38,7 +38,7 @@ fn keep_alive_times(limit: Duration) -> (Duration, Duration, u32) {
 
 /// What the kernel knows of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Facts {
+pub struct TcpInfo {
     /// Something is sent and not acknowledged.
     pub on_the_way: bool,
     /// Questions for room since the last answer.
@@ -53,11 +53,11 @@ pub struct Facts {
 
 /// How long a connection has been silent. Looked at now and then, so it sees less silence than there is, never more.
 #[derive(Debug, Default)]
-pub struct Silence(Option<Instant>);
+pub struct UnansweredSince(Option<Instant>);
 
-impl Silence {
+impl UnansweredSince {
     /// The silence so far.
-    pub fn look(&mut self, now: Instant, facts: &Facts) -> Duration {
+    pub fn observe(&mut self, now: Instant, facts: &TcpInfo) -> Duration {
         let unanswered = facts.probes > 0 || facts.on_the_way && facts.since_heard > facts.since_sent;
         if !unanswered {
             self.0 = None;
@@ -74,22 +74,22 @@ impl Silence {
 }
 
 /// Watches one connection.
-pub struct Watch {
+pub struct LivenessMonitor {
     limit: Duration,
     next: Instant,
-    silence: Silence,
-    kernel: Option<kernel::Question>,
+    silence: UnansweredSince,
+    kernel: Option<kernel::SockDiag>,
     /// The kernel answered when the connection was made: later no answer means that there is no connection.
     answers: bool,
 }
 
-impl Watch {
+impl LivenessMonitor {
     /// Of a connected socket.
-    pub fn new(stream: &TcpStream, limit: Duration) -> Watch {
+    pub fn new(stream: &TcpStream, limit: Duration) -> LivenessMonitor {
         let ends = stream.local_addr().and_then(|local| Ok((local, stream.peer_addr()?)));
-        let mut kernel = ends.and_then(|(local, peer)| kernel::Question::new(local, peer)).ok();
-        let answers = kernel.as_mut().and_then(kernel::Question::ask).is_some();
-        Watch { limit, next: Instant::now(), silence: Silence::default(), kernel, answers }
+        let mut kernel = ends.and_then(|(local, peer)| kernel::SockDiag::new(local, peer)).ok();
+        let answers = kernel.as_mut().and_then(kernel::SockDiag::ask).is_some();
+        LivenessMonitor { limit, next: Instant::now(), silence: UnansweredSince::default(), kernel, answers }
     }
 
     /// Bytes that were written and that the peer's system has not acknowledged. Where nobody says, none: what is written
@@ -116,8 +116,8 @@ impl Watch {
             return Ok(());
         }
         self.next = now + (self.limit / 12).clamp(Duration::from_millis(200), Duration::from_secs(2));
-        let Some(facts) = self.kernel.as_mut().and_then(kernel::Question::ask) else { return Ok(()) };
-        let silent = self.silence.look(now, &facts);
+        let Some(facts) = self.kernel.as_mut().and_then(kernel::SockDiag::ask) else { return Ok(()) };
+        let silent = self.silence.observe(now, &facts);
         if silent >= self.limit {
             let text = format!(
                 "the network is silent: {} s without any answer to what was sent (dead_peer_timeout)",
@@ -150,7 +150,7 @@ mod kernel {
     };
     use socket2::{Domain, Protocol, Socket, Type};
 
-    use super::Facts;
+    use super::TcpInfo;
 
     /// From linux/socket.h, linux/netlink.h, linux/sock_diag.h, linux/inet_diag.h.
     const AF_NETLINK: i32 = 16;
@@ -161,20 +161,20 @@ mod kernel {
     /// Bytes of a netlink header.
     const HEADER: usize = 16;
 
-    pub struct Question {
+    pub struct SockDiag {
         socket: Socket,
         request: Vec<u8>,
     }
 
-    impl Question {
-        pub fn new(local: SocketAddr, peer: SocketAddr) -> io::Result<Question> {
+    impl SockDiag {
+        pub fn new(local: SocketAddr, peer: SocketAddr) -> io::Result<SockDiag> {
             let socket = Socket::new(Domain::from(AF_NETLINK), Type::DGRAM, Some(Protocol::from(NETLINK_SOCK_DIAG)))?;
             socket.set_read_timeout(Some(Duration::from_millis(100)))?;
-            Ok(Question { socket, request: request(local, peer) })
+            Ok(SockDiag { socket, request: request(local, peer) })
         }
 
         /// `None` when the kernel does not say: the connection has ended, which the next read or write tells.
-        pub fn ask(&mut self) -> Option<Facts> {
+        pub fn ask(&mut self) -> Option<TcpInfo> {
             self.socket.write_all(&self.request).ok()?;
             let mut answer = [0; 4096];
             let length = self.socket.read(&mut answer).ok()?;
@@ -251,13 +251,13 @@ mod kernel {
     }
 
     /// What an answer says in its attribute INET_DIAG_INFO.
-    pub fn facts(answer: &[u8]) -> Option<Facts> {
+    pub fn facts(answer: &[u8]) -> Option<TcpInfo> {
         let (mut attributes, unacknowledged) = message(answer).ok()?;
         loop {
             let (rest, (kind, value)) = attribute(attributes).ok()?;
             if kind == INET_DIAG_INFO {
                 let (_, (probes, on_the_way, since_sent, since_heard)) = tcp_info(value).ok()?;
-                return Some(Facts { on_the_way: on_the_way > 0, probes, since_sent, since_heard, unacknowledged });
+                return Some(TcpInfo { on_the_way: on_the_way > 0, probes, since_sent, since_heard, unacknowledged });
             }
             attributes = rest;
         }
@@ -269,20 +269,20 @@ mod kernel {
     //! The simulated system, which says no more than how much is not acknowledged.
     use std::{io, net::SocketAddr, time::Duration};
 
-    use super::{super::sys::unacknowledged, Facts};
+    use super::{super::sys::unacknowledged, TcpInfo};
 
-    pub struct Question(SocketAddr, SocketAddr);
+    pub struct SockDiag(SocketAddr, SocketAddr);
 
-    impl Question {
-        pub fn new(local: SocketAddr, peer: SocketAddr) -> io::Result<Question> {
-            Ok(Question(local, peer))
+    impl SockDiag {
+        pub fn new(local: SocketAddr, peer: SocketAddr) -> io::Result<SockDiag> {
+            Ok(SockDiag(local, peer))
         }
 
-        pub fn ask(&mut self) -> Option<Facts> {
+        pub fn ask(&mut self) -> Option<TcpInfo> {
             let unacknowledged = u32::try_from(unacknowledged(self.0, self.1)?).ok()?;
             // It repeats what is not answered, and gives up by itself: silence is not looked for.
             let (probes, zero) = (0, Duration::ZERO);
-            Some(Facts { on_the_way: false, probes, since_sent: zero, since_heard: zero, unacknowledged })
+            Some(TcpInfo { on_the_way: false, probes, since_sent: zero, since_heard: zero, unacknowledged })
         }
     }
 }
@@ -292,16 +292,16 @@ mod kernel {
     //! Nobody to ask.
     use std::{io, net::SocketAddr};
 
-    use super::Facts;
+    use super::TcpInfo;
 
-    pub struct Question;
+    pub struct SockDiag;
 
-    impl Question {
-        pub fn new(_: SocketAddr, _: SocketAddr) -> io::Result<Question> {
-            Ok(Question)
+    impl SockDiag {
+        pub fn new(_: SocketAddr, _: SocketAddr) -> io::Result<SockDiag> {
+            Ok(SockDiag)
         }
 
-        pub fn ask(&mut self) -> Option<Facts> {
+        pub fn ask(&mut self) -> Option<TcpInfo> {
             None
         }
     }

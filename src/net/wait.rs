@@ -14,7 +14,7 @@ pub fn no_answer(limit: Duration) -> io::Error {
 }
 
 /// Whether a call found nothing to do within its time. `TimedOut` is not meant: Linux says that of a dead connection.
-pub fn is_wait(e: &io::Error) -> bool {
+pub fn is_would_block(e: &io::Error) -> bool {
     e.kind() == io::ErrorKind::WouldBlock
 }
 

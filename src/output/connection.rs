@@ -15,7 +15,7 @@ use super::{
     tcp::{FlushStatus, TcpConnection},
 };
 use crate::{
-    net::{Address, ConnectError, connect::Dial, tcp_info::Watch, tls::client},
+    net::{Address, ConnectError, connect::Connector, tcp_info::LivenessMonitor, tls::client},
     runtime::blocking,
 };
 
@@ -38,7 +38,7 @@ pub enum Connection {
 pub struct FireAndForget {
     sink: Sink,
     target: Target,
-    dial: Dial,
+    connector: Connector,
     taken: u64,
     /// Lines that are done, and when the file was last synced.
     done: u64,
@@ -72,22 +72,22 @@ const SYNC: Duration = Duration::from_millis(500);
 
 impl Connection {
     /// Connects.
-    pub async fn open(o: &OutputOptions, target: &Target, dial: &Dial) -> Result<Connection, OutputError> {
+    pub async fn open(o: &OutputOptions, target: &Target, connector: &Connector) -> Result<Connection, OutputError> {
         let framing = o.framing;
         if let Some(key) = &o.tls.key {
             blocking(|| key.check_private())?;
         }
         match target {
             Target::Tcp(_) | Target::Tls(_) => {
-                Ok(Connection::Tcp(Box::new(TcpConnection::open(target, framing, &o.tls, dial).await?)))
+                Ok(Connection::Tcp(Box::new(TcpConnection::open(target, framing, &o.tls, connector).await?)))
             }
-            Target::Relp(a) | Target::RelpTls(a) => relp(o, target, a, dial).await,
+            Target::Relp(a) | Target::RelpTls(a) => relp(o, target, a, connector).await,
             Target::Udp(a) => {
-                let found = dial.resolve(a).await?;
-                Ok(FireAndForget::connection(o, target, dial, Sink::open_at(target, framing, &found)?))
+                let found = connector.resolve(a).await?;
+                Ok(FireAndForget::connection(o, target, connector, Sink::open_at(target, framing, &found)?))
             }
             Target::Stdout | Target::Null | Target::File(_) => {
-                Ok(FireAndForget::connection(o, target, dial, blocking(|| Sink::open_at(target, framing, &[]))?))
+                Ok(FireAndForget::connection(o, target, connector, blocking(|| Sink::open_at(target, framing, &[]))?))
             }
         }
     }
@@ -273,11 +273,11 @@ impl Connection {
 }
 
 impl FireAndForget {
-    fn connection(o: &OutputOptions, target: &Target, dial: &Dial, sink: Sink) -> Connection {
+    fn connection(o: &OutputOptions, target: &Target, connector: &Connector, sink: Sink) -> Connection {
         Connection::Sink(Box::new(FireAndForget {
             sink,
             target: target.clone(),
-            dial: dial.clone(),
+            connector: connector.clone(),
             taken: 0,
             done: 0,
             synced: Instant::now(),
@@ -341,8 +341,8 @@ impl FireAndForget {
     fn look_up(&mut self) {
         let Target::Udp(address) = &self.target else { return };
         if self.look_up.is_none() {
-            let (dial, address) = (self.dial.clone(), address.clone());
-            self.look_up = Some(LookUp(tokio::spawn(async move { dial.resolve(&address).await })));
+            let (connector, address) = (self.connector.clone(), address.clone());
+            self.look_up = Some(LookUp(tokio::spawn(async move { connector.resolve(&address).await })));
         }
     }
 
@@ -381,16 +381,21 @@ impl FireAndForget {
     }
 }
 
-async fn relp(o: &OutputOptions, target: &Target, address: &Address, dial: &Dial) -> Result<Connection, OutputError> {
+async fn relp(
+    o: &OutputOptions,
+    target: &Target,
+    address: &Address,
+    connector: &Connector,
+) -> Result<Connection, OutputError> {
     let name = target.to_string();
-    let socket = dial.connect(address).await?;
-    let watch = Watch::new(&socket, dial.dead_peer);
+    let socket = connector.connect(address).await?;
+    let watch = LivenessMonitor::new(&socket, connector.dead_peer);
     let wire: Box<dyn Wire> = match target {
-        Target::RelpTls(_) => Box::new(client::connect(address, &o.tls, socket, dial).await?),
+        Target::RelpTls(_) => Box::new(client::connect(address, &o.tls, socket, connector).await?),
         _ => Box::new(socket),
     };
-    let guard = Guard { watch: Some(watch), end: dial.end.clone(), stall: o.stall_timeout };
-    let opened = Session::open(wire, guard, dial.limit, DEFAULT_WINDOW).await;
+    let guard = Guard { watch: Some(watch), end: connector.end.clone(), stall: o.stall_timeout };
+    let opened = Session::open(wire, guard, connector.limit, DEFAULT_WINDOW).await;
     let mut session = opened.map_err(|e| failed(&name, e))?;
     // A receiver that takes its time with answers is slow, not gone: a silent network is found below.
     session.set_timeout(o.stall_timeout);

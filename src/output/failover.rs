@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::{OutputError, connection::Connection, options::OutputOptions};
 use crate::{
     log::info as log,
-    net::connect::{Dial, Names},
+    net::connect::{Connector, Resolver},
 };
 
 /// A connection that ends sooner says that its address is of no use at present.
@@ -25,7 +25,7 @@ const LONGEST: Duration = Duration::from_secs(600);
 /// See the module.
 pub struct Failover {
     config: Arc<OutputOptions>,
-    dial: Dial,
+    connector: Connector,
     /// The place of the address in use, and since when.
     used: usize,
     since: Instant,
@@ -71,15 +71,15 @@ impl Drop for Search {
 impl Failover {
     /// Of an output. When it is to end no more connections are made; when it is to end at once those that are end.
     pub fn new(config: &Arc<OutputOptions>, drain: &CancellationToken, abort: &CancellationToken) -> Failover {
-        let dial = Dial {
+        let connector = Connector {
             stop: drain.clone(),
             end: abort.clone(),
             limit: config.connect_timeout,
             dead_peer: config.dead_peer_timeout,
-            names: Arc::new(Names::default()),
+            names: Arc::new(Resolver::default()),
         };
         Failover {
-            dial,
+            connector,
             used: 0,
             since: Instant::now(),
             from: 0,
@@ -104,12 +104,12 @@ impl Failover {
         let (behind, before) = all.split_at(self.from.min(all.len()));
         let mut errors = Vec::new();
         for (place, target) in before.iter().chain(behind) {
-            match Connection::open(&config, target, &self.dial).await {
+            match Connection::open(&config, target, &self.connector).await {
                 Ok(connection) => {
                     self.mark_active(*place);
                     return Ok(connection);
                 }
-                Err(e) if self.dial.stop.is_cancelled() => return Err(e),
+                Err(e) if self.connector.stop.is_cancelled() => return Err(e),
                 Err(e) => {
                     self.tell(*place, &e);
                     errors.push(e);
@@ -174,8 +174,8 @@ impl Failover {
     }
 
     fn search(&mut self) {
-        let (config, dial) = (self.config.clone(), self.dial.clone());
-        let connection = async move { Connection::open(&config, &config.address, &dial).await };
+        let (config, connector) = (self.config.clone(), self.connector.clone());
+        let connection = async move { Connection::open(&config, &config.address, &connector).await };
         self.search = Some(Search::new(connection));
     }
 

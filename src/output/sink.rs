@@ -15,7 +15,7 @@ use super::{
     file::{Durability, LineFile},
     tcp::{FlushStatus, TcpConnection},
 };
-use crate::net::{Address, ConnectError, connect::Dial, tls::client::TlsOptions};
+use crate::net::{Address, ConnectError, connect::Connector, tls::client::TlsOptions};
 
 /// How lines follow one another on a stream (RFC 6587).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -80,13 +80,13 @@ impl Sink {
         let Some(address) = target.has_address() else { return Sink::open_at(target, framing, &[]) };
         let unreachable = |source| ConnectError::Unreachable { to: address.to_string(), source };
         let runtime = Builder::new_current_thread().enable_all().build().map_err(unreachable)?;
-        let dial = Dial::default();
+        let connector = Connector::default();
         match target {
             Target::Tcp(_) | Target::Tls(_) => {
-                let stream = runtime.block_on(TcpConnection::open(target, framing, tls, &dial))?;
+                let stream = runtime.block_on(TcpConnection::open(target, framing, tls, &connector))?;
                 Ok(Sink::new(Kind::Tcp(Box::new(stream), runtime), target.to_string(), framing))
             }
-            Target::Udp(a) => Sink::open_at(target, framing, &runtime.block_on(dial.resolve(a))?),
+            Target::Udp(a) => Sink::open_at(target, framing, &runtime.block_on(connector.resolve(a))?),
             _ => Sink::open_at(target, framing, &[]),
         }
     }

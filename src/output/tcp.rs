@@ -3,7 +3,7 @@
 //!
 //! Every step does what can be done at once; [`TcpConnection::wait_ready`] waits until there is something to do again. What is written is in
 //! the system's queue, which dies with the connection. So the system is asked what the peer's system has acknowledged
-//! ([`Watch::unacknowledged`]), and only that counts ([`TcpConnection::acknowledged`]).
+//! ([`LivenessMonitor::unacknowledged`]), and only that counts ([`TcpConnection::acknowledged`]).
 use std::{
     io::{self, Read, Write},
     time::Duration,
@@ -16,11 +16,11 @@ use tokio_util::sync::CancellationToken;
 use super::{Framing, OutputError, Target, answer::Word, marks::Marks};
 use crate::net::{
     ConnectError,
-    connect::Dial,
+    connect::Connector,
     sys::{self, Now, TcpStream},
-    tcp_info::Watch,
+    tcp_info::LivenessMonitor,
     tls::client::{self, TlsOptions},
-    wait::{given_up, is_wait},
+    wait::{given_up, is_would_block},
 };
 
 /// Lines are gathered to this many bytes before they are written.
@@ -38,7 +38,7 @@ pub struct TcpConnection {
     tls: Option<Box<ClientConnection>>,
     name: String,
     framing: Framing,
-    watch: Watch,
+    watch: LivenessMonitor,
     end: CancellationToken,
     buffer: Vec<u8>,
     /// Bytes of the buffer that are written.
@@ -86,25 +86,25 @@ impl TcpConnection {
         target: &Target,
         framing: Framing,
         tls: &TlsOptions,
-        dial: &Dial,
+        connector: &Connector,
     ) -> Result<TcpConnection, OutputError> {
         let (socket, tls) = match target {
-            Target::Tcp(a) => (dial.connect(a).await?, None),
+            Target::Tcp(a) => (connector.connect(a).await?, None),
             Target::Tls(a) => {
-                let secure = client::connect(a, tls, dial.connect(a).await?, dial).await?;
+                let secure = client::connect(a, tls, connector.connect(a).await?, connector).await?;
                 let (socket, conn) = secure.into_inner();
                 (socket, Some(Box::new(conn)))
             }
             _ => return Err(OutputError::Address("not a stream".into())),
         };
-        let watch = Watch::new(&socket, dial.dead_peer);
+        let watch = LivenessMonitor::new(&socket, connector.dead_peer);
         Ok(TcpConnection {
             socket,
             tls,
             name: target.to_string(),
             framing,
             watch,
-            end: dial.end.clone(),
+            end: connector.end.clone(),
             buffer: Vec::with_capacity(BATCH + (16 << 10)),
             at: 0,
             taken: 0,
@@ -239,7 +239,7 @@ impl TcpConnection {
             match wrote {
                 Ok(0) => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
                 Ok(n) => self.at += n,
-                Err(e) if is_wait(&e) => return Ok(self.stalled()),
+                Err(e) if is_would_block(&e) => return Ok(self.stalled()),
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return Err(e.into()),
             }
@@ -247,7 +247,7 @@ impl TcpConnection {
         if let Some(conn) = &mut self.tls {
             match records(conn, &mut Now(&self.socket), &mut self.marks) {
                 Ok(()) => {}
-                Err(e) if is_wait(&e) => return Ok(self.stalled()),
+                Err(e) if is_would_block(&e) => return Ok(self.stalled()),
                 Err(e) => return Err(e.into()),
             }
         }
@@ -277,7 +277,7 @@ impl TcpConnection {
             Ok(0) => Err(closed()),
             Ok(_) if self.discard_input()? => Err(closed()),
             Ok(_) => Ok(()),
-            Err(e) if is_wait(&e) || e.kind() == io::ErrorKind::Interrupted => Ok(()),
+            Err(e) if is_would_block(&e) || e.kind() == io::ErrorKind::Interrupted => Ok(()),
             Err(e) => Err(e.into()),
         }
     }
@@ -300,7 +300,7 @@ impl TcpConnection {
         let (said, closes) = match &mut self.tls {
             None => match socket.read(&mut bytes) {
                 Ok(n) => (n, n == 0),
-                Err(e) if is_wait(&e) || e.kind() == io::ErrorKind::Interrupted => (0, false),
+                Err(e) if is_would_block(&e) || e.kind() == io::ErrorKind::Interrupted => (0, false),
                 Err(e) => return Err(e.into()),
             },
             Some(conn) => match conn.read_tls(&mut socket) {
@@ -311,11 +311,12 @@ impl TcpConnection {
                         Err(e) => (0, state.peer_has_closed() || e.kind() == io::ErrorKind::UnexpectedEof),
                     },
                     Err(e) => {
-                        let refused = ConnectError::Handshake { to: self.name.clone(), reason: client::in_words(e) };
+                        let refused =
+                            ConnectError::Handshake { to: self.name.clone(), reason: client::describe_error(e) };
                         return Err(Fault::Known(refused.into()));
                     }
                 },
-                Err(e) if is_wait(&e) || e.kind() == io::ErrorKind::Interrupted => (0, false),
+                Err(e) if is_would_block(&e) || e.kind() == io::ErrorKind::Interrupted => (0, false),
                 Err(e) => return Err(e.into()),
             },
         };
@@ -364,7 +365,7 @@ impl TcpConnection {
         };
         match sent.and_then(|()| sys::shutdown(&self.socket)) {
             Ok(()) => (self.shut, self.blocked) = (true, None),
-            Err(e) if is_wait(&e) => _ = self.stalled(),
+            Err(e) if is_would_block(&e) => _ = self.stalled(),
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             Err(e) => return Err(e.into()),
         }

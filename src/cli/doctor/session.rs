@@ -1,6 +1,6 @@
 //! Connecting to a system for `doctor`: as the agent does, or as another profile.
 use crate::{
-    net::{connect::Dial, tls::pem::Pem},
+    net::{connect::Connector, tls::pem::Pem},
     runtime::block_on,
     source::live::{Connection, Database, LiveOptions, mapepire::Transport, odbc::Login, query::QueryError},
 };
@@ -48,7 +48,7 @@ impl Profile {
                 },
             }
         }
-        to.connect(&Dial::default()).await.map(|(db, _)| db).map_err(|e| match e {
+        to.connect(&Connector::default()).await.map(|(db, _)| db).map_err(|e| match e {
             QueryError::Refused(_) => format!("{e}; it was tried once, because three refusals disable the profile"),
             e => e.to_string(),
         })

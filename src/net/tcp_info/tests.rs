@@ -13,15 +13,15 @@ fn keepalive_finds_silence_within_its_time() {
 #[test]
 fn silence_begins_with_what_is_not_answered_and_ends_with_any_answer() {
     let seconds = Duration::from_secs_f64;
-    let facts = |on_the_way, probes, sent, heard| Facts {
+    let facts = |on_the_way, probes, sent, heard| TcpInfo {
         on_the_way,
         probes,
         since_sent: seconds(sent),
         since_heard: seconds(heard),
         unacknowledged: 0,
     };
-    let (mut silence, start) = (Silence::default(), Instant::now());
-    let mut look = |at: f64, f| silence.look(start + seconds(at), &f).as_secs_f64();
+    let (mut silence, start) = (UnansweredSince::default(), Instant::now());
+    let mut look = |at: f64, f| silence.observe(start + seconds(at), &f).as_secs_f64();
     // Long idle, then sent: silence begins now, not with the last answer.
     assert_eq!(look(100.0, facts(false, 0, 90.0, 90.0)), 0.0);
     assert_eq!(look(101.0, facts(true, 0, 0.1, 91.0)), 0.0);
@@ -63,7 +63,7 @@ fn answer(kind: u16) -> Vec<u8> {
 #[test]
 fn an_answer_of_the_kernel_is_read_and_one_that_is_cut_says_nothing() {
     let (second, half) = (Duration::from_secs(1), Duration::from_millis(500));
-    let facts = Facts {
+    let facts = TcpInfo {
         on_the_way: true,
         probes: 2,
         since_sent: second + half,
@@ -98,7 +98,7 @@ fn the_kernel_says_what_is_on_the_way() {
         let mut stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (_peer, _) = listener.accept().unwrap();
         let (local, peer) = (stream.local_addr().unwrap(), stream.peer_addr().unwrap());
-        let mut question = kernel::Question::new(local, peer).unwrap();
+        let mut question = kernel::SockDiag::new(local, peer).unwrap();
         stream.write_all(b"hello").unwrap();
         std::thread::sleep(Duration::from_millis(300));
         let facts = question.ask().unwrap();

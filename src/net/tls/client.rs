@@ -27,9 +27,9 @@ use super::{
 use crate::{
     net::{
         Address, ConnectError,
-        connect::Dial,
+        connect::Connector,
         sys::{Now, TcpStream},
-        wait::is_wait,
+        wait::is_would_block,
     },
     runtime::blocking,
 };
@@ -57,21 +57,22 @@ pub struct TlsOptions {
     pub insecure: bool,
 }
 
-/// Shakes hands on a connected socket, as one step of `dial`. The files of the options are read now, so certificates that are
+/// Shakes hands on a connected socket, as one step of `connector`. The files of the options are read now, so certificates that are
 /// renewed need no restart.
 pub async fn connect(
     address: &Address,
     options: &TlsOptions,
     socket: TcpStream,
-    dial: &Dial,
+    connector: &Connector,
 ) -> Result<TlsStream, ConnectError> {
     let plan = blocking(|| Plan::new(address, options))?;
-    let shaken = dial.step(TlsConnector::from(plan.config.clone()).connect(plan.server_name.clone(), socket)).await;
+    let shaken =
+        connector.step(TlsConnector::from(plan.config.clone()).connect(plan.server_name.clone(), socket)).await;
     let mut stream = shaken.map_err(|e| plan.failed(address, &e))?;
     // Under TLS 1.3 a server refuses a client, or its missing certificate, after our side of the handshake is done:
     // it gets the chance to say so before the first event.
     let (socket, conn) = stream.get_mut();
-    wait_for_word(socket, conn).await.map_err(|e| plan.failed(address, &e))?;
+    await_early_alert(socket, conn).await.map_err(|e| plan.failed(address, &e))?;
     Ok(stream)
 }
 
@@ -103,7 +104,7 @@ impl Plan {
 }
 
 /// Waits shortly for what a server says after the handshake: session tickets when it is content, an alert when not.
-async fn wait_for_word(socket: &TcpStream, conn: &mut ClientConnection) -> io::Result<()> {
+async fn await_early_alert(socket: &TcpStream, conn: &mut ClientConnection) -> io::Result<()> {
     if conn.protocol_version() != Some(ProtocolVersion::TLSv1_3) {
         return Ok(());
     }
@@ -120,7 +121,7 @@ async fn read_records(socket: &TcpStream, conn: &mut ClientConnection) -> io::Re
     loop {
         socket.readable().await?;
         match conn.read_tls(&mut Now(socket)) {
-            Err(e) if is_wait(&e) || e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) if is_would_block(&e) || e.kind() == io::ErrorKind::Interrupted => {}
             read => return read,
         }
     }
@@ -130,14 +131,14 @@ async fn read_records(socket: &TcpStream, conn: &mut ClientConnection) -> io::Re
 pub async fn pending_refusal(socket: &TcpStream, conn: &mut ClientConnection) -> Option<String> {
     while matches!(timeout(WORD, read_records(socket, conn)).await, Ok(Ok(n)) if n > 0) {
         if let Err(e) = conn.process_new_packets() {
-            return Some(in_words(e));
+            return Some(describe_error(e));
         }
     }
     None
 }
 
 /// What ended a connection that was made.
-pub fn in_words(e: Error) -> String {
+pub fn describe_error(e: Error) -> String {
     reason(&io::Error::other(e), "", false, &Seen::default())
 }
 
@@ -148,7 +149,7 @@ fn config(options: &TlsOptions, seen: Seen) -> Result<ClientConfig, ConnectError
     let wrong = |e: String| ConnectError::TlsOptions(e);
     let provider = Arc::new(ring::default_provider());
     let trust = if options.insecure {
-        Trust::Anybody
+        Trust::Insecure
     } else if let Some(pin) = &options.pin {
         Trust::Pinned(pin.clone())
     } else {
@@ -182,14 +183,14 @@ fn builder(trust: Trust, seen: Seen) -> Result<ConfigBuilder<ClientConfig, Wants
 
 /// Connects, looks at the certificate, and goes away. Trusts nothing and sends nothing.
 pub async fn look(address: &Address, server_name: Option<&str>) -> Result<CertificateDer<'static>, ConnectError> {
-    let dial = Dial::default();
-    let socket = dial.connect(address).await?;
+    let connector = Connector::default();
+    let socket = connector.connect(address).await?;
     let fail = |reason: String| ConnectError::Handshake { to: address.to_string(), reason };
     let seen: Seen = Arc::default();
-    let config = builder(Trust::Nobody, seen.clone())?.with_no_client_auth();
+    let config = builder(Trust::InspectOnly, seen.clone())?.with_no_client_auth();
     let name = server_name.unwrap_or(&address.host);
     let server_name = ServerName::try_from(name.to_owned()).map_err(|_| fail(format!("{name:?} is no host name")))?;
-    let shaken = dial.step(TlsConnector::from(Arc::new(config)).connect(server_name, socket)).await;
+    let shaken = connector.step(TlsConnector::from(Arc::new(config)).connect(server_name, socket)).await;
     let last = match shaken {
         Ok(_) => String::from("the receiver showed no certificate"),
         Err(e) => reason(&e, name, false, &seen),
@@ -223,9 +224,9 @@ fn roots(ca: Option<&Pem>) -> Result<RootCertStore, ConnectError> {
 enum Trust {
     Ca(Arc<WebPkiServerVerifier>),
     Pinned(Pin),
-    Anybody,
+    Insecure,
     /// For looking only.
-    Nobody,
+    InspectOnly,
 }
 
 /// Checks the certificate by [`Trust`], the signature always, and remembers what was seen for the error message.
@@ -247,7 +248,7 @@ impl Verifier {
     ) -> Result<HandshakeSignatureValid, Error> {
         let unread = matches!(&found, Err(Error::InvalidCertificate(e)) if *e != CertificateError::BadSignature);
         match self.trust {
-            Trust::Pinned(_) | Trust::Anybody if unread => {
+            Trust::Pinned(_) | Trust::Insecure if unread => {
                 verify_by_key(message, cert, dss, &self.provider.signature_verification_algorithms)
             }
             _ => found,
@@ -271,8 +272,8 @@ impl ServerCertVerifier for Verifier {
             Trust::Ca(webpki) => webpki.verify_server_cert(end_entity, intermediates, name, ocsp, now),
             Trust::Pinned(pin) if pin.matches(end_entity) => Ok(ServerCertVerified::assertion()),
             Trust::Pinned(_) => Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)),
-            Trust::Anybody => Ok(ServerCertVerified::assertion()),
-            Trust::Nobody => Err(Error::General("looked at".into())),
+            Trust::Insecure => Ok(ServerCertVerified::assertion()),
+            Trust::InspectOnly => Err(Error::General("looked at".into())),
         }
     }
 

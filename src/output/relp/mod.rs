@@ -55,7 +55,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::error::RelpError;
 pub use self::frame::FrameError;
 pub use self::state::RelpCore;
-use crate::net::{tcp_info::Watch, wait::given_up};
+use crate::net::{tcp_info::LivenessMonitor, wait::given_up};
 
 /// The window that librelp takes when nothing is said.
 pub const DEFAULT_WINDOW: usize = 128;
@@ -74,7 +74,7 @@ const LAST_WORD: Duration = Duration::from_millis(50);
 /// What else ends the waits of a session.
 pub struct Guard {
     /// Looks whether the network is silent.
-    pub watch: Option<Watch>,
+    pub watch: Option<LivenessMonitor>,
     /// The end of the agent.
     pub end: CancellationToken,
     /// How long a write may make no way.
@@ -338,7 +338,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     /// When something is to be looked at though nothing happens.
     fn due(&self, until: Option<Instant>, owed: bool) -> Option<Instant> {
         let waits = self.blocked.is_some() || self.core.owes();
-        let silence = self.guard.watch.as_ref().filter(|_| waits).map(Watch::next);
+        let silence = self.guard.watch.as_ref().filter(|_| waits).map(LivenessMonitor::next);
         let answer = self.core.silent_at().filter(|_| owed && self.blocked.is_none());
         let stall = self.blocked.and_then(|since| since.checked_add(self.guard.stall));
         [until, silence, answer, stall].into_iter().flatten().min()
@@ -349,7 +349,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         if self.guard.end.is_cancelled() {
             return Err(self.broken(given_up()));
         }
-        if let Some(Err(e)) = self.guard.watch.as_mut().map(Watch::check) {
+        if let Some(Err(e)) = self.guard.watch.as_mut().map(LivenessMonitor::check) {
             return Err(self.broken(e));
         }
         match self.blocked.map(|since| since.elapsed()) {

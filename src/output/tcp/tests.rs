@@ -14,12 +14,12 @@ const SOON: Duration = Duration::from_secs(20);
 async fn connected() -> (TcpConnection, CancellationToken, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = Address { host: "127.0.0.1".into(), port: listener.local_addr().unwrap().port() };
-    let dial = Dial::default();
+    let connector = Connector::default();
     let target = Target::Tcp(address);
     let tls = TlsOptions::default();
-    let opened = TcpConnection::open(&target, Framing::Newline, &tls, &dial);
+    let opened = TcpConnection::open(&target, Framing::Newline, &tls, &connector);
     let (stream, accepted) = tokio::join!(opened, listener.accept());
-    (stream.unwrap_or_else(|e| panic!("{e}")), dial.end, accepted.unwrap().0)
+    (stream.unwrap_or_else(|e| panic!("{e}")), connector.end, accepted.unwrap().0)
 }
 
 /// Waits until something stirs, which it does.

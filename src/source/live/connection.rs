@@ -4,7 +4,7 @@ use super::{
     odbc::{self, Odbc, OdbcOptions},
     query::{Answer, Bound, Query, QueryError},
 };
-use crate::net::connect::Dial;
+use crate::net::connect::Connector;
 
 /// A way to the database of a system.
 #[derive(Clone, Debug)]
@@ -17,15 +17,15 @@ pub enum Database {
 
 impl Database {
     /// Connects and logs in; with it, who answers, for the log.
-    pub async fn connect(&self, dial: &Dial) -> Result<(Connection, String), QueryError> {
+    pub async fn connect(&self, connector: &Connector) -> Result<(Connection, String), QueryError> {
         match self {
             Database::Mapepire(options) => {
-                let db = Mapepire::connect(options, dial).await?;
+                let db = Mapepire::connect(options, connector).await?;
                 let job = format!("job {}", db.job);
                 Ok((Connection::Mapepire(Box::new(db)), job))
             }
             Database::Odbc(options) => {
-                let (db, name) = odbc::connect(options, dial).await?;
+                let (db, name) = odbc::connect(options, connector).await?;
                 Ok((Connection::Odbc(db), name))
             }
         }

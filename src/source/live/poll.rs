@@ -24,7 +24,7 @@ use super::{
 use crate::{
     clock,
     decode::{history::compose::HistoryComposer, journal::compose::Composer},
-    net::{connect::Dial, wait::jittered},
+    net::{connect::Connector, wait::jittered},
 };
 
 /// After how many looks that found nothing, and how many poll intervals apart, an idle journal is looked at.
@@ -105,8 +105,8 @@ impl Poller {
 
     /// One connection, until it ends.
     async fn session(&self, place: &mut LivePlace, past: &mut Past) -> QueryError {
-        let dial = Dial { stop: self.stop.clone(), end: self.stop.clone(), ..Dial::default() };
-        let (mut db, job) = match self.options.database.connect(&dial).await {
+        let connector = Connector { stop: self.stop.clone(), end: self.stop.clone(), ..Connector::default() };
+        let (mut db, job) = match self.options.database.connect(&connector).await {
             Ok(connected) => connected,
             Err(e) => return e,
         };

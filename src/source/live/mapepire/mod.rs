@@ -20,7 +20,7 @@ use super::{
     query::{Answer as Answered, Bound, Query, QueryError, Row, Rows},
     secret,
 };
-use crate::net::{connect::Dial, tls::pem::Pem};
+use crate::net::{connect::Connector, tls::pem::Pem};
 
 /// How the server is reached.
 #[derive(Clone, Debug)]
@@ -176,12 +176,12 @@ impl Answer {
 
 impl Mapepire {
     /// Connects and logs in.
-    pub async fn connect(options: &MapepireOptions, dial: &Dial) -> Result<Mapepire, QueryError> {
+    pub async fn connect(options: &MapepireOptions, connector: &Connector) -> Result<Mapepire, QueryError> {
         let frames = match &options.transport {
-            Transport::Socket(to) => Frames::Socket(Box::new(Socket::connect(to, dial).await?)),
+            Transport::Socket(to) => Frames::Socket(Box::new(Socket::connect(to, connector).await?)),
             Transport::Program(command) => Frames::Program(Box::new(Program::start(command)?)),
         };
-        let (limit, stop) = (options.call_timeout, dial.stop.clone());
+        let (limit, stop) = (options.call_timeout, connector.stop.clone());
         let mut own = Mapepire { frames, number: 0, limit, stop, job: String::new() };
         match own.log_in(options).await {
             Ok(job) => {

@@ -12,7 +12,7 @@ use super::{Bound, QueryError, read_password};
 use crate::{
     net::{
         Address,
-        connect::Dial,
+        connect::Connector,
         tls::{
             client::{self, TlsOptions, TlsStream},
             pem::Pem,
@@ -47,19 +47,19 @@ pub struct Socket(WebSocketStream<TlsStream>);
 
 impl Socket {
     /// Connects, shakes hands twice, and shows who we are.
-    pub async fn connect(to: &SocketOptions, dial: &Dial) -> Result<Socket, QueryError> {
-        let lost = |e: &dyn std::fmt::Display| match dial.stop.is_cancelled() {
+    pub async fn connect(to: &SocketOptions, connector: &Connector) -> Result<Socket, QueryError> {
+        let lost = |e: &dyn std::fmt::Display| match connector.stop.is_cancelled() {
             true => QueryError::Stopped,
             false => QueryError::Lost(e.to_string()),
         };
         let password = blocking(|| read_password(&to.password)).map_err(|e| lost(&e))?;
-        let socket = dial.connect(&to.address).await.map_err(|e| lost(&e))?;
-        let stream = client::connect(&to.address, &to.tls, socket, dial).await.map_err(|e| lost(&e))?;
+        let socket = connector.connect(&to.address).await.map_err(|e| lost(&e))?;
+        let stream = client::connect(&to.address, &to.tls, socket, connector).await.map_err(|e| lost(&e))?;
         let uri: Uri = format!("wss://{}/db/", to.address).parse().map_err(|e| lost(&e))?;
         let login = BASE64.encode(format!("{}:{password}", to.user).as_bytes());
         let request = ClientRequestBuilder::new(uri).with_header("Authorization", format!("Basic {login}"));
         let config = WebSocketConfig::default().max_message_size(Some(MAX_FRAME)).max_frame_size(Some(MAX_FRAME));
-        let bound = Bound::new(dial.limit, &dial.stop);
+        let bound = Bound::new(connector.limit, &connector.stop);
         match bound.within(client_async_with_config(request, stream, Some(config))).await? {
             Ok((socket, _)) => Ok(Socket(socket)),
             Err(Error::Http(answer)) if REFUSED.contains(&answer.status().as_u16()) => {

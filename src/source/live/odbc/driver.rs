@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Dialect, Login, OdbcOptions};
 use crate::{
-    net::connect::Dial,
+    net::connect::Connector,
     runtime::blocking,
     source::live::{
         query::{Answer, Bound, Query, QueryError, Row, Rows},
@@ -64,14 +64,14 @@ pub struct Odbc {
 }
 
 /// Connects and logs in; with it, the name of the database.
-pub async fn connect(options: &OdbcOptions, dial: &Dial) -> Result<(Odbc, String), QueryError> {
+pub async fn connect(options: &OdbcOptions, connector: &Connector) -> Result<(Odbc, String), QueryError> {
     let hanging = HANGING.load(Ordering::SeqCst);
     if hanging >= MOST_HANGING {
         let text = format!("{hanging} calls of ODBC drivers do not come back: no more are made; restart the agent");
         return Err(QueryError::Lost(text));
     }
     let target = blocking(|| Target::read(&options.login)).map_err(QueryError::Lost)?;
-    let login = ConnectionOptions { login_timeout_sec: Some(seconds(dial.limit)), packet_size: None };
+    let login = ConnectionOptions { login_timeout_sec: Some(seconds(connector.limit)), packet_size: None };
     let time = options.dialect.has_query_timeout().then(|| seconds(options.call_timeout));
     let (to_thread, calls) = channel();
     let (tell_hello, hello) = oneshot::channel();
@@ -84,9 +84,9 @@ pub async fn connect(options: &OdbcOptions, dial: &Dial) -> Result<(Odbc, String
     };
     let thread = thread::Builder::new().name("odbc".to_owned()).spawn(work);
     thread.map_err(|e| QueryError::Lost(format!("the system has no thread for the ODBC driver ({e})")))?;
-    let (limit, stop) = (options.call_timeout + GRACE, dial.stop.clone());
+    let (limit, stop) = (options.call_timeout + GRACE, connector.stop.clone());
     let db = Odbc { calls: Some(to_thread), ended, end, dialect: options.dialect, limit, stop };
-    let bound = Bound::new(dial.limit.max(options.call_timeout) + GRACE, &db.stop);
+    let bound = Bound::new(connector.limit.max(options.call_timeout) + GRACE, &db.stop);
     match within(&bound, hello).await.and_then(|hello| hello) {
         Ok(hello) => {
             let name = hello.rows.into_iter().flatten().flatten().next().unwrap_or_default();

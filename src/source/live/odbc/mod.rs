@@ -14,7 +14,7 @@ pub use driver::{Odbc, connect};
 #[cfg(not(feature = "odbc"))]
 use super::query::{Answer, Query, QueryError};
 #[cfg(not(feature = "odbc"))]
-use crate::net::connect::Dial;
+use crate::net::connect::Connector;
 use crate::net::tls::pem::Pem;
 
 /// Whether this program can.
@@ -101,7 +101,7 @@ pub enum Odbc {}
 
 /// Cannot connect: see [`NOT_BUILT`].
 #[cfg(not(feature = "odbc"))]
-pub async fn connect(_: &OdbcOptions, _: &Dial) -> Result<(Odbc, String), QueryError> {
+pub async fn connect(_: &OdbcOptions, _: &Connector) -> Result<(Odbc, String), QueryError> {
     Err(QueryError::Lost(NOT_BUILT.to_owned()))
 }
 
