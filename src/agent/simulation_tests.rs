@@ -16,12 +16,17 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::atomic::{AtomicU64, Ordering},
     thread,
+    time::Duration,
 };
 
 use tokio::runtime::Builder;
 use turmoil_net::Net;
 
-use self::{network::AGENT, plan::Plan, world::World};
+use self::{
+    network::AGENT,
+    plan::{Fault, Plan},
+    world::World,
+};
 use super::model_tests::Variant;
 use crate::net::sys;
 
@@ -71,10 +76,14 @@ struct Outcome {
     trace: u64,
 }
 
-/// One run.
+/// The run of a seed.
 fn simulate(seed: u64) -> Outcome {
     let mut random = Random(seed);
     let plan = Plan::new(&mut random);
+    run(plan, random)
+}
+
+fn run(plan: Plan, mut random: Random) -> Outcome {
     let mut net = Net::with_config(plan.system());
     let agent = net.add_host(AGENT);
     let hosts = [0, 1].map(|n| net.add_host(network::receiver(n)));
@@ -145,6 +154,15 @@ fn whatever_the_network_does_nothing_is_lost_and_lanes_keep_their_order() {
     println!("{seeds} seeds in {:.1} s: {all:?}", began.elapsed().as_secs_f64());
     // They are no quiet ones.
     assert!(all.reconnects > seeds && all.again > seeds && all.starts > seeds, "{all:?}");
+}
+
+/// Found by a seed: the end of a program that went on its way before ours passed for the answer to it, and what was on the way for read.
+#[test]
+fn a_receiver_that_ends_while_lines_are_on_the_way_to_it_has_not_read_them() {
+    let millis = Duration::from_millis;
+    let faults = vec![(millis(4_950), Fault::End(0, millis(1_000))), (millis(5_050), Fault::Restart)];
+    let outcome = run(Plan::plain(faults, vec![(millis(1_000), 3), (millis(5_000), 10)]), Random(1));
+    assert!(outcome.starts == 2 && outcome.events == 16, "{outcome:?}");
 }
 
 /// Whoever looks for a mistake needs the same run again.

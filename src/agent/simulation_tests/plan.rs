@@ -118,6 +118,31 @@ impl Plan {
         plan
     }
 
+    /// Lines by TCP to a receiver without a mood, 200 ms away; 40 s.
+    pub fn plain(faults: Vec<(Duration, Fault)>, batches: Vec<(Duration, u64)>) -> Plan {
+        let reads_within = Duration::from_secs(10);
+        let manner =
+            Manner { talk: Talk::Newline, closes: true, answers: 0, disorder: 0, refuses: 0, fickle: 0, reads_within };
+        Plan {
+            variant: Variant::default(),
+            manner,
+            failover: false,
+            queue: 20_000,
+            repeats: 10,
+            latency: (200, 0),
+            window_bytes: 30_000,
+            window_seconds: 16,
+            stall: 30,
+            connect: 5,
+            heartbeat: 0,
+            rate: 0,
+            faults,
+            batches,
+            sync: Duration::from_secs(1),
+            end: Duration::from_secs(40),
+        }
+    }
+
     /// What the systems of all hosts are like.
     pub fn system(&self) -> KernelConfig {
         let ticks = u32::try_from(AGAIN.as_millis() / TICK.as_millis()).unwrap();
