@@ -167,7 +167,7 @@ impl Connection {
         }
     }
 
-    /// Waits until there is something to [look](Self::look) at: the receiver says something or closes, takes more where it took no
+    /// Waits until there is something to [look](Self::check_peer) at: the receiver says something or closes, takes more where it took no
     /// more, or answers.
     pub async fn wait_ready(&mut self) -> Result<(), OutputError> {
         match self {
@@ -219,7 +219,7 @@ impl Connection {
         }
     }
 
-    /// When [`pass`](Self::pass) may have something new, though nothing else happens; `None` when that is not known.
+    /// When [`expire`](Self::expire) may have something new, though nothing else happens; `None` when that is not known.
     pub fn next_expiry_in(&self, window: &ResendWindow, policy: ResendPolicy) -> Option<Duration> {
         match self {
             Connection::Tcp(_) => window.next_expiry_in(policy),

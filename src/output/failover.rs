@@ -163,7 +163,7 @@ impl Failover {
         self.ready.is_some()
     }
 
-    /// Waits until [`primary_recovered`](Self::first_is_back) has something new to say, or to do.
+    /// Waits until [`primary_recovered`](Self::primary_recovered) has something new to say, or to do.
     pub async fn wait_ready(&mut self) {
         match &self.search {
             _ if self.used == 0 => pending().await,

@@ -200,7 +200,7 @@ impl TcpConnection {
 
     /// Waits until a step may come to something: the peer says something or closes, the system takes more where it took no more,
     /// a silent network is to be looked for, or the end has come. `ends` where the connection is being [ended](Self::finish).
-    /// [`look`](Self::look) or `finish` is to be called behind it.
+    /// [`check_peer`](Self::check_peer) or `finish` is to be called behind it.
     pub async fn wait_ready(&self, ends: bool) {
         let silence = (ends || self.outstanding().is_some()).then(|| self.watch.next());
         let due = match self.began.filter(|_| ends && !self.shut) {
