@@ -228,7 +228,7 @@ impl World {
 
     async fn restart(&mut self, guard: &EnterGuard, mut agent: Agent) -> Agent {
         agent.context.drain.cancel();
-        self.to_the_end(guard, &mut agent, self.setup.config.stop_timeout).await;
+        self.wait_for_end(guard, &mut agent, self.setup.config.stop_timeout).await;
         self.check_sums(&agent);
         // The next one does not know them.
         self.excused += agent.stats.unconfirmed.load(Ordering::Relaxed);
@@ -248,7 +248,7 @@ impl World {
     }
 
     /// Waits until the task has ended; when its time is over, it is to end at once, as the supervisor has it.
-    async fn to_the_end(&mut self, guard: &EnterGuard, agent: &mut Agent, within: Duration) {
+    async fn wait_for_end(&mut self, guard: &EnterGuard, agent: &mut Agent, within: Duration) {
         let end = self.network.now + within;
         while !agent.task.is_finished() {
             self.step(guard, agent).await;
@@ -301,7 +301,7 @@ impl World {
         }
         agent.shared.ending.store(true, Ordering::SeqCst);
         agent.shared.spool.wake();
-        self.to_the_end(guard, &mut agent, PATIENCE).await;
+        self.wait_for_end(guard, &mut agent, PATIENCE).await;
         self.check_sums(&agent);
         agent.shared.spool.sync().unwrap();
         assert_eq!(agent.shared.spool.status().batches, 0, "what is delivered is deleted");
