@@ -30,7 +30,9 @@ CREATE TABLE ibmi.receiver (
     first numeric(21) NOT NULL,
     last numeric(21) NOT NULL,
     attached timestamp NOT NULL,
-    status varchar(8) NOT NULL
+    status varchar(8) NOT NULL,
+    -- What was attached before, which may have been deleted since.
+    previous varchar(10)
 );
 
 CREATE TABLE ibmi.entry (
@@ -52,9 +54,9 @@ CREATE TABLE ibmi.asked (at timestamptz NOT NULL, first numeric(21), last numeri
 
 CREATE FUNCTION ibmi.attach(first_number numeric) RETURNS varchar LANGUAGE sql AS $$
     UPDATE ibmi.receiver SET status = 'ONLINE' WHERE status = 'ATTACHED';
-    INSERT INTO ibmi.receiver (library, name, first, last, attached, status)
+    INSERT INTO ibmi.receiver (library, name, first, last, attached, status, previous)
     SELECT 'QGPL', 'AUDRCV' || lpad((coalesce(max(place), 0) + 1)::text, 4, '0'), first_number, first_number - 1,
-        clock_timestamp()::timestamp, 'ATTACHED'
+        clock_timestamp()::timestamp, 'ATTACHED', (SELECT name FROM ibmi.receiver ORDER BY place DESC LIMIT 1)
     FROM ibmi.receiver
     RETURNING name;
 $$;
@@ -99,9 +101,8 @@ CREATE VIEW qsys2.journal_receiver_info AS
 SELECT 'QSYS'::varchar(10) AS journal_library, 'QAUDJRN'::varchar(10) AS journal_name,
     r.library AS journal_receiver_library, r.name AS journal_receiver_name, r.first AS first_sequence_number,
     r.last AS last_sequence_number, r.attached AS attach_timestamp, r.status,
-    -- By its name: one that was deleted meanwhile is still what was attached before.
-    CASE WHEN r.place > 1 THEN r.library END AS previous_journal_receiver_library,
-    CASE WHEN r.place > 1 THEN 'AUDRCV' || lpad((r.place - 1)::text, 4, '0') END AS previous_journal_receiver
+    CASE WHEN r.previous IS NOT NULL THEN r.library END AS previous_journal_receiver_library,
+    r.previous AS previous_journal_receiver
 FROM ibmi.receiver r;
 
 -- One receiver at a time, which is all that is asked for; special values (*CURCHAIN) are not known.
