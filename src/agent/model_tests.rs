@@ -11,10 +11,17 @@ use std::sync::Arc;
 
 use proptest::{collection::vec, prelude::*};
 
-#[cfg_attr(not(feature = "simulation"), expect(unused_imports, reason = "for the simulation"))]
-pub(super) use self::world::{COMMON, folder, notice, record};
+pub(super) use self::{
+    ledger::What,
+    world::{COMMON, notice, record},
+};
+#[cfg(feature = "simulation")]
+pub(super) use self::{
+    ledger::lane_of,
+    world::{batch, folder},
+};
 use self::{
-    ledger::{Ledger, OUTPUTS, What},
+    ledger::{Ledger, OUTPUTS},
     peer::Peer,
     world::World,
 };

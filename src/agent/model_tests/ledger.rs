@@ -93,7 +93,7 @@ impl Ledger {
         }
         let n = event.expect("nothing is missing");
         assert_eq!(self.log.get(&at.batch).and_then(|b| b.get(at.event)), Some(&n), "at {at:?}");
-        assert_eq!(lane_of(output, variant, self.events[&n]), Some(lane), "event {n}");
+        assert_eq!(self.lane(output, variant, n), Some(lane), "event {n}");
         assert!(!self.told[output].left.contains(&n), "event {n} goes again to {}", OUTPUTS[output]);
     }
 
@@ -112,8 +112,14 @@ impl Ledger {
         self.told[output].left.extend(events.into_iter().flatten());
     }
 
+    /// The lane of an event at an output; `None` where its filter drops it.
+    fn lane(&self, output: usize, variant: Variant, n: u64) -> Option<Lane> {
+        let what = self.events[&n];
+        (output != 1 || what != What::Entry("CD")).then(|| lane_of(variant, what))
+    }
+
     fn needs(&self, output: usize, n: u64) -> bool {
-        lane_of(output, Variant::default(), self.events[&n]).is_some() && !self.told[output].read.contains(&n)
+        self.lane(output, Variant::default(), n).is_some() && !self.told[output].read.contains(&n)
     }
 
     /// No cursor stands behind an event of its lane that was not read.
@@ -125,7 +131,7 @@ impl Ledger {
             let cursor = spool.cursor(OUTPUTS[output], lane);
             for (batch, events) in self.log.range(..=cursor.batch) {
                 let passed = events.iter().take(if *batch < cursor.batch { events.len() } else { cursor.event });
-                for n in passed.filter(|n| lane_of(output, variant, self.events[n]) == Some(lane)) {
+                for n in passed.filter(|n| self.lane(output, variant, **n) == Some(lane)) {
                     assert!(!self.needs(output, *n), "{}: {lane:?} is at {cursor:?}, behind {n}", OUTPUTS[output]);
                 }
             }
@@ -159,13 +165,9 @@ fn cursors(spool: &Spool) -> Vec<Cursor> {
 }
 
 /// The lane of an event, as the configuration of an output has it.
-fn lane_of(output: usize, variant: Variant, what: What) -> Option<Lane> {
+pub fn lane_of(variant: Variant, what: What) -> Lane {
     match what {
-        What::Notice => Some(Lane::of(!variant.first().is_empty(), false)),
-        What::Entry("CD") if output == 1 => None,
-        What::Entry(code) => {
-            let held = variant.budget && code != "AF";
-            Some(Lane::of(variant.first().contains(&code), held))
-        }
+        What::Notice => Lane::of(!variant.first().is_empty(), false),
+        What::Entry(code) => Lane::of(variant.first().contains(&code), variant.budget && code != "AF"),
     }
 }

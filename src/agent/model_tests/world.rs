@@ -21,7 +21,7 @@ use crate::{
     digest::Hash,
     encode::Profile,
     event::{EventModel, Notice, Options, notice::START},
-    spool::{Basis, BatchHeader, Builder, Spool, SpoolOptions},
+    spool::{Basis, BatchHeader, Builder, NewBatch, Spool, SpoolOptions},
 };
 
 /// What all cases have in common.
@@ -52,6 +52,31 @@ impl Common {
         };
         self.setups.lock().unwrap().entry(variants).or_insert_with(make).clone()
     }
+}
+
+/// A batch of a source with these events, behind one of this hash.
+pub fn batch(source: &str, events: &[u64], what: impl Fn(u64) -> What, before: &Hash) -> NewBatch {
+    let header = BatchHeader {
+        source: source.into(),
+        heading: "type5".into(),
+        ccsid: 37,
+        basis: Some(Basis::new(&Default::default(), None, "", 9)),
+        first_sequence: events.first().copied().unwrap_or(0),
+        last_sequence: events.last().copied().unwrap_or(0),
+        ..BatchHeader::default()
+    };
+    let mut builder = Builder::new(header, before);
+    for n in events {
+        match what(*n) {
+            What::Notice => builder.push_notice(&notice(*n)),
+            What::Entry(code) => {
+                let record = record(code, *n);
+                builder.read(&record);
+                builder.push(&COMMON.model.event(Entry::new(&COMMON.heading, &record).unwrap(), None));
+            }
+        }
+    }
+    builder.finish()
 }
 
 /// A *TYPE5 entry without data.
@@ -138,27 +163,7 @@ impl World {
         source.events.extend(more);
         let events = source.events[source.at..].to_vec();
         source.at = source.events.len();
-        let header = BatchHeader {
-            source: SOURCES[n].into(),
-            heading: "type5".into(),
-            ccsid: 37,
-            basis: Some(Basis::new(&Default::default(), None, "", 9)),
-            first_sequence: events.first().copied().unwrap_or(0),
-            last_sequence: events.last().copied().unwrap_or(0),
-            ..BatchHeader::default()
-        };
-        let mut builder = Builder::new(header, &source.hash);
-        for n in &events {
-            match self.ledger.events[n] {
-                What::Notice => builder.push_notice(&notice(*n)),
-                What::Entry(code) => {
-                    let record = record(code, *n);
-                    builder.read(&record);
-                    builder.push(&COMMON.model.event(Entry::new(&COMMON.heading, &record).unwrap(), None));
-                }
-            }
-        }
-        let mut batch = builder.finish();
+        let mut batch = batch(SOURCES[n], &events, |n| self.ledger.events[&n], &source.hash);
         source.hash = batch.raw_sha256;
         let id = spool.append(&mut batch, &source.at.to_string(), None).unwrap();
         self.ledger.appended(id, &events, spool);

@@ -3,18 +3,14 @@ use std::collections::BTreeMap;
 
 use tokio::time::Instant;
 
-use super::Variant;
+use super::{
+    super::model_tests::{What, lane_of},
+    Variant,
+};
 use crate::spool::{Cursor, Lane, Spool};
 
 /// The one output.
 pub const OUTPUT: &str = "out";
-
-/// An event that was stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum What {
-    Entry(&'static str),
-    Notice,
-}
 
 /// See the module. Events are numbered in the order of the log.
 pub struct Ledger {
@@ -73,12 +69,9 @@ impl Ledger {
 
     /// The lane of an event; `None` for one that the filter drops.
     fn lane(&self, n: u64) -> Option<Lane> {
-        let (first, budget) = (self.variant.first(), self.variant.budget);
-        match self.events[&n] {
-            What::Notice => Some(Lane::of(!first.is_empty(), false)),
-            What::Entry("CD") => None,
-            What::Entry(code) => Some(Lane::of(first.contains(&code), budget && code != "AF")),
-        }
+        let what = self.events[&n];
+        // Its filter drops these.
+        (what != What::Entry("CD")).then(|| lane_of(self.variant, what))
     }
 
     /// A receiver has taken a line, for good.

@@ -16,23 +16,22 @@ use turmoil_net::{EnterGuard, HostId};
 use super::{
     super::{
         Setup, Shared, TaskContext, control, fingerprint,
-        model_tests::{COMMON, folder, notice, record},
+        model_tests::{COMMON, What, batch, folder},
         output_task,
         stats::OutputStats,
         tasks::Kind,
     },
     Outcome, Random,
-    ledger::{Ledger, OUTPUT, What, cursors},
+    ledger::{Ledger, OUTPUT, cursors},
     network::{self, Network, TICK},
     plan::{Fault, Plan},
     receiver::{self, Mood, PORT},
 };
 use crate::{
     config::{Config, model::model_options},
-    decode::journal::Entry,
     digest::Hash,
     net::sys::on,
-    spool::{Basis, BatchHeader, Builder, Cursor, Lane, Spool, SpoolOptions, Start},
+    spool::{Cursor, Lane, Spool, SpoolOptions, Start},
 };
 
 /// Whatever the faults were, everything is delivered so long after them.
@@ -328,27 +327,7 @@ impl World {
             false => What::Entry(self.random.one_of(&codes)),
         };
         let events: Vec<u64> = (0..events).map(|_| ledger.event(what())).collect();
-        let header = BatchHeader {
-            source: "s".into(),
-            heading: "type5".into(),
-            ccsid: 37,
-            basis: Some(Basis::new(&Default::default(), None, "", 9)),
-            first_sequence: events[0],
-            last_sequence: events[events.len() - 1],
-            ..BatchHeader::default()
-        };
-        let mut builder = Builder::new(header, &self.source.1);
-        for n in &events {
-            match ledger.what(*n) {
-                What::Notice => builder.push_notice(&notice(*n)),
-                What::Entry(code) => {
-                    let record = record(code, *n);
-                    builder.read(&record);
-                    builder.push(&COMMON.model.event(Entry::new(&COMMON.heading, &record).unwrap(), None));
-                }
-            }
-        }
-        let mut batch = builder.finish();
+        let mut batch = batch("s", &events, |n| ledger.what(n), &self.source.1);
         self.source = (self.source.0 + events.len(), batch.raw_sha256);
         let id = spool.append(&mut batch, &self.source.0.to_string(), None).unwrap();
         ledger.stored(id, events);
