@@ -145,15 +145,13 @@ fn same_time(a: &str, b: &str) -> bool {
 mod tests {
     use super::*;
 
+    /// A receiver with one entry of this number.
+    fn next(name: &str, first: u64) -> Receiver {
+        Receiver { library: "QGPL".into(), name: name.into(), first, last: first, attached: String::new() }
+    }
+
     #[test]
     fn numbers_that_go_on_or_begin_again_are_no_gap() {
-        let next = |name: &str, first| Receiver {
-            library: "QGPL".into(),
-            name: name.into(),
-            first,
-            last: first,
-            attached: String::new(),
-        };
         let read = next("AUDRCV0041", 1).at(500);
         assert_eq!(missing(&read, &next("AUDRCV0042", 501), None), None);
         // Names may be anything where the numbers go on.
@@ -163,15 +161,9 @@ mod tests {
         assert!(missing(&read, &next("AUDRCV0043", 700), None).unwrap().starts_with("entries 501 to 699"));
         assert!(missing(&read, &next("AUDRCV0042", 300), None).unwrap().contains("neither 1"));
     }
+
     #[test]
     fn n3_numbers_and_names_that_fit_say_nothing_behind_a_receiver_that_was_not_read() {
-        let next = |name: &str, first| Receiver {
-            library: "QGPL".into(),
-            name: name.into(),
-            first,
-            last: first,
-            attached: String::new(),
-        };
         let read = next("AUDRCV0041", 1).at(500);
         let behind = |name: &str| Some(("QGPL".to_owned(), name.to_owned()));
         for (name, first, previous, words) in [
