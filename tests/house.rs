@@ -116,8 +116,29 @@ fn tasks_ask_the_clock_of_the_runtime() {
 
 /// The names that `use std::...;` takes from std.
 fn of_std(text: &str) -> BTreeSet<&str> {
-    let from_std = text.split("use std::").skip(1).filter_map(|rest| rest.split(';').next());
-    from_std.flat_map(words).collect()
+    used(text, "use std::")
+}
+
+/// The names in the `use`s that begin so.
+fn used<'a>(text: &'a str, beginning: &str) -> BTreeSet<&'a str> {
+    let used = text.split(beginning).skip(1).filter_map(|rest| rest.split(';').next());
+    used.flat_map(words).collect()
+}
+
+/// What connects does so by `net`, which tests can put on a simulated network; only what others connect to has sockets of its own.
+#[test]
+fn sockets_are_opened_in_one_place_for_each_direction() {
+    let mut found = BTreeSet::new();
+    for (name, text) in code("src") {
+        if text.contains("tokio::net::") || used(&text, "use tokio::").contains("net") {
+            assert!(
+                name == "src/net/sys/system.rs" || name.starts_with("src/source/stream/"),
+                "{name} opens sockets of its own: connect by src/net/connect.rs, listen by src/source/stream"
+            );
+            found.insert(name);
+        }
+    }
+    assert!(found.contains("src/net/sys/system.rs") && found.contains("src/source/stream/accept.rs"), "{found:?}");
 }
 
 /// The compiler finds what nobody uses, but not what a crate offers to others.

@@ -2,8 +2,6 @@
 //!
 //! rsyslog writes without a queue: otherwise it acknowledges what it has in memory only, and a kill loses that.
 
-#![cfg(not(feature = "simulation"))] // its sockets are those of the system
-
 use std::{
     collections::BTreeMap,
     future::Future,

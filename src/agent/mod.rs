@@ -30,7 +30,7 @@ mod senders;
 mod setup;
 mod shares;
 mod shutdown;
-#[cfg(all(test, feature = "simulation"))]
+#[cfg(test)]
 mod simulation_tests;
 mod source_task;
 mod stats;

@@ -11,19 +11,14 @@ use std::sync::Arc;
 
 use proptest::{collection::vec, prelude::*};
 
-pub(super) use self::{
-    ledger::What,
-    world::{COMMON, notice, record},
-};
-#[cfg(feature = "simulation")]
-pub(super) use self::{
-    ledger::lane_of,
-    world::{batch, folder},
-};
 use self::{
     ledger::{Ledger, OUTPUTS},
     peer::Peer,
     world::World,
+};
+pub(super) use self::{
+    ledger::{What, lane_of},
+    world::{COMMON, batch, folder, notice, record},
 };
 use super::{
     Setup, Shared, TaskContext, fingerprint,

@@ -391,5 +391,5 @@ fn closed() -> Fault {
     Fault::Broken(io::Error::new(io::ErrorKind::ConnectionAborted, "the receiver has closed"))
 }
 
-#[cfg(all(test, not(feature = "simulation")))]
+#[cfg(test)]
 mod tests;

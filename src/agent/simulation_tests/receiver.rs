@@ -24,7 +24,7 @@ use turmoil_net::{
 };
 
 use super::{Random, ledger::Ledger};
-use crate::net::sys::on;
+use crate::net::sys::simulated::on;
 
 /// The port that every receiver listens on.
 pub const PORT: u16 = 514;

@@ -30,7 +30,7 @@ use super::{
 use crate::{
     config::{Config, model::model_options},
     digest::Hash,
-    net::sys::on,
+    net::sys::simulated::on,
     spool::{Cursor, Lane, Spool, SpoolOptions, Start},
 };
 
