@@ -61,11 +61,11 @@ fn r31_a_stop_is_not_held_up_by_what_an_output_waits_for() {
     });
     // The write comes to its wait, and no wait ends by itself, which can only be waited for.
     thread::sleep(Duration::from_millis(500));
-    signal(&child, "TERM");
     // Waits that ended by themselves would have said so.
     let told: Vec<String> =
         agent.log().lines().filter(|l| l.contains("will be sent again")).map(str::to_owned).collect();
     assert!(told.is_empty(), "{told:?}");
+    signal(&child, "TERM");
     let began = Instant::now();
     agent.assert_exit(child, 0, Duration::from_secs(20));
     // stop_timeout is 2 s; the rest is for a busy machine.
