@@ -143,6 +143,7 @@ impl OutputCore {
     /// A connection is there.
     pub fn begin(&mut self, now: Instant) {
         self.session = Session::new(now);
+        self.window.begin();
         (self.last, self.refused) = (None, 0);
     }
 

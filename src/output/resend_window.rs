@@ -125,6 +125,12 @@ impl Clock {
 pub type Moved = [Option<Cursor>; Lane::COUNT];
 
 impl ResendWindow {
+    /// A connection begins: its lines are counted from 0. What the one before it took has arrived, or has [failed](Self::fail).
+    pub fn begin(&mut self) {
+        debug_assert!(self.sent.is_empty(), "what is on the way is neither known to be there nor given up");
+        (self.acknowledged_lines, self.clock) = (0, Clock::default());
+    }
+
     /// A line was handed to the connection.
     pub fn push(&mut self, line: Line, bytes: u64) {
         self.sent.push_back(Sent { line, bytes, at: Duration::ZERO, is_acknowledged: false });

@@ -30,6 +30,8 @@ enum Fact {
     /// So many more lines of this connection are acknowledged.
     Acknowledged(u64),
     Arrived,
+    /// The same, and another connection is made.
+    Closed,
     Failed,
 }
 
@@ -40,6 +42,7 @@ fn facts() -> impl Strategy<Value = Vec<Fact>> {
         2 => Just(Fact::Refused),
         4 => (1..6_u64).prop_map(Fact::Acknowledged),
         1 => Just(Fact::Arrived),
+        1 => Just(Fact::Closed),
         1 => Just(Fact::Failed),
     ];
     vec(fact, 1..120)
@@ -144,6 +147,11 @@ proptest! {
                 Fact::Arrived => {
                     moved = Some(core.everything_arrived());
                     model.done = model.lines.len();
+                }
+                Fact::Closed => {
+                    core.everything_arrived();
+                    core.begin(now.at);
+                    (model.lines, model.done, model.refused) = (Vec::new(), 0, 0);
                 }
                 Fact::Failed => {
                     model.again = model.on_the_way();
