@@ -8,6 +8,7 @@
 #[expect(missing_docs, reason = "as in `system`")]
 mod either;
 #[cfg(test)]
+#[expect(missing_docs, reason = "as in `system`")]
 pub mod simulated;
 mod sock_diag;
 mod system;
