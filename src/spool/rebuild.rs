@@ -15,6 +15,7 @@ use super::{
     rows::{self, Found},
     schema::{self, Shape, VERSION},
     tables::{self, Log, Outputs, SourceRow},
+    wal,
 };
 
 /// Batches copied in one transaction.
@@ -56,7 +57,6 @@ type Counts = (Option<usize>, u64, bool);
 /// Makes a new database of what can be read of a damaged one, whose tables are those of `version`; `why` it is damaged.
 pub(super) fn rebuild(path: &Path, version: i64, why: &str, now: i64) -> Result<Rebuilt, Fault> {
     let fresh = files::beside(path, ".new");
-    files::remove_database(&fresh).map_err(files::not_now)?;
     // What could not be read in between is missing in the copy.
     let copied = copy_into(path, &fresh, version, now)
         .and_then(|copied| files::read_through(path).map(|()| copied).map_err(files::not_now));
@@ -86,14 +86,28 @@ pub(super) fn resume(path: &Path) -> std::io::Result<()> {
 }
 
 fn copy_into(path: &Path, fresh: &Path, version: i64, now: i64) -> Result<Counts, Fault> {
-    files::create(fresh).map_err(files::not_now)?;
-    let mut to = schema::connect(fresh)?;
-    schema::create(&to, VERSION)?;
     let with_head = head::put_right(path).map_err(files::not_now)?;
-    let copied = copy_from(with_head.as_deref().unwrap_or(path), version, &mut to, now);
+    let mut copied = copy_anew(with_head.as_deref().unwrap_or(path), fresh, version, now);
+    // Perhaps only the page that says where its tables begin.
+    if matches!(copied, Ok((None, ..)))
+        && let Some(with_tables) = head::put_tables(path, fresh, wal::checkpoint).map_err(files::not_now)?
+    {
+        copied = copy_anew(&with_tables, fresh, VERSION, now);
+        if !matches!(copied, Ok((Some(1..), ..)) | Err(_)) {
+            copied = copy_anew(path, fresh, version, now);
+        }
+    }
     // One that is left behind is deleted by the next start.
     let _ = head::forget(path);
-    let copied = copied?;
+    copied
+}
+
+/// Makes a new database of one, and nothing else of what may be there by its name.
+fn copy_anew(path: &Path, fresh: &Path, version: i64, now: i64) -> Result<Counts, Fault> {
+    files::remove_database(fresh).and_then(|()| files::create(fresh)).map_err(files::not_now)?;
+    let mut to = schema::connect(fresh)?;
+    schema::create(&to, VERSION)?;
+    let copied = copy_from(path, version, &mut to, now)?;
     to.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
     drop(to);
     fs::File::open(fresh).and_then(|f| f.sync_all()).map_err(files::not_now)?;
@@ -209,9 +223,10 @@ fn batches(old: &Connection, version: i64, to: &mut Connection, now: i64) -> Res
         let t = to.transaction()?;
         for id in some {
             copied.last = copied.last.max(*id);
-            // Where its seal cannot be read it is judged by the sum of its blob alone, as in version 2.
+            // Where its seal cannot be read, or is not found in a page that is damaged, it is judged by the sum of its blob alone, as in
+            // version 2: else one bit would cost every batch whose seal is in that page.
             let row = match readable(|| rows::salvage(old, version, *id))? {
-                None if version > 2 => readable(|| rows::salvage(old, 2, *id))?,
+                None | Some(None) if version > 2 => readable(|| rows::salvage(old, 2, *id))?,
                 row => row,
             };
             // One that cannot be read at all is missing in the new database, and told of as such.

@@ -293,12 +293,13 @@ pub(super) fn near(db: &Connection, version: i64, id: i64, forward: bool) -> rus
         .optional()
 }
 
-/// A row of a database that is damaged, with its blob: by the order of its columns, whatever they are called now.
+/// A row of a database that is damaged, with its blob: by the order of its columns, whatever they are called now. From version 3 on
+/// only one whose seal is found.
 pub(super) fn salvage(db: &Connection, version: i64, id: i64) -> rusqlite::Result<Option<WithBlob>> {
     if version < 2 {
         return near(db, version, id, true).map(|row| row.filter(|(found, _)| found.id() == id));
     }
-    let sealed = "SELECT b.rowid, s.*, b.* FROM batch b LEFT JOIN seal s ON s.rowid = b.rowid WHERE b.rowid = ?1";
+    let sealed = "SELECT b.rowid, s.*, b.* FROM batch b JOIN seal s ON s.rowid = b.rowid WHERE b.rowid = ?1";
     let plain = "SELECT b.rowid, NULL, NULL, NULL, b.* FROM batch b WHERE b.rowid = ?1";
     db.prepare_cached(if version < 3 { plain } else { sealed })?
         .query_row([id], |row| {

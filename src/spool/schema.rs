@@ -6,7 +6,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::{fault::Fault, files};
 
 /// "qaud" as a number: SQLite keeps it in the header of the file.
-const APPLICATION: i64 = 0x7161_7564;
+pub(super) const APPLICATION: i64 = 0x7161_7564;
 /// The version of the tables that this program writes.
 pub(super) const VERSION: i64 = 3;
 /// Bytes of a page in a new database. Batches are large: with pages of 4 KiB the calls to write them cost more than the writing.
