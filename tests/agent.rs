@@ -15,7 +15,7 @@ use std::{
 
 use harness::peers::{Kind, Receiver as Peer, cef_ids};
 use harness::{
-    agent::{Agent, Receiver, SOURCE, capture, ids, nothing_lost, patient, serve, signal, unread},
+    agent::{Agent, Receiver, SOURCE, capture, has_ids, ids, nothing_lost, patient, serve, signal, unread},
     program::{folder, make},
     unused_port,
 };
@@ -125,7 +125,7 @@ fn n2_kill_9_of_the_agent_at_random_moments_loses_nothing() {
     }
     agent.assert_exit(agent.start(), 0, Duration::from_secs(60));
     // The receiver may still be reading what the last connection left it.
-    agent.wait("everything", SOON, || ids(&receiver.text()).len() >= made.truth.len());
+    agent.wait("everything", SOON, || has_ids(&receiver.text(), made.truth.len()));
     let twice = nothing_lost(&made, &ids(&receiver.text()));
     assert!(twice <= rounds * 20_000, "{twice}");
 }
@@ -150,7 +150,7 @@ fn n2_a_receiver_that_stalls_and_dies_with_unread_lines_loses_nothing() {
     receiver.reset_connection.store(true, Ordering::SeqCst);
     receiver.stop_reading.store(false, Ordering::SeqCst);
     agent.assert_exit(child, 0, Duration::from_secs(60));
-    agent.wait("everything", SOON, || ids(&receiver.text()).len() >= made.truth.len());
+    agent.wait("everything", SOON, || has_ids(&receiver.text(), made.truth.len()));
     nothing_lost(&made, &ids(&receiver.text()));
     assert!(receiver.connections.load(Ordering::SeqCst) >= 2);
     assert!(agent.log().contains("events will be sent again"), "{}", agent.log());
@@ -212,7 +212,7 @@ fn r29_no_second_holds_more_than_the_limit() {
     );
     let began = Instant::now();
     agent.assert_exit(agent.start(), 0, Duration::from_secs(30));
-    agent.wait("everything", SOON, || ids(&receiver.text()).len() >= made.truth.len());
+    agent.wait("everything", SOON, || has_ids(&receiver.text(), made.truth.len()));
     nothing_lost(&made, &ids(&receiver.text()));
     // 1,500 events at 500 a second take at least the two seconds between the first and the last five hundred.
     assert!(began.elapsed() >= Duration::from_secs(2), "{:?}", began.elapsed());

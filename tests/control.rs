@@ -11,7 +11,7 @@ use std::{
 };
 
 use harness::{
-    agent::{Agent, FOLLOWED, Receiver, SOURCE, capture, ids, nothing_lost, notices, signal},
+    agent::{Agent, FOLLOWED, Receiver, SOURCE, capture, has_ids, ids, nothing_lost, notices, signal},
     program::{folder, head, make, sequence},
     unused_port,
 };
@@ -174,7 +174,7 @@ fn n2_a_larger_spool_by_reload_lets_a_source_go_on_that_was_stopped_by_a_full_on
     agent.wait("the source", SOON, || agent.log().contains("source prod01: reading goes on"));
     let receiver = Receiver::start_on(port);
     agent.assert_exit(child, 0, Duration::from_secs(90));
-    agent.wait("everything", SOON, || ids(&receiver.text()).len() == made.truth.len());
+    agent.wait("everything", SOON, || has_ids(&receiver.text(), made.truth.len()));
     nothing_lost(&made, &ids(&receiver.text()));
 }
 
@@ -223,7 +223,7 @@ fn n2_other_priorities_after_a_restart_lose_nothing_that_waits() {
     agent.configure(&format!("{}{budget}", output("[\"PW\"]")));
     let child = agent.start();
     let wanted = |types: &[&str]| made.truth.iter().filter(|t| types.contains(&head(t, "journal_entry_type"))).count();
-    agent.wait("the priority lane", SOON, || ids(&receiver.text()).len() >= wanted(&["PW"]));
+    agent.wait("the priority lane", SOON, || has_ids(&receiver.text(), wanted(&["PW"])));
     signal(&child, "KILL");
     child_gone(child);
     agent.configure(&output("[\"ZR\", \"ZC\"]"));
@@ -249,7 +249,7 @@ fn an_output_that_is_new_begins_with_what_the_spool_holds_or_with_what_comes() {
     let dead = tcp("dead", unused_port());
     let agent = Agent::new(dir, &format!("{FOLLOWED}{dead}{}", file("a")));
     let child = agent.start();
-    agent.wait("the capture", SOON, || ids(&agent.read("a")).len() == 100);
+    agent.wait("the capture", SOON, || has_ids(&agent.read("a"), 100));
     let now = format!("{}from = \"now\"\n", file("now"));
     agent.configure(&format!("{FOLLOWED}{dead}{}{now}{}", file("a"), file("oldest")));
     signal(&child, "HUP");
@@ -350,7 +350,7 @@ fn n2_clocks_that_jump_and_entries_whose_times_do_neither_stop_nor_reorder_anyth
         clock.step(seconds);
     }
     agent.assert_exit(child, 0, SOON);
-    agent.wait("everything", SOON, || ids(&receiver.text()).len() == made.len());
+    agent.wait("everything", SOON, || has_ids(&receiver.text(), made.len()));
     let order: Vec<u64> = receiver.text().lines().flat_map(|l| ids(l).into_keys()).collect();
     assert_eq!(order, made, "the order is that of the sequence numbers");
 }

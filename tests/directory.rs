@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf, thread, time::Duration};
 
 use harness::{
-    agent::{Agent, Receiver, ids, notices, signal},
+    agent::{Agent, Receiver, has_ids, ids, notices, signal},
     program::{folder, make},
     unused_port,
 };
@@ -109,7 +109,7 @@ fn a_file_is_moved_when_every_output_has_delivered_it_and_not_before() {
     let receiver = Receiver::start_on(port);
     let to = agent.dir.path().join("drop/done/one");
     // The window of a connection without acknowledgement is a minute long; the end of the agent closes it.
-    agent.wait("the other output", SOON, || ids(&receiver.text()).len() == 200);
+    agent.wait("the other output", SOON, || has_ids(&receiver.text(), 200));
     signal(&child, "TERM");
     agent.assert_exit(child, 0, SOON);
     let child = agent.start();
@@ -247,7 +247,7 @@ fn n3_a_file_that_is_cut_short_while_it_is_read_is_a_gap_and_stays() {
     fs::File::options().write(true).open(&file).unwrap().set_len(size - 15_000).unwrap();
     let receiver = Receiver::start_on(port);
     agent.wait("the gap", SOON, || !notices(&receiver.text(), "AGENT-GAP").is_empty());
-    agent.wait("the entries", SOON, || ids(&receiver.text()).len() == 19_990);
+    agent.wait("the entries", SOON, || has_ids(&receiver.text(), 19_990));
     signal(&child, "TERM");
     agent.assert_exit(child, 0, SOON);
     let gaps = notices(&receiver.text(), "AGENT-GAP");

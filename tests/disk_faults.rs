@@ -10,7 +10,7 @@ use std::{
 };
 
 use harness::{
-    agent::{Agent, Receiver, SOURCE, capture, ids, nothing_lost, signal},
+    agent::{Agent, Receiver, SOURCE, capture, has_ids, ids, nothing_lost, signal},
     program::{Made, executable, folder},
     unused_port,
 };
@@ -173,7 +173,7 @@ fn n2_fault_12_a_file_system_that_is_really_full_stops_the_source_and_empties_ag
     assert!(agent.log().contains("disk is full"), "{}", agent.log());
     let receiver = Receiver::start_on(port);
     agent.assert_exit(child, 0, Duration::from_secs(120));
-    agent.wait("everything", SOON, || ids(&receiver.text()).len() == made.truth.len());
+    agent.wait("everything", SOON, || has_ids(&receiver.text(), made.truth.len()));
     nothing_lost(&made, &ids(&receiver.text()));
     assert!(agent.log().contains("reading goes on"), "{}", agent.log());
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use harness::{
-    agent::{Agent, Receiver, capture, ids, notices, read_to, signal},
+    agent::{Agent, Receiver, capture, has_ids, ids, notices, read_to, signal},
     program::{folder, make},
     rest::at_rest,
     unused_port,
@@ -56,7 +56,7 @@ impl Followed {
     /// Waits until all entries up to this number have come.
     #[track_caller]
     fn has(&self, count: usize) {
-        self.agent.wait(&format!("entry {count}"), SOON, || ids(&self.agent.read("out")).len() >= count);
+        self.agent.wait(&format!("entry {count}"), SOON, || has_ids(&self.agent.read("out"), count));
     }
 
     /// Ends it; every entry made has come, each as often as said.
@@ -176,7 +176,8 @@ fn n2_fault_22_a_file_written_anew_while_a_full_spool_holds_up_its_source_is_a_g
     fs::write(agent.dir.path().join("day.type5"), fs::read(&new.path).unwrap()).unwrap();
     let receiver = Receiver::start_on(port);
     let came = || ids(&receiver.text()).keys().filter(|n| **n > 100_000).count();
-    agent.wait("all of the new file", Duration::from_secs(90), || came() == 36_000);
+    agent
+        .wait("all of the new file", Duration::from_secs(90), || has_ids(&receiver.text(), 36_000) && came() == 36_000);
     let gaps = notices(&receiver.text(), "AGENT-GAP");
     assert!(!gaps.is_empty() && agent.log().contains("is not what was read there"), "{}", agent.log());
     assert!(ids(&receiver.text()).len() < 36_000 + old.truth.len(), "it was written over before it was read");
@@ -259,7 +260,7 @@ fn h2_an_idle_capture_and_an_idle_folder_cost_nothing() {
         fs::create_dir(agent.dir.path().join("drop")).unwrap();
         fs::copy(&made.path, to).unwrap();
         let child = agent.start();
-        agent.wait("the entries", SOON, || ids(&agent.read("out")).len() == 100);
+        agent.wait("the entries", SOON, || has_ids(&agent.read("out"), 100));
         // What was read is on its way; then nothing is to be done.
         let (used, time) = at_rest(&agent, &child, None, |used, _| used.ticks <= 4);
         signal(&child, "TERM");

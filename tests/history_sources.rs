@@ -12,7 +12,7 @@ use std::{
 };
 
 use harness::{
-    agent::{Agent, Receiver, ids, notices, signal},
+    agent::{Agent, Receiver, has_ids, ids, notices, signal},
     program::{folder, kept, qaudjrn, replay, tool},
 };
 
@@ -99,7 +99,7 @@ fn n2_kill_9_in_the_middle_of_a_file_loses_nothing_whatever_its_kind() {
         let agent = Agent::new(folder(), &text);
         for share in [10, 4, 2] {
             let mut child = agent.start();
-            agent.wait("a part", SOON, || ids(&receiver.text()).len() >= want.len() / share);
+            agent.wait("a part", SOON, || has_ids(&receiver.text(), want.len() / share));
             kill(&mut child);
         }
         unpaced(&agent, &text);
@@ -118,7 +118,7 @@ fn n2_kill_9_in_the_middle_of_a_file_loses_nothing_whatever_its_kind() {
 fn stopped_three_times(agent: &Agent, input: &str, text: &str, want: &BTreeMap<u64, u32>) {
     for share in [10, 4, 2] {
         let child = agent.start();
-        agent.wait("a part", SOON, || ids(&agent.read("out")).len() >= want.len() / share);
+        agent.wait("a part", SOON, || has_ids(&agent.read("out"), want.len() / share));
         signal(&child, "TERM");
         agent.assert_exit(child, 0, SOON);
     }
@@ -158,7 +158,7 @@ fn n2_an_agent_that_is_stopped_in_the_middle_of_a_file_of_a_folder_sends_each_me
     for share in [10, 4, 3, 2] {
         let enough = (ids(&agent.read("out")).len() + 50).max(want.len() / share);
         let child = agent.start();
-        agent.wait("a part", SOON, || ids(&agent.read("out")).len() >= enough);
+        agent.wait("a part", SOON, || has_ids(&agent.read("out"), enough));
         signal(&child, "TERM");
         agent.assert_exit(child, 0, SOON);
     }
@@ -222,11 +222,11 @@ fn n2_kill_9_while_files_arrive_loses_nothing_and_sends_no_file_again() {
             want.extend(expected(input, &day[kind].1));
             deliver(&agent, &format!("day{n}"), &fs::read(&day[kind].1).unwrap());
             // Before the file is looked at, when the first of it has arrived, and later.
-            agent.wait("some of it", SOON, || ids(&agent.read("out")).len() >= 1_500 * n);
+            agent.wait("some of it", SOON, || has_ids(&agent.read("out"), 1_500 * n));
             kill(&mut child);
             child = agent.start();
         }
-        agent.wait("everything", SOON, || ids(&agent.read("out")).len() == want.len());
+        agent.wait("everything", SOON, || has_ids(&agent.read("out"), want.len()));
         signal(&child, "TERM");
         agent.assert_exit(child, 0, SOON);
         assert!(ids(&agent.read("out")).into_keys().eq(want.iter().copied()), "{input}");
@@ -239,7 +239,7 @@ fn n2_kill_9_while_files_arrive_loses_nothing_and_sends_no_file_again() {
         let new = expected(input, &other[kind].1);
         deliver(&agent, "other", &fs::read(&other[kind].1).unwrap());
         let child = agent.start();
-        agent.wait("the new one", SOON, || ids(&agent.read("out")).len() == want.len() + new.len());
+        agent.wait("the new one", SOON, || has_ids(&agent.read("out"), want.len() + new.len()));
         signal(&child, "TERM");
         agent.assert_exit(child, 0, SOON);
         assert_eq!(agent.read("out").lines().count(), lines + new.len(), "{input}: {}", agent.log());

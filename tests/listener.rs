@@ -14,7 +14,7 @@ use std::{
 
 use harness::peers::certificates::Certificates;
 use harness::{
-    agent::{Agent, ids, signal},
+    agent::{Agent, has_ids, ids, signal},
     program::{Made, folder, make, sequence},
     unused_port,
 };
@@ -270,7 +270,7 @@ fn n2_the_newest_connection_of_a_sender_wins_and_nobody_else_is_touched() {
     second.send(&rest).unwrap();
     other.send(&bytes(&made[1])[5_000..]).unwrap();
     other.acknowledged(40).unwrap();
-    bench.agent.wait("everything", SOON, || ids(&bench.agent.read("out")).len() == 80);
+    bench.agent.wait("everything", SOON, || has_ids(&bench.agent.read("out"), 80));
     bench.stop(child);
     assert_eq!(bench.agent.log().matches("it takes the place of").count(), 1);
     assert!(ids(&bench.agent.read("out")).values().all(|n| *n == 1), "greeted behind what is on the disk");
@@ -310,7 +310,7 @@ fn n2_kill_9_costs_no_sender_a_record_and_each_is_told_its_own_place() {
         sender.send(&bytes(made)[share(made, stored)..]).unwrap();
         sender.acknowledged(300 - stored as u64).unwrap();
     }
-    bench.agent.wait("everything", SOON, || ids(&bench.agent.read("out")).len() == 900);
+    bench.agent.wait("everything", SOON, || has_ids(&bench.agent.read("out"), 900));
     bench.stop(child);
 }
 

@@ -11,7 +11,7 @@ use std::{
 };
 
 use harness::{
-    agent::{AS_SHIPPED, Agent, FOLLOWED, SOURCE, capture, ids, nothing_lost, signal},
+    agent::{AS_SHIPPED, Agent, FOLLOWED, SOURCE, capture, has_ids, ids, nothing_lost, signal},
     program::{executable, folder, make, qaudjrn},
 };
 use serde_json::Value;
@@ -83,7 +83,7 @@ fn h9_gaps_that_are_gathered_for_a_sum_are_told_though_the_agent_is_killed() {
     fs::write(&made.path, every_second).unwrap();
     let agent = Agent::new(dir, &format!("{AS_SHIPPED}{FOLLOWED}timezone = \"UTC\"\n{OUTPUT}"));
     let mut child = agent.start();
-    agent.wait("the entries", SOON, || ids(&agent.read("out")).len() == 100);
+    agent.wait("the entries", SOON, || has_ids(&agent.read("out"), 100));
     child.kill().unwrap();
     child.wait().unwrap();
     // So many are missing as is told in all.

@@ -4,7 +4,7 @@
 use std::{fs, io::Write, os::unix::net::UnixStream, path::Path, sync::atomic::Ordering, time::Duration};
 
 use harness::{
-    agent::{Agent, FOLLOWED, Receiver, capture, ids, notices, signal},
+    agent::{Agent, FOLLOWED, Receiver, capture, has_ids, ids, notices, signal},
     ebcdic,
     program::{Made, folder, head, make, replay},
     record::Record,
@@ -116,7 +116,7 @@ fn a1_an_output_that_reads_a_batch_again_sees_what_was_known_then() {
     let receiver = Receiver::start_on(port);
     agent.configure(&format!("{}{tcp}", FOLLOWED.replace("follow = true\n", "")));
     agent.assert_exit(agent.start(), 0, SOON);
-    agent.wait("what is sent", SOON, || ids(&receiver.text()).len() >= 3);
+    agent.wait("what is sent", SOON, || has_ids(&receiver.text(), 3));
     assert_eq!(ids(&receiver.text()).into_keys().collect::<Vec<_>>(), [2, 3, 4]);
 }
 
@@ -147,7 +147,7 @@ fn a3_lines_are_of_the_ccsid_that_the_batch_was_read_with() {
     let receiver = Receiver::start_on(port);
     agent.configure(&config(273).replace("follow = true\n", ""));
     agent.assert_exit(agent.start(), 0, SOON);
-    agent.wait("both lines", SOON, || ids(&receiver.text()).len() == 2);
+    agent.wait("both lines", SOON, || has_ids(&receiver.text(), 2));
     let text = receiver.text();
     let lines: Vec<Value> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     let job = |n: &str| lines.iter().find(|l| l["sequence"] == n).unwrap().to_string();
@@ -173,7 +173,7 @@ fn a10_what_a_heading_lacks_is_that_of_the_time_of_reading_though_the_source_is_
     make(&agent.dir, "other.type5", "--count 1 --seed 5 --first-sequence 900");
     agent.configure(&format!("[[source]]\nname = \"new\"\npath = \"other.type5\"\n{output}"));
     agent.assert_exit(agent.start(), 0, SOON);
-    agent.wait("all lines", SOON, || ids(&receiver.text()).len() == 21);
+    agent.wait("all lines", SOON, || has_ids(&receiver.text(), 21));
     let args = "--format json --date-format MDY --system PROD07 --receiver AUDRCV0007 --receiver-library AUDLIB";
     let expected = replay(args, &[&made.path]);
     assert_eq!(expected.code, 0, "{}", expected.stderr);
@@ -233,7 +233,7 @@ fn b6_a_batch_of_an_unknown_heading_or_ccsid_is_passed_over_with_a_notice_and_co
         append(&agent, &outfile(vec![by("ZR", "BILL")], 8));
         let receiver = Receiver::start_on(port);
         agent.assert_exit(agent.start(), 3, SOON);
-        agent.wait("what can be read", SOON, || ids(&receiver.text()).len() == 1);
+        agent.wait("what can be read", SOON, || has_ids(&receiver.text(), 1));
         let gaps = notices(&receiver.text(), "AGENT-GAP");
         let [gap] = gaps.as_slice() else { panic!("{gaps:?}") };
         let missing = gap["missing"].as_str().unwrap();

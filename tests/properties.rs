@@ -227,15 +227,11 @@ struct Text {
 impl Text {
     /// Characters of a repertoire, as many as fit the room in whole.
     fn encoded(characters: &[char], ccsid: u16, room: usize) -> Text {
-        let mut chars = characters.to_vec();
-        loop {
-            let text: String = chars.iter().collect();
-            let bytes = bytes_of(&text, ccsid);
-            if bytes.len() <= room {
-                return Text { bytes, pieces: chars.into_iter().map(Piece::Char).collect() };
-            }
-            chars.pop();
-        }
+        let of = |count: usize| bytes_of(&characters[..count].iter().collect::<String>(), ccsid);
+        // A character has a byte at least. More of them never take fewer bytes.
+        let counts: Vec<usize> = (0..=characters.len().min(room)).collect();
+        let count = counts.partition_point(|n| of(*n).len() <= room).saturating_sub(1);
+        Text { bytes: of(count), pieces: characters[..count].iter().copied().map(Piece::Char).collect() }
     }
 
     /// Any bytes, and what the tables say of them.

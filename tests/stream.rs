@@ -13,7 +13,7 @@ use std::{
 
 use harness::peers::certificates::Certificates;
 use harness::{
-    agent::{Agent, ids, nothing_lost, notices, signal},
+    agent::{Agent, has_ids, ids, nothing_lost, notices, signal},
     program::{Made, folder, head, make, sequence},
     unused_port,
 };
@@ -83,7 +83,7 @@ fn n2_records_over_a_unix_socket_are_acknowledged_and_a_broken_connection_goes_o
         second.starts_with(&format!("QAUDJRN1{:<10}{:<10}", "QGPL", head(&made.truth[0], "receiver_name"))),
         "{second}"
     );
-    agent.wait("everything", SOON, || ids(&agent.read("out")).len() == 3_000);
+    agent.wait("everything", SOON, || has_ids(&agent.read("out"), 3_000));
     stop(&agent, child);
     nothing_lost(&made, &ids(&agent.read("out")));
     assert!(notices(&agent.read("out"), "AGENT-GAP").is_empty(), "what comes again is no gap");
@@ -111,7 +111,7 @@ fn n2_kill_9_of_the_agent_loses_no_record_of_a_sender() {
     }
     let (greetings, _) = sent(sender);
     assert!(greetings.lines().count() >= 5, "{greetings}");
-    agent.wait("everything", SOON, || ids(&agent.read("out")).len() == 6_000);
+    agent.wait("everything", SOON, || has_ids(&agent.read("out"), 6_000));
     stop(&agent, child);
     nothing_lost(&made, &ids(&agent.read("out")));
 }
@@ -141,7 +141,7 @@ fn n5_tls_lets_in_who_shows_a_certificate_and_nobody_else() {
     assert!(ids(&agent.read("out")).is_empty());
     let own = ["--ca", &show(&c.ca), "--cert", &show(&c.client_cert), "--key", &show(&c.client_key)];
     sent(send(&agent, &to, &own));
-    agent.wait("everything", SOON, || ids(&agent.read("out")).len() == 500);
+    agent.wait("everything", SOON, || has_ids(&agent.read("out"), 500));
     stop(&agent, child);
     nothing_lost(&made, &ids(&agent.read("out")));
 }
@@ -177,7 +177,7 @@ fn a_length_that_is_none_ends_the_connection_and_the_next_one_takes_the_place_of
     assert!(agent.log().contains("it takes the place of"), "{}", agent.log());
     // A second agent cannot take the socket, and the first keeps it.
     refused_the_socket(&socket);
-    agent.wait("everything", SOON, || ids(&agent.read("out")).len() == 20);
+    agent.wait("everything", SOON, || has_ids(&agent.read("out"), 20));
     stop(&agent, child);
     assert_eq!(made.truth.iter().map(sequence).filter(|n| !ids(&agent.read("out")).contains_key(n)).count(), 0);
 }
@@ -294,7 +294,7 @@ fn n2_a_sender_that_trickles_tls_records_holds_neither_its_source_nor_the_end() 
     let child = agent.start();
     let own = ["--ca", &show(&c.ca), "--cert", &show(&c.client_cert), "--key", &show(&c.client_key)];
     sent(send(&agent, &format!("tls://localhost:{port}"), &own));
-    agent.wait("everything", SOON, || ids(&agent.read("out")).len() == 50);
+    agent.wait("everything", SOON, || has_ids(&agent.read("out"), 50));
     stop(&agent, child);
 }
 
@@ -323,7 +323,7 @@ fn n5_connections_that_say_nothing_keep_nobody_out_and_handshakes_have_an_end() 
     });
     let own = ["--ca", &show(&c.ca), "--cert", &show(&c.client_cert), "--key", &show(&c.client_key)];
     sent(send(&agent, &format!("tls://localhost:{port}"), &own));
-    agent.wait("everything", SOON, || ids(&agent.read("out")).len() == 20);
+    agent.wait("everything", SOON, || has_ids(&agent.read("out"), 20));
     assert!(agent.log().contains("is refused: TLS: it ended during the handshake"), "{}", agent.log());
     // 512 bytes at ten a second are 51 s.
     assert!(trickle.join().unwrap() < 300, "the handshake as a whole has a time");
@@ -377,7 +377,7 @@ max_size = \"18MiB\"
     signal(&child, "HUP");
     // The sender's place may have been taken by one of the others: it connects again and sends what was not acknowledged.
     sent(sender);
-    agent.wait("everything", SOON, || ids(&agent.read("out")).len() == 8_000);
+    agent.wait("everything", SOON, || has_ids(&agent.read("out"), 8_000));
     stop(&agent, child);
     nothing_lost(&made, &ids(&agent.read("out")));
     assert!(agent.log().contains("came after it"), "{}", agent.log());
@@ -399,7 +399,7 @@ fn who_only_looks_whether_there_is_a_listener_takes_nobodys_place() {
     drop(UnixStream::connect(&socket).unwrap());
     thread::sleep(Duration::from_millis(400));
     sender.write_all(&bytes[10_000..]).unwrap();
-    agent.wait("everything", SOON, || ids(&agent.read("out")).len() == 20);
+    agent.wait("everything", SOON, || has_ids(&agent.read("out"), 20));
     assert!(!agent.log().contains("it takes the place of"), "{}", agent.log());
     stop(&agent, child);
 }
@@ -456,7 +456,7 @@ fn h11_a_certificate_needs_one_of_the_names_and_must_not_be_revoked() {
     // The list is read again for every connection.
     c.revoke("crl.pem", &[78]);
     sent(send(&agent, &format!("tls://localhost:{port}"), &own));
-    agent.wait("everything", SOON, || ids(&agent.read("out")).len() == 10);
+    agent.wait("everything", SOON, || has_ids(&agent.read("out"), 10));
     stop(&agent, child);
 }
 
@@ -514,7 +514,7 @@ fn f05_a_record_whose_length_takes_in_the_next_one_is_not_acknowledged_as_if_it_
     let mut to = UnixStream::connect(&socket).unwrap();
     to.read_exact(&mut [0; 64]).unwrap();
     to.write_all(&bytes).unwrap();
-    agent.wait("what is whole", SOON, || ids(&agent.read("out")).len() == whole.len());
+    agent.wait("what is whole", SOON, || has_ids(&agent.read("out"), whole.len()));
     signal(&child, "TERM");
     agent.assert_exit(child, 3, SOON);
     let path = made.path.display();

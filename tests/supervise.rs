@@ -12,7 +12,7 @@ use std::{
 };
 
 use harness::{
-    agent::{AS_SHIPPED, Agent, FOLLOWED, Receiver, SOURCE, capture, ids, nothing_lost, notices, signal},
+    agent::{AS_SHIPPED, Agent, FOLLOWED, Receiver, SOURCE, capture, has_ids, ids, nothing_lost, notices, signal},
     program::{folder, make, shim},
     unused_port,
 };
@@ -193,13 +193,13 @@ fn b2_an_output_that_has_delivered_everything_is_started_again_when_a_source_is(
     let text = |source: &str| format!("{source}{}{dead}", tcp("good", good.port));
     let agent = Agent::new(dir, &text(SOURCE));
     let child = agent.start();
-    agent.wait("the capture", SOON, || ids(&good.text()).len() == 50);
+    agent.wait("the capture", SOON, || has_ids(&good.text(), 50));
     agent.wait("its end", SOON, || agent.log().contains("output dead: "));
     agent.configure(&text(FOLLOWED));
     signal(&child, "HUP");
     agent.wait("the reload", SOON, || agent.log().contains("was read again"));
     append(&agent, "more", "--count 30 --seed 5 --first-sequence 1000");
-    agent.wait("what came later", SOON, || ids(&good.text()).len() == 80);
+    agent.wait("what came later", SOON, || has_ids(&good.text(), 80));
     signal(&child, "TERM");
     agent.assert_exit(child, 0, SOON);
     // Counted since the start of the agent, whatever was started again.

@@ -3,7 +3,7 @@ use std::{fs, io::Write, sync::atomic::Ordering::SeqCst, thread, time::Duration}
 
 use super::{SOON, most_memory, output, proxy::Proxy, seconds, sums_balance};
 use harness::{
-    agent::{Agent, Receiver, SOURCE, capture, ids, nothing_lost, signal},
+    agent::{Agent, Receiver, SOURCE, capture, has_ids, ids, nothing_lost, signal},
     peers::{Kind, Receiver as Peer, cef_ids},
     program::{folder, make, replay},
 };
@@ -79,7 +79,7 @@ fn n2_fault_4_a_receiver_that_reads_nothing_keeps_its_connection_and_the_agent_i
     // One connection each, so nothing came twice.
     assert_eq!(own.connections.load(SeqCst), 1, "{}", agent.log());
     assert!(proxies.iter().all(|p| p.connections() == 1), "{}", agent.log());
-    agent.wait("everything at our own", SOON, || ids(&own.text()).len() == made.truth.len());
+    agent.wait("everything at our own", SOON, || has_ids(&own.text(), made.truth.len()));
     assert_eq!(nothing_lost(&made, &ids(&own.text())), 0);
     for (n, peer) in peers.into_iter().enumerate() {
         assert_eq!(nothing_lost(&made, &cef_ids(&peer.stop())), 0, "{n}");
@@ -104,7 +104,7 @@ fn n2_fault_4_a_receiver_that_reads_nothing_for_stall_timeout_is_left_and_gets_i
     agent.wait_for_log("the receiver took nothing for 3 s", SOON);
     own.stop_reading.store(false, SeqCst);
     agent.assert_exit(child, 0, Duration::from_secs(60));
-    agent.wait("everything", SOON, || ids(&own.text()).len() == made.truth.len());
+    agent.wait("everything", SOON, || has_ids(&own.text(), made.truth.len()));
     let twice = nothing_lost(&made, &ids(&own.text()));
     assert!(twice <= sums_balance(&agent, &made, "own"));
 }

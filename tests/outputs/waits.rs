@@ -8,7 +8,7 @@ use std::{
 
 use super::{SOON, spooled, sums};
 use harness::{
-    agent::{Agent, FOLLOWED, Receiver, SOURCE, capture, ids, notices, signal},
+    agent::{Agent, FOLLOWED, Receiver, SOURCE, capture, has_ids, ids, notices, signal},
     program::{folder, make},
     rest::{Used, at_rest},
     unused_port,
@@ -41,7 +41,7 @@ fn c5_an_output_that_waits_for_its_meter_sends_heartbeats_sees_its_peer_and_obey
     assert_eq!((of("sent"), of("waiting")), (1, spooled(&agent) - 1), "{}", agent.log());
     assert!(of("notices") >= 3, "{}", agent.log());
     let child = agent.start();
-    agent.wait("the next", SOON, || ids(&receiver.text()).len() == 2 && receiver.connections.load(SeqCst) == 2);
+    agent.wait("the next", SOON, || has_ids(&receiver.text(), 2) && receiver.connections.load(SeqCst) == 2);
     // The peer closes: it is seen within the wait.
     receiver.reset_connection.store(true, SeqCst);
     agent.wait("another connection", SOON, || receiver.connections.load(SeqCst) == 3);

@@ -15,7 +15,7 @@ use socket2::{Domain, Socket, Type};
 
 use super::{SOON, sums};
 use harness::{
-    agent::{Agent, FOLLOWED, Receiver, SOURCE, capture, ids, nothing_lost, signal},
+    agent::{Agent, FOLLOWED, Receiver, SOURCE, capture, has_ids, ids, nothing_lost, signal},
     program::folder,
     unused_port,
 };
@@ -40,7 +40,7 @@ fn h4_a_receiver_that_stalls_for_longer_than_the_window_and_dies_loses_nothing()
     receiver.reset_connection.store(true, SeqCst);
     receiver.stop_reading.store(false, SeqCst);
     agent.assert_exit(child, 0, Duration::from_secs(90));
-    agent.wait("everything", SOON, || ids(&receiver.text()).len() >= made.truth.len());
+    agent.wait("everything", SOON, || has_ids(&receiver.text(), made.truth.len()));
     nothing_lost(&made, &ids(&receiver.text()));
     assert!(receiver.connections.load(SeqCst) >= 2, "{}", agent.log());
     let of = sums(&agent, "a");

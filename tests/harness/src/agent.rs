@@ -186,6 +186,11 @@ pub fn ids(text: &str) -> BTreeMap<u64, u32> {
     found
 }
 
+/// Whether there are so many different ones. For waits: nothing is taken apart before there are as many lines.
+pub fn has_ids(text: &str, count: usize) -> bool {
+    text.matches('\n').count() >= count && ids(text).len() >= count
+}
+
 /// Every entry of the truth at least once; returns how many came more than once.
 #[track_caller]
 pub fn nothing_lost(made: &Made, got: &BTreeMap<u64, u32>) -> u64 {
