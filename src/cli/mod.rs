@@ -6,7 +6,6 @@ pub mod decode;
 pub mod doctor;
 pub mod exit;
 pub mod explain;
-pub mod heap;
 pub mod input;
 pub mod pin;
 pub mod pretty;

@@ -21,7 +21,7 @@ use tokio::{
     time::sleep,
 };
 
-use super::{console::say, exit::Exit, heap};
+use super::{console::say, exit::Exit};
 use crate::{
     agent::{Control, Handle},
     log,
@@ -88,8 +88,6 @@ impl Standing {
 /// Takes signals from now on, if the command is `run`: to be called before anything else.
 pub fn stand() {
     if is_run(std::env::args_os().skip(1)) {
-        // It begins anew with that: signals stand as early as ever.
-        heap::keep_few();
         *STANDING.lock().unwrap_or_else(PoisonError::into_inner) = Standing::new().ok();
     }
 }

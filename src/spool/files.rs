@@ -11,6 +11,8 @@ use super::{SpoolError, fault::Fault};
 
 /// Bytes kept back so that deletes still work when the disk is full.
 const RESERVE: u64 = 16 << 20;
+/// It is written in pieces of so many bytes.
+const PIECE: usize = 64 << 10;
 /// The files that an agent makes in its folder. What goes by one of these names must be its own.
 const OWN: [&str; 18] = [
     "lock",
@@ -254,7 +256,9 @@ pub(super) fn reserve(folder: &Path) -> io::Result<()> {
     // Written, not only sized: a file of holes keeps no room.
     let write = || {
         let mut file = options().write(true).create(true).truncate(true).open(&path)?;
-        file.write_all(&vec![0u8; usize::try_from(RESERVE).unwrap_or(0)])
+        // In pieces: behind a block of all of it the C library keeps that much free memory for ever.
+        let piece = [0; PIECE];
+        (0..RESERVE / PIECE as u64).try_for_each(|_| file.write_all(&piece))
     };
     match write() {
         // Without room it is made later.

@@ -216,6 +216,7 @@ impl Session<'_> {
         }
         if let Some(c) = &mut self.connection {
             c.inbox.ask_at_most(share / 2);
+            c.inbox.settle();
         }
         if !self.ingest.is_empty() {
             let now = Instant::now();

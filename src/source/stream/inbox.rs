@@ -22,12 +22,14 @@ pub struct Inbox {
     start: usize,
     end: usize,
     chunk: usize,
+    /// What came last was all that was asked for: more is likely to be there.
+    is_full: bool,
     taken: u64,
 }
 
 impl Default for Inbox {
     fn default() -> Inbox {
-        Inbox { buffer: Vec::new(), start: 0, end: 0, chunk: CHUNK.0, taken: 0 }
+        Inbox { buffer: Vec::new(), start: 0, end: 0, chunk: CHUNK.0, is_full: false, taken: 0 }
     }
 }
 
@@ -51,8 +53,9 @@ impl Inbox {
     /// So many bytes were put there.
     pub fn filled(&mut self, bytes: usize) {
         self.end = (self.end + bytes).min(self.buffer.len());
-        if bytes >= self.chunk {
-            self.chunk = (self.chunk * 4).min(CHUNK.1);
+        self.is_full = bytes >= self.chunk;
+        if self.is_full {
+            self.chunk = (self.chunk * 2).min(CHUNK.1);
         }
     }
 
@@ -88,7 +91,15 @@ impl Inbox {
         self.start = self.end;
     }
 
-    /// Gives its memory back, where nothing is in it: a sender that sends nothing costs nothing.
+    /// Gives its memory back and asks for little again, where everything was taken that was there: what is taken waits elsewhere, with that
+    /// of many others, and a sender that sends nothing costs nothing.
+    pub fn settle(&mut self) {
+        if !self.is_full {
+            self.relax();
+        }
+    }
+
+    /// The same whatever came last.
     pub fn relax(&mut self) {
         if self.rest() == 0 {
             *self = Inbox { taken: self.taken, ..Inbox::default() };
