@@ -244,7 +244,7 @@ fn the_example_file_says_every_key_and_its_default() {
     for key in ["send = \"all\"", "sign_on_failures = false", "exclude_jobs = []", "minimum_severity = 0"] {
         assert!(text.contains(&format!("\nhistory.{key}")), "{key}");
     }
-    for d in Dimension::ALL.into_iter().filter(|d| *d != Dimension::History) {
+    for d in Dimension::ALL.iter().copied().filter(|d| *d != Dimension::History) {
         assert!(text.contains(&format!("\n{}.exclude = []", d.key())), "{}", d.key());
     }
     assert_eq!(shown.doctor, doctor::DoctorConfig::default());

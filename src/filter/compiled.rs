@@ -141,7 +141,8 @@ impl Filter {
         // Each kind of event has one dimension that the other has not.
         let other = if ev.kind.is_history() { Dimension::Types } else { Dimension::History };
         Dimension::ALL
-            .into_iter()
+            .iter()
+            .copied()
             .filter(|d| *d != other)
             .map(|d| {
                 (d, (d == Dimension::Types || self.active.contains(&d)).then(|| self.evaluate(d, ev, places, state)))

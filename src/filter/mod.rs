@@ -105,57 +105,48 @@ pub enum UserMatch {
     Either,
 }
 
-/// What rules look at, in the order in which they are asked.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord)]
-pub enum Dimension {
-    /// Entry type and detail.
-    Types,
-    /// Effective or job user.
-    Users,
-    /// Library objects.
-    Objects,
-    /// Paths.
-    Ifs,
-    /// System values.
-    SystemValues,
-    /// Programs.
-    Programs,
-    /// Jobs.
-    Jobs,
-    /// Remote addresses.
-    Remote,
-    /// Messages of the history log.
-    History,
+/// The dimensions with their keys, each in one place.
+macro_rules! dimensions {
+    ($($(#[$doc:meta])* $name:ident = $key:literal,)*) => {
+        /// What rules look at, in the order in which they are asked.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord)]
+        pub enum Dimension {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Dimension {
+            /// All, in order.
+            pub const ALL: &[Dimension] = &[$(Dimension::$name,)*];
+
+            /// Its key in `[filter]`.
+            pub fn key(self) -> &'static str {
+                match self {
+                    $(Dimension::$name => $key,)*
+                }
+            }
+        }
+    };
 }
 
-impl Dimension {
-    /// All, in order.
-    pub const ALL: [Dimension; 9] = [
-        Dimension::Types,
-        Dimension::Users,
-        Dimension::Objects,
-        Dimension::Ifs,
-        Dimension::SystemValues,
-        Dimension::Programs,
-        Dimension::Jobs,
-        Dimension::Remote,
-        Dimension::History,
-    ];
-
-    /// Its key in `[filter]`.
-    pub fn key(self) -> &'static str {
-        match self {
-            Dimension::Types => "types",
-            Dimension::Users => "users",
-            Dimension::Objects => "objects",
-            Dimension::Ifs => "ifs",
-            Dimension::SystemValues => "system_values",
-            Dimension::Programs => "programs",
-            Dimension::Jobs => "jobs",
-            Dimension::Remote => "remote",
-            Dimension::History => "history",
-        }
-    }
+dimensions! {
+    /// Entry type and detail.
+    Types = "types",
+    /// Effective or job user.
+    Users = "users",
+    /// Library objects.
+    Objects = "objects",
+    /// Paths.
+    Ifs = "ifs",
+    /// System values.
+    SystemValues = "system_values",
+    /// Programs.
+    Programs = "programs",
+    /// Jobs.
+    Jobs = "jobs",
+    /// Remote addresses.
+    Remote = "remote",
+    /// Messages of the history log.
+    History = "history",
 }
 
 /// What one dimension says of an event.
@@ -259,15 +250,33 @@ impl Rules {
 
     /// Whether they leave nothing out.
     pub fn is_empty(&self) -> bool {
-        self.types.is_all()
-            && self.users.is_empty()
-            && self.objects.is_empty()
-            && self.ifs.is_empty()
-            && self.system_values.is_empty()
-            && self.programs.is_empty()
-            && self.jobs.is_empty()
-            && self.remote.is_empty()
-            && self.history.is_empty()
+        // Every field stands here, so that a new one is not forgotten.
+        let Rules {
+            types,
+            users,
+            objects,
+            match_commands: _,
+            ifs,
+            user_match: _,
+            privileged: _,
+            allow_filtering_privileged: _,
+            system_values,
+            programs,
+            jobs,
+            remote,
+            history,
+            protect_audit_changes: _,
+            audit_change_severity: _,
+        } = self;
+        types.is_all()
+            && users.is_empty()
+            && objects.is_empty()
+            && ifs.is_empty()
+            && system_values.is_empty()
+            && programs.is_empty()
+            && jobs.is_empty()
+            && remote.is_empty()
+            && history.is_empty()
     }
 }
 
