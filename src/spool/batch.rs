@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 
-use super::basis::Basis;
+use super::{basis::Basis, buffers};
 use crate::{
     decode::journal::text::trim_blanks,
     digest::Hash,
@@ -152,8 +152,10 @@ impl Builder {
         let needed = HEAD + stored.len();
         if self.blob.capacity() - self.blob.len() < needed {
             // By a quarter, where a vector would double: many senders have one of these each.
-            let more = if self.blob.capacity() == 0 { self.expected } else { self.blob.len() / 4 };
-            self.blob.reserve_exact(needed.max(more));
+            match self.blob.capacity() {
+                0 => self.blob = buffers::take(needed.max(self.expected)),
+                _ => self.blob.reserve_exact(needed.max(self.blob.len() / 4)),
+            }
         }
         self.blob.push(what);
         self.blob.extend_from_slice(&n(length));
@@ -182,10 +184,12 @@ impl Builder {
     /// The batch, ready to store; the hash is over all records as read, and those of the batches before it.
     pub fn finish(mut self) -> NewBatch {
         // It stays in memory until every output has it, and what it has grown by with it.
-        self.blob.shrink_to_fit();
+        if self.blob.capacity() > self.blob.len() + self.blob.len() / 4 {
+            self.blob.shrink_to_fit();
+        }
         let mut raw_sha256 = [0; 32];
         raw_sha256.copy_from_slice(self.raw.finish().as_ref());
-        let blob = lz4_flex::block::compress_prepend_size(&self.blob);
+        let blob = compress(&self.blob);
         NewBatch {
             header: self.header,
             events: self.events,
@@ -232,17 +236,40 @@ impl NewBatch {
     }
 }
 
+/// One LZ4 block behind the length of what is in it.
+fn compress(plain: &[u8]) -> Vec<u8> {
+    let most = lz4_flex::block::get_maximum_output_size(plain.len());
+    let mut blob = buffers::take(4 + most);
+    blob.extend_from_slice(&u32::try_from(plain.len()).unwrap_or(u32::MAX).to_le_bytes());
+    blob.resize(4 + most, 0);
+    let (_, out) = blob.split_at_mut(4);
+    // There is room for whatever comes of it.
+    let Ok(length) = lz4_flex::block::compress_into(plain, out) else {
+        return lz4_flex::block::compress_prepend_size(plain);
+    };
+    blob.truncate(4 + length);
+    // What is used again keeps its room; the others wait with that of many senders.
+    if !buffers::is_kept(&blob) {
+        blob.shrink_to_fit();
+    }
+    blob
+}
+
 /// The events of a blob, or nothing where it is not compressed.
 fn decompress(blob: &[u8]) -> Option<Vec<u8>> {
     if blob.is_empty() {
         return None;
     }
     // The length is allocated before anything is decompressed.
-    let length = u32::from_le_bytes(*blob.first_chunk::<4>()?);
-    if usize::try_from(length).ok()? > LARGEST {
+    let length = usize::try_from(u32::from_le_bytes(*blob.first_chunk::<4>()?)).ok()?;
+    if length > LARGEST {
         return None;
     }
-    lz4_flex::block::decompress_size_prepended(blob).ok()
+    let mut plain = buffers::take(length);
+    plain.resize(length, 0);
+    let length = lz4_flex::block::decompress_into(blob.get(4..)?, &mut plain).ok()?;
+    plain.truncate(length);
+    Some(plain)
 }
 
 /// The blob of format 1 in the present format: its events did not say what they are, for all were entries.
@@ -343,6 +370,12 @@ impl Batch {
             offset: (offset != NO_TIME).then_some(offset),
             severity_floor,
         })
+    }
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        buffers::give(std::mem::take(&mut self.blob));
     }
 }
 

@@ -11,6 +11,7 @@
 mod actor;
 pub mod basis;
 pub mod batch;
+mod buffers;
 mod cursor;
 mod fault;
 mod files;

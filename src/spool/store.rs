@@ -15,7 +15,7 @@ pub(super) use self::transactions::ToStore;
 use super::{
     SpoolError, SpoolOptions,
     batch::{Batch, NewBatch},
-    files,
+    buffers, files,
     files::{Lock, inode, reserve},
     ledger::Board,
     open::{self, Opened},
@@ -187,8 +187,11 @@ impl Store {
 
     /// Keeps batches that are stored in memory, of which the first has this number, and tells those who wait for them.
     pub(super) fn remember(&self, first: i64, group: impl Iterator<Item = NewBatch>) {
-        let batches: Vec<(i64, Option<Batch>)> =
-            (first..).zip(group).map(|(id, new)| (id, Batch::plain(id, new.header, new.plain))).collect();
+        let opened = |(id, new): (i64, NewBatch)| {
+            buffers::give(new.blob);
+            (id, Batch::plain(id, new.header, new.plain))
+        };
+        let batches: Vec<(i64, Option<Batch>)> = (first..).zip(group).map(opened).collect();
         let last = batches.last().map_or(first, |(id, _)| *id);
         {
             let mut ledger = self.board.lock();

@@ -128,6 +128,26 @@ mod tests {
         found
     }
 
+    #[test]
+    fn memory_is_given_back_when_everything_is_taken_and_no_more_is_likely() {
+        let record = [&[0, 0, 0, 3][..], b"abc"].concat();
+        let mut inbox = Inbox::default();
+        assert_eq!(give(&mut inbox, &record, 100).len(), 1);
+        inbox.settle();
+        assert_eq!((inbox.buffer.capacity(), inbox.taken()), (0, 1));
+        // Half a record stays, and so does the room for a sender that filled what was asked for.
+        give(&mut inbox, &record[..5], 100);
+        inbox.settle();
+        assert_eq!(inbox.rest(), 5);
+        give(&mut inbox, &record[5..], 100);
+        let many = record.repeat(CHUNK.0);
+        give(&mut inbox, &many[..2 * CHUNK.0 / 7 * 7], usize::MAX);
+        let room = inbox.room().len();
+        inbox.filled(room);
+        inbox.settle();
+        assert!(inbox.buffer.capacity() > 0);
+    }
+
     proptest! {
         #[test]
         fn records_come_out_as_they_went_in_however_they_are_cut(
