@@ -1,6 +1,6 @@
 //! The sockets of whatever the program connects to: the one place where outputs name the network of the runtime.
 //!
-//! They are the system's ([`system`]). In unit tests a test may settle on a network in memory instead (`simulated`, of turmoil-net), whose
+//! They are the system's (`system`). In unit tests a test may settle on a network in memory instead (`simulated`, of turmoil-net), whose
 //! TCP has handshakes, queues, windows, acknowledgements, resets and a limit of repetitions, and whose time is that of a test. What the
 //! system does beyond that is left out there and said so: keepalive, names, and what sock_diag says but for the bytes that
 //! are not acknowledged. Not for: sockets that others connect to (`source::stream`), datagrams (`output::sink`).
