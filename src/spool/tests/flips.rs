@@ -53,6 +53,19 @@ fn h3_a6_a_bit_that_flips_anywhere_costs_duplicates_or_is_told_and_never_stops_t
     }
 }
 
+/// A database with one bit that is another gives everything, and tells of nothing.
+#[track_caller]
+fn costs_nothing(from: &Path, left: &[String], (at, bit): (usize, u8)) {
+    let folder = tempfile::tempdir().unwrap();
+    copy(from, folder.path());
+    let mut bytes = fs::read(folder.path().join("spool.db")).unwrap();
+    bytes[at] ^= 1 << bit;
+    fs::write(folder.path().join("spool.db"), bytes).unwrap();
+    let given = start(folder.path(), "a");
+    let missing: Vec<_> = left.iter().filter(|e| !given.events.contains(e)).collect();
+    assert!(missing.is_empty() && given.gaps.is_empty(), "byte {at}, bit {bit}: {missing:?}: {given:?}");
+}
+
 /// The sums of many batches share a page: that it is damaged says nothing of the batches, which have sums of their own.
 #[test]
 fn h3_a_page_of_seals_that_is_damaged_costs_no_batch() {
@@ -65,17 +78,7 @@ fn h3_a_page_of_seals_that_is_damaged_costs_no_batch() {
     // The kind of the page, the number of its rows, and where each of them stands.
     for at in [0, 3, 4, 8, 10, 12, 14] {
         for bit in 0..8 {
-            let flip = |folder: &Path| {
-                let mut bytes = fs::read(folder.join("spool.db")).unwrap();
-                bytes[begins + at] ^= 1 << bit;
-                fs::write(folder.join("spool.db"), bytes).unwrap();
-            };
-            let folder = tempfile::tempdir().unwrap();
-            copy(from.path(), folder.path());
-            flip(folder.path());
-            let given = start(folder.path(), "a");
-            let missing: Vec<_> = left[0].iter().filter(|e| !given.events.contains(e)).collect();
-            assert!(missing.is_empty() && given.gaps.is_empty(), "byte {at}, bit {bit}: {missing:?}: {given:?}");
+            costs_nothing(from.path(), &left[0], (begins + at, bit));
         }
     }
 }
@@ -99,12 +102,7 @@ fn h3_the_table_of_tables_that_cannot_be_read_costs_no_batch() {
             });
             // Closed, SQLite has brought the log into the database.
             open.iter().for_each(|aside| copy(aside.path(), folder.path()));
-            let mut bytes = fs::read(folder.path().join("spool.db")).unwrap();
-            bytes[at] ^= 1 << bit;
-            fs::write(folder.path().join("spool.db"), bytes).unwrap();
-            let given = start(folder.path(), "a");
-            let missing: Vec<_> = left[0].iter().filter(|e| !given.events.contains(e)).collect();
-            assert!(missing.is_empty() && given.gaps.is_empty(), "byte {at}, bit {bit}: {missing:?}: {given:?}");
+            costs_nothing(folder.path(), &left[0], (at, bit));
         }
     }
 }
@@ -115,13 +113,7 @@ fn h3_the_form_of_the_tables_in_the_head_costs_nothing() {
     let from = tempfile::tempdir().unwrap();
     let left = checkpointed(from.path());
     for (at, bit) in (44..48).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
-        let folder = tempfile::tempdir().unwrap();
-        copy(from.path(), folder.path());
-        let mut bytes = fs::read(folder.path().join("spool.db")).unwrap();
-        bytes[at] ^= 1 << bit;
-        fs::write(folder.path().join("spool.db"), bytes).unwrap();
-        let given = start(folder.path(), "a");
-        assert!(left[0].iter().all(|e| given.events.contains(e)) && given.gaps.is_empty(), "{at}.{bit}: {given:?}");
+        costs_nothing(from.path(), &left[0], (at, bit));
     }
 }
 
