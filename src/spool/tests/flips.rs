@@ -76,8 +76,10 @@ fn h3_a_page_of_seals_that_is_damaged_costs_no_batch() {
     drop(db);
     let begins = (usize::try_from(root).unwrap() - 1) * (16 << 10);
     // The kind of the page, the number of its rows, and where each of them stands.
+    // Fewer under emulation.
+    let step = if cfg!(target_endian = "big") { 3 } else { 1 };
     for at in [0, 3, 4, 8, 10, 12, 14] {
-        for bit in 0..8 {
+        for bit in (0..8).step_by(step) {
             costs_nothing(from.path(), &left[0], (begins + at, bit));
         }
     }
@@ -112,7 +114,8 @@ fn h3_the_table_of_tables_that_cannot_be_read_costs_no_batch() {
 fn h3_the_form_of_the_tables_in_the_head_costs_nothing() {
     let from = tempfile::tempdir().unwrap();
     let left = checkpointed(from.path());
-    for (at, bit) in (44..48).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
+    let step = if cfg!(target_endian = "big") { 3 } else { 1 };
+    for (at, bit) in (44..48).flat_map(|at| (0..8).step_by(step).map(move |bit| (at, bit))) {
         costs_nothing(from.path(), &left[0], (at, bit));
     }
 }
