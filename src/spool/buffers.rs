@@ -56,7 +56,7 @@ mod tests {
                     "{bytes}: {}",
                     buffer.capacity()
                 );
-                buffer.resize(bytes, 7);
+                buffer.push(7);
                 give(buffer);
             }
             assert!(FREE.lock().unwrap().len() <= KEPT);

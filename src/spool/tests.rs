@@ -355,20 +355,18 @@ fn a_spool_that_is_drained_gives_its_room_back_though_nothing_else_comes() {
     let (spool, _) =
         Spool::open(SpoolOptions { max_size: 32 << 20, ..SpoolOptions::new(dir.path().to_owned()) }).unwrap();
     spool.register("a", Start::Oldest, "");
-    // 48 MiB of what does not compress: more pages than one sync gives back.
+    // 48 MiB of what does not compress within a batch: more pages than one sync gives back.
     let mut noise = 1_u64;
-    let mut text = || {
-        let bytes = (0..30_000).map(|_| {
-            noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            char::from(b'!' + u8::try_from(noise >> 58).unwrap())
-        });
-        bytes.collect::<String>()
-    };
+    let signs = (0..32 * 30_000).map(|_| {
+        noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        char::from(b'!' + u8::try_from(noise >> 58).unwrap())
+    });
+    let text: String = signs.collect();
     for _ in 0..64 {
         let header = BatchHeader { source: "s".into(), heading: "type5".into(), ..BatchHeader::default() };
         let mut builder = Builder::new(header, &[0; 32]);
-        for _ in 0..32 {
-            builder.push_notice(&Notice::new(GAP, &text(), 0, chrono_tz::UTC));
+        for n in 0..32 {
+            builder.push_notice(&Notice::new(GAP, &text[n * 30_000..][..30_000], 0, chrono_tz::UTC));
         }
         spool.append(&mut builder.finish(), "{}", None).unwrap();
     }

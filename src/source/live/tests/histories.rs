@@ -9,9 +9,10 @@ use crate::source::live::{
     request::Request,
 };
 
-/// How many: thousands with QAUDJRN_LONG=1.
+/// How many: thousands with QAUDJRN_LONG=1, fewer under emulation.
 fn histories() -> u64 {
-    if std::env::var("QAUDJRN_LONG").is_ok() { 3_000 } else { 300 }
+    let usual = if cfg!(target_endian = "big") { 30 } else { 300 };
+    if std::env::var("QAUDJRN_LONG").is_ok() { 10 * usual } else { usual }
 }
 
 /// Numbers from a seed.
@@ -215,7 +216,7 @@ fn read_to_the_end(reader: &mut JournalTail, journal: &mut Journal, got: &mut Go
 
 #[test]
 fn n3_whatever_happens_also_within_a_look_what_is_there_comes_once_in_order_and_what_is_lost_is_a_gap() {
-    let mut with_gaps = 0;
+    let mut with_gaps = 0_u64;
     for seed in 0..histories() {
         let mut world = Lively {
             journal: Journal::new(),
@@ -247,7 +248,7 @@ fn n3_whatever_happens_also_within_a_look_what_is_there_comes_once_in_order_and_
         let missed = lost.iter().filter(|id| world.written[**id] > begun).count();
         assert!(missed == 0 || !got.gaps.is_empty(), "seed {seed}: {lost:?}");
         assert!(got.gaps.len() <= world.deleted_ahead, "seed {seed}: {:?}", got.gaps);
-        with_gaps += usize::from(!got.gaps.is_empty());
+        with_gaps += u64::from(!got.gaps.is_empty());
     }
-    assert!(with_gaps > 10, "{with_gaps}: the histories lose too little");
+    assert!(with_gaps > histories() / 30, "{with_gaps}: the histories lose too little");
 }
