@@ -1,7 +1,7 @@
 //! The asynchronous runtime, for commands that need it for a moment, and for what waits for a disk within it.
 //!
 //! For: running one future to its end from plain code ([`block_on`]), and calls that may block a thread while tasks wait
-//! behind it ([`blocking`]). Not for: the agent, whose runtime lives as long as the command does (`cli::run`).
+//! behind it ([`blocking`] for one now and then, [`off_task`] for those that come again and again). Not for: the agent, whose runtime lives as long as the command does (`cli::run`).
 use std::{future::Future, io};
 
 use tokio::runtime::{Builder, Handle, RuntimeFlavor};
@@ -24,6 +24,18 @@ pub fn blocking<T>(call: impl FnOnce() -> T) -> T {
     }
 }
 
+/// Has a call that waits for a disk made by a thread that is there for such calls. Unlike [`blocking`] the task stays with its thread:
+/// where tasks wander from thread to thread, what they need in memory is kept once for each of them. Outside of a runtime with several
+/// threads it is a plain call. `None` where the runtime ends, and where the call panicked.
+pub async fn off_task<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    match Handle::try_current() {
+        Ok(runtime) if runtime.runtime_flavor() == RuntimeFlavor::MultiThread => {
+            runtime.spawn_blocking(call).await.ok()
+        }
+        _ => Some(call()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -34,5 +46,9 @@ mod tests {
         assert_eq!(block_on(async { blocking(|| 2) }).unwrap(), 2);
         let several = Builder::new_multi_thread().worker_threads(1).build().unwrap();
         assert_eq!(several.block_on(async { tokio::spawn(async { blocking(|| 3) }).await.unwrap() }), 3);
+        let here = std::thread::current().id();
+        assert_eq!(block_on(off_task(|| std::thread::current().id())).unwrap(), Some(here));
+        let there = several.block_on(off_task(|| std::thread::current().id()));
+        assert!(there.is_some_and(|t| t != here));
     }
 }

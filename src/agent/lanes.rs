@@ -6,7 +6,7 @@ mod tests;
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use self::core::{LaneCore, Search, Wish};
+use self::core::{Asked, LaneCore, Search, Wish};
 use super::{TaskContext, classified::ClassifiedBatch, log, render::RendererCache};
 use crate::{
     config::OutputConfig,
@@ -19,6 +19,8 @@ use crate::{
 pub enum Next {
     /// An event of this lane.
     Event(Lane),
+    /// What stands behind this number is on the disk: it is to be [read](Lanes::read) first.
+    Unread(i64),
     /// Nothing that was found so far; there is more to look through.
     Later,
     /// Nothing.
@@ -35,6 +37,11 @@ pub struct Lanes<'a> {
     told: BTreeSet<String>,
     /// The newest batch that was heard of.
     last: i64,
+    /// The search that needs a batch from the disk, and the lane that has come to it: it goes on where it was, and looks no further
+    /// than any other.
+    paused: Option<(Asked, Search, Lane)>,
+    /// That batch, and what it was asked for by.
+    read: Option<(i64, Option<Arc<Batch>>)>,
 }
 
 impl<'a> Lanes<'a> {
@@ -50,11 +57,14 @@ impl<'a> Lanes<'a> {
             core: LaneCore::new(there, Lane::of(first, false), acknowledged(config, context)),
             told: BTreeSet::new(),
             last: 0,
+            paused: None,
+            read: None,
         }
     }
 
     /// All lanes read from what is not acknowledged.
     pub fn rewind(&mut self) {
+        (self.paused, self.read) = (None, None);
         self.core.rewind(acknowledged(self.config, self.context));
     }
 
@@ -121,22 +131,54 @@ impl<'a> Lanes<'a> {
     /// The lane whose event is next, if there is one: those that go first before the others, and of two lanes the one
     /// whose event was read first. With `spent`, only lanes that pass a spent daily budget.
     pub fn next(&mut self, spent: bool) -> anyhow::Result<Next> {
-        self.search(self.core.search(spent))
+        self.search(Asked::Next { spent })
     }
 
     /// Whether a lane that a spent budget holds back has something.
     pub fn holds_back(&mut self) -> anyhow::Result<Next> {
-        self.search(LaneCore::search_held())
+        self.search(Asked::HeldBack)
     }
 
-    fn search(&mut self, mut search: Search) -> anyhow::Result<Next> {
+    /// Reads the batch that was [asked for](Next::Unread).
+    pub async fn read(&mut self, from: i64) -> anyhow::Result<()> {
+        self.read = Some((from, self.context.shared.spool.next_from_disk(from).await?));
+        Ok(())
+    }
+
+    /// The same, and the search goes on: as the task does it.
+    #[cfg(test)]
+    pub fn next_here(&mut self, spent: bool) -> anyhow::Result<Next> {
+        loop {
+            match self.next(spent)? {
+                Next::Unread(from) => self.read = Some((from, self.context.shared.spool.next(from)?)),
+                next => return Ok(next),
+            }
+        }
+    }
+
+    /// The first batch at or behind a number, or none; `None` where it is on the disk.
+    fn batch(&mut self, from: i64) -> Option<Option<Arc<Batch>>> {
+        let read = self.read.take().filter(|(of, _)| *of == from);
+        read.map(|(_, batch)| batch).or_else(|| self.context.shared.spool.next_in_memory(from))
+    }
+
+    fn search(&mut self, asked: Asked) -> anyhow::Result<Next> {
+        let paused = self.paused.take().filter(|(of, ..)| *of == asked);
+        let (mut search, mut wish) = match (paused, &self.read) {
+            (Some((_, search, lane)), Some((from, _))) => (search, Some(Wish::Read(*from, lane))),
+            _ => (self.core.begin(asked), None),
+        };
         // A batch that is stored this moment is read when that is done.
         let mut absent = None;
         loop {
             let last = absent.unwrap_or(self.last);
-            let next = match self.core.next(&mut search, last) {
+            let next = match wish.take().unwrap_or_else(|| self.core.next(&mut search, last)) {
                 Wish::Read(from, lane) => {
-                    match self.context.shared.spool.next(from)? {
+                    let Some(batch) = self.batch(from) else {
+                        self.paused = Some((asked, search, lane));
+                        return Ok(Next::Unread(from));
+                    };
+                    match batch {
                         None => absent = Some(from - 1),
                         Some(batch) if batch.id > from && self.core.leap(lane, batch.id) => {}
                         Some(batch) => {

@@ -136,7 +136,7 @@ impl<'a> ModelOutput<'a> {
 
     /// Hands a line over. `false` when there is none.
     fn send(&mut self, spent: bool, ledger: &mut Ledger) -> bool {
-        let next = match self.lanes.next(spent && self.variant.budget) {
+        let next = match self.lanes.next_here(spent && self.variant.budget) {
             Ok(next) => next,
             Err(e) => {
                 assert!(ledger.flipped, "{e}");
@@ -146,7 +146,7 @@ impl<'a> ModelOutput<'a> {
         };
         let lane = match next {
             Next::Event(lane) => lane,
-            Next::Later => return true,
+            Next::Later | Next::Unread(_) => return true,
             Next::Nothing => return false,
         };
         assert!(!spent || !self.variant.budget || lane.is_exempt(), "{lane:?} goes though the budget is spent");

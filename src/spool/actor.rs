@@ -3,17 +3,17 @@
 //! What is asked of the thread goes through a channel of bounded length. What can be answered from memory is
 //! ([`super::ledger`]), so that nobody who moves a cursor waits for the disk; old batches are read by a connection of their own.
 mod outputs;
+mod reader;
 mod writer;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     mem,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering, mpsc::sync_channel},
+    sync::{Arc, atomic::Ordering, mpsc::sync_channel},
     thread::{self, JoinHandle},
 };
 
-use rusqlite::{Connection, OpenFlags};
 use tokio::{
     runtime,
     sync::{
@@ -22,14 +22,21 @@ use tokio::{
     },
 };
 
-use self::writer::{Append, Command, Done, Stored, Writer};
+use self::{
+    reader::{Known, Reader},
+    writer::{Append, Command, Done, Stored, Writer},
+};
 use super::{
     SpoolError, SpoolOptions,
     batch::{Batch, BatchHeader, Builder, NewBatch},
     ledger::{Board, Ledger, View},
-    store::{self, Store},
+    store::Store,
 };
-use crate::{digest::Hash, event::Notice, runtime::blocking};
+use crate::{
+    digest::Hash,
+    event::Notice,
+    runtime::{blocking, off_task},
+};
 
 /// The spool in numbers, for tests.
 #[cfg(test)]
@@ -73,8 +80,7 @@ pub struct Spool {
     board: Arc<Board>,
     /// `None` while it is dropped.
     writer: Option<(Sender<Command>, JoinHandle<()>)>,
-    /// Reads old batches: the generation of the database, and the connection.
-    reader: Mutex<Option<(u64, Connection)>>,
+    reader: Arc<Reader>,
 }
 
 impl Spool {
@@ -92,7 +98,8 @@ impl Spool {
             .name("spool".to_owned())
             .spawn(move || Writer::new(store).run(&waits, commands))
             .map_err(failed)?;
-        Ok((Spool { path, board, writer: Some((to, thread)), reader: Mutex::default() }, notes))
+        let reader = Reader::new(path.clone(), board.clone());
+        Ok((Spool { path, board, writer: Some((to, thread)), reader }, notes))
     }
 
     /// The same, however long it takes: while it does not work at present, `wait` is asked with the reason whether to try again, and
@@ -241,32 +248,33 @@ impl Spool {
     /// The first batch at or behind a number; `None` when there is none yet. One that is damaged is set aside, and what is told of
     /// it comes in its place.
     pub fn next(&self, from: i64) -> Result<Option<Arc<Batch>>, SpoolError> {
-        {
-            let ledger = self.board.lock();
-            if from > ledger.loaded.log.last || ledger.stored_now.is_some_and(|first| from >= first) {
-                return Ok(None);
-            }
-            if let Some(batch) = ledger.find_recent(from) {
-                return Ok(Some(batch.clone()));
-            }
-        }
-        // Whatever is odd is for the thread that can mend it.
-        match blocking(|| self.read(from)) {
-            Some(batch) => Ok(Some(batch)),
-            None => self.ask(move |s| s.next(from)),
+        match self.reader.known(from) {
+            Known::None => Ok(None),
+            Known::Batch(batch) => Ok(Some(batch)),
+            // Whatever is odd is for the thread that can mend it.
+            Known::OnDisk => match blocking(|| self.reader.read(from)) {
+                Some(batch) => Ok(Some(batch)),
+                None => self.ask(move |s| s.next(from)),
+            },
         }
     }
 
-    /// The same from the disk, if all is well there.
-    fn read(&self, from: i64) -> Option<Arc<Batch>> {
-        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        let generation = self.board.generation.load(Ordering::SeqCst);
-        if reader.as_ref().is_none_or(|(of, _)| *of != generation) {
-            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-            *reader = Some((generation, Connection::open_with_flags(&self.path, flags).ok()?));
+    /// The same, as far as the disk is not needed for it: `None` where it is.
+    pub fn next_in_memory(&self, from: i64) -> Option<Option<Arc<Batch>>> {
+        match self.reader.known(from) {
+            Known::None => Some(None),
+            Known::Batch(batch) => Some(Some(batch)),
+            Known::OnDisk => None,
         }
-        let (_, db) = reader.as_ref()?;
-        store::near(db, from).ok()?.ok()?
+    }
+
+    /// The same for a task, from the disk: another thread reads, and the task goes on where it was.
+    pub async fn next_from_disk(&self, from: i64) -> Result<Option<Arc<Batch>>, SpoolError> {
+        let reader = self.reader.clone();
+        match off_task(move || reader.read(from)).await.flatten() {
+            Some(batch) => Ok(Some(batch)),
+            None => self.ask_async(move |s| s.next(from)).await,
+        }
     }
 
     /// What changes: the newest batch, and that somebody who waits for something else is to look again.
@@ -314,7 +322,7 @@ impl Spool {
     /// The same at the end of an agent, and the log is written into the database: a copy of that file alone is the spool, also where
     /// a thread that hangs keeps it open.
     pub fn close(&self) -> Result<(), SpoolError> {
-        *self.reader.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.reader.close();
         self.ask(Store::close)
     }
 
@@ -399,7 +407,7 @@ fn place(position: &str, part: Option<(&str, &str)>) -> writer::Place {
 impl Drop for Spool {
     /// Waits for the thread: then nobody holds the folder any more.
     fn drop(&mut self) {
-        *self.reader.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.reader.close();
         if let Some((to, thread)) = self.writer.take() {
             drop(to);
             let _ = thread.join();

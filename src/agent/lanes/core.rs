@@ -54,6 +54,18 @@ pub enum Wish {
     Nothing,
 }
 
+/// What is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// The next event that may go: one that passes a daily budget, where that is spent.
+    Next {
+        /// Whether it is.
+        spent: bool,
+    },
+    /// An event that a spent budget holds back.
+    HeldBack,
+}
+
 /// What looking for the next event of a lane came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Found {
@@ -160,8 +172,16 @@ impl LaneCore {
         }
     }
 
+    /// Begins a search.
+    pub fn begin(&self, asked: Asked) -> Search {
+        match asked {
+            Asked::Next { spent } => self.search(spent),
+            Asked::HeldBack => LaneCore::search_held(),
+        }
+    }
+
     /// A search for the next event: those that go first before the others. With `spent`, only lanes that pass a spent daily budget.
-    pub fn search(&self, spent: bool) -> Search {
+    fn search(&self, spent: bool) -> Search {
         let pass = |pass, held, looks| Pass { lanes: [Some(pass), Some(held).filter(|_| !spent)], looks };
         Search([
             pass(Lane::Priority, Lane::PriorityHeld, self.looks_ahead(spent)),
@@ -170,7 +190,7 @@ impl LaneCore {
     }
 
     /// A search for what a spent daily budget holds back.
-    pub fn search_held() -> Search {
+    fn search_held() -> Search {
         Search([Lane::PriorityHeld, Lane::Held].map(|lane| Pass { lanes: [Some(lane), None], looks: AHEAD }))
     }
 

@@ -36,6 +36,8 @@ enum Step {
     NoRoom,
     /// The meter holds it back.
     Later,
+    /// A batch is to be read from the disk first.
+    Read(i64),
     /// There is none.
     None,
 }
@@ -66,7 +68,7 @@ impl OutputTask<'_> {
             }
             if self.context.is_draining()
                 && !self.core.session.is_stalled()
-                && !self.has_last_word()?
+                && !self.has_last_word().await?
                 && connection.flush().await? == FlushStatus::All
             {
                 self.finish(connection).await?;
@@ -141,10 +143,17 @@ impl OutputTask<'_> {
     }
 
     /// Whether nothing is left to be sent but that the agent stops: then that goes too.
-    fn has_last_word(&mut self) -> anyhow::Result<bool> {
+    async fn has_last_word(&mut self) -> anyhow::Result<bool> {
         let word = self.context.shared.last_word.load(Ordering::SeqCst);
-        let is_next = word > 0 && Lane::ALL.iter().all(|l| self.lanes.position(*l).batch >= word);
-        Ok(is_next && matches!(self.lanes.next(self.core.is_over_budget())?, Next::Event(_)))
+        if word == 0 || Lane::ALL.iter().any(|l| self.lanes.position(*l).batch < word) {
+            return Ok(false);
+        }
+        loop {
+            match self.lanes.next(self.core.is_over_budget())? {
+                Next::Unread(from) => self.lanes.read(from).await?,
+                next => return Ok(matches!(next, Next::Event(_))),
+            }
+        }
     }
 
     /// When something is to be done though nothing happens.
@@ -228,6 +237,12 @@ impl OutputTask<'_> {
                 connection.make_room().await?;
                 Ok(Step::Went)
             }
+            // What was gathered goes out before the disk is waited for.
+            Step::Read(from) => {
+                self.continue_write(connection).await?;
+                self.lanes.read(from).await?;
+                Ok(Step::Went)
+            }
             step => Ok(step),
         }
     }
@@ -255,6 +270,7 @@ impl OutputTask<'_> {
             // There is more to look through; what was found so far goes out meanwhile. A stop, the connection and the clock are
             // looked at between some batches and the next.
             Next::Later => return Ok(Step::Write),
+            Next::Unread(from) => return Ok(Step::Read(from)),
         };
         if !connection.has_room() {
             return Ok(Step::NoRoom);
@@ -288,6 +304,7 @@ impl OutputTask<'_> {
         match self.lanes.holds_back()? {
             Next::Event(_) => {}
             Next::Later => return Ok(Step::Went),
+            Next::Unread(from) => return Ok(Step::Read(from)),
             Next::Nothing => return Ok(Step::None),
         }
         if !self.core.is_new_day(now()) {
