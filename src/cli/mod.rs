@@ -7,6 +7,7 @@ pub mod doctor;
 pub mod exit;
 pub mod explain;
 pub mod input;
+pub mod page;
 pub mod pin;
 pub mod pretty;
 pub mod replay;

@@ -1,16 +1,22 @@
 //! What was measured, made ready to be told: [`super::text`], [`super::json`] and [`super::html`] do that.
 use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 
 use super::{
     blind_spots::BlindSpot,
     comparison::Comparison,
-    measure::{Rates, Side, Timeline, Volume, rates},
-    names::{name, shown},
+    measure::{Rates, Side, Volume, rates},
 };
 use crate::{
-    cli::{context::Setup, visit::VisitStats},
+    cli::{
+        context::Setup,
+        page::{
+            timeline::Timeline,
+            words::{TIME, name, shown, utc},
+        },
+        visit::VisitStats,
+    },
     config::{LONGEST, OutputConfig},
     encode::Format,
     files::read_regular,
@@ -97,12 +103,6 @@ pub struct Report {
     pub made: String,
     /// The configurations and the SHA-256 of their files.
     pub hashes: Vec<(String, String)>,
-}
-
-const TIME: &str = "%Y-%m-%d %H:%M:%S";
-
-fn utc(second: i64, form: &str) -> String {
-    DateTime::from_timestamp(second, 0).map_or_else(|| second.to_string(), |t| t.format(form).to_string())
 }
 
 impl Report {

@@ -5,7 +5,11 @@ use super::{
     blind_spots,
     report::{ComparedVolume, Report},
 };
-use crate::{encode::escape::printable, log::numbers::grouped};
+use crate::{
+    cli::page::words::{clip, duration},
+    encode::escape::printable,
+    log::numbers::grouped,
+};
 
 impl Report {
     /// For people.
@@ -163,14 +167,6 @@ fn more(t: &mut String, rows: usize) {
     }
 }
 
-fn clip(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
-        return text.to_owned();
-    }
-    let head: String = text.chars().take(width - 3).collect();
-    format!("{head}...")
-}
-
 /// The end of a path: where names differ.
 fn short(path: &str) -> String {
     let n = path.chars().count();
@@ -191,15 +187,5 @@ pub fn gigabytes(bytes: f64) -> String {
         gb if gb >= 100.0 => format!("{gb:.0}"),
         gb if gb >= 1.0 => format!("{gb:.2}"),
         gb => format!("{gb:.4}"),
-    }
-}
-
-/// Seconds for people.
-pub fn duration(seconds: i64) -> String {
-    match seconds {
-        s if s < 120 => format!("{s} s"),
-        s if s < 7_200 => format!("{:.0} min", s as f64 / 60.0),
-        s if s < 172_800 => format!("{:.1} h", s as f64 / 3_600.0),
-        s => format!("{:.1} days", s as f64 / 86_400.0),
     }
 }
