@@ -115,6 +115,34 @@ fn grid(h: &mut String) {
     }
 }
 
+/// Events by hour of the day.
+pub fn hours(h: &mut String, hours: &[u64; 24]) {
+    let most = hours.iter().max().copied().unwrap_or(0).max(1);
+    ticks(h, "entries, all days together", most);
+    let _ = write!(
+        h,
+        "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"events by hour of the day\">"
+    );
+    grid(h);
+    let w = WIDTH / 24.0;
+    for (hour, n) in hours.iter().enumerate() {
+        let height = HEIGHT * *n as f64 / most as f64;
+        let _ = write!(
+            h,
+            "<rect class=\"new\" x=\"{:.2}\" y=\"{:.2}\" width=\"{:.2}\" height=\"{height:.2}\"><title>{} from {hour}:00 to {hour}:59</title></rect>",
+            w * (hour as f64 + 0.05),
+            HEIGHT - height,
+            w * 0.9,
+            grouped(*n)
+        );
+    }
+    h.push_str("</svg><div class=\"times\">");
+    [0, 6, 12, 18, 24].iter().for_each(|hour| {
+        let _ = write!(h, "<span>{hour:02}:00</span>");
+    });
+    h.push_str("</div></div>\n");
+}
+
 /// One bar of a list.
 pub struct Bar {
     /// What it is of.

@@ -2,6 +2,7 @@
 //!
 //! For: `what-if` and `report`. Not for: what they say.
 pub mod charts;
+pub mod evidence;
 pub mod file;
 pub mod markup;
 pub mod style;

@@ -30,6 +30,7 @@ code { overflow-wrap: anywhere; font-size: .85em; } .scroll { overflow-x: auto; 
 @media (max-width: 30rem) { body { padding: 1rem .8rem 2rem; font-size: 14px; } .card { padding: .5rem .6rem; } .card b { font-size: 1.15rem; } th, td { padding: .25rem .3rem; } }
 @media print { :root { color-scheme: light; --bg: #fff; --text: #000; --soft: #444; --line: #bbb; --bar: #3366cc; --old: #b9c2cc; --warn: #fff; --ok: #fff; } * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 body { max-width: none; padding: 0; font-size: 10pt; } h2 { break-after: avoid; } .card, .spots li, .chart, tr { break-inside: avoid; } .cards { grid-template-columns: repeat(4, 1fr); } details::details-content { display: block; content-visibility: visible; } @page { margin: 15mm; } }
+dl.facts { display: grid; grid-template-columns: minmax(7rem, max-content) 1fr; gap: .1rem 1rem; margin: .6rem 0 1.1rem; } dl.facts dt { color: var(--soft); } dl.facts dd { margin: 0; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
 details { margin: .6rem 0; } summary { cursor: pointer; color: var(--soft); }
 ";
 

@@ -3,7 +3,7 @@ use std::path::Path;
 
 use chrono::DateTime;
 
-use crate::{decode::ebcdic::Charset, encode::escape::printable};
+use crate::{decode::ebcdic::Charset, encode::escape::printable, event::EntryTime};
 
 /// A name as an entry holds it.
 pub fn name(bytes: &[u8], job: &'static Charset) -> String {
@@ -21,6 +21,18 @@ pub const TIME: &str = "%Y-%m-%d %H:%M:%S";
 /// A second since 1970, UTC, in this form.
 pub fn utc(second: i64, form: &str) -> String {
     DateTime::from_timestamp(second, 0).map_or_else(|| second.to_string(), |t| t.format(form).to_string())
+}
+
+/// When an entry was written, in the system's own time, to the second.
+pub fn local(time: &EntryTime) -> String {
+    let text = String::from_utf8_lossy(&time.local);
+    text.get(..19).unwrap_or(&text).replacen('T', " ", 1)
+}
+
+/// The same with microseconds and the offset from UTC.
+pub fn iso(time: &EntryTime) -> String {
+    let (sign, offset) = if time.offset < 0 { ('-', -time.offset) } else { ('+', time.offset) };
+    format!("{}{sign}{:02}:{:02}", String::from_utf8_lossy(&time.local), offset / 3_600, offset / 60 % 60)
 }
 
 /// Seconds for people.

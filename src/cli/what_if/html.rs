@@ -9,7 +9,7 @@ use super::{
     text::{change, gigabytes},
 };
 use crate::{
-    cli::page::{markup::escape, style, words::duration},
+    cli::page::{self, markup::escape, style, words::duration},
     log::numbers::grouped,
 };
 
@@ -23,6 +23,7 @@ pub fn page(r: &Report) -> String {
     charts::before_and_after(&mut h, r);
     charts::top_rules(&mut h, r);
     tables(&mut h, r);
+    evidence(&mut h, r);
     style::end(&mut h);
     h
 }
@@ -41,15 +42,19 @@ fn head(h: &mut String, r: &Report) {
         let _ = write!(h, " from {from} to {to} UTC ({})", duration(r.span));
     }
     h.push_str("</p>\n");
-    let _ = writeln!(h, "<p class=\"soft\">made {}</p>", escape(&r.made));
-    for (path, hash) in &r.hashes {
-        let _ = writeln!(h, "<p class=\"soft\">{}: SHA-256 <code>{}</code></p>", escape(path), escape(hash));
-    }
-    for c in &r.captures {
-        let _ = writeln!(h, "<p class=\"soft\">{}</p>", escape(c));
-    }
     for w in &r.warnings {
         let _ = writeln!(h, "<p class=\"soft\">warning: {}</p>", escape(w));
+    }
+}
+
+/// What it was made of, when and by what: so that it can be held against the files.
+fn evidence(h: &mut String, r: &Report) {
+    h.push_str("<h2>What was read</h2>\n");
+    let mut facts = page::evidence::facts(&r.evidence);
+    facts.push(("sums", r.sums()));
+    page::evidence::html(h, &facts);
+    for c in &r.evidence.captures {
+        page::evidence::html(h, &page::evidence::capture(c));
     }
 }
 

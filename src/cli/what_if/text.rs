@@ -16,8 +16,8 @@ impl Report {
     pub fn text(&self) -> String {
         let mut t = String::new();
         let n = grouped;
-        for c in &self.captures {
-            let _ = writeln!(t, "{}", printable(c));
+        for c in &self.evidence.captures {
+            let _ = writeln!(t, "{}", printable(&format!("{}: {}", c.name, c.what)));
         }
         let _ = write!(t, "{} entries", n(self.read - self.parked));
         if let Some((from, to)) = &self.from_to {
@@ -91,6 +91,17 @@ impl Report {
             let _ = writeln!(t, "  {off}");
         }
         t
+    }
+
+    /// What became of the records that were read, under the new configuration.
+    pub fn sums(&self) -> String {
+        format!(
+            "read {} = sent {} + dropped by rule {} + parked {}",
+            grouped(self.read),
+            grouped(self.new.sent.events),
+            grouped(self.new.dropped.events),
+            grouped(self.parked)
+        )
     }
 
     /// What is said where there are no blind spots.
