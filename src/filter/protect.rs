@@ -78,12 +78,6 @@ impl Learned {
         new
     }
 
-    /// Whether a profile is known.
-    #[inline]
-    pub fn contains(&self, profile: Key) -> bool {
-        self.profiles.contains(&profile)
-    }
-
     /// How many are known.
     pub fn len(&self) -> usize {
         self.order.len()

@@ -25,7 +25,7 @@ use crate::{
     filter::{
         Filter, RuleId, RulePattern, Rules, State, Verdict,
         names::{Key, NameTree, Qualified},
-        protect::Learned,
+        protect::{Learned, Privileged},
         users,
     },
     pipeline::Front,
@@ -94,6 +94,8 @@ pub struct Collector<'a> {
     pub differ: u64,
     /// Profiles seen with special authorities.
     pub learned: Learned,
+    /// Profiles that the configuration names privileged, and QSECOFR.
+    pub named: Privileged,
     /// Sign-on failures.
     pub failures: Failures,
     /// What a PW code means.
@@ -143,6 +145,7 @@ impl<'a> Collector<'a> {
             acting: Top::new(KEEP),
             differ: 0,
             learned: Learned::default(),
+            named: Privileged::new(&setup.config.filter.privileged, &[], setup.job),
             failures: Failures::new(),
             meanings: BTreeMap::new(),
             privileges: Changes::default(),
@@ -191,10 +194,10 @@ impl<'a> Collector<'a> {
             }
             None => self.without_time += 1,
         }
-        let learned = &self.learned;
+        let (named, learned) = (&self.named, &self.learned);
         for (user, is_effective) in [(effective, true), (job.filter(|j| Some(*j) != effective), false)] {
             let Some(user) = user else { continue };
-            let activity = self.users.count(&user, |k| learned.contains(*k));
+            let activity = self.users.count(&user, |k| named.holds(Some(*k), learned));
             activity.effective += u64::from(is_effective);
             activity.job += u64::from(!is_effective || job == effective);
             *activity.types.entry(ev.kind.index).or_default() += 1;

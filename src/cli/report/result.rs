@@ -10,10 +10,7 @@ use crate::{
         page::evidence::{self, Fact},
         visit::VisitStats,
     },
-    filter::{
-        names::Key,
-        protect::{Learned, Privileged},
-    },
+    filter::names::Key,
     log::numbers::grouped,
 };
 
@@ -33,7 +30,6 @@ pub struct Report<'a> {
     /// What was counted.
     pub c: Collector<'a>,
     supplied: BTreeSet<String>,
-    named: Privileged,
 }
 
 impl<'a> Report<'a> {
@@ -53,7 +49,6 @@ impl<'a> Report<'a> {
         Ok(Report {
             evidence: Evidence::new(&files, std::mem::take(&mut stats.captures)),
             supplied: supplied::profiles()?,
-            named: Privileged::new(&setup.config.filter.privileged, &[], setup.job),
             args,
             setup,
             stats,
@@ -76,7 +71,7 @@ impl<'a> Report<'a> {
 
     /// What a user is known to be.
     pub fn tags(&self, key: Key) -> Vec<&'static str> {
-        let seen = self.c.learned.contains(key) || self.named.holds(Some(key), &Learned::default());
+        let seen = self.c.named.holds(Some(key), &self.c.learned);
         let supplied = self.supplied.contains(&self.name(key));
         [(seen, "privileged"), (supplied, "IBM-supplied")].into_iter().filter(|(is, _)| *is).map(|(_, t)| t).collect()
     }
