@@ -265,7 +265,7 @@ fn work_under_another_name_is_told_by_pair_with_programs_and_jobs() {
         for (part, field) in [("programs", "program_name"), ("jobs", "job_name")] {
             let named = row[part]["names"].as_array().unwrap();
             let sum: u64 = named.iter().map(|n| count(n, "entries")).sum::<u64>() + count(&row[part], "others");
-            let all = own.iter().filter(|t| !matches!(head(t, field).trim_end(), "" | "*N")).count() as u64;
+            let all = own.iter().filter(|t| !matches!(head(t, field).trim_end(), "" | "*N" | "*NONE")).count() as u64;
             assert_eq!(sum, all, "{part} {row}");
             for n in named {
                 let of = own.iter().filter(|t| head(t, field).trim_end() == text(n, "name")).count() as u64;
@@ -458,7 +458,7 @@ fn names_of_strangers_stay_text_and_a_flood_of_them_is_told() {
 
     // More names than are kept: what is told of them is bounded, and says that it is not exact.
     let mut flood = Vec::new();
-    let mut record = entry("PW", 1, ("QSECOFR", "QUSER"), &[("violation_type", "U")]).bytes().to_vec();
+    let mut record = entry("PW", 1, ("ZADMIN", "QUSER"), &[("violation_type", "U")]).bytes().to_vec();
     record.resize(700, 0x40);
     let name = harness::record::tables().types["PW"].iter().find(|f| f.name == "audit_user_name").unwrap();
     let (_, heading) = &harness::record::tables().headings["type5"];
@@ -474,33 +474,39 @@ fn names_of_strangers_stay_text_and_a_flood_of_them_is_told() {
     }
     let path = dir.path().join("flood.type5");
     fs::write(&path, flood).unwrap();
-    let r = told("--input type5 --record-length 700", &path);
+    let config = dir.path().join("agent.toml");
+    fs::write(&config, "[filter]\nusers.privileged = [\"ZADMIN\"]\n").unwrap();
+    let r = told(&format!("--input type5 --record-length 700 --config {}", config.display()), &path);
     assert_eq!(
         (r["users"]["exact"].as_bool(), r["sign_on_failures"]["attempts"]["exact"].as_bool()),
         (Some(false), Some(false))
     );
-    assert!(count(&r["users"], "known") <= 20_001 && rows(&r["users"]).len() == 500);
+    assert!(count(&r["users"], "known") <= 20_001 && rows(&r["users"]).len() == 501);
     // The name that is in all of them is counted exactly all the same.
     let first = &rows(&r["users"])[0];
     assert_eq!((text(first, "name"), count(first, "entries"), count(first, "may_be_missing")), ("QUSER", 45_001, 0));
     // A privileged name that is seen once, before all the others, is not forgotten.
-    let officer = rows(&r["users"]).iter().find(|u| u["name"] == "QSECOFR");
+    let officer = rows(&r["users"]).iter().find(|u| u["name"] == "ZADMIN");
     let officer = officer.unwrap_or_else(|| panic!("{}", r["users"]));
     assert_eq!((count(officer, "entries"), count(officer, "may_be_missing")), (1, 0));
     let run = report("--input type5 --record-length 700", &[&path]);
     assert!(run.stdout.contains("more users than are kept"), "{}", run.stdout);
 }
 
-/// Runs headless Chromium on a page; no network, no profile of the user.
+/// Runs headless Chromium on a page; no network, no profile of the user. On a machine under load it may end by itself: then again.
 fn chromium(dir: &tempfile::TempDir, args: &[&str], page: &Path) -> Run {
-    let mut c = Command::new("timeout");
-    c.args(["--signal=KILL", "120", "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"])
-        .args(["--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"])
-        .args(["--disable-dev-shm-usage", "--hide-scrollbars", "--enable-logging=stderr"])
-        .arg(format!("--user-data-dir={}", dir.path().join("chromium").display()))
-        .args(args)
-        .arg(format!("file://{}", page.display()));
-    finish(c)
+    let run = |n: u32| {
+        let mut c = Command::new("timeout");
+        c.args(["--signal=KILL", "120", "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"])
+            .args(["--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"])
+            .args(["--disable-dev-shm-usage", "--hide-scrollbars", "--enable-logging=stderr"])
+            .arg(format!("--user-data-dir={}", dir.path().join(format!("chromium{n}")).display()))
+            .args(args)
+            .arg(format!("file://{}", page.display()));
+        finish(c)
+    };
+    let first = run(1);
+    if first.code == 0 { first } else { run(2) }
 }
 
 /// How wide a page is in a window of this width: in a frame, for a window has a least width of its own.

@@ -19,7 +19,7 @@ use crate::{
         sequence::Sequence,
         visit::{EntryLocation, Visitor},
     },
-    decode::journal::{Entry, Heading},
+    decode::journal::{Entry, Heading, text},
     encode::HeadingDefaults,
     event::{EntryTime, Event},
     filter::{
@@ -210,7 +210,7 @@ impl<'a> Collector<'a> {
             let acting = self.acting.count(&(effective, job), |_| false);
             acting.span.see(ev.time);
             let h = ev.entry.heading;
-            if let Some(program) = Key::of(h.program_name.of(ev.entry.record)) {
+            if let Some(program) = Key::of(program(&ev.entry)) {
                 acting.programs.count(program);
             }
             if let Some(name) = Key::of(h.job_name.of(ev.entry.record)) {
@@ -252,6 +252,17 @@ impl<'a> Collector<'a> {
         }
     }
 }
+
+/// The program of an entry; empty where none applies.
+fn program<'e>(entry: &Entry<'e>) -> &'e [u8] {
+    match text::trim_blanks(entry.heading.program_name.of(entry.record)) {
+        NONE => &[],
+        name => name,
+    }
+}
+
+/// `*NONE` in EBCDIC: no program applies, or it is not known.
+const NONE: &[u8] = &[0x5C, 0xD5, 0xD6, 0xD5, 0xC5];
 
 impl Visitor for Collector<'_> {
     type Pipeline = Pipeline;

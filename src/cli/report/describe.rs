@@ -85,7 +85,7 @@ impl Describer {
             }
         }
         for one in ["object_path", "dlo_name", "system_value"] {
-            parts.extend(role(one));
+            parts.extend(role(one).filter(|value| value != "*NONE"));
         }
         if parts.is_empty() {
             parts.extend(role("ifs_object_name").or_else(|| role("object_type")));

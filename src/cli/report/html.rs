@@ -18,11 +18,11 @@ use crate::{
 
 /// Lists become blocks on a narrow screen: each cell under the name of its column.
 const STYLE: &str = "
-.list { margin: .4rem 0 1.2rem; font-size: .9em; } .list th, .list td { text-align: left; overflow-wrap: anywhere; } .list .n { text-align: right; white-space: nowrap; } .list .w { white-space: nowrap; } .list .t { min-width: 9em; } .list td.t:first-child { min-width: 12em; } .list td:empty::after { content: '\\2013'; color: var(--soft); }
+.list { margin: .4rem 0 1.2rem; font-size: .9em; } .list th, .list td { text-align: left; overflow-wrap: anywhere; } .list .n { text-align: right; white-space: nowrap; } .list .w { white-space: nowrap; } .list .t { min-width: 9em; } .list td.t:first-child { min-width: 14em; } .list td:empty::after { content: '\\2013'; color: var(--soft); }
 .pair { display: grid; grid-template-columns: 1fr; column-gap: 2.5rem; } @media print, (min-width: 52rem) { .pair { grid-template-columns: 1fr 1fr; } }
 h3 { font-size: 1rem; margin: 1.1rem 0 .2rem; } nav { margin: .8rem 0; display: flex; flex-wrap: wrap; gap: .2rem 1.1rem; } a { color: var(--bar); }
 @media screen and (max-width: 52rem) { .list thead { display: none; } .list, .list tbody { display: block; } .list tr { display: block; padding: .45rem 0; border-bottom: 1px solid var(--line); } .list td, .list .n, .list .w, .list .t, .list td.t:first-child { display: grid; min-width: 0; grid-template-columns: 7.5rem minmax(0, 1fr); padding: .05rem 0; border: 0; text-align: left; white-space: normal; } .list td::before { content: attr(data-label); color: var(--soft); } .list td:empty { display: none; } .list td:first-child { font-weight: 600; } }
-@media print { .list { font-size: 7.5pt; } .list td.t:first-child { min-width: 9em; } .list thead { display: table-header-group; } .list .w { white-space: normal; } .list th, .list td { padding: .12rem .3rem; } nav { display: none; } h3 { break-after: avoid; } }
+@media print { .list { font-size: 7.5pt; } .list .t { min-width: 6.5em; } .list td.t:first-child { min-width: 12em; } .list thead { display: table-header-group; } .list th, .list td { padding: .12rem .3rem; } nav { display: none; } h3 { break-after: avoid; } }
 ";
 
 /// The page.

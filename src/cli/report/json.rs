@@ -75,8 +75,8 @@ fn row<V>(counted: &Counted<V>, span: &Span, more: Value) -> Value {
 }
 
 fn users(r: &Report<'_>) -> Value {
-    let rows = r.c.users.sorted(|k| r.name(*k));
-    let rows = rows.iter().take(ROWS).map(|(name, key, counted)| {
+    let rows = r.user_rows();
+    let rows = rows.iter().map(|(name, key, counted)| {
         let a = &counted.value;
         let types: BTreeMap<String, u64> = a.types.iter().map(|(i, n)| (r.code(*i), *n)).collect();
         let more = json!({

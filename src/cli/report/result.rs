@@ -1,7 +1,14 @@
 //! What was found, made ready to be told: names, tags and sums, the same for text, JSON and the page.
 use std::collections::BTreeSet;
 
-use super::{args::Args, collect::Collector, describe::Describer, signon::Attempt, supplied};
+use super::{
+    args::Args,
+    collect::{Activity, Collector},
+    describe::Describer,
+    signon::Attempt,
+    supplied,
+    top::Counted,
+};
 use crate::{
     cli::{
         context::Setup,
@@ -74,6 +81,15 @@ impl<'a> Report<'a> {
         let seen = self.c.named.holds(Some(key), &self.c.learned);
         let supplied = self.supplied.contains(&self.name(key));
         [(seen, "privileged"), (supplied, "IBM-supplied")].into_iter().filter(|(is, _)| *is).map(|(_, t)| t).collect()
+    }
+
+    /// The users with most entries; behind them those of the others that are privileged, who are not to be hidden by many names.
+    pub fn user_rows(&self) -> Vec<(String, &Key, &Counted<Activity>)> {
+        let all = self.c.users.sorted(|k| self.name(*k)).into_iter().enumerate();
+        let is_told = |(i, (_, key, _)): &(usize, (String, &Key, &Counted<Activity>))| {
+            *i < ROWS || self.c.named.holds(Some(**key), &self.c.learned)
+        };
+        all.filter(is_told).map(|(_, row)| row).take(2 * ROWS).collect()
     }
 
     /// Entries that rules of the configuration filtered, by rule, most first.

@@ -41,8 +41,8 @@ impl Report<'_> {
                 .to_owned(),
         );
         s.notes.extend(self.c.users.note("users"));
-        let rows = self.c.users.sorted(|k| self.name(*k));
-        let total = rows.len() as u64;
+        let rows = self.user_rows();
+        let total = self.c.users.len() as u64;
         let row = |(name, key, row): &(String, &Key, &Counted<Activity>)| {
             let a = &row.value;
             vec![
@@ -56,7 +56,7 @@ impl Report<'_> {
                 edge(a.span.last),
             ]
         };
-        let rows = rows.iter().take(ROWS).map(row).collect();
+        let rows = rows.iter().map(row).collect();
         let columns = [
             ("user", Set::Word),
             ("known as", Set::Text),

@@ -42,6 +42,9 @@ fn head(h: &mut String, r: &Report) {
         let _ = write!(h, " from {from} to {to} UTC ({})", duration(r.span));
     }
     h.push_str("</p>\n");
+    for (what, fact) in page::evidence::facts(&r.evidence).iter().take(1) {
+        let _ = writeln!(h, "<p class=\"soft\">{what} {}</p>", escape(fact));
+    }
     for w in &r.warnings {
         let _ = writeln!(h, "<p class=\"soft\">warning: {}</p>", escape(w));
     }
