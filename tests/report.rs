@@ -361,6 +361,27 @@ fn an_empty_capture_is_refused_and_a_packed_one_is_read() {
 }
 
 #[test]
+fn what_hides_behind_an_entry_is_told() {
+    let dir = folder();
+    let mut bytes = Vec::new();
+    for n in 1..=3 {
+        let mut record = entry("PW", n, ("BILL", "BILL"), &[]).bytes().to_vec();
+        if n == 2 {
+            record.extend_from_slice(&[0xC1; 40]);
+        }
+        bytes.extend_from_slice(&u32::try_from(record.len()).unwrap().to_be_bytes());
+        bytes.extend_from_slice(&record);
+    }
+    let path = dir.path().join("framed");
+    fs::write(&path, bytes).unwrap();
+    let run = report("--json --input type5 --input-framing stream", &[&path]);
+    assert_eq!(run.code, 3, "{}", run.stderr);
+    let r = json(&run);
+    assert_eq!((count(&r, "overlong_records"), count(&r["sums"], "reported")), (1, 3));
+    assert!(r["warnings"].to_string().contains("goes on for 40 bytes behind its entry"), "{}", r["warnings"]);
+}
+
+#[test]
 fn a_user_has_a_time_line_of_all_that_either_name_did() {
     let dir = folder();
     let made = capture(&dir);

@@ -160,9 +160,7 @@ impl Summary {
     pub fn goes_on(&mut self, name: &str, offset: u64, behind: usize) {
         self.overlong += 1;
         if self.overlong <= 5 {
-            self.warnings.push(format!(
-                "{name}: offset {offset}: the record goes on for {behind} bytes behind its entry: is its length damaged?"
-            ));
+            self.warnings.push(goes_on(name, offset, behind));
         }
     }
 
@@ -336,6 +334,11 @@ impl Summary {
         }
         t
     }
+}
+
+/// What is said of a record with bytes behind its entry.
+pub fn goes_on(name: &str, offset: u64, behind: usize) -> String {
+    format!("{name}: offset {offset}: the record goes on for {behind} bytes behind its entry: is its length damaged?")
 }
 
 /// What is said of a record that is no entry, and the reason under which it counts: as [`Summary::park`] has it.

@@ -45,6 +45,8 @@ pub struct VisitStats {
     pub parked_first: Vec<String>,
     /// Entries whose end the capture does not hold.
     pub incomplete: u64,
+    /// Records of a stream with bytes behind their entry, in which other entries may hide.
+    pub overlong: u64,
     /// Captures that are cut or damaged.
     pub torn: u64,
     /// Dates do not fit the format that was given.
@@ -58,7 +60,7 @@ pub struct VisitStats {
 impl VisitStats {
     /// What a command that did its work ends with.
     pub fn exit(&self) -> Exit {
-        if self.misread || self.torn + self.parked > 0 { Exit::Incomplete } else { Exit::Done }
+        if self.misread || self.torn + self.parked + self.overlong > 0 { Exit::Incomplete } else { Exit::Done }
     }
 
     /// A record is no entry.
@@ -68,6 +70,15 @@ impl VisitStats {
         *self.parked_by.entry(reason).or_default() += 1;
         if self.parked_first.len() < PARKED_NAMED {
             self.parked_first.push(said);
+        }
+    }
+
+    /// A record has so many bytes behind its entry that are no padding.
+    #[cold]
+    fn goes_on(&mut self, name: &str, offset: u64, behind: usize) {
+        self.overlong += 1;
+        if self.overlong <= 5 {
+            self.warnings.push(summary::goes_on(name, offset, behind));
         }
     }
 
@@ -123,7 +134,7 @@ pub fn visit<V: Visitor>(
         };
         let heading = source.found().heading.clone();
         let name = source.name().to_owned();
-        let history = source.found().history.is_some();
+        let (history, framed) = (source.found().history.is_some(), source.is_framed());
         let mut facts =
             CaptureFacts { name: name.clone(), what: source.found().to_string(), ..CaptureFacts::default() };
         let mut last = LastEntry::default();
@@ -161,6 +172,9 @@ pub fn visit<V: Visitor>(
                     continue;
                 }
             };
+            if framed && !entry.behind().is_empty() {
+                stats.goes_on(&name, offset, entry.behind().len());
+            }
             stats.incomplete += u64::from(!entry.complete());
             let time = clock.read(&entry);
             if facts.first.is_none() {

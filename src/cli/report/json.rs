@@ -34,6 +34,7 @@ pub fn json(r: &Report<'_>) -> Value {
             "parked_by_reason": r.stats.parked_by,
         },
         "incomplete": r.stats.incomplete,
+        "overlong_records": r.stats.overlong,
         "without_time": c.without_time,
         "warnings": r.stats.warnings,
         "types": types.map(|(i, n)| json!({

@@ -120,7 +120,11 @@ impl<'a> Report<'a> {
         all.extend(self.filtered().into_iter().map(|(rule, n)| ("filtered", format!("{} by {rule}", grouped(n)))));
         all.extend(self.stats.parked_by.iter().map(|(why, n)| ("parked", format!("{}: {why}", grouped(*n)))));
         let incomplete = "entries whose end the captures do not hold: what is cut off is not in this report";
-        for (n, what) in [(self.stats.incomplete, incomplete), (self.c.without_time, "entries without a valid time")] {
+        let hidden = "records with bytes behind their entry: other entries may hide there (a damaged length?)";
+        let without_time = "entries without a valid time";
+        for (n, what) in
+            [(self.stats.incomplete, incomplete), (self.c.without_time, without_time), (self.stats.overlong, hidden)]
+        {
             if n > 0 {
                 all.push(("note", format!("{} {what}", grouped(n))));
             }

@@ -264,7 +264,10 @@ impl Report<'_> {
             ("lowest number", Set::Number),
             ("highest number", Set::Number),
         ];
-        s.tables.push(Table::new("Receivers", &columns, rows.collect()));
+        let rows: Vec<_> = rows.collect();
+        if !rows.is_empty() {
+            s.tables.push(Table::new("Receivers", &columns, rows));
+        }
         let one = |text: &String| vec![text.clone()];
         if !q.named.is_empty() {
             let rows = q.named.iter().take(ROWS).map(one).collect();
