@@ -612,7 +612,7 @@ fn the_page_of_what_if_shows_its_charts_in_a_browser_and_no_name_becomes_markup(
     for words in ["events dropped</span>", "95&nbsp;%</span>", "minmax(9.5rem, 1fr)", "a rule would drop them"] {
         assert!(html.contains(words), "{words}");
     }
-    n17_evidence(&html, &path);
+    n17_evidence(&html, &path, &both);
     for fetched in ["http://", "https://", "src=", "@import", "url(", "<script"] {
         assert!(!html.contains(fetched), "{fetched}");
     }
@@ -623,7 +623,7 @@ fn the_page_of_what_if_shows_its_charts_in_a_browser_and_no_name_becomes_markup(
     let n = |what: &str| dom.stdout.matches(what).count();
     assert_eq!(n("<svg"), 4, "over time before and now, before and after, rules");
     assert!(
-        n("<rect") > 200 && n("<h2>") == 4 && n("<details>") == 4,
+        n("<rect") > 200 && n("<h2>") == 5 && n("<details>") == 4,
         "{} {} {}",
         n("<rect"),
         n("<h2>"),
@@ -645,9 +645,21 @@ fn the_page_of_what_if_shows_its_charts_in_a_browser_and_no_name_becomes_markup(
 }
 
 /// The page says what it was made of and when, prints, and keeps its form on a narrow screen.
-fn n17_evidence(html: &str, config: &str) {
-    let hash = Command::new("sha256sum").arg(config).output().unwrap().stdout;
-    let hash = String::from_utf8(hash[..64].to_vec()).unwrap();
+fn n17_evidence(html: &str, config: &str, capture: &Path) {
+    let hash = |path: &Path| {
+        let said = Command::new("sha256sum").arg(path).output().unwrap().stdout;
+        String::from_utf8(said[..64].to_vec()).unwrap()
+    };
+    // The capture: its bytes, its hash, its first and last entry, and what became of its entries.
+    let ends = ["<dt>first entry</dt><dd>2026-11-20 08:00:", "AUDRCV0042:1, system PROD01</dd>"];
+    let read = ["<dt>entries</dt><dd>3,001</dd>", "read 3,001 = sent ", " + dropped by rule ", " + parked 0"];
+    for words in [format!("<dd>{}</dd>", hash(capture)), "<dd>4,501,500</dd>".to_owned()] {
+        assert!(html.contains(&words), "{words}");
+    }
+    for words in ends.iter().chain(&read) {
+        assert!(html.contains(words), "{words}");
+    }
+    let hash = hash(Path::new(config));
     let version = format!("UTC by qaudjrn {}", env!("CARGO_PKG_VERSION"));
     for words in [&hash, &version, "@media print", "@media (max-width: 30rem)", "preserveAspectRatio=\"none\""] {
         assert!(html.contains(words), "{words}");

@@ -19,7 +19,11 @@ use crate::{
         },
     },
     event::DateFormat,
-    source::{Capture, CaptureError, capture::Opener, derived::export::decoded::encoding},
+    source::{
+        Capture, CaptureError,
+        capture::{Opener, Tally},
+        derived::export::decoded::encoding,
+    },
 };
 
 /// What a capture is; mostly found out from its bytes.
@@ -145,8 +149,21 @@ impl InputArgs {
         path: &Path,
         dates: Option<DateFormat>,
     ) -> Result<Capture, Failure> {
-        let opener = Opener::new(catalog, self.charset()?, self.wanted()).with_dates(dates);
-        opener.open(path).map_err(capture_failure)
+        self.opener(catalog, dates)?.open(path).map_err(capture_failure)
+    }
+
+    /// Opens one capture as [`InputArgs::open_dated`] does; what is read of it counts.
+    pub fn open_counted(
+        &self,
+        catalog: &Arc<Catalog>,
+        path: &Path,
+        dates: Option<DateFormat>,
+    ) -> Result<(Capture, Tally), Failure> {
+        self.opener(catalog, dates)?.open_counted(path).map_err(capture_failure)
+    }
+
+    fn opener(&self, catalog: &Arc<Catalog>, dates: Option<DateFormat>) -> Result<Opener, Failure> {
+        Ok(Opener::new(catalog, self.charset()?, self.wanted()).with_dates(dates))
     }
 }
 

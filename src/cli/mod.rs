@@ -4,13 +4,17 @@ pub mod console;
 pub mod context;
 pub mod decode;
 pub mod doctor;
+pub mod evidence;
 pub mod exit;
 pub mod explain;
 pub mod input;
+pub mod page;
 pub mod pin;
 pub mod pretty;
 pub mod replay;
+pub mod report;
 pub mod run;
+pub mod sequence;
 pub mod signals;
 pub mod spool;
 pub mod summary;
@@ -67,6 +71,8 @@ pub enum Command {
     Explain(explain::Args),
     /// Show what a configuration would send of captures, what that saves, and what the SIEM would no longer see
     WhatIf(Box<what_if::Args>),
+    /// Report what happened in captures, for an auditor: users, sign-on failures, changes of authority and of auditing, gaps
+    Report(Box<report::Args>),
     /// Check a configuration: everything wrong in one run, and what its filter means in words
     Check(check::Args),
     /// Run the agent: sources in, filter, durable spool, outputs out
@@ -88,6 +94,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Replay(args) => replay::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::WhatIf(args) => what_if::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Doctor(args) => doctor::run(&args),

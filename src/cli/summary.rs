@@ -1,23 +1,18 @@
 //! What a replay did, in numbers that add up: read = sent + filtered (by rule) + parked (by reason) + refused datagrams.
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt::Write as _,
-    time::Duration,
-};
+use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
 use serde_json::{Value, json};
 
+use super::sequence::Sequence;
 use crate::{
     decode::journal::entry::NotAnEntry,
     encode::{Written, escape::printable},
     event::Event,
     filter::{Rule, RuleBook, RuleId},
     log::{Visible, numbers::grouped},
-    source::receiver_chain::Gap,
 };
 
-/// Gaps that are named for machines, and those in the text for people.
-const GAPS_NAMED: usize = 1_000;
+/// Gaps in the text for people.
 const GAPS_SHOWN: usize = 10;
 /// Rules named in the text for people.
 const RULES_SHOWN: usize = 20;
@@ -153,17 +148,11 @@ impl Summary {
     /// A record is no entry: for this reason, or what was expected of it in vain. `history`: it is made of a history log.
     #[cold]
     pub fn park(&mut self, name: &str, offset: u64, (why, history): (Option<String>, bool), e: &NotAnEntry) {
-        let (said, kind) = match why {
-            Some(why) => {
-                let kind = if history { "a row of the history log" } else { "whole records" };
-                (format!("{name}: {}: parked", printable(&why)), kind)
-            }
-            None => (format!("{name}: offset {offset}: parked: {e}"), e.expected),
-        };
+        let (said, reason) = parked(name, offset, (why, history), e);
         if self.parked_total() < 5 {
             self.warnings.push(said);
         }
-        *self.parked.entry(format!("expected {kind}")).or_default() += 1;
+        *self.parked.entry(reason).or_default() += 1;
     }
 
     /// A record has so many bytes behind its entry that are no padding.
@@ -171,9 +160,7 @@ impl Summary {
     pub fn goes_on(&mut self, name: &str, offset: u64, behind: usize) {
         self.overlong += 1;
         if self.overlong <= 5 {
-            self.warnings.push(format!(
-                "{name}: offset {offset}: the record goes on for {behind} bytes behind its entry: is its length damaged?"
-            ));
+            self.warnings.push(goes_on(name, offset, behind));
         }
     }
 
@@ -349,44 +336,20 @@ impl Summary {
     }
 }
 
-/// What is missing, by the receivers and the sequence numbers.
-#[derive(Debug, Default)]
-pub struct Sequence {
-    /// Gaps that are no steps back.
-    pub gaps: u64,
-    /// Numbers in them, as far as they can be told.
-    pub missing: u64,
-    /// Numbers and receivers that come before what was read before.
-    pub back: u64,
-    /// The first of them, in words, with their numbers.
-    pub named: Vec<String>,
-    /// Receivers seen, in plain.
-    pub receivers: BTreeSet<String>,
-    receiver: String,
+/// What is said of a record with bytes behind its entry.
+pub fn goes_on(name: &str, offset: u64, behind: usize) -> String {
+    format!("{name}: offset {offset}: the record goes on for {behind} bytes behind its entry: is its length damaged?")
 }
 
-impl Sequence {
-    /// Remembers a receiver's name; a thousand are enough for people, and a bound for what strangers write.
-    #[inline]
-    pub fn saw(&mut self, receiver: &str) {
-        if self.receiver != receiver {
-            receiver.clone_into(&mut self.receiver);
-            if self.receivers.len() < 1_000 && !receiver.is_empty() {
-                self.receivers.insert(receiver.to_owned());
-            }
+/// What is said of a record that is no entry, and the reason under which it counts: as [`Summary::park`] has it.
+#[cold]
+pub fn parked(name: &str, offset: u64, (why, history): (Option<String>, bool), e: &NotAnEntry) -> (String, String) {
+    let (said, kind) = match why {
+        Some(why) => {
+            let kind = if history { "a row of the history log" } else { "whole records" };
+            (format!("{name}: {}: parked", printable(&why)), kind)
         }
-    }
-
-    /// Counts a gap.
-    pub fn add(&mut self, gap: &Gap) {
-        if gap.back {
-            self.back += 1;
-        } else {
-            self.gaps += 1;
-            self.missing = self.missing.saturating_add(gap.count());
-        }
-        if self.named.len() < GAPS_NAMED {
-            self.named.push(gap.text.clone());
-        }
-    }
+        None => (format!("{name}: offset {offset}: parked: {e}"), e.expected),
+    };
+    (said, format!("expected {kind}"))
 }

@@ -9,6 +9,7 @@ mod error;
 mod gzip;
 mod open;
 mod place;
+mod tally;
 
 use std::{
     cell::RefCell,
@@ -22,6 +23,7 @@ use derived_records::DerivedRecords;
 pub use error::CaptureError;
 pub use open::{Opener, check_paths};
 pub use place::{Reached, Torn};
+pub use tally::Tally;
 
 use self::cutter::{Ahead, Cutter, Next};
 use super::derived::{

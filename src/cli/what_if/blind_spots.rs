@@ -1,9 +1,8 @@
 //! Blind spots: what reached the SIEM under the baseline and does so no longer.
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::names::name;
 use crate::{
-    cli::{context::Setup, exit::Failure},
+    cli::{context::Setup, exit::Failure, page::words::name},
     config::OutputConfig,
     decode::journal::Catalog,
     event::{Event, EventModel},

@@ -47,6 +47,7 @@ pub struct Pipeline {
 
 impl Visitor for Comparison<'_> {
     type Pipeline = Pipeline;
+    const COUNTED: bool = true;
 
     fn pipeline(&mut self, heading: &Arc<Heading>) -> Result<Pipeline, Failure> {
         let side = |setup: &Setup, format, output: Option<&OutputConfig>| -> Result<(Front, Back), Failure> {

@@ -5,6 +5,7 @@ use super::{
     measure::Volume,
     report::{ComparedVolume, Figures, Report},
 };
+use crate::cli::page;
 
 impl Report {
     /// For machines.
@@ -30,7 +31,8 @@ impl Report {
                 .collect()
         };
         json!({
-            "captures": self.captures,
+            "evidence": page::evidence::json(&self.evidence),
+            "captures": self.evidence.captures.iter().map(|c| format!("{}: {}", c.name, c.what)).collect::<Vec<_>>(),
             "read": self.read,
             "parked": self.parked,
             "without_time": self.without_time,

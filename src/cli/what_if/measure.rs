@@ -1,7 +1,10 @@
 //! What one configuration would send of the captures: events and bytes by type, rule and user, second by second.
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::filter::{RuleId, names::Key};
+use crate::{
+    cli::page::timeline::Timeline,
+    filter::{RuleId, names::Key},
+};
 
 /// Events and their bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,42 +46,6 @@ pub struct Side {
     pub days: BTreeMap<i64, u64>,
     /// Sent over time, by event type.
     pub timeline: Timeline,
-}
-
-/// Events over time in at most [`Timeline::BINS`] steps of one width, which doubles as the time grows.
-#[derive(Clone, Debug)]
-pub struct Timeline {
-    /// Seconds of a step.
-    pub width: i64,
-    /// Step (time divided by width) to events by type.
-    pub bins: BTreeMap<i64, BTreeMap<usize, u64>>,
-}
-
-impl Default for Timeline {
-    fn default() -> Self {
-        Timeline { width: 1, bins: BTreeMap::new() }
-    }
-}
-
-impl Timeline {
-    /// More steps than this are joined in pairs.
-    pub const BINS: i64 = 240;
-
-    /// Counts an event at a second.
-    pub fn add(&mut self, second: i64, kind: usize) {
-        *self.bins.entry(second.div_euclid(self.width)).or_default().entry(kind).or_default() += 1;
-        while let (Some((first, _)), Some((last, _))) = (self.bins.first_key_value(), self.bins.last_key_value())
-            && last - first >= Self::BINS
-        {
-            self.width *= 2;
-            for (bin, kinds) in std::mem::take(&mut self.bins) {
-                let to = self.bins.entry(bin.div_euclid(2)).or_default();
-                for (kind, n) in kinds {
-                    *to.entry(kind).or_default() += n;
-                }
-            }
-        }
-    }
 }
 
 /// The clock hours (UTC) in which entries were written. Rates are over these hours alone: neither the time between two
@@ -182,15 +149,5 @@ mod tests {
         assert_eq!((h.active(), h.counts()), (100 + 3_600 + 100, (3, 25)));
         h.add(-1);
         assert_eq!(h.active(), 1 + 3_600 + 3_600 + 100);
-    }
-
-    #[test]
-    fn a_timeline_keeps_every_event_however_long_it_grows() {
-        let mut t = Timeline::default();
-        for second in 0..100_000 {
-            t.add(second * 7 - 5_000, (second % 3) as usize);
-        }
-        assert!(t.bins.len() as i64 <= Timeline::BINS + 1);
-        assert_eq!(t.bins.values().flat_map(BTreeMap::values).sum::<u64>(), 100_000);
     }
 }

@@ -6,10 +6,7 @@ mod charts;
 mod comparison;
 mod html;
 mod json;
-mod markup;
 mod measure;
-mod names;
-mod page;
 mod report;
 mod text;
 
@@ -18,13 +15,13 @@ use self::{
     blind_spots::BlindSpotDetector,
     comparison::Comparison,
     measure::{Hours, Side},
-    page::Page,
     report::Report,
 };
 use super::{
     console::{print, print_json},
     context::{Setup, load},
     exit::{Exit, Failure},
+    page::file::PageFile,
     replay::FormatArg,
     visit::visit,
 };
@@ -47,7 +44,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
             None => Config::default(),
         },
     };
-    let page = args.html.as_deref().map(|path| Page::open(path, &args.input.captures)).transpose()?;
+    let page = args.html.as_deref().map(|path| PageFile::open(path, &args.input.captures)).transpose()?;
     let new_output = chosen(&new, args.output.as_deref())?;
     let old_output = match &args.output {
         Some(name) => old.config.output(name),

@@ -1,19 +1,23 @@
 //! What was measured, made ready to be told: [`super::text`], [`super::json`] and [`super::html`] do that.
 use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
-
 use super::{
     blind_spots::BlindSpot,
     comparison::Comparison,
-    measure::{Rates, Side, Timeline, Volume, rates},
-    names::{name, shown},
+    measure::{Rates, Side, Volume, rates},
 };
 use crate::{
-    cli::{context::Setup, visit::VisitStats},
-    config::{LONGEST, OutputConfig},
+    cli::{
+        context::Setup,
+        evidence::Evidence,
+        page::{
+            timeline::Timeline,
+            words::{TIME, name, shown, utc},
+        },
+        visit::VisitStats,
+    },
+    config::OutputConfig,
     encode::Format,
-    files::read_regular,
     filter::names::Key,
 };
 
@@ -55,8 +59,8 @@ pub struct ComparedVolume {
 
 /// Everything that is told of a run.
 pub struct Report {
-    /// What the captures are.
-    pub captures: Vec<String>,
+    /// What was read, when and by what program.
+    pub evidence: Evidence,
     /// Records read.
     pub read: u64,
     /// Records that are no entries.
@@ -93,16 +97,6 @@ pub struct Report {
     pub has_baseline: bool,
     /// Code of each event type, by index.
     pub codes: Vec<String>,
-    /// When and by what program it was made.
-    pub made: String,
-    /// The configurations and the SHA-256 of their files.
-    pub hashes: Vec<(String, String)>,
-}
-
-const TIME: &str = "%Y-%m-%d %H:%M:%S";
-
-fn utc(second: i64, form: &str) -> String {
-    DateTime::from_timestamp(second, 0).map_or_else(|| second.to_string(), |t| t.format(form).to_string())
 }
 
 impl Report {
@@ -124,14 +118,11 @@ impl Report {
         let (blind_spots, off_in_both) = w.detector.spots((w.new, w.outputs.0), (w.old, w.outputs.1), &codes);
         let config = Some(shown(&w.args.config));
         let baseline = w.args.baseline.as_deref().map(shown);
-        let hashed = |path: &std::path::Path| (shown(path), sha256(path));
-        let hashes =
-            [Some(&w.args.config), w.args.baseline.as_ref()].into_iter().flatten().map(|p| hashed(p)).collect();
+        let files: Vec<_> = [Some(&w.args.config), w.args.baseline.as_ref()].into_iter().flatten().collect();
+        let evidence = Evidence::new(&files, stats.captures);
         let (new_side, old_side) = w.sides;
         Report {
-            made: format!("{} UTC by qaudjrn {}", Utc::now().format(TIME), env!("CARGO_PKG_VERSION")),
-            hashes,
-            captures: stats.captures,
+            evidence,
             read: stats.read,
             parked: stats.parked,
             without_time: w.without_time,
@@ -151,14 +142,6 @@ impl Report {
             off_in_both,
             codes,
         }
-    }
-}
-
-/// Of a file, so that a page can be held against the configuration that it speaks of.
-fn sha256(path: &std::path::Path) -> String {
-    match read_regular(path, LONGEST) {
-        Ok(bytes) => data_encoding::HEXLOWER.encode(ring::digest::digest(&ring::digest::SHA256, &bytes).as_ref()),
-        Err(e) => format!("not known: {e}"),
     }
 }
 

@@ -5,15 +5,19 @@ use super::{
     blind_spots,
     report::{ComparedVolume, Report},
 };
-use crate::{encode::escape::printable, log::numbers::grouped};
+use crate::{
+    cli::page::words::{clip, duration},
+    encode::escape::printable,
+    log::numbers::grouped,
+};
 
 impl Report {
     /// For people.
     pub fn text(&self) -> String {
         let mut t = String::new();
         let n = grouped;
-        for c in &self.captures {
-            let _ = writeln!(t, "{}", printable(c));
+        for c in &self.evidence.captures {
+            let _ = writeln!(t, "{}", printable(&format!("{}: {}", c.name, c.what)));
         }
         let _ = write!(t, "{} entries", n(self.read - self.parked));
         if let Some((from, to)) = &self.from_to {
@@ -87,6 +91,17 @@ impl Report {
             let _ = writeln!(t, "  {off}");
         }
         t
+    }
+
+    /// What became of the records that were read, under the new configuration.
+    pub fn sums(&self) -> String {
+        format!(
+            "read {} = sent {} + dropped by rule {} + parked {}",
+            grouped(self.read),
+            grouped(self.new.sent.events),
+            grouped(self.new.dropped.events),
+            grouped(self.parked)
+        )
     }
 
     /// What is said where there are no blind spots.
@@ -163,14 +178,6 @@ fn more(t: &mut String, rows: usize) {
     }
 }
 
-fn clip(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
-        return text.to_owned();
-    }
-    let head: String = text.chars().take(width - 3).collect();
-    format!("{head}...")
-}
-
 /// The end of a path: where names differ.
 fn short(path: &str) -> String {
     let n = path.chars().count();
@@ -191,15 +198,5 @@ pub fn gigabytes(bytes: f64) -> String {
         gb if gb >= 100.0 => format!("{gb:.0}"),
         gb if gb >= 1.0 => format!("{gb:.2}"),
         gb => format!("{gb:.4}"),
-    }
-}
-
-/// Seconds for people.
-pub fn duration(seconds: i64) -> String {
-    match seconds {
-        s if s < 120 => format!("{s} s"),
-        s if s < 7_200 => format!("{:.0} min", s as f64 / 60.0),
-        s if s < 172_800 => format!("{:.1} h", s as f64 / 3_600.0),
-        s => format!("{:.1} days", s as f64 / 86_400.0),
     }
 }

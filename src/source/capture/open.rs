@@ -11,6 +11,7 @@ use super::{
     Capture, CaptureError,
     derived_records::DerivedSource,
     gzip::{FromStart, MAGIC, Unpacked},
+    tally::Tally,
 };
 use crate::{
     decode::{
@@ -66,6 +67,13 @@ impl Opener {
     pub fn open(&self, path: &Path) -> Result<Capture, CaptureError> {
         let (name, input) = Input::open(path, true)?;
         self.capture(name, input)
+    }
+
+    /// Opens a capture of a command line as [`Opener::open`] does; what is read of it counts.
+    pub fn open_counted(&self, path: &Path) -> Result<(Capture, Tally), CaptureError> {
+        let (name, input) = Input::open(path, true)?;
+        let (tally, read) = Tally::new(input.read);
+        Ok((self.capture(name, Input { read: Box::new(read), ..input })?, tally))
     }
 
     /// Opens a file that can be read again, and nothing else; without waiting for anybody.

@@ -11,16 +11,16 @@ use anyhow::anyhow;
 use crate::{cli::exit::Failure, encode::escape::printable};
 
 /// An open file that is to become the page.
-pub struct Page {
+pub struct PageFile {
     path: PathBuf,
     file: File,
     /// It was not there before: a run that fails takes it away again.
     is_new: bool,
 }
 
-impl Page {
-    /// Opens it; what is in it stays until [`Page::write`].
-    pub fn open(path: &Path, captures: &[PathBuf]) -> Result<Page, Failure> {
+impl PageFile {
+    /// Opens it; what is in it stays until [`PageFile::write`].
+    pub fn open(path: &Path, captures: &[PathBuf]) -> Result<PageFile, Failure> {
         let real = |path: &Path| fs::canonicalize(path).ok();
         let own = real(path);
         if own.is_some() && captures.iter().any(|c| real(c) == own) {
@@ -28,7 +28,7 @@ impl Page {
         }
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(path);
         let file = file.map_err(|e| failure(path, &e))?;
-        Ok(Page { path: path.to_owned(), file, is_new: own.is_none() })
+        Ok(PageFile { path: path.to_owned(), file, is_new: own.is_none() })
     }
 
     /// Writes it.
@@ -45,7 +45,7 @@ impl Page {
     }
 }
 
-impl Drop for Page {
+impl Drop for PageFile {
     fn drop(&mut self) {
         if self.is_new {
             let _ = fs::remove_file(&self.path);
