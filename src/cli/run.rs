@@ -15,7 +15,7 @@ use super::{
     console::{say, tell, tell_problem},
     context::load,
     exit::{Exit, Failure},
-    signals,
+    signals, version,
 };
 use crate::{
     agent::{self, Control, Handle, Setup, Shared, Totals},
@@ -59,6 +59,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     let catalog = Arc::new(Catalog::with_folder(args.layouts.as_deref()).map_err(Failure::usage)?);
     let profile = Profile::native().map_err(|e| Failure::failed(anyhow!(e)))?;
     let (config, state_dir) = configuration(&args.config, &catalog, args.deny_warnings)?;
+    say(format_args!("qaudjrn: version {} starts, commit {}\n", version::NUMBER, version::COMMIT));
     let mut options = SpoolOptions::new(state_dir.clone());
     options.max_size = config.spool_max_size.unwrap_or(SpoolOptions::MAX_SIZE);
     let (spool, notes) = Spool::open_patiently(options, &mut waits(&state_dir, &runtime)).map_err(spool_failure)?;
