@@ -24,5 +24,6 @@ pub mod output;
 pub mod parse;
 pub mod pipeline;
 pub mod runtime;
+pub mod service;
 pub mod source;
 pub mod spool;

@@ -7,6 +7,11 @@ use qaudjrn::{
     log,
 };
 
+/// That of musl takes twice the time (docs/DEPENDENCIES.md).
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     cli::signals::stand();
     let cli = Cli::read();

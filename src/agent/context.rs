@@ -27,6 +27,7 @@ use crate::{
     decode::journal::Catalog,
     encode::Profile,
     pipeline::Parts,
+    service::Service,
     spool::{Spool, SpoolError},
 };
 
@@ -61,6 +62,8 @@ pub struct Shared {
     pub(super) stats: Stats,
     /// Speaks to the one who looks after the threads.
     pub(super) handle: Handle,
+    /// Who started the agent as a service; nobody, unless that is said.
+    pub service: Arc<Service>,
 }
 
 /// A source and what it did.
@@ -100,6 +103,7 @@ impl Shared {
             source_stats: RwLock::default(),
             senders: RwLock::default(),
             handle,
+            service: Arc::default(),
         }
     }
 

@@ -14,6 +14,7 @@ mod heartbeat;
 mod ingest;
 mod lanes;
 mod losses;
+mod manager;
 mod metrics;
 #[cfg(test)]
 mod model_tests;

@@ -1,6 +1,6 @@
 //! What the agent tells every output of itself, through the spool: that it starts, that it stops, and under which configuration
 //! it goes on.
-use std::{fs, sync::atomic::Ordering};
+use std::sync::atomic::Ordering;
 
 use serde_json::Value;
 
@@ -91,8 +91,7 @@ impl Shared {
 /// Why datagrams are lost.
 const REFUSED: &str = "datagrams were refused: nobody listens there";
 
-/// The name of the host, where it can be told.
+/// The name of the host, from the system: a service may see neither /proc/sys nor /etc.
 fn host() -> String {
-    let name = fs::read_to_string("/proc/sys/kernel/hostname").or_else(|_| fs::read_to_string("/etc/hostname"));
-    name.map_or(String::new(), |n| n.trim().to_owned())
+    rustix::system::uname().nodename().to_string_lossy().trim().to_owned()
 }

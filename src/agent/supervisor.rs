@@ -16,6 +16,7 @@ use tokio::{
 
 use super::{
     Control, Setup, Shared, Totals, fingerprint, log,
+    manager::Manager,
     metrics::Metrics,
     output_task,
     senders::{self, ListenerSetups},
@@ -106,6 +107,7 @@ pub(super) struct Supervisor {
     /// Outputs were told that the agent has started, and not yet that it stops.
     start_is_told: bool,
     metrics: Metrics,
+    manager: Manager,
 }
 
 /// Runs an agent until its sources have ended and everything is delivered, or until it is told to stop.
@@ -122,6 +124,7 @@ pub async fn run(shared: Shared, setup: Setup, mut control: UnboundedReceiver<Co
             s.joined(ended);
         }
         s.reconcile_tasks();
+        s.tell_manager();
         s.do_what_is_due().await;
         if s.is_over() {
             break;
@@ -135,6 +138,7 @@ pub async fn run(shared: Shared, setup: Setup, mut control: UnboundedReceiver<Co
             () = sleep_until(due) => {}
         }
     }
+    s.manager.stopping();
     // What could not be written is sent again by the next start.
     if let Err(e) = shared.spool.close() {
         shared.fail(&e);
@@ -146,6 +150,7 @@ pub async fn run(shared: Shared, setup: Setup, mut control: UnboundedReceiver<Co
 impl Supervisor {
     fn new(shared: Arc<Shared>, setup: Arc<Setup>) -> Supervisor {
         Supervisor {
+            manager: Manager::new(shared.service.clone()),
             shared,
             setup,
             tasks: Tasks::new(),
@@ -226,6 +231,7 @@ impl Supervisor {
             task.context.again.notify_one();
         }
         self.setup = setup;
+        self.manager.configured();
     }
 
     /// Ends what is not wanted, starts what is, and moves the end of the agent on.
@@ -294,6 +300,17 @@ impl Supervisor {
         }
     }
 
+    /// Says to the service manager what it is to know.
+    fn tell_manager(&mut self) {
+        if self.shared.is_shutting_down() {
+            self.manager.stopping();
+        } else if self.manager.has_news() {
+            let totals = self.totals();
+            self.manager.running(&totals);
+        }
+        self.manager.say_what_is_due();
+    }
+
     /// When something is due next.
     fn due(&self) -> Instant {
         let whole = self.setup.config.stop_timeout;
@@ -302,6 +319,7 @@ impl Supervisor {
         let now = Instant::now();
         let later = stop.chain(waits).filter(|t| *t > now).min();
         let routine = self.sync_due().min(self.metrics.due());
+        let routine = self.manager.due().map_or(routine, |t| t.min(routine));
         later.map_or(routine, |t| t.min(routine))
     }
 
@@ -339,7 +357,9 @@ impl Supervisor {
     }
 
     fn write_metrics(&mut self) {
-        let text = self.metrics();
+        let totals = self.totals();
+        self.manager.status(&totals);
+        let text = self.metrics_text(&totals);
         self.metrics.write(self.shared.spool.folder(), &text);
     }
 

@@ -119,7 +119,7 @@ impl Supervisor {
     }
 
     /// The text of `metrics.prom`.
-    pub(super) fn metrics(&self) -> String {
+    pub(super) fn metrics_text(&self, totals: &Totals) -> String {
         let spool = &self.shared.spool;
         let whole = Whole {
             configuration: &self.shared.configuration(),
@@ -128,7 +128,7 @@ impl Supervisor {
             spool_max: spool.max_size(),
             commits: spool.commits(),
         };
-        metrics::text(&self.totals(), &whole)
+        metrics::text(totals, &whole)
     }
 
     /// The sums so far.

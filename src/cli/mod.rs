@@ -19,6 +19,7 @@ pub mod signals;
 pub mod spool;
 pub mod summary;
 pub mod types;
+pub mod version;
 pub mod visit;
 pub mod what_if;
 
@@ -33,6 +34,7 @@ use crate::log;
 #[derive(Parser, Debug)]
 #[command(
     version,
+    long_version = version::LONG,
     about,
     after_help = "Exit codes: 0 done; 1 failed; 2 usage or configuration; 3 finished, but something was parked or, with --strict, a sequence gap was seen; 130 interrupted."
 )]

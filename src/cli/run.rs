@@ -15,7 +15,7 @@ use super::{
     console::{say, tell, tell_problem},
     context::load,
     exit::{Exit, Failure},
-    signals,
+    signals, version,
 };
 use crate::{
     agent::{self, Control, Handle, Setup, Shared, Totals},
@@ -27,6 +27,7 @@ use crate::{
     decode::journal::Catalog,
     encode::Profile,
     log,
+    service::Service,
     spool::{Spool, SpoolError, SpoolOptions},
 };
 
@@ -59,18 +60,30 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     let catalog = Arc::new(Catalog::with_folder(args.layouts.as_deref()).map_err(Failure::usage)?);
     let profile = Profile::native().map_err(|e| Failure::failed(anyhow!(e)))?;
     let (config, state_dir) = configuration(&args.config, &catalog, args.deny_warnings)?;
+    say(format_args!("qaudjrn: version {} starts, commit {}\n", version::NUMBER, version::COMMIT));
+    let service = Arc::new(Service::from_environment());
+    service.status("starts: the spool is opened and looked through");
     let mut options = SpoolOptions::new(state_dir.clone());
     options.max_size = config.spool_max_size.unwrap_or(SpoolOptions::MAX_SIZE);
-    let (spool, notes) = Spool::open_patiently(options, &mut waits(&state_dir, &runtime)).map_err(spool_failure)?;
+    let (spool, notes) =
+        Spool::open_patiently(options, &mut waits(&state_dir, &runtime, &service)).map_err(spool_failure)?;
     for note in notes {
         say(format_args!("qaudjrn: {note}\n"));
     }
-    let shared = Shared::new(catalog.clone(), profile.clone(), spool, handle.clone());
+    let mut shared = Shared::new(catalog.clone(), profile.clone(), spool, handle.clone());
+    shared.service = service.clone();
     let setup = setup(&profile, config);
     handle.set_limit(setup.config.stop_timeout);
     runs.store(true, Ordering::SeqCst);
-    let reloads =
-        Reloads { path: args.config.clone(), state_dir, deny_warnings: args.deny_warnings, catalog, profile, handle };
+    let reloads = Reloads {
+        path: args.config.clone(),
+        state_dir,
+        deny_warnings: args.deny_warnings,
+        catalog,
+        profile,
+        handle,
+        service,
+    };
     runtime.spawn(Arc::new(reloads).follow(asked));
     let totals = runtime.block_on(agent::run(shared, setup, control));
     // Nothing that hangs holds up the end.
@@ -101,6 +114,7 @@ struct Reloads {
     catalog: Arc<Catalog>,
     profile: Profile,
     handle: Handle,
+    service: Arc<Service>,
 }
 
 impl Reloads {
@@ -114,7 +128,9 @@ impl Reloads {
     }
 
     fn reload(&self) {
+        self.service.reloading();
         let refused = |why: &dyn std::fmt::Display| {
+            self.service.ready("a new configuration was refused, the old one stays; the log says why");
             say(format_args!("qaudjrn: the new configuration is refused, the old one stays:{why}\n"));
         };
         match configuration(&self.path, &self.catalog, self.deny_warnings) {
@@ -183,7 +199,7 @@ const MIN_ROOM: u64 = 1 << 20;
 
 /// What is done while the spool cannot be opened at present: it is said once, and tried again with growing pauses. Nothing is lost by
 /// waiting, and nothing in the state is touched.
-fn waits(state_dir: &Path, runtime: &Runtime) -> impl FnMut(&SpoolError) -> bool {
+fn waits<'a>(state_dir: &Path, runtime: &Runtime, service: &'a Service) -> impl FnMut(&SpoolError) -> bool + 'a {
     let runtime = runtime.handle().clone();
     let (mut pause, mut told) = (Duration::from_millis(500), String::new());
     let folder = state_dir.to_owned();
@@ -196,6 +212,7 @@ fn waits(state_dir: &Path, runtime: &Runtime) -> impl FnMut(&SpoolError) -> bool
             say(format_args!(
                 "qaudjrn: {text}{full}; the agent waits until that works again, and leaves the state as it is\n"
             ));
+            service.status(&format!("waits: {text}{full}"));
             told = text;
         }
         runtime.block_on(async { sleep(pause).await });
