@@ -203,6 +203,12 @@ impl Supervisor {
             .collect();
         let names: Vec<&str> = config.outputs.iter().map(|o| o.name.as_str()).collect();
         for (name, events) in self.shared.spool.orphaned_outputs(&names) {
+            if config.output(&name).is_some() {
+                log(format_args!(
+                    "output {name} is off (enabled = false); {events} events are kept for it, and so is what comes until it is on again"
+                ));
+                continue;
+            }
             log(format_args!(
                 "output {name} is not in the configuration any more; {events} events are kept for it (`qaudjrn spool forget {name}` drops them)"
             ));

@@ -49,13 +49,18 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     let mut notes = Vec::new();
     // What a start says or refuses, where there is something to start.
     match ready::missing(&config) {
-        all if all.len() == PARTS => notes.push(
-            "no state_dir, [[source]] and [[output]]: `run` refuses this file; replay, explain and what-if take its filter",
+        all if all.len() == PARTS && config.off.names().next().is_none() => notes.push(
+            "no state_dir, [[source]] and [[output]]: `run` refuses this file; replay, explain and what-if take its filter"
+                .to_owned(),
         ),
         some => {
             config.problems.extend(some.iter().map(|what| Problem::warning(None, format!("{what}: `run` refuses this file"))));
         }
     }
+    notes.extend(config.off.names().map(|(kind, name)| {
+        let kept = if kind == "output" { "; what waits for it in a spool is kept" } else { "" };
+        format!("{kind} {name} is off (enabled = false): it is checked, and not started{kept}")
+    }));
     config.problems.extend(ready::problems(&config, &catalog, Who::Check));
     config.problems.sort_by_key(|p| p.level);
     let errors = config.problems.iter().filter(|p| p.level == ProblemLevel::Error).count();
@@ -97,7 +102,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
             let _ = writeln!(t, "{p}");
         }
         for note in &notes {
-            let _ = writeln!(t, "note: {note}");
+            let _ = writeln!(t, "note: {}", Visible(note));
         }
         if errors == 0 {
             for (what, words) in &means {

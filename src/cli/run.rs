@@ -135,8 +135,10 @@ impl Reloads {
 fn configuration(path: &Path, catalog: &Catalog, deny_warnings: bool) -> Result<(Config, PathBuf), Failure> {
     let config = load(path, catalog, None, deny_warnings)?;
     let missing = |what: &str| Failure::usage(anyhow!("{}: {what}", path.display()));
-    let lacks = ready::missing(&config).first().copied();
-    let (None, Some(state_dir)) = (lacks, config.state_dir.clone()) else { return Err(missing(lacks.unwrap_or(""))) };
+    let lacks = ready::missing(&config).into_iter().next();
+    let (None, Some(state_dir)) = (&lacks, config.state_dir.clone()) else {
+        return Err(missing(lacks.as_deref().unwrap_or("")));
+    };
     let found = ready::problems(&config, catalog, Who::Run);
     let (stopping, odd): (Vec<Problem>, Vec<Problem>) =
         found.into_iter().partition(|p| deny_warnings || p.level == ProblemLevel::Error);

@@ -24,6 +24,8 @@ const NAME: &str = "{name}";
 pub struct ListenerConfig {
     /// Its name in reports; the sources of its senders have theirs behind it and a `/`.
     pub name: String,
+    /// It is started; one that is off is only checked.
+    pub enabled: bool,
     /// Where it listens, and whose certificates it trusts.
     pub options: StreamOptions,
     /// What is said of senders that are not in the table. It is called as the listener.
@@ -151,6 +153,7 @@ fn listener(
     r: &mut Reader<'_>,
 ) -> Option<ListenerConfig> {
     let name = name.map_or(String::new(), |n| n.value.clone());
+    let enabled = t.enabled(r);
     let options = stream::stream(t, at, Who::Many, r);
     let most = t.integer("max_senders", 1..1_000_001, r);
     rules.prefix = format!("listener {name}: ");
@@ -197,7 +200,7 @@ fn listener(
     // A table that is longer than the usual limit is what somebody wrote down.
     let max_senders = most.unwrap_or(MOST.max(senders.len()));
     let options = options?;
-    Some(ListenerConfig { name, options, usual, template, senders, max_senders })
+    Some(ListenerConfig { name, enabled, options, usual, template, senders, max_senders })
 }
 
 enum Template {

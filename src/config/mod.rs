@@ -75,6 +75,8 @@ pub struct Config {
     pub gaps: Count,
     /// Where it is sent.
     pub outputs: Vec<OutputConfig>,
+    /// What is switched off.
+    pub off: Off,
     /// How lines name us.
     pub line: LineConfig,
     /// What `doctor` looks at.
@@ -87,6 +89,26 @@ pub struct Config {
     named: BTreeSet<String>,
     /// The keys that were looked for, whether they are there or not.
     looked_for: BTreeSet<String>,
+}
+
+/// What `enabled = false` keeps from being started. It is checked as everything else.
+#[derive(Clone, Debug, Default)]
+pub struct Off {
+    /// Sources: their places stay.
+    pub sources: Vec<SourceConfig>,
+    /// Listeners.
+    pub listeners: Vec<ListenerConfig>,
+    /// Outputs: what waits for one in a spool stays.
+    pub outputs: Vec<OutputConfig>,
+}
+
+impl Off {
+    /// What they are and their names.
+    pub fn names(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let sources = self.sources.iter().map(|s| ("source", s.name.as_str()));
+        let listeners = self.listeners.iter().map(|l| ("listener", l.name.as_str()));
+        sources.chain(listeners).chain(self.outputs.iter().map(|o| ("output", o.name.as_str())))
+    }
 }
 
 /// `spool.when_full`.
@@ -151,6 +173,7 @@ impl Config {
         config.looked_for = std::mem::take(&mut r.keys);
         config.book = book;
         config.validate(catalog);
+        config.switch_off();
         // Errors first, then by place; what has none is about the file as a whole.
         config.problems.sort_by(|a, b| {
             let place = |p: &Problem| p.place.as_ref().map(|p| (p.file.clone(), p.line, p.column));
@@ -182,8 +205,9 @@ impl Config {
 
     /// Adds warnings for names that the CCSID of the jobs cannot write.
     pub fn validate_names(&mut self, job: &'static Charset) {
-        let sources = all_of(&self.sources, &self.listeners).map(|s| &s.filter);
-        let all = std::iter::once(&self.filter).chain(sources).chain(self.outputs.iter().map(|o| &o.filter));
+        let sources = all_of(&self.sources, &self.listeners).chain(all_of(&self.off.sources, &self.off.listeners));
+        let outputs = self.outputs.iter().chain(&self.off.outputs).map(|o| &o.filter);
+        let all = std::iter::once(&self.filter).chain(sources.map(|s| &s.filter)).chain(outputs);
         for (rule, text) in all.flat_map(|rules| lint::unwritable(rules, job)) {
             let rule = self.book.get(rule);
             let name = rule.map_or(String::new(), |r| r.name());
@@ -197,9 +221,16 @@ impl Config {
         all_of(&self.sources, &self.listeners)
     }
 
-    /// The output of a name.
+    /// The output of a name, whether it is on or off.
     pub fn output(&self, name: &str) -> Option<&OutputConfig> {
-        self.outputs.iter().find(|o| o.name == name)
+        self.outputs.iter().chain(&self.off.outputs).find(|o| o.name == name)
+    }
+
+    /// Puts aside what is not to be started.
+    fn switch_off(&mut self) {
+        self.off.sources = self.sources.extract_if(.., |s| !s.enabled).collect();
+        self.off.listeners = self.listeners.extract_if(.., |l| !l.enabled).collect();
+        self.off.outputs = self.outputs.extract_if(.., |o| !o.enabled).collect();
     }
 
     /// Whether there is a `[[source]]` or `[[output]]` in the file that is not among ours because of a mistake in it.

@@ -21,6 +21,8 @@ use crate::{
 pub struct OutputConfig {
     /// Its name in reports.
     pub name: String,
+    /// It is started; one that is off is only checked.
+    pub enabled: bool,
     /// Where lines go.
     pub address: Target,
     /// Where they go while it cannot be reached, in this order.
@@ -164,6 +166,7 @@ fn output(
 ) -> (Option<Placed<String>>, Option<OutputConfig>) {
     let name = t.named(r);
     let has_name = t.has("name");
+    let enabled = t.enabled(r);
     let address = t.string("address", r);
     let failover = t.strings("failover", r);
     let format = t.choice("format", &Format::ALL.map(|f| (f.key(), f)), r).unwrap_or(Format::Cef);
@@ -231,6 +234,7 @@ fn output(
     let failover = standbys(failover, target.as_ref().ok(), r);
     let output = target.ok().zip(name.as_ref()).map(|(target, name)| OutputConfig {
         name: name.value.clone(),
+        enabled,
         address: target,
         failover,
         failback_interval,

@@ -253,6 +253,11 @@ impl<'t> Section<'t> {
         }
     }
 
+    /// Whether a source, listener or output is started.
+    pub fn enabled(&mut self, r: &mut Reader<'_>) -> bool {
+        self.boolean("enabled", r).is_none_or(|b| b.value)
+    }
+
     /// A whole number within a range.
     pub fn integer(&mut self, key: &'static str, range: Range<i64>, r: &mut Reader<'_>) -> Option<i64> {
         let value = self.get(key)?;

@@ -35,19 +35,31 @@ pub enum Who {
 }
 
 /// What an agent needs and the configuration does not have.
-pub fn missing(config: &Config) -> Vec<&'static str> {
+pub fn missing(config: &Config) -> Vec<String> {
     let mut missing = Vec::new();
     if config.state_dir.is_none() {
-        missing.push("state_dir is missing: where the agent keeps its spool");
+        missing.push("state_dir is missing: where the agent keeps its spool".to_owned());
     }
     let none = config.sources.is_empty() && config.listeners.is_empty();
     if none && !config.has_wrong("source") && !config.has_wrong("listener") {
-        missing.push("there is no [[source]]");
+        let off = config.off.names().filter(|(kind, _)| *kind != "output");
+        missing.push(format!("there is no [[source]]{}", that_is_on(off)));
     }
     if config.outputs.is_empty() && !config.has_wrong("output") {
-        missing.push("there is no [[output]]");
+        let off = config.off.names().filter(|(kind, _)| *kind == "output");
+        missing.push(format!("there is no [[output]]{}", that_is_on(off)));
     }
     missing
+}
+
+/// What is there, but switched off.
+fn that_is_on<'a>(off: impl Iterator<Item = (&'static str, &'a str)>) -> String {
+    let names: Vec<String> = off.map(|(kind, name)| format!("{kind} {name}")).collect();
+    match names.as_slice() {
+        [] => String::new(),
+        [one] => format!(" that is on: {one} is off (enabled = false)"),
+        several => format!(" that is on: {} are off (enabled = false)", several.join(", ")),
+    }
 }
 
 /// Everything wrong or odd, as seen from this machine.

@@ -46,6 +46,8 @@ pub enum Input {
 pub struct SourceConfig {
     /// Its name in reports, and under which its position is kept.
     pub name: String,
+    /// It is started; one that is off is only checked.
+    pub enabled: bool,
     /// What it is.
     pub input: Input,
     /// What of its entries it leaves out, beside what the agent does.
@@ -140,6 +142,7 @@ pub fn sources(
     for Placed { value: mut t, place } in s.tables("source", r) {
         let name = t.named(r);
         let has_name = t.has("name");
+        let enabled = t.enabled(r);
         let kinds = [
             ("capture", Kind::Capture),
             ("directory", Kind::Directory),
@@ -192,7 +195,7 @@ pub fn sources(
             r.error(name.place, format!("source.name: there are two sources named {:?}", name.value));
         }
         let plain = plain(name.value, (input, kind), filter, content);
-        found.push(SourceConfig { history, encoding, buffers, stream, record_length, ..plain });
+        found.push(SourceConfig { enabled, history, encoding, buffers, stream, record_length, ..plain });
     }
     found
 }
@@ -267,6 +270,7 @@ fn plain(name: String, (input, kind): (Input, Option<HeadingKind>), filter: Rule
     let (history, encoding, buffers, stream, record_length) = (None, None, None, None, None);
     SourceConfig {
         name,
+        enabled: true,
         input,
         filter,
         kind,
