@@ -2,7 +2,8 @@
 use std::{io, path::Path, str::FromStr};
 
 use super::{
-    LONGEST, presets,
+    files::LONGEST,
+    presets,
     read::{Placed, Reader, Section},
 };
 use crate::decode::history::messages::is_message_id;
@@ -92,9 +93,9 @@ impl RuleReader<'_> {
                 );
             }
         };
-        let mut inner = Reader::new(&file, text);
+        let mut inner = Reader::new([(file.as_str(), text)]);
         let table = inner.parse();
-        let mut s = Section::new(table.get_ref(), "");
+        let mut s = Section::new(&table, "");
         s.string("about", &mut inner);
         self.lists(&mut s, false, rules, &mut inner);
         s.finish(&mut inner);

@@ -3,6 +3,7 @@
 //! Every key is checked, and everything wrong is said in one run: with file, line, column, what was expected and the
 //! nearest valid spelling. Errors stop the program, warnings do not.
 pub mod doctor;
+pub mod files;
 mod filter;
 pub mod line;
 mod listener;
@@ -13,6 +14,7 @@ pub mod presets;
 pub mod problem;
 pub mod read;
 pub mod ready;
+mod section;
 pub mod size;
 pub mod source;
 pub mod state_dir;
@@ -22,12 +24,12 @@ pub mod zone;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use self::{
+    files::ConfigText,
     filter::RuleReader,
     read::{Reader, Section},
 };
@@ -40,8 +42,6 @@ pub use self::{
 };
 use crate::{
     decode::{ebcdic::Charset, history::messages::is_message_id, journal::Catalog},
-    digest::{checksum, hex},
-    files::read_regular,
     filter::{RuleBook, Rules, lint, types},
     source::receiver_chain::Count,
 };
@@ -65,7 +65,7 @@ pub struct Config {
     pub when_full: WhenFull,
     /// How often each output is told that the agent lives, unless it says otherwise; zero for never.
     pub heartbeat: Duration,
-    /// SHA-256 over what the file says, its comments and blanks aside: the same hash, the same configuration.
+    /// SHA-256 over what the files say ([`files::hash`]): the same hash, the same configuration.
     pub hash: String,
     /// Whether outputs are told that the agent starts, stops, and changes its configuration.
     pub agent_events: bool,
@@ -123,27 +123,30 @@ pub enum WhenFull {
 }
 
 impl Config {
-    /// Reads a file and checks it against the tables. Fails only when the file cannot be read: see [`Config::into_valid`].
+    /// Reads a file, and those in `conf.d` beside it, and checks them against the tables. Fails only when the file cannot be read: see [`Config::into_valid`].
     pub fn load(path: &Path, catalog: &Catalog) -> Result<Config, ConfigError> {
-        let text = text_of(path)?;
-        let folder = path.parent().map(PathBuf::from).unwrap_or_default();
-        Ok(Config::parse(&text, &path.display().to_string(), &folder, catalog))
+        Ok(Config::of(&files::read(path)?, &files::folder(path), catalog))
     }
 
-    /// Reads a text; `file` is its name in problems, `folder` where the user's presets are looked for.
+    /// Reads a text; `file` is its name in problems, `folder` where relative paths begin.
     pub fn parse(text: &str, file: &str, folder: &Path, catalog: &Catalog) -> Config {
-        let mut r = Reader::new(file, text);
+        Config::of(&[ConfigText { file: file.to_owned(), text: text.to_owned() }], folder, catalog)
+    }
+
+    /// Reads texts as one.
+    fn of(texts: &[ConfigText], folder: &Path, catalog: &Catalog) -> Config {
+        let mut r = Reader::new(texts.iter().map(|t| (t.file.as_str(), t.text.as_str())));
         folder.clone_into(&mut r.folder);
         let table = r.parse();
-        let mut s = Section::new(table.get_ref(), "");
+        let mut s = Section::new(&table, "");
         let mut config = Config {
             state_dir: s.path("state_dir", &mut r).map(|d| d.value),
             stop_timeout: s.positive("stop_timeout", &mut r).map_or(Duration::from_secs(30), Duration::from_secs_f64),
             heartbeat: seconds(&mut s, "heartbeat", &mut r).unwrap_or(HEARTBEAT),
             gaps: s.choice("gaps", &source::GAPS, &mut r).unwrap_or_default(),
             agent_events: s.boolean("agent_events", &mut r).is_none_or(|b| b.value),
-            hash: hash(text),
-            named: table.get_ref().keys().map(|key| key.get_ref().to_string()).collect(),
+            hash: files::hash(texts),
+            named: table.keys().map(|key| key.get_ref().to_string()).collect(),
             ..Config::default()
         };
         let mut spool = s.table("spool", &mut r);
@@ -289,28 +292,6 @@ const HEARTBEAT: Duration = Duration::from_secs(60);
 /// A number of seconds; 0 is allowed, and means never.
 fn seconds(s: &mut Section<'_>, key: &'static str, r: &mut Reader<'_>) -> Option<Duration> {
     s.integer(key, 0..86_401, r).and_then(|n| u64::try_from(n).ok()).map(Duration::from_secs)
-}
-
-/// See [`Config::hash`]. Files that it names count by their names only, so that no secret can be in it.
-fn hash(text: &str) -> String {
-    let canonical = text.parse::<toml::Table>().map_or_else(|_| text.to_owned(), |t| t.to_string());
-    hex(&checksum(canonical.as_bytes()))
-}
-
-/// The longest configuration: some million rules.
-pub(crate) const LONGEST: u64 = 256 << 20;
-
-/// The text of a file; says where it is no UTF-8.
-fn text_of(path: &Path) -> Result<String, ConfigError> {
-    let wrong = |place, text: String| ConfigError(vec![Problem::error(place, text)]);
-    let cannot = |e: io::Error| wrong(None, format!("cannot read the configuration {}: {e}", path.display()));
-    let bytes = read_regular(path, LONGEST).map_err(cannot)?;
-    String::from_utf8(bytes).map_err(|e| {
-        let valid = e.utf8_error().valid_up_to();
-        let before = String::from_utf8_lossy(e.as_bytes().get(..valid).unwrap_or(&[])).into_owned();
-        let place = Reader::new(&path.display().to_string(), &before).place(valid..valid);
-        wrong(Some(place), "this byte is no UTF-8: save the file as UTF-8".to_owned())
-    })
 }
 
 fn severity(s: &mut Section<'_>, catalog: &Catalog, r: &mut Reader<'_>) -> BTreeMap<String, u8> {

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     cli::{context::Setup, visit::VisitStats},
-    config::{LONGEST, OutputConfig},
+    config::{OutputConfig, files::LONGEST},
     encode::Format,
     files::read_regular,
     filter::names::Key,
