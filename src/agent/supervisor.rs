@@ -23,10 +23,7 @@ use super::{
     stats::{OutputStats, SourceStats},
     tasks::{Exit, RunningTask, RunningTasks, TaskSpec, Tasks, start_task, start_thread},
 };
-use crate::{
-    config::{Config, OutputConfig, SourceConfig, source::Input},
-    spool::SpoolOptions,
-};
+use crate::config::{Config, OutputConfig, SourceConfig, source::Input};
 
 /// How often the cursors are written and passed batches deleted, while any move.
 const SYNC: Duration = Duration::from_millis(500);
@@ -213,7 +210,7 @@ impl Supervisor {
                 "output {name} is not in the configuration any more; {events} events are kept for it (`qaudjrn spool forget {name}` drops them)"
             ));
         }
-        self.shared.spool.set_max_size(config.spool_max_size.unwrap_or(SpoolOptions::MAX_SIZE));
+        self.shared.spool.set_max_size(config.spool_max_size);
         self.shared.handle.set_limit(config.stop_timeout);
         let before = &self.setup.config.hash;
         if self.start_is_told && *before != config.hash {

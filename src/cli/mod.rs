@@ -1,5 +1,6 @@
 //! The commands: one file or folder each. Here is the command line; what the commands share is in `context`, `console` and `exit`.
 pub mod check;
+pub mod config;
 pub mod console;
 pub mod context;
 pub mod decode;
@@ -69,6 +70,8 @@ pub enum Command {
     WhatIf(Box<what_if::Args>),
     /// Check a configuration: everything wrong in one run, and what its filter means in words
     Check(check::Args),
+    /// Show what a configuration has in force
+    Config(config::Args),
     /// Run the agent: sources in, filter, durable spool, outputs out
     Run(run::Args),
     /// Look at the live systems of a configuration: what keeps audit entries from being written or read; changes nothing
@@ -89,6 +92,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Explain(args) => explain::run(&args),
         Command::WhatIf(args) => what_if::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Config(args) => config::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Spool(args) => spool::run(&args),

@@ -60,7 +60,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     let profile = Profile::native().map_err(|e| Failure::failed(anyhow!(e)))?;
     let (config, state_dir) = configuration(&args.config, &catalog, args.deny_warnings)?;
     let mut options = SpoolOptions::new(state_dir.clone());
-    options.max_size = config.spool_max_size.unwrap_or(SpoolOptions::MAX_SIZE);
+    options.max_size = config.spool_max_size;
     let (spool, notes) = Spool::open_patiently(options, &mut waits(&state_dir, &runtime)).map_err(spool_failure)?;
     for note in notes {
         say(format_args!("qaudjrn: {note}\n"));

@@ -158,7 +158,7 @@ fn status(place: &Where, as_json: bool) -> Result<Exit, Failure> {
     let folder = path.parent().map(Path::to_owned).unwrap_or_default();
     let size = |name: &str| fs::metadata(folder.join(name)).map_or(0, |m| m.len());
     let bytes = size("spool.db") + size("spool.db-wal") + size("reserve");
-    let most = config.as_ref().map_or(SpoolOptions::MAX_SIZE, |c| c.spool_max_size.unwrap_or(SpoolOptions::MAX_SIZE));
+    let most = config.as_ref().map_or(SpoolOptions::MAX_SIZE, |c| c.spool_max_size);
     let (batches, events) = inspector.counts().map_err(Failure::failed)?;
     let now = crate::clock::now().timestamp_micros();
     let mut text = format!(

@@ -160,6 +160,7 @@ fn listener(
     let filter = rules.filter(t.table("filter", r), Some(agent), r);
     rules.prefix.clear();
     let template = template(t, r);
+    t.otherwise("source", "{name} where there is no table of senders; where there is one, all others are refused", r);
     // What follows is read and told of, whatever is wrong above.
     let nowhere = StreamOptions {
         listen: Listen::Unix("/".into()),
@@ -199,6 +200,7 @@ fn listener(
     }
     // A table that is longer than the usual limit is what somebody wrote down.
     let max_senders = most.unwrap_or(MOST.max(senders.len()));
+    t.usual("max_senders", i64::try_from(max_senders).unwrap_or(i64::MAX), r);
     let options = options?;
     Some(ListenerConfig { name, enabled, options, usual, template, senders, max_senders })
 }
@@ -248,6 +250,7 @@ fn senders(
             r.error(place.clone(), "listener.sender.match is missing: the name of the certificate of the sender, or its user on this system");
         }
         let name = t.named(r);
+        t.otherwise("name", "as match", r);
         let shown = name.as_ref().or(known_by.as_ref()).map_or("", |n| n.value.as_str()).to_owned();
         let own_filter = t.has("filter");
         rules.prefix = format!("listener {}: sender {shown}: ", usual.name);
@@ -257,6 +260,7 @@ fn senders(
         } else {
             // So that its keys are known.
             rules.filter(filter, Some(agent), r);
+            t.inherits("filter", "as in the listener", r);
             usual.filter.clone()
         };
         rules.prefix.clear();

@@ -15,11 +15,13 @@ pub mod problem;
 pub mod read;
 pub mod ready;
 mod section;
+pub mod shown;
 pub mod size;
 pub mod source;
 pub mod state_dir;
 mod stream;
 mod tls;
+mod value;
 pub mod zone;
 
 use std::{
@@ -38,12 +40,14 @@ pub use self::{
     listener::ListenerConfig,
     output::OutputConfig,
     problem::{ConfigError, Problem, ProblemLevel},
+    shown::Shown,
     source::SourceConfig,
 };
 use crate::{
     decode::{ebcdic::Charset, history::messages::is_message_id, journal::Catalog},
     filter::{RuleBook, Rules, lint, types},
     source::receiver_chain::Count,
+    spool::SpoolOptions,
 };
 
 /// The whole file.
@@ -59,8 +63,8 @@ pub struct Config {
     pub listeners: Vec<ListenerConfig>,
     /// The folder of the agent's state.
     pub state_dir: Option<PathBuf>,
-    /// Bytes that the spool may have; `None` for the default.
-    pub spool_max_size: Option<u64>,
+    /// Bytes that the spool may have.
+    pub spool_max_size: u64,
     /// What happens when it has them.
     pub when_full: WhenFull,
     /// How often each output is told that the agent lives, unless it says otherwise; zero for never.
@@ -133,26 +137,38 @@ impl Config {
         Config::of(&[ConfigText { file: file.to_owned(), text: text.to_owned() }], folder, catalog)
     }
 
+    /// Reads a file as [`Config::load`] does, with every key that it has or could have, and where its value comes from.
+    pub fn load_with_keys(path: &Path, catalog: &Catalog) -> Result<(Config, Vec<Shown>), ConfigError> {
+        let texts = files::read(path)?;
+        let mut r = reader(&texts, &files::folder(path));
+        r.shown = Some(Vec::new());
+        let config = Config::with(&mut r, &texts, catalog);
+        Ok((config, r.shown.unwrap_or_default()))
+    }
+
     /// Reads texts as one.
     fn of(texts: &[ConfigText], folder: &Path, catalog: &Catalog) -> Config {
-        let mut r = Reader::new(texts.iter().map(|t| (t.file.as_str(), t.text.as_str())));
-        folder.clone_into(&mut r.folder);
+        Config::with(&mut reader(texts, folder), texts, catalog)
+    }
+
+    fn with(r: &mut Reader<'_>, texts: &[ConfigText], catalog: &Catalog) -> Config {
+        let folder = r.folder.clone();
         let table = r.parse();
         let mut s = Section::new(&table, "");
         let mut config = Config {
-            state_dir: s.path("state_dir", &mut r).map(|d| d.value),
-            stop_timeout: s.positive("stop_timeout", &mut r).map_or(Duration::from_secs(30), Duration::from_secs_f64),
-            heartbeat: seconds(&mut s, "heartbeat", &mut r).unwrap_or(HEARTBEAT),
-            gaps: s.choice("gaps", &source::GAPS, &mut r).unwrap_or_default(),
-            agent_events: s.boolean("agent_events", &mut r).is_none_or(|b| b.value),
+            state_dir: s.path("state_dir", r).map(|d| d.value),
+            stop_timeout: s.positive_or("stop_timeout", STOP_TIMEOUT, r),
+            heartbeat: s.seconds_or("heartbeat", 0..86_401, HEARTBEAT, r),
+            gaps: s.choice_or("gaps", &source::GAPS, Count::default(), r),
+            agent_events: s.boolean_or("agent_events", true, r),
             hash: files::hash(texts),
             named: table.keys().map(|key| key.get_ref().to_string()).collect(),
             ..Config::default()
         };
-        let mut spool = s.table("spool", &mut r);
-        config.spool_max_size = spool.size("max_size", &mut r);
+        let mut spool = s.table("spool", r);
+        config.spool_max_size = spool.size_or("max_size", SpoolOptions::MAX_SIZE, r);
         let ways = [("wait", WhenFull::Wait), ("drop_lowest_severity", WhenFull::DropLowestSeverity)];
-        config.when_full = spool.choice("when_full", &ways, &mut r).unwrap_or_default();
+        config.when_full = spool.choice_or("when_full", &ways, WhenFull::default(), r);
         if config.when_full == WhenFull::DropLowestSeverity {
             let place = spool.place_of("when_full", &r);
             config.problems.push(Problem::warning(
@@ -160,18 +176,18 @@ impl Config {
                 "spool.when_full: when the spool is nearly full, entries of low severity are lost, counted but lost",
             ));
         }
-        spool.finish(&mut r);
+        spool.finish(r);
         let mut book = RuleBook::default();
-        let mut rules = RuleReader { book: &mut book, prefix: String::new(), folder };
-        let filter = s.table("filter", &mut r);
-        config.filter = rules.filter(filter, None, &mut r);
-        config.sources = source::sources(&mut s, &config.filter, &mut rules, &mut r);
-        config.listeners = listener::listeners(&mut s, (&config.filter, &config.sources), &mut rules, &mut r);
-        config.outputs = output::outputs(&mut s, &config.filter, &mut rules, &mut r);
-        config.line = line::line(&mut s, &mut r);
-        config.doctor = doctor::doctor(&mut s, &mut r);
-        config.severity = severity(&mut s, catalog, &mut r);
-        s.finish(&mut r);
+        let mut rules = RuleReader { book: &mut book, prefix: String::new(), folder: &folder };
+        let filter = s.table("filter", r);
+        config.filter = rules.filter(filter, None, r);
+        config.sources = source::sources(&mut s, &config.filter, &mut rules, r);
+        config.listeners = listener::listeners(&mut s, (&config.filter, &config.sources), &mut rules, r);
+        config.outputs = output::outputs(&mut s, &config.filter, &mut rules, r);
+        config.line = line::line(&mut s, r);
+        config.doctor = doctor::doctor(&mut s, r);
+        config.severity = severity(&mut s, catalog, r);
+        s.finish(r);
         config.problems.append(&mut r.problems);
         config.looked_for = std::mem::take(&mut r.keys);
         config.book = book;
@@ -189,11 +205,7 @@ impl Config {
     /// The full names of all keys that a configuration may have, such as `output.meter.burst`. A table whose keys are data has
     /// its own name only.
     pub fn keys(catalog: &Catalog) -> BTreeSet<String> {
-        let kinds = ["capture", "directory", "stream", "mapepire", "odbc"];
-        let sources = kinds.map(|kind| format!("[[source]]\nkind = \"{kind}\"\n"));
-        let listener = "[[listener]]\nlisten = \"unix:/s\"\n[[listener.sender]]\n";
-        let text = format!("{}{listener}[[output]]\naddress = \"null\"\n", sources.concat());
-        let all = Config::parse(&text, "", Path::new(""), catalog).looked_for;
+        let all = Config::parse(&every_table(), "", Path::new(""), catalog).looked_for;
         let is_table =
             |key: &String| all.iter().any(|k| k.strip_prefix(key.as_str()).is_some_and(|k| k.starts_with('.')));
         all.iter().filter(|k| !is_table(k)).cloned().collect()
@@ -281,18 +293,29 @@ impl Config {
     }
 }
 
+fn reader<'t>(texts: &'t [ConfigText], folder: &Path) -> Reader<'t> {
+    let mut r = Reader::new(texts.iter().map(|t| (t.file.as_str(), t.text.as_str())));
+    folder.clone_into(&mut r.folder);
+    r
+}
+
 /// What is read, and what is said of it.
 fn all_of<'a>(sources: &'a [SourceConfig], listeners: &'a [ListenerConfig]) -> impl Iterator<Item = &'a SourceConfig> {
     sources.iter().chain(listeners.iter().flat_map(ListenerConfig::contents))
 }
 
+/// A configuration that has every table, so that every key is asked for.
+fn every_table() -> String {
+    let kinds = ["capture", "directory", "stream", "mapepire", "odbc"];
+    let sources = kinds.map(|kind| format!("[[source]]\nkind = \"{kind}\"\n"));
+    let listener = "[[listener]]\nlisten = \"unix:/s\"\n[[listener.sender]]\n";
+    format!("{}{listener}[[output]]\naddress = \"null\"\n", sources.concat())
+}
+
+/// How long an end may take, unless the configuration says otherwise.
+const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often an output hears that the agent lives, unless the configuration says otherwise.
 const HEARTBEAT: Duration = Duration::from_secs(60);
-
-/// A number of seconds; 0 is allowed, and means never.
-fn seconds(s: &mut Section<'_>, key: &'static str, r: &mut Reader<'_>) -> Option<Duration> {
-    s.integer(key, 0..86_401, r).and_then(|n| u64::try_from(n).ok()).map(Duration::from_secs)
-}
 
 fn severity(s: &mut Section<'_>, catalog: &Catalog, r: &mut Reader<'_>) -> BTreeMap<String, u8> {
     let mut found = BTreeMap::new();

@@ -1,16 +1,21 @@
 //! The text of a configuration with its places: one file, or several as if they were one. What is wrong is written down, and the
 //! reading goes on.
-use std::{cell::Cell, collections::BTreeSet, ops::Range, path::PathBuf, sync::Arc};
+use std::{cell::Cell, collections::BTreeSet, env, ops::Range, path::PathBuf, sync::Arc};
 
 use toml::{
-    Spanned,
+    Spanned, Value,
     de::{DeArray, DeString, DeTable, DeValue},
     map::Entry,
 };
 
 pub use super::section::Section;
-use super::{files::MANY, problem::Problem};
-use crate::{filter::ConfigLocation, net::tls::pem::Pem};
+use super::{
+    files::MANY,
+    problem::Problem,
+    shown::{Shown, Source},
+    value,
+};
+use crate::{credential, filter::ConfigLocation, net::tls::pem::Pem};
 
 /// Files being read, and what was wrong with them. Places are counted as if the texts stood one behind the other.
 pub struct Reader<'t> {
@@ -23,6 +28,8 @@ pub struct Reader<'t> {
     pub problems: Vec<Problem>,
     /// The full names of all keys that were asked for.
     pub keys: BTreeSet<String>,
+    /// Every key with its value, where that is asked for.
+    pub shown: Option<Vec<Shown>>,
 }
 
 /// One text of them.
@@ -61,6 +68,7 @@ impl<'t> Reader<'t> {
             folder: PathBuf::new(),
             problems: Vec::new(),
             keys: BTreeSet::new(),
+            shown: None,
         }
     }
 
@@ -133,19 +141,66 @@ impl<'t> Reader<'t> {
         ConfigLocation { file: part.file.clone(), line, column: column + 1 }
     }
 
-    /// A file of secrets or certificates, from the folder of this file, or a credential.
-    pub fn pem(&mut self, name: &str, text: Placed<String>) -> Option<Pem> {
-        let found = match wrong_path(&text.value) {
-            Some(why) => Err(format!("{:?}: {why}", text.value)),
-            None => Pem::parse(&text.value),
+    /// Takes note of a key, where that is asked for.
+    pub fn note(&mut self, table: &str, key: &str, value: Option<&Spanned<DeValue<'_>>>) {
+        let shown = match (&self.shown, value) {
+            (None, _) => return,
+            (Some(all), _) if all.last().is_some_and(|s| s.table == table && s.key == key) => return,
+            (_, Some(value)) => Shown::said(table, key, value.get_ref(), self.place(value.span())),
+            (_, None) => Shown::nothing(table, key),
         };
-        match found {
-            Ok(pem) => Some(pem.within(&self.folder)),
-            Err(e) => {
-                self.error(text.place, format!("{name}: {e}"));
-                None
+        self.shown.iter_mut().for_each(|all| all.push(shown.clone()));
+    }
+
+    /// Takes note of what counts where a key is not given: its default, or in words what it is.
+    pub fn note_default(&mut self, table: &str, key: &str, value: Result<Value, String>) {
+        let key_of = |s: &&mut Shown| s.table == table && s.key == key;
+        let Some(shown) = self.shown.iter_mut().flatten().rev().find(key_of) else { return };
+        if matches!(shown.from, Source::File { .. }) {
+            return;
+        }
+        match value {
+            Ok(value) => (shown.value, shown.from) = (Some(value), Source::Default),
+            Err(words) => (shown.value, shown.from) = (None, Source::None(words)),
+        }
+    }
+
+    /// What a text says: with the values of its variables, or what the credential holds that it is. `None` where there is none, which
+    /// is told. `key` is the full name of its key.
+    pub fn text(&mut self, key: &str, text: &str, span: Range<usize>) -> Option<String> {
+        match credential::name(text) {
+            None => self.expanded(key, text, span),
+            Some(_) => {
+                let text = self.expanded(key, text, span.clone())?;
+                let held = credential::name(&text)?.and_then(credential::value);
+                self.or_told(key, held, span)
             }
         }
+    }
+
+    /// The same for a file of secrets or certificates, which is looked into when it is used: its path, from the folder of the first
+    /// file, or a credential.
+    pub fn secret(&mut self, key: &str, text: &str, span: Range<usize>) -> Option<Pem> {
+        let is_credential = credential::name(text).is_some();
+        let text = self.expanded(key, text, span.clone())?;
+        let found = match wrong_path(&text) {
+            Some(why) => Err(format!("{text:?}: {why}")),
+            None if is_credential => Pem::parse(&text),
+            None => Ok(Pem::File(self.folder.join(text))),
+        };
+        self.or_told(key, found, span)
+    }
+
+    fn expanded(&mut self, key: &str, text: &str, span: Range<usize>) -> Option<String> {
+        if !text.contains("${") {
+            return Some(text.to_owned());
+        }
+        let found = value::expand(text, |name| env::var_os(name)).map(|(text, _)| text);
+        self.or_told(key, found, span)
+    }
+
+    fn or_told<T>(&mut self, key: &str, found: Result<T, String>, span: Range<usize>) -> Option<T> {
+        found.map_err(|e| self.error(self.place(span), format!("{key}: {e}"))).ok()
     }
 
     /// Writes an error down.

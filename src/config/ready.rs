@@ -164,7 +164,7 @@ fn connection(pem: &Pem) -> Result<(), String> {
 }
 
 fn spool(config: &Config, found: &mut Found) {
-    let Some(size) = config.spool_max_size else { return };
+    let size = config.spool_max_size;
     let (reserve, enough) = SPOOL;
     if size <= reserve {
         found.unusable(format!(
@@ -242,14 +242,14 @@ fn door(
 ) {
     for (name, path) in [("cert", cert), ("client_ca", client_ca)] {
         if let Some(path) = path {
-            found.pem(&of(name), &Pem::from(path.clone()), certificates);
+            found.pem(&of(name), path, certificates);
         }
     }
     if let Some(key) = key {
-        found.pem(&of("key"), &Pem::from(key.clone()), private_key);
+        found.pem(&of("key"), key, private_key);
     }
     if let Some(crl) = client_crl {
-        found.pem(&of("client_crl"), &Pem::from(crl.clone()), revoked);
+        found.pem(&of("client_crl"), crl, revoked);
     }
 }
 
