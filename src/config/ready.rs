@@ -20,6 +20,7 @@ use crate::{
         live::{Database, mapepire::Transport, odbc::Login},
         stream::{Listen, StreamOptions},
     },
+    spool::SpoolError,
 };
 
 /// The reserve of the spool, and what it needs beside it to hold batches while others are delivered.
@@ -32,6 +33,12 @@ pub enum Who {
     Check,
     /// `run`: what may work later is a warning, and is tried again; one wrong source stops no other.
     Run,
+}
+
+/// Whether it is the configuration of an agent, with or without mistakes, and not a filter and outputs for other commands.
+pub fn is_for_an_agent(config: &Config) -> bool {
+    let has = |table: &str| config.named.contains(table);
+    has("state_dir") || has("source") || has("listener")
 }
 
 /// What an agent needs and the configuration does not have.
@@ -69,6 +76,7 @@ pub fn problems(config: &Config, catalog: &Catalog, who: Who) -> Vec<Problem> {
         for why in state_dir::wrong(folder, config) {
             found.error(format!("state_dir = {}: {why}", folder.display()));
         }
+        state(folder, &mut found);
     }
     spool(config, &mut found);
     for s in &config.sources {
@@ -161,6 +169,21 @@ fn secret(pem: &Pem) -> Result<(), String> {
 
 fn connection(pem: &Pem) -> Result<(), String> {
     crate::source::live::secret(pem, "connection string").map(drop)
+}
+
+/// Whether a start takes the state that is there.
+fn state(folder: &Path, found: &mut Found) {
+    match crate::spool::is_ours(folder) {
+        // An administrator checks what the user of the agent runs.
+        Err(e @ SpoolError::NotOurs { other_user: true, .. }) if rustix::process::geteuid().is_root() => {
+            found.advice(format!("state_dir = {}: {e}", folder.display()));
+        }
+        Err(e @ SpoolError::NotOurs { .. }) if found.who == Who::Check => {
+            found.error(format!("state_dir = {}: {e}", folder.display()));
+        }
+        // The start says that itself, and waits for what may be over in a moment.
+        _ => {}
+    }
 }
 
 fn spool(config: &Config, found: &mut Found) {
