@@ -59,6 +59,10 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
         let kept = if kind == "output" { "; what waits for it in a spool is kept" } else { "" };
         format!("{kind} {name} is off (enabled = false): it is checked, and not started{kept}")
     }));
+    if !config.tests.is_empty() {
+        let tests = if config.tests.len() == 1 { "test" } else { "tests" };
+        notes.push(format!("{} {tests} ([[test]]), which `qaudjrn test` runs", config.tests.len()));
+    }
     config.problems.extend(ready::problems(&config, &catalog, Who::Check));
     config.problems.sort_by_key(|p| p.level);
     let errors = config.problems.iter().filter(|p| p.level == ProblemLevel::Error).count();

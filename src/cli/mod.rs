@@ -15,6 +15,7 @@ pub mod run;
 pub mod signals;
 pub mod spool;
 pub mod summary;
+pub mod test;
 pub mod types;
 pub mod visit;
 pub mod what_if;
@@ -72,6 +73,8 @@ pub enum Command {
     Check(check::Args),
     /// Show what a configuration has in force
     Config(config::Args),
+    /// Run the tests of a configuration: what it is to do with entries of captures
+    Test(test::Args),
     /// Run the agent: sources in, filter, durable spool, outputs out
     Run(run::Args),
     /// Look at the live systems of a configuration: what keeps audit entries from being written or read; changes nothing
@@ -93,6 +96,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::WhatIf(args) => what_if::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Config(args) => config::run(&args),
+        Command::Test(args) => test::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Spool(args) => spool::run(&args),

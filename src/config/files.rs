@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The tables of which several files may have some.
-pub const MANY: [&str; 3] = ["source", "listener", "output"];
+pub const MANY: [&str; 4] = ["source", "listener", "output", "test"];
 
 /// The longest configuration: some million rules.
 pub const LONGEST: u64 = 256 << 20;

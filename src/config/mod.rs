@@ -20,6 +20,7 @@ pub mod size;
 pub mod source;
 pub mod state_dir;
 mod stream;
+pub mod test;
 mod tls;
 mod value;
 pub mod zone;
@@ -81,6 +82,8 @@ pub struct Config {
     pub outputs: Vec<OutputConfig>,
     /// What is switched off.
     pub off: Off,
+    /// What `qaudjrn test` expects of it.
+    pub tests: Vec<test::TestConfig>,
     /// How lines name us.
     pub line: LineConfig,
     /// What `doctor` looks at.
@@ -184,6 +187,7 @@ impl Config {
         config.sources = source::sources(&mut s, &config.filter, &mut rules, r);
         config.listeners = listener::listeners(&mut s, (&config.filter, &config.sources), &mut rules, r);
         config.outputs = output::outputs(&mut s, &config.filter, &mut rules, r);
+        config.tests = test::tests(&mut s, (&config.sources, &config.outputs), r);
         config.line = line::line(&mut s, r);
         config.doctor = doctor::doctor(&mut s, r);
         config.severity = severity(&mut s, catalog, r);
@@ -309,7 +313,7 @@ fn every_table() -> String {
     let kinds = ["capture", "directory", "stream", "mapepire", "odbc"];
     let sources = kinds.map(|kind| format!("[[source]]\nkind = \"{kind}\"\n"));
     let listener = "[[listener]]\nlisten = \"unix:/s\"\n[[listener.sender]]\n";
-    format!("{}{listener}[[output]]\naddress = \"null\"\n", sources.concat())
+    format!("{}{listener}[[output]]\naddress = \"null\"\n[[test]]\n", sources.concat())
 }
 
 /// How long an end may take, unless the configuration says otherwise.

@@ -75,7 +75,7 @@ const FILTER: [(&str, &str, &str, &str); 27] = [
 ];
 
 /// Keys that say something else than what is read, in which order, and what lines are made of it; each with the reason.
-pub const OTHERS: [(&str, &str); 107] = [
+pub const OTHERS: [(&str, &str); 116] = [
     ("state_dir", "another state is another agent"),
     ("stop_timeout", "how long an end may take"),
     ("heartbeat", "when the agent speaks of itself"),
@@ -156,6 +156,15 @@ pub const OTHERS: [(&str, &str); 107] = [
     ("source.enabled", "whether it is started: tests/switched_off.rs"),
     ("listener.enabled", "whether it is started"),
     ("output.enabled", "whether it is started: tests/switched_off.rs"),
+    ("test.name", "what is expected of a configuration: tests/configuration_tests.rs"),
+    ("test.capture", "what is expected of a configuration: tests/configuration_tests.rs"),
+    ("test.sequence", "what is expected of a configuration: tests/configuration_tests.rs"),
+    ("test.source", "what is expected of a configuration: tests/configuration_tests.rs"),
+    ("test.output", "what is expected of a configuration: tests/configuration_tests.rs"),
+    ("test.expect", "what is expected of a configuration: tests/configuration_tests.rs"),
+    ("test.rule", "what is expected of a configuration: tests/configuration_tests.rs"),
+    ("test.line", "what is expected of a configuration: tests/configuration_tests.rs"),
+    ("test.contains", "what is expected of a configuration: tests/configuration_tests.rs"),
     ("listener.name", "another name is another listener"),
     ("listener.listen", "where it is"),
     ("listener.cert", "who we are"),
