@@ -49,7 +49,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     let missing = ready::missing(&config);
     if ready::is_for_an_agent(&config) {
         config.problems.extend(missing.into_iter().map(|what| Problem::error(None, what)));
-    } else {
+    } else if !missing.is_empty() {
         notes.push(format!(
             "{}: `run` refuses this file; replay, explain and what-if take its filter and outputs",
             missing.join("; ")

@@ -94,6 +94,8 @@ pub struct Config {
     pub problems: Vec<Problem>,
     /// The tables and values of the file itself, by their keys.
     named: BTreeSet<String>,
+    /// A file is no TOML: of what is behind the mistake, nothing may have been read.
+    is_no_toml: bool,
     /// The keys that were looked for, whether they are there or not.
     looked_for: BTreeSet<String>,
 }
@@ -164,6 +166,7 @@ impl Config {
             heartbeat: s.seconds_or("heartbeat", 0..86_401, HEARTBEAT, r),
             gaps: s.choice_or("gaps", &source::GAPS, Count::default(), r),
             agent_events: s.boolean_or("agent_events", true, r),
+            is_no_toml: r.is_no_toml,
             hash: files::hash(texts),
             named: table.keys().map(|key| key.get_ref().to_string()).collect(),
             ..Config::default()
@@ -173,7 +176,7 @@ impl Config {
         let ways = [("wait", WhenFull::Wait), ("drop_lowest_severity", WhenFull::DropLowestSeverity)];
         config.when_full = spool.choice_or("when_full", &ways, WhenFull::default(), r);
         if config.when_full == WhenFull::DropLowestSeverity {
-            let place = spool.place_of("when_full", &r);
+            let place = spool.place_of("when_full", r);
             config.problems.push(Problem::warning(
                 place,
                 "spool.when_full: when the spool is nearly full, entries of low severity are lost, counted but lost",

@@ -28,6 +28,8 @@ pub struct Reader<'t> {
     pub problems: Vec<Problem>,
     /// The full names of all keys that were asked for.
     pub keys: BTreeSet<String>,
+    /// Some text is no TOML.
+    pub is_no_toml: bool,
     /// Every key with its value, where that is asked for.
     pub shown: Option<Vec<Shown>>,
 }
@@ -68,6 +70,7 @@ impl<'t> Reader<'t> {
             folder: PathBuf::new(),
             problems: Vec::new(),
             keys: BTreeSet::new(),
+            is_no_toml: false,
             shown: None,
         }
     }
@@ -77,6 +80,7 @@ impl<'t> Reader<'t> {
         let mut all = DeTable::new();
         for (text, base) in self.parts.iter().map(|p| (p.text, p.base)).collect::<Vec<_>>() {
             let (table, errors) = DeTable::parse_recoverable(text);
+            self.is_no_toml |= !errors.is_empty();
             for e in errors {
                 let place = self.place(moved(e.span().unwrap_or(0..0), base));
                 let advice = if ["escape", "unicode"].iter().any(|word| e.message().contains(word)) {

@@ -41,7 +41,11 @@ pub fn is_for_an_agent(config: &Config) -> bool {
 /// What an agent needs and the configuration does not have.
 pub fn missing(config: &Config) -> Vec<String> {
     let mut missing = Vec::new();
-    if config.state_dir.is_none() {
+    // Of a file that is no TOML nobody knows what else is in it.
+    if config.is_no_toml {
+        return missing;
+    }
+    if config.state_dir.is_none() && !config.has_wrong("state_dir") {
         missing.push("state_dir is missing: where the agent keeps its spool".to_owned());
     }
     let none = config.sources.is_empty() && config.listeners.is_empty();
