@@ -442,6 +442,35 @@ fn every_key_is_shown_with_a_value_or_with_what_counts_without_one() {
     // A table whose keys are data shows those that it has.
     let missing: Vec<String> = Config::keys(&catalog).difference(&names).cloned().collect();
     assert_eq!(missing, ["severity", "test.line"]);
+    // A default that is not noted would look like none: these have none.
+    let without = [
+        "state_dir",
+        "name",
+        "path",
+        "move_to",
+        "listen",
+        "match",
+        "address",
+        "command",
+        "connection",
+        "dsn",
+        "user",
+        "password",
+        "cert",
+        "key",
+        "pin",
+        "client_ca",
+        "client_crl",
+        "client_names",
+        "capture",
+        "expect",
+        "rule",
+        "contains",
+        "source",
+        "output",
+    ];
+    let nothing = shown.iter().filter(|s| s.origin() == "not given" && !without.contains(&s.key.as_str()));
+    assert_eq!(nothing.map(|s| format!("{}.{}", s.table, s.key)).collect::<Vec<_>>(), Vec::<String>::new());
 }
 
 #[test]
