@@ -11,6 +11,7 @@ pub mod agent;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod credential;
 pub mod decode;
 pub mod digest;
 pub mod doctor;

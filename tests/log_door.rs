@@ -165,7 +165,7 @@ fn n10_check_says_what_a_start_would_refuse() {
         (format!("{source}{output}"), "state_dir is missing"),
     ] {
         let [check, run] = both(&text);
-        assert!(check.code == 0 && check.stdout.contains(&format!("warning: {says}")), "{check:?}");
+        assert!(check.code == 2 && check.stdout.contains(&format!("error: {says}")), "{check:?}");
         run.assert_output(2, &[says]);
     }
     for (text, says) in [
@@ -183,7 +183,36 @@ fn n10_check_says_what_a_start_would_refuse() {
     // A file for other commands is no mistake.
     fs::write(&config, "[filter]\ntypes.exclude = [\"ZR\"]\n").unwrap();
     let check = qaudjrn(&format!("check --config {}", config.display()), &[]);
-    assert!(check.code == 0 && check.stdout.contains("note: no state_dir"), "{check:?}");
+    assert!(
+        check.code == 0
+            && check.stdout.contains("there is no [[source]]; there is no [[output]]: `run` refuses this file"),
+        "{check:?}"
+    );
+}
+
+#[test]
+fn check_refuses_a_state_that_a_start_refuses_and_says_what_would_run_under_which_hash() {
+    let dir = folder();
+    let config = dir.path().join("agent.toml");
+    let state = dir.path().join("state");
+    let source = "[[source]]\nname = \"s\"\nkind = \"directory\"\npath = \"in\"\ntimezone = \"UTC\"\n";
+    fs::create_dir_all(dir.path().join("in")).unwrap();
+    fs::write(&config, format!("state_dir = \"state\"\n{source}[[output]]\nname = \"o\"\naddress = \"null\"\n"))
+        .unwrap();
+    let run = |command: &str| qaudjrn(&format!("{command} --config {}", config.display()), &[]);
+    let good = run("check");
+    assert_eq!(good.code, 0, "{good:?}");
+    let json: serde_json::Value = serde_json::from_str(&run("check --json").stdout).unwrap();
+    let hash = json["configuration"].as_str().unwrap();
+    assert!(hash.len() == 64 && good.stdout.contains(&format!("configuration {hash}\n")), "{good:?}");
+    assert!(good.stdout.contains("source s: reads files * that arrive in "), "{good:?}");
+    assert_eq!(json["runs"][2]["for"], "output o");
+    // A link in the place of the database.
+    fs::create_dir(&state).unwrap();
+    std::os::unix::fs::symlink("/etc/hosts", state.join("spool.db")).unwrap();
+    let check = run("check");
+    assert!(check.code == 2 && check.stdout.contains("spool.db: it is a link or no regular file"), "{check:?}");
+    run("run").assert_output(2, &["spool.db: it is a link or no regular file"]);
 }
 
 #[test]

@@ -72,8 +72,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        config::{Config, model::model_options},
-        encode::Profile,
+        config::{Config, model::model_options, shown::document},
+        encode::{Format, HeadingDefaults, Profile},
     };
 
     fn setup(text: &str) -> (Setup, Catalog) {
@@ -131,5 +131,68 @@ mod tests {
     fn c8_another_source_changes_nothing_of_an_output() {
         let more = format!("{OUTPUT}[[source]]\nname = \"s\"\npath = \"day\"\nsystem = \"PROD09\"\n");
         assert_eq!(prints(OUTPUT), prints(&more));
+    }
+
+    /// Everything that an agent does by it, as texts.
+    fn effect(setup: &Setup, catalog: &Catalog) -> Vec<String> {
+        let c = &setup.config;
+        let line = c.line.settings(Format::Cef, &Profile::native().unwrap(), HeadingDefaults::default());
+        let agent = format!(
+            "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {line:?}",
+            c.state_dir,
+            c.stop_timeout,
+            c.heartbeat,
+            c.gaps,
+            c.agent_events,
+            c.spool_max_size,
+            c.when_full,
+            c.severity,
+            c.doctor,
+            c.filter.unnumbered(),
+            c.off.names().collect::<Vec<_>>(),
+        );
+        let mut all = vec![agent];
+        all.extend(c.sources.iter().chain(&c.off.sources).map(|s| source(s, setup)));
+        for l in c.listeners.iter().chain(&c.off.listeners) {
+            all.push(format!("{} {:?} {}", listener(l), l.template, l.max_senders));
+            all.extend(l.contents().map(|s| source(s, setup)));
+        }
+        // What a line is like is in `effect` of the agent; that it is said or not makes no difference.
+        let quiet = |o: &OutputConfig| digest(&format!("{:?} {:?}", unnumbered(o), o.heartbeat.unwrap_or(c.heartbeat)));
+        all.extend(c.outputs.iter().chain(&c.off.outputs).flat_map(|o| [quiet(o), lanes(o, setup, catalog)]));
+        all
+    }
+
+    #[test]
+    fn what_config_show_prints_is_a_configuration_with_the_same_effect() {
+        let catalog = Catalog::shipped().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("agent.toml");
+        let all = "state_dir = \"state\"\nheartbeat = 5\n[filter]\ntypes.exclude = [\"SF\"]\nprotect_audit_changes = false\nusers.match = \"job\"\n\
+            [severity]\n\"PW-P\" = 3\nZR = 1\n[line]\nvendor = \"$${x}\"\n[doctor]\nlibraries = [\"PAYLIB\"]\n\
+            [[source]]\nname = \"a\"\npath = \"day\"\nsystem = \"S1\"\nfilter.types.exclude = [\"ZC\"]\n\
+            [[source]]\nname = \"b\"\nkind = \"directory\"\npath = \"in\"\nafter = \"move\"\nstable_seconds = 0.5\ntimezone = \"Europe/Berlin\"\n\
+            [[source]]\nname = \"c\"\nkind = \"stream\"\nlisten = \"unix:s\"\ninput = \"type5\"\nenabled = false\n\
+            [[source]]\nname = \"d\"\nkind = \"mapepire\"\naddress = \"prod01\"\nuser = \"U\"\npassword = \"credential:pw\"\npoll_interval = 3\n\
+            [[listener]]\nname = \"l\"\nlisten = \"unix:t\"\ninput = \"type5\"\nccsid = 273\nsource = \"x-{name}\"\n\
+            [[listener.sender]]\nmatch = \"one\"\ntimezone = \"Asia/Tokyo\"\nfilter.users.exclude = [\"BILL\"]\n[[listener.sender]]\nmatch = \"two\"\nname = \"zwei\"\n\
+            [[output]]\nname = \"o\"\naddress = \"tls://h:1\"\nformat = \"leef\"\nfailover = [\"tls://i:1\"]\npin = \"sha256:abababababababababababababababababababababababababababababababab\"\n\
+            meter = { events_per_second = 2.5, bytes_per_day = \"1GB\", pass_types = [\"PW\"] }\nfilter.ifs.exclude = ['/tmp/\"\\u']\n\
+            [[output]]\nname = \"p\"\naddress = \"file:out\"\nenabled = false\nheartbeat = 0\n";
+        for text in [all, "", OUTPUT, include_str!("../../agent.toml.example")] {
+            std::fs::write(&path, text).unwrap();
+            let (config, shown) = Config::load_with_keys(&path, &catalog).unwrap();
+            let given_back = document(&shown);
+            std::fs::write(&path, &given_back).unwrap();
+            let again = Config::load(&path, &catalog).unwrap();
+            let of = |c: Config| {
+                let c = c.into_valid(false).unwrap_or_else(|e| panic!("{e}\n{given_back}"));
+                let warnings: Vec<String> = c.problems.iter().map(|p| p.text.clone()).collect();
+                let setup = Setup::new(model_options(&Profile::native().unwrap(), &c, false), c);
+                (effect(&setup, &catalog), warnings)
+            };
+            let (before, after) = (of(config), of(again));
+            assert_eq!(before, after, "{given_back}");
+        }
     }
 }

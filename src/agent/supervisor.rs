@@ -24,10 +24,7 @@ use super::{
     stats::{OutputStats, SourceStats},
     tasks::{Exit, RunningTask, RunningTasks, TaskSpec, Tasks, start_task, start_thread},
 };
-use crate::{
-    config::{Config, OutputConfig, SourceConfig, source::Input},
-    spool::SpoolOptions,
-};
+use crate::config::{Config, OutputConfig, SourceConfig, source::Input};
 
 /// How often the cursors are written and passed batches deleted, while any move.
 const SYNC: Duration = Duration::from_millis(500);
@@ -208,11 +205,17 @@ impl Supervisor {
             .collect();
         let names: Vec<&str> = config.outputs.iter().map(|o| o.name.as_str()).collect();
         for (name, events) in self.shared.spool.orphaned_outputs(&names) {
+            if config.output(&name).is_some() {
+                log(format_args!(
+                    "output {name} is off (enabled = false); {events} events are kept for it, and so is what comes until it is on again"
+                ));
+                continue;
+            }
             log(format_args!(
                 "output {name} is not in the configuration any more; {events} events are kept for it (`qaudjrn spool forget {name}` drops them)"
             ));
         }
-        self.shared.spool.set_max_size(config.spool_max_size.unwrap_or(SpoolOptions::MAX_SIZE));
+        self.shared.spool.set_max_size(config.spool_max_size);
         self.shared.handle.set_limit(config.stop_timeout);
         let before = &self.setup.config.hash;
         if self.start_is_told && *before != config.hash {

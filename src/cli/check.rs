@@ -1,4 +1,6 @@
-//! `check`: everything wrong with a configuration in one run, and what its filter means in words.
+//! `check`: everything wrong with a configuration in one run, what would run, and what its filter means in words.
+mod plan;
+
 use std::{fmt::Write as _, path::PathBuf};
 
 use serde_json::json;
@@ -39,22 +41,27 @@ pub struct Args {
     json: bool,
 }
 
-/// What an agent needs: state_dir, a source, an output.
-const PARTS: usize = 3;
-
 /// Runs `check`.
 pub fn run(args: &Args) -> Result<Exit, Failure> {
     let catalog = Catalog::with_folder(args.layouts.as_deref()).map_err(Failure::usage)?;
     let mut config = Config::load(&args.config, &catalog).map_err(Failure::usage)?;
     let mut notes = Vec::new();
-    // What a start says or refuses, where there is something to start.
-    match ready::missing(&config) {
-        all if all.len() == PARTS => notes.push(
-            "no state_dir, [[source]] and [[output]]: `run` refuses this file; replay, explain and what-if take its filter",
-        ),
-        some => {
-            config.problems.extend(some.iter().map(|what| Problem::warning(None, format!("{what}: `run` refuses this file"))));
-        }
+    let missing = ready::missing(&config);
+    if ready::is_for_an_agent(&config) {
+        config.problems.extend(missing.into_iter().map(|what| Problem::error(None, what)));
+    } else if !missing.is_empty() {
+        notes.push(format!(
+            "{}: `run` refuses this file; replay, explain and what-if take its filter and outputs",
+            missing.join("; ")
+        ));
+    }
+    notes.extend(config.off.names().map(|(kind, name)| {
+        let kept = if kind == "output" { "; what waits for it in a spool is kept" } else { "" };
+        format!("{kind} {name} is off (enabled = false): it is checked, and not started{kept}")
+    }));
+    if !config.tests.is_empty() {
+        let tests = if config.tests.len() == 1 { "test" } else { "tests" };
+        notes.push(format!("{} {tests} ([[test]]), which `qaudjrn test` runs", config.tests.len()));
     }
     config.problems.extend(ready::problems(&config, &catalog, Who::Check));
     config.problems.sort_by_key(|p| p.level);
@@ -67,6 +74,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     for o in &config.outputs {
         means.push((format!("output {}, of what the filter sends", o.name), words(&o.filter, &config.book, &catalog)));
     }
+    let runs = plan::plan(&config);
     let text = if args.json {
         let problems: Vec<_> = config
             .problems
@@ -88,6 +96,8 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
             "warnings": warnings,
             "problems": problems,
             "notes": notes,
+            "configuration": config.hash,
+            "runs": runs.iter().map(|(what, words)| json!({"for": what, "means": words})).collect::<Vec<_>>(),
             "filters": means,
         });
         format!("{all}\n")
@@ -97,12 +107,16 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
             let _ = writeln!(t, "{p}");
         }
         for note in &notes {
-            let _ = writeln!(t, "note: {note}");
+            let _ = writeln!(t, "note: {}", Visible(note));
         }
         if errors == 0 {
+            let _ = writeln!(t, "configuration {}", config.hash);
+            for (what, words) in &runs {
+                let _ = writeln!(t, "{}", Visible(format_args!("{what}: {words}")));
+            }
             for (what, words) in &means {
                 let words: Vec<String> = words.iter().map(|w| Visible(w).to_string()).collect();
-                let _ = writeln!(t, "{what}: {}", words.join(";\n  "));
+                let _ = writeln!(t, "{}: {}", Visible(what), words.join(";\n  "));
             }
         }
         let plural = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 
 use crate::{
-    config::LONGEST,
+    config::files,
     decode::{
         ebcdic::Charset,
         journal::{Entry, Heading},
@@ -14,7 +14,6 @@ use crate::{
     digest::{checksum, hex},
     encode::{HeadingDefaults, escape::printable},
     event::EntryTime,
-    files::read_regular,
     source::{capture::Tally, receiver_chain::JournalPlace},
 };
 
@@ -32,7 +31,7 @@ pub struct Evidence {
 impl Evidence {
     /// Of captures and the configurations that were used.
     pub fn new(configurations: &[&PathBuf], captures: Vec<CaptureFacts>) -> Evidence {
-        let configurations = configurations.iter().map(|p| (p.display().to_string(), sha256(p))).collect();
+        let configurations = configurations.iter().flat_map(|path| hashes(path)).collect();
         Evidence { made: Utc::now(), configurations, captures }
     }
 
@@ -42,11 +41,11 @@ impl Evidence {
     }
 }
 
-/// Of a file, so that a report can be held against the configuration that it speaks of.
-fn sha256(path: &Path) -> String {
-    match read_regular(path, LONGEST) {
-        Ok(bytes) => hex(&checksum(&bytes)),
-        Err(e) => format!("not known: {e}"),
+/// Of each file of a configuration, so that a report can be held against what it speaks of.
+fn hashes(path: &Path) -> Vec<(String, String)> {
+    match files::read(path) {
+        Ok(texts) => texts.into_iter().map(|t| (t.file, hex(&checksum(t.text.as_bytes())))).collect(),
+        Err(e) => vec![(path.display().to_string(), format!("not known: {e}"))],
     }
 }
 

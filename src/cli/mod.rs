@@ -1,5 +1,6 @@
 //! The commands: one file or folder each. Here is the command line; what the commands share is in `context`, `console` and `exit`.
 pub mod check;
+pub mod config;
 pub mod console;
 pub mod context;
 pub mod decode;
@@ -18,6 +19,7 @@ pub mod sequence;
 pub mod signals;
 pub mod spool;
 pub mod summary;
+pub mod test;
 pub mod types;
 pub mod version;
 pub mod visit;
@@ -77,6 +79,10 @@ pub enum Command {
     Report(Box<report::Args>),
     /// Check a configuration: everything wrong in one run, and what its filter means in words
     Check(check::Args),
+    /// Show what a configuration has in force
+    Config(config::Args),
+    /// Run the tests of a configuration: what it is to do with entries of captures
+    Test(test::Args),
     /// Run the agent: sources in, filter, durable spool, outputs out
     Run(run::Args),
     /// Look at the live systems of a configuration: what keeps audit entries from being written or read; changes nothing
@@ -98,6 +104,8 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::WhatIf(args) => what_if::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Config(args) => config::run(&args),
+        Command::Test(args) => test::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Spool(args) => spool::run(&args),

@@ -64,7 +64,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     let service = Arc::new(Service::from_environment());
     service.status("starts: the spool is opened and looked through");
     let mut options = SpoolOptions::new(state_dir.clone());
-    options.max_size = config.spool_max_size.unwrap_or(SpoolOptions::MAX_SIZE);
+    options.max_size = config.spool_max_size;
     let (spool, notes) =
         Spool::open_patiently(options, &mut waits(&state_dir, &runtime, &service)).map_err(spool_failure)?;
     for note in notes {
@@ -151,8 +151,10 @@ impl Reloads {
 fn configuration(path: &Path, catalog: &Catalog, deny_warnings: bool) -> Result<(Config, PathBuf), Failure> {
     let config = load(path, catalog, None, deny_warnings)?;
     let missing = |what: &str| Failure::usage(anyhow!("{}: {what}", path.display()));
-    let lacks = ready::missing(&config).first().copied();
-    let (None, Some(state_dir)) = (lacks, config.state_dir.clone()) else { return Err(missing(lacks.unwrap_or(""))) };
+    let lacks = ready::missing(&config).into_iter().next();
+    let (None, Some(state_dir)) = (&lacks, config.state_dir.clone()) else {
+        return Err(missing(lacks.as_deref().unwrap_or("")));
+    };
     let found = ready::problems(&config, catalog, Who::Run);
     let (stopping, odd): (Vec<Problem>, Vec<Problem>) =
         found.into_iter().partition(|p| deny_warnings || p.level == ProblemLevel::Error);

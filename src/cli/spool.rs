@@ -158,7 +158,7 @@ fn status(place: &Where, as_json: bool) -> Result<Exit, Failure> {
     let folder = path.parent().map(Path::to_owned).unwrap_or_default();
     let size = |name: &str| fs::metadata(folder.join(name)).map_or(0, |m| m.len());
     let bytes = size("spool.db") + size("spool.db-wal") + size("reserve");
-    let most = config.as_ref().map_or(SpoolOptions::MAX_SIZE, |c| c.spool_max_size.unwrap_or(SpoolOptions::MAX_SIZE));
+    let most = config.as_ref().map_or(SpoolOptions::MAX_SIZE, |c| c.spool_max_size);
     let (batches, events) = inspector.counts().map_err(Failure::failed)?;
     let now = crate::clock::now().timestamp_micros();
     let mut text = format!(
@@ -197,8 +197,12 @@ fn status(place: &Where, as_json: bool) -> Result<Exit, Failure> {
         let (waiting, since) = inspector.waiting(cursor).map_err(Failure::failed)?;
         let age = since.map(|s| (now - s).max(0) / 1_000_000);
         let configured = config.as_ref().map(|c| c.output(&name).is_some());
-        let left =
-            if configured == Some(false) { "; not in the configuration any more (`qaudjrn spool forget`)" } else { "" };
+        let is_off = config.as_ref().is_some_and(|c| c.off.outputs.iter().any(|o| o.name == name));
+        let left = match configured {
+            Some(false) => "; not in the configuration any more (`qaudjrn spool forget`)",
+            _ if is_off => "; it is off (enabled = false)",
+            _ => "",
+        };
         let oldest = age.map_or(String::new(), |a| format!(", the oldest for {} s", number(a)));
         let name_shown = Visible(&name);
         let _ = writeln!(text, "output {name_shown}: {} events wait{oldest}{left}", number(waiting));

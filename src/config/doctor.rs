@@ -77,7 +77,9 @@ fn list<T>(
     read: impl Fn(&str) -> Option<T>,
 ) -> Vec<T> {
     let mut found = Vec::new();
-    for item in t.strings(key, r).map(|l| l.value).unwrap_or_default() {
+    let items = t.strings(key, r).map(|l| l.value).unwrap_or_default();
+    t.usual(key, Vec::<String>::new(), r);
+    for item in items {
         match read(item.value.trim()) {
             Some(value) => found.push(value),
             None => r.error(item.place, format!("doctor.{key}: {:?}: expected {expected}", item.value)),

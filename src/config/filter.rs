@@ -2,8 +2,10 @@
 use std::{io, path::Path, str::FromStr};
 
 use super::{
-    LONGEST, presets,
+    files::LONGEST,
+    presets,
     read::{Placed, Reader, Section},
+    shown,
 };
 use crate::decode::history::messages::is_message_id;
 use crate::files::read_regular;
@@ -35,17 +37,23 @@ impl RuleReader<'_> {
             rules.user_match = from.user_match;
             rules.match_commands = from.match_commands;
         }
-        if let Some(Placed { value, place }) = s.boolean("protect_audit_changes", r) {
+        let protects = s.boolean("protect_audit_changes", r);
+        let own = inherited.is_none();
+        inherit(&s, "protect_audit_changes", own, rules.protect_audit_changes, r);
+        if let Some(Placed { value, place }) = protects {
             rules.protect_audit_changes = value;
             if !value {
                 r.warning(place, "protect_audit_changes = false: rules may drop changes to auditing itself");
             }
         }
-        if let Some(n) = s.integer("audit_change_severity", 0..11, r) {
+        let severity = s.integer("audit_change_severity", 0..11, r);
+        inherit(&s, "audit_change_severity", own, i64::from(rules.audit_change_severity), r);
+        if let Some(n) = severity {
             rules.audit_change_severity = u8::try_from(n).unwrap_or(rules.audit_change_severity);
         }
         let presets = s.strings("presets", r);
-        self.lists(&mut s, true, &mut rules, r);
+        s.usual("presets", Vec::<String>::new(), r);
+        self.lists(&mut s, Settings::Of { agent: own }, &mut rules, r);
         s.finish(r);
         let mut seen: Vec<String> = Vec::new();
         for preset in presets.into_iter().flat_map(|p| p.value) {
@@ -92,25 +100,27 @@ impl RuleReader<'_> {
                 );
             }
         };
-        let mut inner = Reader::new(&file, text);
+        let mut inner = Reader::new([(file.as_str(), text)]);
         let table = inner.parse();
-        let mut s = Section::new(table.get_ref(), "");
+        let mut s = Section::new(&table, "");
         s.string("about", &mut inner);
-        self.lists(&mut s, false, rules, &mut inner);
+        self.lists(&mut s, Settings::None, rules, &mut inner);
         s.finish(&mut inner);
         r.problems.append(&mut inner.problems);
     }
 
-    /// The lists, which presets have too; `settings` reads what only the configuration itself may say.
-    fn lists(&mut self, s: &mut Section<'_>, settings: bool, rules: &mut Rules, r: &mut Reader<'_>) {
+    /// The lists, which presets have too; `settings` are what only the configuration itself may say.
+    fn lists(&mut self, s: &mut Section<'_>, settings: Settings, rules: &mut Rules, r: &mut Reader<'_>) {
         let mut t = s.table("types", r);
         self.types(&mut t, rules, r);
         t.finish(r);
 
         let mut t = s.table("objects", r);
         self.both(&mut t, "objects", names::object, &mut rules.objects, r);
-        if settings {
-            rules.match_commands = t.boolean("commands", r).map_or(rules.match_commands, |b| b.value);
+        if let Settings::Of { agent } = settings {
+            let commands = t.boolean("commands", r);
+            inherit(&t, "commands", agent, rules.match_commands, r);
+            rules.match_commands = commands.map_or(rules.match_commands, |b| b.value);
         }
         t.finish(r);
 
@@ -120,12 +130,17 @@ impl RuleReader<'_> {
 
         let mut t = s.table("users", r);
         self.both(&mut t, "users", one, &mut rules.users, r);
-        if settings {
+        if let Settings::Of { agent } = settings {
             let words = [("effective", UserMatch::Effective), ("job", UserMatch::Job), ("either", UserMatch::Either)];
-            rules.user_match = t.choice("match", &words, r).unwrap_or(rules.user_match);
+            let user_match = t.choice("match", &words, r);
+            let word = words.iter().find(|(_, m)| *m == rules.user_match).map_or("", |(w, _)| *w);
+            inherit(&t, "match", agent, word, r);
+            rules.user_match = user_match.unwrap_or(rules.user_match);
             let privileged = t.strings("privileged", r);
+            t.usual("privileged", Vec::<String>::new(), r);
             rules.privileged.extend(profiles(privileged, "users.privileged", true, r));
             let allowed = t.strings("allow_filtering_privileged", r);
+            t.usual("allow_filtering_privileged", Vec::<String>::new(), r);
             let place = allowed.as_ref().map(|l| l.place.clone());
             let key = "users.allow_filtering_privileged";
             let names = profiles(allowed, key, false, r);
@@ -158,6 +173,7 @@ impl RuleReader<'_> {
     fn history(&mut self, t: &mut Section<'_>, rules: &mut HistoryRules, r: &mut Reader<'_>) {
         let place = t.place_of("send", r);
         let words = t.words("send", r);
+        t.usual("send", "all", r);
         if let Some(place) = place.clone().filter(|_| words.as_ref().is_some_and(Vec::is_empty)) {
             r.warning(place, "history.send: an empty list narrows nothing; write \"all\" for everything");
         }
@@ -178,7 +194,9 @@ impl RuleReader<'_> {
             let (_, all) = rules.send.get_or_insert_with(|| (self.book.add(rule), Vec::new()));
             all.extend(ids);
         }
-        if let Some(failures) = t.boolean("sign_on_failures", r) {
+        let failures = t.boolean("sign_on_failures", r);
+        t.usual("sign_on_failures", false, r);
+        if let Some(failures) = failures {
             rules.sign_on_failures |= failures.value;
             if failures.value && rules.send.is_none() {
                 let text = "history.sign_on_failures = true adds nothing: history.send sends all";
@@ -186,9 +204,12 @@ impl RuleReader<'_> {
             }
         }
         let jobs = t.strings("exclude_jobs", r);
+        t.usual("exclude_jobs", Vec::<String>::new(), r);
         self.list(jobs, "history.exclude_jobs", one, &mut rules.exclude_jobs, r);
         let place = t.place_of("minimum_severity", r);
-        if let Some(n) = t.integer("minimum_severity", 0..100, r).filter(|n| *n > 0) {
+        let minimum = t.integer("minimum_severity", 0..100, r);
+        t.usual("minimum_severity", 0, r);
+        if let Some(n) = minimum.filter(|n| *n > 0) {
             let rule = Rule { key: self.key("history.minimum_severity"), written: n.to_string(), place };
             rules.minimum_severity = Some((self.book.add(rule), n));
         }
@@ -196,6 +217,7 @@ impl RuleReader<'_> {
 
     fn types(&mut self, t: &mut Section<'_>, rules: &mut Rules, r: &mut Reader<'_>) {
         let send = t.strings("send", r);
+        t.usual("send", vec!["*ALL"], r);
         if let Some(list) = send {
             let key = self.key("types.send");
             let place = list.place.clone();
@@ -229,6 +251,7 @@ impl RuleReader<'_> {
             }
         }
         let exclude = t.strings("exclude", r);
+        t.usual("exclude", Vec::<String>::new(), r);
         self.list(exclude, "types.exclude", TypeRule::of_entries, &mut rules.types.exclude, r);
     }
 
@@ -241,6 +264,8 @@ impl RuleReader<'_> {
         r: &mut Reader<'_>,
     ) {
         let (exclude, include) = (t.strings("exclude", r), t.strings("include", r));
+        t.usual("exclude", Vec::<String>::new(), r);
+        t.usual("include", Vec::<String>::new(), r);
         self.list(exclude, &format!("{name}.exclude"), &parse, &mut to.exclude, r);
         self.list(include, &format!("{name}.include"), &parse, &mut to.include, r);
     }
@@ -267,6 +292,25 @@ impl RuleReader<'_> {
 
     fn rule(&mut self, key: &str, item: &Placed<String>) -> RuleId {
         self.book.add(Rule { key: self.key(key), written: item.value.clone(), place: Some(item.place.clone()) })
+    }
+}
+
+/// What beside its lists is read of a filter.
+#[derive(Clone, Copy)]
+enum Settings {
+    /// Nothing: of a preset.
+    None,
+    /// All; the agent has them itself, everybody else takes over what the agent has.
+    Of { agent: bool },
+}
+
+/// Says what a setting is that is not given: of the agent a default, of all others that of the agent.
+fn inherit(t: &Section<'_>, key: &str, agent: bool, value: impl Into<toml::Value>, r: &mut Reader<'_>) {
+    let value = value.into();
+    if agent {
+        t.usual(key, value, r);
+    } else {
+        t.otherwise(key, format!("as in [filter]: {}", shown::toml(&value)), r);
     }
 }
 

@@ -66,6 +66,15 @@ pub(super) fn line(s: &mut Section<'_>, r: &mut Reader<'_>) -> LineConfig {
         }
         Some(value)
     });
+    if let (true, Ok(profile)) = (r.shown.is_some(), Profile::native()) {
+        let s = Settings::new(Format::Cef, &profile);
+        t.usual("facility", i64::from(s.facility), r);
+        for (key, value) in [("vendor", s.vendor), ("product", s.product), ("sd_id", s.sd_id), ("app_name", s.app_name)]
+        {
+            t.usual(key, value, r);
+        }
+        t.otherwise("version", format!("of this program: {}", s.version), r);
+    }
     t.finish(r);
     LineConfig { facility, vendor, product, version, sd_id, app_name }
 }

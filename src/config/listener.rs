@@ -24,6 +24,8 @@ const NAME: &str = "{name}";
 pub struct ListenerConfig {
     /// Its name in reports; the sources of its senders have theirs behind it and a `/`.
     pub name: String,
+    /// It is started; one that is off is only checked.
+    pub enabled: bool,
     /// Where it listens, and whose certificates it trusts.
     pub options: StreamOptions,
     /// What is said of senders that are not in the table. It is called as the listener.
@@ -151,12 +153,14 @@ fn listener(
     r: &mut Reader<'_>,
 ) -> Option<ListenerConfig> {
     let name = name.map_or(String::new(), |n| n.value.clone());
+    let enabled = t.enabled(r);
     let options = stream::stream(t, at, Who::Many, r);
     let most = t.integer("max_senders", 1..1_000_001, r);
     rules.prefix = format!("listener {name}: ");
     let filter = rules.filter(t.table("filter", r), Some(agent), r);
     rules.prefix.clear();
     let template = template(t, r);
+    t.otherwise("source", "{name} where there is no table of senders; where there is one, all others are refused", r);
     // What follows is read and told of, whatever is wrong above.
     let nowhere = StreamOptions {
         listen: Listen::Unix("/".into()),
@@ -196,8 +200,9 @@ fn listener(
     }
     // A table that is longer than the usual limit is what somebody wrote down.
     let max_senders = most.unwrap_or(MOST.max(senders.len()));
+    t.usual("max_senders", i64::try_from(max_senders).unwrap_or(i64::MAX), r);
     let options = options?;
-    Some(ListenerConfig { name, options, usual, template, senders, max_senders })
+    Some(ListenerConfig { name, enabled, options, usual, template, senders, max_senders })
 }
 
 enum Template {
@@ -245,6 +250,7 @@ fn senders(
             r.error(place.clone(), "listener.sender.match is missing: the name of the certificate of the sender, or its user on this system");
         }
         let name = t.named(r);
+        t.otherwise("name", "as match", r);
         let shown = name.as_ref().or(known_by.as_ref()).map_or("", |n| n.value.as_str()).to_owned();
         let own_filter = t.has("filter");
         rules.prefix = format!("listener {}: sender {shown}: ", usual.name);
@@ -254,6 +260,7 @@ fn senders(
         } else {
             // So that its keys are known.
             rules.filter(filter, Some(agent), r);
+            t.inherits("filter", "as in the listener", r);
             usual.filter.clone()
         };
         rules.prefix.clear();

@@ -28,15 +28,21 @@ use crate::{
     },
 };
 
+/// How long an answer may take.
+const CALL: Duration = Duration::from_secs(60);
+/// Library and name of the journal.
+const JOURNAL: (&str, &str) = ("QSYS", "QAUDJRN");
+/// Journal codes.
+const CODES: [&str; 2] = ["T", "J"];
+/// Seconds between two questions.
+const POLL: u32 = 2;
+
 /// Reads the keys of kind mapepire.
 pub fn mapepire(t: &mut Section<'_>, at: &ConfigLocation, r: &mut Reader<'_>) -> Option<LiveOptions> {
     let transport = transport(t, at, r);
-    let call_timeout = t.positive("call_timeout", r).map_or(Duration::from_secs(60), Duration::from_secs_f64);
-    let text = |t: &mut Section<'_>, key: &'static str, default: &str, r: &mut Reader<'_>| {
-        t.string(key, r).map_or(default.to_owned(), |p| p.value)
-    };
-    let technique = t.choice("technique", &[("tcp", "tcp"), ("cli", "cli")], r).unwrap_or("tcp").to_owned();
-    let properties = text(t, "properties", "naming=sql;", r);
+    let call_timeout = t.positive_or("call_timeout", CALL, r);
+    let technique = t.choice_or("technique", &[("tcp", "tcp"), ("cli", "cli")], "tcp", r).to_owned();
+    let properties = t.string_or("properties", "naming=sql;", r);
     followed(
         t,
         transport
@@ -52,9 +58,9 @@ pub fn odbc(t: &mut Section<'_>, at: &ConfigLocation, r: &mut Reader<'_>) -> Opt
         r.error(place, format!("source.kind = \"odbc\": {}", odbc::NOT_BUILT));
     }
     let login = login(t, at, r);
-    let call_timeout = t.positive("call_timeout", r).map_or(Duration::from_secs(60), Duration::from_secs_f64);
+    let call_timeout = t.positive_or("call_timeout", CALL, r);
     let dialects = [("db2i", Dialect::Db2i), ("postgresql", Dialect::PostgreSql)];
-    let dialect = t.choice("dialect", &dialects, r).unwrap_or(Dialect::Db2i);
+    let dialect = t.choice_or("dialect", &dialects, Dialect::Db2i, r);
     followed(t, login.map(|login| Database::Odbc(OdbcOptions { login, dialect, call_timeout })), r)
 }
 
@@ -64,10 +70,10 @@ fn followed(t: &mut Section<'_>, database: Option<Database>, r: &mut Reader<'_>)
     let name = name(t, r);
     let from = from(t, r);
     let codes = codes(t, r);
-    let page = t.integer("page", 1_000..1_000_001, r).and_then(|n| u64::try_from(n).ok()).unwrap_or(100_000);
+    let page = t.integer_or("page", 1_000..1_000_001, 100_000, r);
     let poll = poll(t, r);
-    let columns = t.choice("columns", &[("auto", 0), ("user_name", 1), ("current_user", 2)], r).unwrap_or(0);
-    let remote = t.boolean("remote_columns", r).is_some_and(|b| b.value);
+    let columns = t.choice_or("columns", &[("auto", 0), ("user_name", 1), ("current_user", 2)], 0, r);
+    let remote = t.boolean_or("remote_columns", false, r);
     let columns = (columns > 0).then_some(Columns { user_name: columns == 1, remote });
     let (library, name) = name?;
     Some(LiveOptions {
@@ -83,11 +89,15 @@ fn followed(t: &mut Section<'_>, database: Option<Database>, r: &mut Reader<'_>)
 /// `address` with `user` and `password`, or `command`.
 fn transport(t: &mut Section<'_>, at: &ConfigLocation, r: &mut Reader<'_>) -> Option<Transport> {
     let (address, command) = (t.string("address", r), t.strings("command", r));
-    let (user, password) = (t.string("user", r), t.string("password", r));
+    let (user, password) = (t.string("user", r), t.secret("password", r));
     let tls = tls::tls(t, "source", r);
     match (address, command) {
         (Some(address), None) => {
             let (Some(user), Some(password)) = (user, password) else {
+                // Of one that is wrong that is told.
+                if t.has("user") && t.has("password") {
+                    return None;
+                }
                 r.error(address.place, "source.address needs user, and password: a file that holds it in its first line, or credential:NAME");
                 return None;
             };
@@ -105,8 +115,8 @@ fn transport(t: &mut Section<'_>, at: &ConfigLocation, r: &mut Reader<'_>) -> Op
                 }
                 name => Some(name),
             };
-            let password = r.pem("source.password", password);
-            Some(Transport::Socket(Box::new(SocketOptions { address: to?, tls, user: user?, password: password? })))
+            let password = password.value;
+            Some(Transport::Socket(Box::new(SocketOptions { address: to?, tls, user: user?, password })))
         }
         (None, Some(command)) if command.value.is_empty() => {
             r.error(
@@ -134,18 +144,23 @@ fn transport(t: &mut Section<'_>, at: &ConfigLocation, r: &mut Reader<'_>) -> Op
 
 /// `connection`, or `dsn` with `user` and `password` where the data source does not hold them.
 fn login(t: &mut Section<'_>, at: &ConfigLocation, r: &mut Reader<'_>) -> Option<Login> {
-    let (connection, dsn) = (t.string("connection", r), t.string("dsn", r));
-    let (user, password) = (t.string("user", r), t.string("password", r));
-    let file = |key: &str, text: Placed<String>, r: &mut Reader<'_>| r.pem(&format!("source.{key}"), text);
+    let (connection, dsn) = (t.secret("connection", r), t.string("dsn", r));
+    let (user, password) = (t.string("user", r), t.secret("password", r));
+    let is_said = |key: &str, is_there: bool| t.has(key) && !is_there;
+    if is_said("connection", connection.is_some())
+        || is_said("dsn", dsn.is_some())
+        || is_said("user", user.is_some())
+        || is_said("password", password.is_some())
+    {
+        // What is wrong with it is told.
+        return None;
+    }
     match (connection, dsn) {
         (Some(connection), None) => {
-            if let Some(other) = user.or(password) {
-                r.error(
-                    other.place,
-                    "source.connection: user and password stand in the connection string, as UID= and PWD=",
-                );
+            if let Some(place) = user.map(|u| u.place).or(password.map(|p| p.place)) {
+                r.error(place, "source.connection: user and password stand in the connection string, as UID= and PWD=");
             }
-            Some(Login::Connection(file("connection", connection, r)?))
+            Some(Login::Connection(connection.value))
         }
         (None, Some(dsn)) if dsn.value.is_empty() || dsn.value.contains([';', '=', '{', '}', '\0']) => {
             r.error(dsn.place, format!("source.dsn = {:?}: expected the name of a data source of odbc.ini; a connection string stands in a file: connection = \"FILE\"", dsn.value));
@@ -153,11 +168,12 @@ fn login(t: &mut Section<'_>, at: &ConfigLocation, r: &mut Reader<'_>) -> Option
         }
         (None, Some(dsn)) => match (user, password) {
             (Some(user), Some(password)) => {
-                Some(Login::Dsn { dsn: dsn.value, user: Some((user.value, file("password", password, r)?)) })
+                Some(Login::Dsn { dsn: dsn.value, user: Some((user.value, password.value)) })
             }
             (None, None) => Some(Login::Dsn { dsn: dsn.value, user: None }),
-            (Some(one), None) | (None, Some(one)) => {
-                r.error(one.place, "source.dsn: user and password go together; password is a file that holds it in its first line, or credential:NAME");
+            (user, password) => {
+                let place = user.map(|u| u.place).or(password.map(|p| p.place)).unwrap_or(dsn.place);
+                r.error(place, "source.dsn: user and password go together; password is a file that holds it in its first line, or credential:NAME");
                 None
             }
         },
@@ -174,7 +190,9 @@ fn login(t: &mut Section<'_>, at: &ConfigLocation, r: &mut Reader<'_>) -> Option
 
 /// `read`: the journal, the history log, or both; the journal unless something else is given.
 fn logs(t: &mut Section<'_>, r: &mut Reader<'_>) -> (bool, bool) {
-    let Some(list) = t.strings("read", r) else { return (true, false) };
+    let list = t.strings("read", r);
+    t.usual("read", vec!["journal"], r);
+    let Some(list) = list else { return (true, false) };
     for log in &list.value {
         if !matches!(log.value.as_str(), "journal" | "history") {
             r.error(log.place.clone(), format!("source.read: {:?}: expected journal or history", log.value));
@@ -196,9 +214,10 @@ pub(super) fn object_name(text: &str) -> IResult<&str, &str, ()> {
 
 /// `journal`; QSYS/QAUDJRN unless another is given.
 fn name(t: &mut Section<'_>, r: &mut Reader<'_>) -> Option<(String, String)> {
-    let Some(Placed { value, place }) = t.string("journal", r) else {
-        return Some(("QSYS".to_owned(), "QAUDJRN".to_owned()));
-    };
+    let given = t.string("journal", r);
+    let (library, name) = JOURNAL;
+    t.usual("journal", format!("{library}/{name}"), r);
+    let Some(Placed { value, place }) = given else { return Some((library.to_owned(), name.to_owned())) };
     match whole(value.as_str(), separated_pair(object_name, char('/'), object_name)) {
         Some((library, name)) => Some((library.to_owned(), name.to_owned())),
         None => {
@@ -210,7 +229,9 @@ fn name(t: &mut Section<'_>, r: &mut Reader<'_>) -> Option<(String, String)> {
 
 /// `from`; now unless something else is given.
 fn from(t: &mut Section<'_>, r: &mut Reader<'_>) -> From {
-    let Some(Placed { value, place }) = t.string("from", r) else { return From::Now };
+    let given = t.string("from", r);
+    t.usual("from", "now", r);
+    let Some(Placed { value, place }) = given else { return From::Now };
     whole(value.as_str(), beginning).unwrap_or_else(|| {
         r.error(
             place,
@@ -239,7 +260,9 @@ fn beginning(text: &str) -> IResult<&str, From, ()> {
 
 /// `journal_codes`; T and J unless others are given.
 fn codes(t: &mut Section<'_>, r: &mut Reader<'_>) -> String {
-    let Some(list) = t.strings("journal_codes", r) else { return "T,J".to_owned() };
+    let list = t.strings("journal_codes", r);
+    t.usual("journal_codes", CODES.to_vec(), r);
+    let Some(list) = list else { return CODES.join(",") };
     for code in &list.value {
         if code.value.len() != 1 || !code.value.starts_with(|c: char| c.is_ascii_uppercase()) {
             r.error(
@@ -255,12 +278,14 @@ fn codes(t: &mut Section<'_>, r: &mut Reader<'_>) -> String {
 /// `poll_interval`; a second at least, because IBM warns of more frequent queries.
 fn poll(t: &mut Section<'_>, r: &mut Reader<'_>) -> Duration {
     let place = t.place_of("poll_interval", r);
-    match (t.positive("poll_interval", r), place) {
+    let given = t.positive("poll_interval", r);
+    t.usual("poll_interval", POLL, r);
+    match (given, place) {
         (Some(seconds), Some(place)) if seconds < 1.0 => {
             r.error(place, format!("source.poll_interval = {seconds}: expected 1 or more seconds: IBM warns that more frequent queries disturb the system"));
             Duration::from_secs(1)
         }
         (Some(seconds), _) => Duration::from_secs_f64(seconds),
-        (None, _) => Duration::from_secs(2),
+        (None, _) => Duration::from_secs(u64::from(POLL)),
     }
 }

@@ -3,6 +3,7 @@
 //! Every key is checked, and everything wrong is said in one run: with file, line, column, what was expected and the
 //! nearest valid spelling. Errors stop the program, warnings do not.
 pub mod doctor;
+pub mod files;
 mod filter;
 pub mod line;
 mod listener;
@@ -13,21 +14,25 @@ pub mod presets;
 pub mod problem;
 pub mod read;
 pub mod ready;
+mod section;
+pub mod shown;
 pub mod size;
 pub mod source;
 pub mod state_dir;
 mod stream;
+pub mod test;
 mod tls;
+mod value;
 pub mod zone;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use self::{
+    files::ConfigText,
     filter::RuleReader,
     read::{Reader, Section},
 };
@@ -36,14 +41,14 @@ pub use self::{
     listener::ListenerConfig,
     output::OutputConfig,
     problem::{ConfigError, Problem, ProblemLevel},
+    shown::Shown,
     source::SourceConfig,
 };
 use crate::{
     decode::{ebcdic::Charset, history::messages::is_message_id, journal::Catalog},
-    digest::{checksum, hex},
-    files::read_regular,
     filter::{RuleBook, Rules, lint, types},
     source::receiver_chain::Count,
+    spool::SpoolOptions,
 };
 
 /// The whole file.
@@ -59,13 +64,13 @@ pub struct Config {
     pub listeners: Vec<ListenerConfig>,
     /// The folder of the agent's state.
     pub state_dir: Option<PathBuf>,
-    /// Bytes that the spool may have; `None` for the default.
-    pub spool_max_size: Option<u64>,
+    /// Bytes that the spool may have.
+    pub spool_max_size: u64,
     /// What happens when it has them.
     pub when_full: WhenFull,
     /// How often each output is told that the agent lives, unless it says otherwise; zero for never.
     pub heartbeat: Duration,
-    /// SHA-256 over what the file says, its comments and blanks aside: the same hash, the same configuration.
+    /// SHA-256 over what the files say ([`files::hash`]): the same hash, the same configuration.
     pub hash: String,
     /// Whether outputs are told that the agent starts, stops, and changes its configuration.
     pub agent_events: bool,
@@ -75,6 +80,10 @@ pub struct Config {
     pub gaps: Count,
     /// Where it is sent.
     pub outputs: Vec<OutputConfig>,
+    /// What is switched off.
+    pub off: Off,
+    /// What `qaudjrn test` expects of it.
+    pub tests: Vec<test::TestConfig>,
     /// How lines name us.
     pub line: LineConfig,
     /// What `doctor` looks at.
@@ -85,8 +94,30 @@ pub struct Config {
     pub problems: Vec<Problem>,
     /// The tables and values of the file itself, by their keys.
     named: BTreeSet<String>,
+    /// A file is no TOML: of what is behind the mistake, nothing may have been read.
+    is_no_toml: bool,
     /// The keys that were looked for, whether they are there or not.
     looked_for: BTreeSet<String>,
+}
+
+/// What `enabled = false` keeps from being started. It is checked as everything else.
+#[derive(Clone, Debug, Default)]
+pub struct Off {
+    /// Sources: their places stay.
+    pub sources: Vec<SourceConfig>,
+    /// Listeners.
+    pub listeners: Vec<ListenerConfig>,
+    /// Outputs: what waits for one in a spool stays.
+    pub outputs: Vec<OutputConfig>,
+}
+
+impl Off {
+    /// What they are and their names.
+    pub fn names(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let sources = self.sources.iter().map(|s| ("source", s.name.as_str()));
+        let listeners = self.listeners.iter().map(|l| ("listener", l.name.as_str()));
+        sources.chain(listeners).chain(self.outputs.iter().map(|o| ("output", o.name.as_str())))
+    }
 }
 
 /// `spool.when_full`.
@@ -101,56 +132,74 @@ pub enum WhenFull {
 }
 
 impl Config {
-    /// Reads a file and checks it against the tables. Fails only when the file cannot be read: see [`Config::into_valid`].
+    /// Reads a file, and those in `conf.d` beside it, and checks them against the tables. Fails only when the file cannot be read: see [`Config::into_valid`].
     pub fn load(path: &Path, catalog: &Catalog) -> Result<Config, ConfigError> {
-        let text = text_of(path)?;
-        let folder = path.parent().map(PathBuf::from).unwrap_or_default();
-        Ok(Config::parse(&text, &path.display().to_string(), &folder, catalog))
+        Ok(Config::of(&files::read(path)?, &files::folder(path), catalog))
     }
 
-    /// Reads a text; `file` is its name in problems, `folder` where the user's presets are looked for.
+    /// Reads a text; `file` is its name in problems, `folder` where relative paths begin.
     pub fn parse(text: &str, file: &str, folder: &Path, catalog: &Catalog) -> Config {
-        let mut r = Reader::new(file, text);
-        folder.clone_into(&mut r.folder);
+        Config::of(&[ConfigText { file: file.to_owned(), text: text.to_owned() }], folder, catalog)
+    }
+
+    /// Reads a file as [`Config::load`] does, with every key that it has or could have, and where its value comes from.
+    pub fn load_with_keys(path: &Path, catalog: &Catalog) -> Result<(Config, Vec<Shown>), ConfigError> {
+        let texts = files::read(path)?;
+        let mut r = reader(&texts, &files::folder(path));
+        r.shown = Some(Vec::new());
+        let config = Config::with(&mut r, &texts, catalog);
+        Ok((config, r.shown.unwrap_or_default()))
+    }
+
+    /// Reads texts as one.
+    fn of(texts: &[ConfigText], folder: &Path, catalog: &Catalog) -> Config {
+        Config::with(&mut reader(texts, folder), texts, catalog)
+    }
+
+    fn with(r: &mut Reader<'_>, texts: &[ConfigText], catalog: &Catalog) -> Config {
+        let folder = r.folder.clone();
         let table = r.parse();
-        let mut s = Section::new(table.get_ref(), "");
+        let mut s = Section::new(&table, "");
         let mut config = Config {
-            state_dir: s.path("state_dir", &mut r).map(|d| d.value),
-            stop_timeout: s.positive("stop_timeout", &mut r).map_or(Duration::from_secs(30), Duration::from_secs_f64),
-            heartbeat: seconds(&mut s, "heartbeat", &mut r).unwrap_or(HEARTBEAT),
-            gaps: s.choice("gaps", &source::GAPS, &mut r).unwrap_or_default(),
-            agent_events: s.boolean("agent_events", &mut r).is_none_or(|b| b.value),
-            hash: hash(text),
-            named: table.get_ref().keys().map(|key| key.get_ref().to_string()).collect(),
+            state_dir: s.path("state_dir", r).map(|d| d.value),
+            stop_timeout: s.positive_or("stop_timeout", STOP_TIMEOUT, r),
+            heartbeat: s.seconds_or("heartbeat", 0..86_401, HEARTBEAT, r),
+            gaps: s.choice_or("gaps", &source::GAPS, Count::default(), r),
+            agent_events: s.boolean_or("agent_events", true, r),
+            is_no_toml: r.is_no_toml,
+            hash: files::hash(texts),
+            named: table.keys().map(|key| key.get_ref().to_string()).collect(),
             ..Config::default()
         };
-        let mut spool = s.table("spool", &mut r);
-        config.spool_max_size = spool.size("max_size", &mut r);
+        let mut spool = s.table("spool", r);
+        config.spool_max_size = spool.size_or("max_size", SpoolOptions::MAX_SIZE, r);
         let ways = [("wait", WhenFull::Wait), ("drop_lowest_severity", WhenFull::DropLowestSeverity)];
-        config.when_full = spool.choice("when_full", &ways, &mut r).unwrap_or_default();
+        config.when_full = spool.choice_or("when_full", &ways, WhenFull::default(), r);
         if config.when_full == WhenFull::DropLowestSeverity {
-            let place = spool.place_of("when_full", &r);
+            let place = spool.place_of("when_full", r);
             config.problems.push(Problem::warning(
                 place,
                 "spool.when_full: when the spool is nearly full, entries of low severity are lost, counted but lost",
             ));
         }
-        spool.finish(&mut r);
+        spool.finish(r);
         let mut book = RuleBook::default();
-        let mut rules = RuleReader { book: &mut book, prefix: String::new(), folder };
-        let filter = s.table("filter", &mut r);
-        config.filter = rules.filter(filter, None, &mut r);
-        config.sources = source::sources(&mut s, &config.filter, &mut rules, &mut r);
-        config.listeners = listener::listeners(&mut s, (&config.filter, &config.sources), &mut rules, &mut r);
-        config.outputs = output::outputs(&mut s, &config.filter, &mut rules, &mut r);
-        config.line = line::line(&mut s, &mut r);
-        config.doctor = doctor::doctor(&mut s, &mut r);
-        config.severity = severity(&mut s, catalog, &mut r);
-        s.finish(&mut r);
+        let mut rules = RuleReader { book: &mut book, prefix: String::new(), folder: &folder };
+        let filter = s.table("filter", r);
+        config.filter = rules.filter(filter, None, r);
+        config.sources = source::sources(&mut s, &config.filter, &mut rules, r);
+        config.listeners = listener::listeners(&mut s, (&config.filter, &config.sources), &mut rules, r);
+        config.outputs = output::outputs(&mut s, &config.filter, &mut rules, r);
+        config.tests = test::tests(&mut s, (&config.sources, &config.outputs), r);
+        config.line = line::line(&mut s, r);
+        config.doctor = doctor::doctor(&mut s, r);
+        config.severity = severity(&mut s, catalog, r);
+        s.finish(r);
         config.problems.append(&mut r.problems);
         config.looked_for = std::mem::take(&mut r.keys);
         config.book = book;
         config.validate(catalog);
+        config.switch_off();
         // Errors first, then by place; what has none is about the file as a whole.
         config.problems.sort_by(|a, b| {
             let place = |p: &Problem| p.place.as_ref().map(|p| (p.file.clone(), p.line, p.column));
@@ -163,11 +212,7 @@ impl Config {
     /// The full names of all keys that a configuration may have, such as `output.meter.burst`. A table whose keys are data has
     /// its own name only.
     pub fn keys(catalog: &Catalog) -> BTreeSet<String> {
-        let kinds = ["capture", "directory", "stream", "mapepire", "odbc"];
-        let sources = kinds.map(|kind| format!("[[source]]\nkind = \"{kind}\"\n"));
-        let listener = "[[listener]]\nlisten = \"unix:/s\"\n[[listener.sender]]\n";
-        let text = format!("{}{listener}[[output]]\naddress = \"null\"\n", sources.concat());
-        let all = Config::parse(&text, "", Path::new(""), catalog).looked_for;
+        let all = Config::parse(&every_table(), "", Path::new(""), catalog).looked_for;
         let is_table =
             |key: &String| all.iter().any(|k| k.strip_prefix(key.as_str()).is_some_and(|k| k.starts_with('.')));
         all.iter().filter(|k| !is_table(k)).cloned().collect()
@@ -182,8 +227,9 @@ impl Config {
 
     /// Adds warnings for names that the CCSID of the jobs cannot write.
     pub fn validate_names(&mut self, job: &'static Charset) {
-        let sources = all_of(&self.sources, &self.listeners).map(|s| &s.filter);
-        let all = std::iter::once(&self.filter).chain(sources).chain(self.outputs.iter().map(|o| &o.filter));
+        let sources = all_of(&self.sources, &self.listeners).chain(all_of(&self.off.sources, &self.off.listeners));
+        let outputs = self.outputs.iter().chain(&self.off.outputs).map(|o| &o.filter);
+        let all = std::iter::once(&self.filter).chain(sources.map(|s| &s.filter)).chain(outputs);
         for (rule, text) in all.flat_map(|rules| lint::unwritable(rules, job)) {
             let rule = self.book.get(rule);
             let name = rule.map_or(String::new(), |r| r.name());
@@ -197,9 +243,16 @@ impl Config {
         all_of(&self.sources, &self.listeners)
     }
 
-    /// The output of a name.
+    /// The output of a name, whether it is on or off.
     pub fn output(&self, name: &str) -> Option<&OutputConfig> {
-        self.outputs.iter().find(|o| o.name == name)
+        self.outputs.iter().chain(&self.off.outputs).find(|o| o.name == name)
+    }
+
+    /// Puts aside what is not to be started.
+    fn switch_off(&mut self) {
+        self.off.sources = self.sources.extract_if(.., |s| !s.enabled).collect();
+        self.off.listeners = self.listeners.extract_if(.., |l| !l.enabled).collect();
+        self.off.outputs = self.outputs.extract_if(.., |o| !o.enabled).collect();
     }
 
     /// Whether there is a `[[source]]` or `[[output]]` in the file that is not among ours because of a mistake in it.
@@ -247,40 +300,29 @@ impl Config {
     }
 }
 
+fn reader<'t>(texts: &'t [ConfigText], folder: &Path) -> Reader<'t> {
+    let mut r = Reader::new(texts.iter().map(|t| (t.file.as_str(), t.text.as_str())));
+    folder.clone_into(&mut r.folder);
+    r
+}
+
 /// What is read, and what is said of it.
 fn all_of<'a>(sources: &'a [SourceConfig], listeners: &'a [ListenerConfig]) -> impl Iterator<Item = &'a SourceConfig> {
     sources.iter().chain(listeners.iter().flat_map(ListenerConfig::contents))
 }
 
+/// A configuration that has every table, so that every key is asked for.
+fn every_table() -> String {
+    let kinds = ["capture", "directory", "stream", "mapepire", "odbc"];
+    let sources = kinds.map(|kind| format!("[[source]]\nkind = \"{kind}\"\n"));
+    let listener = "[[listener]]\nlisten = \"unix:/s\"\n[[listener.sender]]\n";
+    format!("{}{listener}[[output]]\naddress = \"null\"\n[[test]]\n", sources.concat())
+}
+
+/// How long an end may take, unless the configuration says otherwise.
+const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often an output hears that the agent lives, unless the configuration says otherwise.
 const HEARTBEAT: Duration = Duration::from_secs(60);
-
-/// A number of seconds; 0 is allowed, and means never.
-fn seconds(s: &mut Section<'_>, key: &'static str, r: &mut Reader<'_>) -> Option<Duration> {
-    s.integer(key, 0..86_401, r).and_then(|n| u64::try_from(n).ok()).map(Duration::from_secs)
-}
-
-/// See [`Config::hash`]. Files that it names count by their names only, so that no secret can be in it.
-fn hash(text: &str) -> String {
-    let canonical = text.parse::<toml::Table>().map_or_else(|_| text.to_owned(), |t| t.to_string());
-    hex(&checksum(canonical.as_bytes()))
-}
-
-/// The longest configuration: some million rules.
-pub(crate) const LONGEST: u64 = 256 << 20;
-
-/// The text of a file; says where it is no UTF-8.
-fn text_of(path: &Path) -> Result<String, ConfigError> {
-    let wrong = |place, text: String| ConfigError(vec![Problem::error(place, text)]);
-    let cannot = |e: io::Error| wrong(None, format!("cannot read the configuration {}: {e}", path.display()));
-    let bytes = read_regular(path, LONGEST).map_err(cannot)?;
-    String::from_utf8(bytes).map_err(|e| {
-        let valid = e.utf8_error().valid_up_to();
-        let before = String::from_utf8_lossy(e.as_bytes().get(..valid).unwrap_or(&[])).into_owned();
-        let place = Reader::new(&path.display().to_string(), &before).place(valid..valid);
-        wrong(Some(place), "this byte is no UTF-8: save the file as UTF-8".to_owned())
-    })
-}
 
 fn severity(s: &mut Section<'_>, catalog: &Catalog, r: &mut Reader<'_>) -> BTreeMap<String, u8> {
     let mut found = BTreeMap::new();

@@ -21,6 +21,8 @@ use crate::{
 pub struct OutputConfig {
     /// Its name in reports.
     pub name: String,
+    /// It is started; one that is off is only checked.
+    pub enabled: bool,
     /// Where lines go.
     pub address: Target,
     /// Where they go while it cannot be reached, in this order.
@@ -164,44 +166,51 @@ fn output(
 ) -> (Option<Placed<String>>, Option<OutputConfig>) {
     let name = t.named(r);
     let has_name = t.has("name");
+    let enabled = t.enabled(r);
+    let has_address = t.has("address");
     let address = t.string("address", r);
     let failover = t.strings("failover", r);
-    let format = t.choice("format", &Format::ALL.map(|f| (f.key(), f)), r).unwrap_or(Format::Cef);
+    t.usual("failover", Vec::<String>::new(), r);
+    let format = t.choice_or("format", &Format::ALL.map(|f| (f.key(), f)), Format::Cef, r);
     let header = t.choice("header", &[Header::Rfc5424, Header::Rfc3164, Header::None].map(|h| (h.key(), h)), r);
+    t.otherwise("header", format!("of the format: {}", format.default_header().key()), r);
     // The one there is; those of other products come with their own tables in formats/output.
-    t.choice("profile", &[("native", ())], r);
+    t.choice_or("profile", &[("native", ())], (), r);
     let framing = t.choice("framing", &[("newline", Framing::Newline), ("octet", Framing::Octet)], r);
-    let full = t.choice("detail", &[("compact", false), ("full", true)], r).unwrap_or(false);
-    let include_guesses = t.boolean("include_guesses", r).is_some_and(|b| b.value);
+    t.otherwise("framing", "octet on tls://, newline on tcp://", r);
+    let full = t.choice_or("detail", &[("compact", false), ("full", true)], false, r);
+    let include_guesses = t.boolean_or("include_guesses", false, r);
     let tls = tls(&mut t, "output", r);
     let (limits, pass_types, pass_severity) = limits(&mut t, r);
     let mut named_types = Vec::new();
     let pass =
         BudgetExemption { types: types("meter.pass_types", pass_types, &mut named_types, r), severity: pass_severity };
     let priority = t.strings("priority_types", r);
+    t.usual("priority_types", PRIORITY_TYPES.to_vec(), r);
     let usual = || PRIORITY_TYPES.map(|t| Placed { value: t.to_owned(), place: at.clone() }).to_vec();
     let priority = priority.or_else(|| Some(Placed { value: usual(), place: at.clone() }));
     let priority_types = types("priority_types", priority, &mut named_types, r);
     let resend_window = {
         let mut w = t.table("resend_window", r);
         let default = resend_window::ResendPolicy::default();
-        let bytes = w.size("bytes", r).unwrap_or(default.bytes);
-        let age = w.positive("seconds", r).map_or(default.age, Duration::from_secs_f64);
+        let bytes = w.size_or("bytes", default.bytes, r);
+        let age = w.positive_or("seconds", default.age, r);
         w.finish(r);
         resend_window::ResendPolicy { bytes, age }
     };
-    let seconds = |t: &mut Section<'_>, key, range, default, r: &mut Reader<'_>| {
-        t.integer(key, range, r).and_then(|n| u64::try_from(n).ok()).map_or(default, Duration::from_secs)
-    };
-    let connect_timeout = seconds(&mut t, "connect_timeout", 1..3_601, connect::CONNECT, r);
+    let connect_timeout = t.seconds_or("connect_timeout", 1..3_601, connect::CONNECT, r);
     // The system counts keepalive in whole seconds: idle, then a question, then its answer.
-    let dead_peer_timeout = seconds(&mut t, "dead_peer_timeout", 3..86_401, connect::DEAD_PEER, r);
-    let failback_interval = seconds(&mut t, "failback_interval", 1..86_401, Duration::from_secs(30), r);
-    let stall_timeout = t.positive("stall_timeout", r).map_or(Duration::from_secs(600), Duration::from_secs_f64);
-    let from = t.choice("from", &[("oldest", Start::Oldest), ("now", Start::Now)], r).unwrap_or_default();
-    let heartbeat = super::seconds(&mut t, "heartbeat", r);
+    let dead_peer_timeout = t.seconds_or("dead_peer_timeout", 3..86_401, connect::DEAD_PEER, r);
+    let failback_interval = t.seconds_or("failback_interval", 1..86_401, Duration::from_secs(30), r);
+    let stall_timeout = t.positive_or("stall_timeout", Duration::from_secs(600), r);
+    let from = t.choice_or("from", &[("oldest", Start::Oldest), ("now", Start::Now)], Start::default(), r);
+    let heartbeat = t.integer("heartbeat", 0..86_401, r).and_then(|n| u64::try_from(n).ok()).map(Duration::from_secs);
+    t.otherwise("heartbeat", "as heartbeat above the first table", r);
     let max_size = t.integer("max_size", 480..1_000_001, r).and_then(|n| usize::try_from(n).ok());
-    let encoding = t.string("encoding", r).and_then(|Placed { value, place }| match LineEncoding::of(&value) {
+    t.otherwise("max_size", format!("of the format: {}; of udp://: {UDP_SIZE} at most", format.default_max_size()), r);
+    let encoding = t.string("encoding", r);
+    t.usual("encoding", "utf-8", r);
+    let encoding = encoding.and_then(|Placed { value, place }| match LineEncoding::of(&value) {
         Ok(encoding) => encoding.unless_utf_8(),
         Err(e) => {
             r.error(place, format!("output.encoding = {value:?}: {e}"));
@@ -217,7 +226,9 @@ fn output(
         r.error(at.clone(), "output.name is missing");
     }
     let Some(address) = address else {
-        r.error(at.clone(), "output.address is missing");
+        if !has_address {
+            r.error(at.clone(), "output.address is missing");
+        }
         return (name, None);
     };
     // A file stands beside the configuration, as all files in it do.
@@ -231,6 +242,7 @@ fn output(
     let failover = standbys(failover, target.as_ref().ok(), r);
     let output = target.ok().zip(name.as_ref()).map(|(target, name)| OutputConfig {
         name: name.value.clone(),
+        enabled,
         address: target,
         failover,
         failback_interval,
@@ -310,8 +322,13 @@ fn limits(t: &mut Section<'_>, r: &mut Reader<'_>) -> (Limits, Listed, Option<u8
         bytes_per_day: m.size("bytes_per_day", r),
         zone: zone(&mut m, r),
     };
+    for key in ["events_per_second", "burst", "bytes_per_second", "byte_burst", "bytes_per_day"] {
+        m.otherwise(key, if key.ends_with("burst") { "nothing on top" } else { "no limit" }, r);
+    }
     let pass_types = m.strings("pass_types", r);
     let pass_severity = m.integer("pass_severity", 0..11, r).and_then(|n| u8::try_from(n).ok());
+    m.usual("timezone", limits.zone.name(), r);
+    ["pass_types", "pass_severity"].iter().for_each(|key| m.otherwise(key, "nothing", r));
     if (pass_types.is_some() || pass_severity.is_some()) && limits.bytes_per_day.is_none() {
         let place = m.place_of("pass_types", r).or_else(|| m.place_of("pass_severity", r));
         r.problems.push(super::Problem::error(place, "output.meter: pass_types and pass_severity need bytes_per_day"));

@@ -1,44 +1,47 @@
-//! Reading TOML with its places: every wrong key and value is written down and the reading goes on.
-//!
-//! The known keys of a table are those that were asked for: [`Section::finish`] reports the others with the nearest.
-use std::{cell::Cell, collections::BTreeSet, ops::Range, path::PathBuf, sync::Arc};
+//! The text of a configuration with its places: one file, or several as if they were one. What is wrong is written down, and the
+//! reading goes on.
+use std::{cell::Cell, collections::BTreeSet, env, ops::Range, path::PathBuf, sync::Arc};
 
 use toml::{
-    Spanned,
-    de::{DeTable, DeValue},
+    Spanned, Value,
+    de::{DeArray, DeString, DeTable, DeValue},
+    map::Entry,
 };
 
-use super::problem::Problem;
-use crate::{
-    encode::escape::is_hidden,
-    filter::{ConfigLocation, types::distance},
-    net::tls::pem::Pem,
+pub use super::section::Section;
+use super::{
+    files::MANY,
+    problem::Problem,
+    shown::{Shown, Source},
+    value,
 };
+use crate::{credential, filter::ConfigLocation, net::tls::pem::Pem};
 
-/// A file being read, and what was wrong with it.
+/// Files being read, and what was wrong with them. Places are counted as if the texts stood one behind the other.
 pub struct Reader<'t> {
-    file: Arc<str>,
-    text: &'t str,
-    /// Where lines begin: a file may hold a hundred thousand rules, each with its place.
-    lines: Vec<usize>,
-    /// The last place asked for, as byte and column, and where its line begins: all those rules may be on one line.
+    parts: Vec<Part<'t>>,
+    /// The last place asked for, as byte and column, and where its line begins: a hundred thousand rules may be on one line.
     last: Cell<(usize, usize, usize)>,
-    /// The folder of the file: relative paths in it begin here.
+    /// The folder of the first file: relative paths begin here.
     pub folder: PathBuf,
     /// What was wrong so far.
     pub problems: Vec<Problem>,
     /// The full names of all keys that were asked for.
     pub keys: BTreeSet<String>,
+    /// Some text is no TOML.
+    pub is_no_toml: bool,
+    /// Every key with its value, where that is asked for.
+    pub shown: Option<Vec<Shown>>,
 }
 
-/// Keys of the agent as a whole, which belong above the first table.
-const TOP: [&str; 3] = ["state_dir", "stop_timeout", "heartbeat"];
-
-/// A table of the file.
-pub struct Section<'t> {
-    table: Option<&'t DeTable<'t>>,
-    path: String,
-    known_keys: Vec<&'static str>,
+/// One text of them.
+struct Part<'t> {
+    file: Arc<str>,
+    text: &'t str,
+    /// How many bytes stand before it.
+    base: usize,
+    /// Where its lines begin: a file may hold a hundred thousand rules, each with its place.
+    lines: Vec<usize>,
 }
 
 /// A value and where it stands.
@@ -51,59 +54,157 @@ pub struct Placed<T> {
 }
 
 impl<'t> Reader<'t> {
-    /// For a text that came from a file.
-    pub fn new(file: &str, text: &'t str) -> Reader<'t> {
-        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(i, _)| i + 1)).collect();
+    /// For texts, each with the name of its file.
+    pub fn new(files: impl IntoIterator<Item = (&'t str, &'t str)>) -> Reader<'t> {
+        let mut base = 0;
+        let part = |(file, text): (&str, &'t str)| {
+            let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(i, _)| i + 1)).collect();
+            let part = Part { file: file.into(), text, base, lines };
+            // One more, so that the end of a text is not the beginning of the next one.
+            base += text.len() + 1;
+            part
+        };
         Reader {
-            file: file.into(),
-            text,
-            lines,
+            parts: files.into_iter().map(part).collect(),
             last: Cell::new((0, 0, 0)),
             folder: PathBuf::new(),
             problems: Vec::new(),
             keys: BTreeSet::new(),
+            is_no_toml: false,
+            shown: None,
         }
     }
 
-    /// Parses the text; mistakes of TOML itself are problems too.
-    pub fn parse(&mut self) -> Spanned<DeTable<'t>> {
-        let (table, errors) = DeTable::parse_recoverable(self.text);
-        for e in errors {
-            let place = self.place(e.span().unwrap_or(0..0));
-            let advice = if ["escape", "unicode"].iter().any(|word| e.message().contains(word)) {
-                ": within \"...\" a backslash begins an escape; write a path with backslashes within '...'"
-            } else {
-                ""
-            };
-            self.problems.push(Problem::error(Some(place), format!("this is not TOML: {}{advice}", e.message())));
+    /// Parses the texts as one table; mistakes of TOML itself are problems too, and so is what stands in two of them.
+    pub fn parse(&mut self) -> DeTable<'t> {
+        let mut all = DeTable::new();
+        for (text, base) in self.parts.iter().map(|p| (p.text, p.base)).collect::<Vec<_>>() {
+            let (table, errors) = DeTable::parse_recoverable(text);
+            self.is_no_toml |= !errors.is_empty();
+            for e in errors {
+                let place = self.place(moved(e.span().unwrap_or(0..0), base));
+                let advice = if ["escape", "unicode"].iter().any(|word| e.message().contains(word)) {
+                    ": within \"...\" a backslash begins an escape; write a path with backslashes within '...'"
+                } else {
+                    ""
+                };
+                self.problems.push(Problem::error(Some(place), format!("this is not TOML: {}{advice}", e.message())));
+            }
+            if base == 0 {
+                all = table.into_inner();
+                continue;
+            }
+            for (key, value) in table.into_inner() {
+                let key = Spanned::new(moved(key.span(), base), key.into_inner());
+                self.join(&mut all, key, shifted(value, base));
+            }
         }
-        table
+        all
+    }
+
+    /// Adds what another file says.
+    fn join(&mut self, all: &mut DeTable<'t>, key: Spanned<DeString<'t>>, value: Spanned<DeValue<'t>>) {
+        let before = all.keys().find(|k| k.get_ref() == key.get_ref()).map(Spanned::span);
+        let name = key.get_ref().to_string();
+        let (is_table, place) = (matches!(value.get_ref(), DeValue::Table(_)), key.span());
+        match all.entry(key) {
+            Entry::Vacant(there) => drop(there.insert(value)),
+            Entry::Occupied(mut there) => {
+                match (there.get_mut().get_mut(), value.into_inner()) {
+                    (DeValue::Array(some), DeValue::Array(more)) if MANY.contains(&name.as_str()) => {
+                        more.into_iter().for_each(|item| some.push(item));
+                    }
+                    _ => {
+                        let other = self.place(before.unwrap_or(0..0));
+                        let shown = if is_table { format!("[{name}]") } else { name };
+                        let place = self.place(place);
+                        self.error(
+                        place,
+                        format!("{shown} stands in {other} too, and two files are not mixed: write all of it in one of them"),
+                    );
+                    }
+                }
+            }
+        }
     }
 
     /// The place of a byte range.
     pub fn place(&self, span: Range<usize>) -> ConfigLocation {
-        let line = self.lines.partition_point(|start| *start <= span.start).max(1);
-        let start = self.lines.get(line - 1).copied().unwrap_or(0);
+        let part = self.parts.partition_point(|p| p.base <= span.start).max(1);
+        let Some(part) = self.parts.get(part - 1) else {
+            return ConfigLocation { file: "".into(), line: 1, column: 1 };
+        };
+        let at = span.start - part.base.min(span.start);
+        let line = part.lines.partition_point(|start| *start <= at).max(1);
+        let start = part.lines.get(line - 1).copied().unwrap_or(0);
         let (byte, column, line_start) = self.last.get();
-        let (from, before) = if line_start == start && byte <= span.start { (byte, column) } else { (start, 0) };
-        let column = before + self.text.get(from..span.start).map_or(0, |t| t.chars().count());
-        self.last.set((span.start, column, start));
-        ConfigLocation { file: self.file.clone(), line, column: column + 1 }
+        let (from, before) =
+            if line_start == part.base + start && byte <= span.start { (byte - part.base, column) } else { (start, 0) };
+        let column = before + part.text.get(from..at).map_or(0, |t| t.chars().count());
+        self.last.set((span.start, column, part.base + start));
+        ConfigLocation { file: part.file.clone(), line, column: column + 1 }
     }
 
-    /// A file of secrets or certificates, from the folder of this file, or a credential.
-    pub fn pem(&mut self, name: &str, text: Placed<String>) -> Option<Pem> {
-        let found = match wrong_path(&text.value) {
-            Some(why) => Err(format!("{:?}: {why}", text.value)),
-            None => Pem::parse(&text.value),
+    /// Takes note of a key, where that is asked for.
+    pub fn note(&mut self, table: &str, key: &str, value: Option<&Spanned<DeValue<'_>>>) {
+        let shown = match (&self.shown, value) {
+            (None, _) => return,
+            (Some(all), _) if all.last().is_some_and(|s| s.table == table && s.key == key) => return,
+            (_, Some(value)) => Shown::said(table, key, value.get_ref(), self.place(value.span())),
+            (_, None) => Shown::nothing(table, key),
         };
-        match found {
-            Ok(pem) => Some(pem.within(&self.folder)),
-            Err(e) => {
-                self.error(text.place, format!("{name}: {e}"));
-                None
+        self.shown.iter_mut().for_each(|all| all.push(shown.clone()));
+    }
+
+    /// Takes note of what counts where a key is not given: its default, or in words what it is.
+    pub fn note_default(&mut self, table: &str, key: &str, value: Result<Value, String>) {
+        let key_of = |s: &&mut Shown| s.table == table && s.key == key;
+        let Some(shown) = self.shown.iter_mut().flatten().rev().find(key_of) else { return };
+        if matches!(shown.from, Source::File { .. }) {
+            return;
+        }
+        match value {
+            Ok(value) => (shown.value, shown.from) = (Some(value), Source::Default),
+            Err(words) => (shown.value, shown.from) = (None, Source::None(words)),
+        }
+    }
+
+    /// What a text says: with the values of its variables, or what the credential holds that it is. `None` where there is none, which
+    /// is told. `key` is the full name of its key.
+    pub fn text(&mut self, key: &str, text: &str, span: Range<usize>) -> Option<String> {
+        match credential::name(text) {
+            None => self.expanded(key, text, span),
+            Some(_) => {
+                let text = self.expanded(key, text, span.clone())?;
+                let held = credential::name(&text)?.and_then(credential::value);
+                self.or_told(key, held, span)
             }
         }
+    }
+
+    /// The same for a file of secrets or certificates, which is looked into when it is used: its path, from the folder of the first
+    /// file, or a credential.
+    pub fn secret(&mut self, key: &str, text: &str, span: Range<usize>) -> Option<Pem> {
+        let is_credential = credential::name(text).is_some();
+        let text = self.expanded(key, text, span.clone())?;
+        let found = match wrong_path(&text) {
+            Some(why) => Err(format!("{text:?}: {why}")),
+            None if is_credential => Pem::parse(&text),
+            None => Ok(Pem::File(self.folder.join(text))),
+        };
+        self.or_told(key, found, span)
+    }
+
+    fn expanded(&mut self, key: &str, text: &str, span: Range<usize>) -> Option<String> {
+        if !text.contains("${") {
+            return Some(text.to_owned());
+        }
+        let found = value::expand(text, |name| env::var_os(name)).map(|(text, _)| text);
+        self.or_told(key, found, span)
+    }
+
+    fn or_told<T>(&mut self, key: &str, found: Result<T, String>, span: Range<usize>) -> Option<T> {
+        found.map_err(|e| self.error(self.place(span), format!("{key}: {e}"))).ok()
     }
 
     /// Writes an error down.
@@ -114,235 +215,6 @@ impl<'t> Reader<'t> {
     /// Writes a warning down.
     pub fn warning(&mut self, place: ConfigLocation, text: impl Into<String>) {
         self.problems.push(Problem::warning(Some(place), text));
-    }
-}
-
-impl<'t> Section<'t> {
-    /// The table as a section; `path` is how errors name it, empty for the whole file.
-    pub fn new(table: &'t DeTable<'t>, path: &str) -> Section<'t> {
-        Section { table: Some(table), path: path.to_owned(), known_keys: Vec::new() }
-    }
-
-    /// The full name of a key.
-    pub fn name(&self, key: &str) -> String {
-        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
-    }
-
-    fn get(&mut self, key: &'static str) -> Option<&'t Spanned<DeValue<'t>>> {
-        self.known_keys.push(key);
-        self.table?.iter().find(|(k, _)| k.get_ref() == key).map(|(_, v)| v)
-    }
-
-    fn wrong<T>(&self, r: &mut Reader<'_>, key: &str, value: &Spanned<DeValue<'_>>, expected: &str) -> Option<T> {
-        let place = r.place(value.span());
-        r.error(place, format!("{}: expected {expected}, got {}", self.name(key), kind(value.get_ref())));
-        None
-    }
-
-    /// A table within; empty when it is not there.
-    pub fn table(&mut self, key: &'static str, r: &mut Reader<'_>) -> Section<'t> {
-        let path = self.name(key);
-        let table = self.get(key).and_then(|v| match v.get_ref() {
-            DeValue::Table(t) => Some(t),
-            _ => self.wrong(r, key, v, "a table"),
-        });
-        Section { table, path, known_keys: Vec::new() }
-    }
-
-    /// The tables of an array of tables (`[[output]]`), each with its place.
-    pub fn tables(&mut self, key: &'static str, r: &mut Reader<'_>) -> Vec<Placed<Section<'t>>> {
-        let path = self.name(key);
-        let Some(value) = self.get(key) else { return Vec::new() };
-        let mut found = Vec::new();
-        match value.get_ref() {
-            DeValue::Array(items) => {
-                for item in items.iter() {
-                    match item.get_ref() {
-                        DeValue::Table(t) => found.push(Placed {
-                            value: Section { table: Some(t), path: path.clone(), known_keys: Vec::new() },
-                            place: r.place(item.span()),
-                        }),
-                        _ => drop(self.wrong::<()>(r, key, item, "a table")),
-                    }
-                }
-            }
-            _ => drop(self.wrong::<()>(r, key, value, &format!("tables written as [[{path}]]"))),
-        }
-        found
-    }
-
-    /// All keys of this table with their values: for tables whose keys are data.
-    pub fn entries(&mut self, r: &Reader<'_>) -> Vec<(Placed<String>, &'t Spanned<DeValue<'t>>)> {
-        let all = self.table.into_iter().flat_map(|t| t.iter());
-        all.map(|(k, v)| (Placed { value: k.get_ref().to_string(), place: r.place(k.span()) }, v)).collect()
-    }
-
-    /// A list of texts, and the place of the list; `None` when the key is not there.
-    pub fn strings(&mut self, key: &'static str, r: &mut Reader<'_>) -> Option<Placed<Vec<Placed<String>>>> {
-        let value = self.get(key)?;
-        let DeValue::Array(items) = value.get_ref() else {
-            return self.wrong(r, key, value, "a list such as [\"A\", \"B\"]");
-        };
-        let mut found = Vec::new();
-        for item in items.iter() {
-            match item.get_ref() {
-                DeValue::String(s) if s.contains('\0') => {
-                    let _ = self.wrong::<()>(r, key, item, "a text without NUL characters");
-                }
-                DeValue::String(s) => {
-                    found.push(Placed { value: s.to_string(), place: r.place(item.span()) });
-                }
-                _ => drop(self.wrong::<()>(r, key, item, "a text in quotes")),
-            }
-        }
-        Some(Placed { value: found, place: r.place(value.span()) })
-    }
-
-    /// A text.
-    pub fn string(&mut self, key: &'static str, r: &mut Reader<'_>) -> Option<Placed<String>> {
-        let value = self.get(key)?;
-        match value.get_ref() {
-            DeValue::String(s) if s.contains('\0') => self.wrong(r, key, value, "a text without NUL characters"),
-            DeValue::String(s) => Some(Placed { value: s.to_string(), place: r.place(value.span()) }),
-            _ => self.wrong(r, key, value, "a text in quotes"),
-        }
-    }
-
-    /// A path, from the folder of the file.
-    pub fn path(&mut self, key: &'static str, r: &mut Reader<'_>) -> Option<Placed<PathBuf>> {
-        let Placed { value, place } = self.string(key, r)?;
-        if let Some(why) = wrong_path(&value) {
-            r.error(place, format!("{} = {value:?}: {why}", self.name(key)));
-            return None;
-        }
-        Some(Placed { value: r.folder.join(value), place })
-    }
-
-    /// The name of a source or output: it stands in messages, in heartbeats, in metrics, and in what is typed.
-    pub fn named(&mut self, r: &mut Reader<'_>) -> Option<Placed<String>> {
-        let found = self.string("name", r)?;
-        let name = &found.value;
-        let why = if name.trim().is_empty() {
-            "a name is needed"
-        } else if name.len() > NAME {
-            "a name has at most 100 bytes"
-        } else if name.chars().any(is_hidden) {
-            "a name has no control characters, and none that are not seen"
-        } else {
-            return Some(found);
-        };
-        r.error(found.place, format!("{} = {name:?}: {why}", self.name("name")));
-        None
-    }
-
-    /// A word, or a list of them.
-    pub fn words(&mut self, key: &'static str, r: &mut Reader<'_>) -> Option<Vec<Placed<String>>> {
-        let value = self.get(key)?;
-        match value.get_ref() {
-            DeValue::String(s) => Some(vec![Placed { value: s.to_string(), place: r.place(value.span()) }]),
-            _ => self.strings(key, r).map(|list| list.value),
-        }
-    }
-
-    /// true or false.
-    pub fn boolean(&mut self, key: &'static str, r: &mut Reader<'_>) -> Option<Placed<bool>> {
-        let value = self.get(key)?;
-        match value.get_ref() {
-            DeValue::Boolean(b) => Some(Placed { value: *b, place: r.place(value.span()) }),
-            _ => self.wrong(r, key, value, "true or false"),
-        }
-    }
-
-    /// A whole number within a range.
-    pub fn integer(&mut self, key: &'static str, range: Range<i64>, r: &mut Reader<'_>) -> Option<i64> {
-        let value = self.get(key)?;
-        let expected = format!("a number from {} to {}", range.start, range.end - 1);
-        match integer(value.get_ref()).filter(|n| range.contains(n)) {
-            Some(n) => Some(n),
-            None => self.wrong(r, key, value, &expected),
-        }
-    }
-
-    /// One of some words.
-    pub fn choice<T: Copy>(&mut self, key: &'static str, words: &[(&str, T)], r: &mut Reader<'_>) -> Option<T> {
-        let Placed { value, place } = self.string(key, r)?;
-        let found = words.iter().find(|(w, _)| *w == value).map(|(_, t)| *t);
-        if found.is_none() {
-            let known: Vec<String> = words.iter().map(|(w, _)| format!("{w:?}")).collect();
-            r.error(place, format!("{} = {value:?}: expected {}", self.name(key), known.join(", ")));
-        }
-        found
-    }
-
-    /// Whether a key is there, right or wrong.
-    pub fn has(&self, key: &str) -> bool {
-        self.table.is_some_and(|t| t.iter().any(|(k, _)| k.get_ref() == key))
-    }
-
-    /// Where the value of a key stands.
-    pub fn place_of(&self, key: &str, r: &Reader<'_>) -> Option<ConfigLocation> {
-        self.table?.iter().find(|(k, _)| k.get_ref() == key).map(|(_, v)| r.place(v.span()))
-    }
-
-    /// A number of any kind, above 0.
-    pub fn positive(&mut self, key: &'static str, r: &mut Reader<'_>) -> Option<f64> {
-        let value = self.get(key)?;
-        let number = match value.get_ref() {
-            DeValue::Float(f) => f.as_str().replace('_', "").parse().ok(),
-            other => integer(other).map(|n| n as f64),
-        };
-        match number.filter(|n: &f64| n.is_finite() && *n > 0.0) {
-            Some(n) => Some(n),
-            None => self.wrong(r, key, value, "a number above 0"),
-        }
-    }
-
-    /// A size in bytes: a number, or a text such as "10GB" or "16MiB".
-    pub fn size(&mut self, key: &'static str, r: &mut Reader<'_>) -> Option<u64> {
-        let value = self.get(key)?;
-        let text = match value.get_ref() {
-            DeValue::String(s) => s.to_string(),
-            other => integer(other).map(|n| n.to_string()).unwrap_or_default(),
-        };
-        match super::size::parse_size(&text) {
-            Ok(n) => Some(n),
-            Err(e) => {
-                let place = r.place(value.span());
-                r.error(place, format!("{}: {e}", self.name(key)));
-                None
-            }
-        }
-    }
-
-    /// Reports the keys that nobody asked for.
-    pub fn finish(self, r: &mut Reader<'_>) {
-        r.keys.extend(self.known_keys.iter().map(|key| self.name(key)));
-        for (key, _) in self.table.into_iter().flat_map(|t| t.iter()) {
-            let name = key.get_ref().as_ref();
-            if self.known_keys.contains(&name) {
-                continue;
-            }
-            let place = r.place(key.span());
-            if !self.path.is_empty() && TOP.contains(&name) {
-                let text = format!(
-                    "{name} stands above the first table of the file: here, behind [{}], it belongs to that table",
-                    self.path
-                );
-                r.error(place, text);
-                continue;
-            }
-            let lower = name.to_lowercase();
-            let nearest = self.known_keys.iter().min_by_key(|k| distance(&lower, k)).map_or(String::new(), |k| {
-                if distance(&lower, k) <= name.len().max(3) / 2 + 1 {
-                    format!("did you mean {k}? ")
-                } else {
-                    String::new()
-                }
-            });
-            let mut known = self.known_keys.clone();
-            known.sort_unstable();
-            r.error(place, format!("unknown key {}: {nearest}known here are {}", self.name(name), known.join(", ")));
-        }
     }
 }
 
@@ -357,16 +229,14 @@ pub fn wrong_path(path: &str) -> Option<&'static str> {
     }
 }
 
-/// The longest name, in bytes.
-const NAME: usize = 100;
-
 /// The whole number in a value.
 pub fn integer(value: &DeValue<'_>) -> Option<i64> {
     let n = value.as_integer()?;
     i64::from_str_radix(n.as_str(), n.radix()).ok()
 }
 
-fn kind(value: &DeValue<'_>) -> String {
+/// A value for a message.
+pub fn kind(value: &DeValue<'_>) -> String {
     match value {
         DeValue::String(s) => format!("the text {:?}", s.as_ref()),
         DeValue::Integer(n) => n.as_str().to_owned(),
@@ -376,4 +246,29 @@ fn kind(value: &DeValue<'_>) -> String {
         DeValue::Array(_) => "a list".to_owned(),
         DeValue::Table(_) => "a table".to_owned(),
     }
+}
+
+/// A range behind so many bytes.
+fn moved(span: Range<usize>, by: usize) -> Range<usize> {
+    span.start + by..span.end + by
+}
+
+/// A value that stands behind so many bytes.
+fn shifted<'t>(value: Spanned<DeValue<'t>>, by: usize) -> Spanned<DeValue<'t>> {
+    let span = moved(value.span(), by);
+    let value = match value.into_inner() {
+        DeValue::Table(table) => {
+            let move_key = |(k, v): (Spanned<DeString<'t>>, _)| {
+                (Spanned::new(moved(k.span(), by), k.into_inner()), shifted(v, by))
+            };
+            DeValue::Table(table.into_iter().map(move_key).collect())
+        }
+        DeValue::Array(items) => {
+            let mut all = DeArray::new();
+            items.into_iter().for_each(|item| all.push(shifted(item, by)));
+            DeValue::Array(all)
+        }
+        other => other,
+    };
+    Spanned::new(span, value)
 }

@@ -3,12 +3,9 @@
 //!
 //! The text was checked before ([`Config::parse`]); this looks at the machine. It only looks: nothing is made, opened for
 //! writing or connected to.
-use std::{
-    fs,
-    net::IpAddr,
-    os::unix::fs::MetadataExt as _,
-    path::{Path, PathBuf},
-};
+mod conflicts;
+
+use std::{fs, path::Path};
 
 use super::{Config, ListenerConfig, OutputConfig, Problem, SourceConfig, source::Input, state_dir};
 use crate::{
@@ -18,8 +15,9 @@ use crate::{
     output::{Target, connection::is_unreliable},
     source::{
         live::{Database, mapepire::Transport, odbc::Login},
-        stream::{Listen, StreamOptions},
+        stream::StreamOptions,
     },
+    spool::SpoolError,
 };
 
 /// The reserve of the spool, and what it needs beside it to hold batches while others are delivered.
@@ -34,20 +32,42 @@ pub enum Who {
     Run,
 }
 
+/// Whether it is the configuration of an agent, with or without mistakes, and not a filter and outputs for other commands.
+pub fn is_for_an_agent(config: &Config) -> bool {
+    let has = |table: &str| config.named.contains(table);
+    has("state_dir") || has("source") || has("listener")
+}
+
 /// What an agent needs and the configuration does not have.
-pub fn missing(config: &Config) -> Vec<&'static str> {
+pub fn missing(config: &Config) -> Vec<String> {
     let mut missing = Vec::new();
-    if config.state_dir.is_none() {
-        missing.push("state_dir is missing: where the agent keeps its spool");
+    // Of a file that is no TOML nobody knows what else is in it.
+    if config.is_no_toml {
+        return missing;
+    }
+    if config.state_dir.is_none() && !config.has_wrong("state_dir") {
+        missing.push("state_dir is missing: where the agent keeps its spool".to_owned());
     }
     let none = config.sources.is_empty() && config.listeners.is_empty();
     if none && !config.has_wrong("source") && !config.has_wrong("listener") {
-        missing.push("there is no [[source]]");
+        let off = config.off.names().filter(|(kind, _)| *kind != "output");
+        missing.push(format!("there is no [[source]]{}", that_is_on(off)));
     }
     if config.outputs.is_empty() && !config.has_wrong("output") {
-        missing.push("there is no [[output]]");
+        let off = config.off.names().filter(|(kind, _)| *kind == "output");
+        missing.push(format!("there is no [[output]]{}", that_is_on(off)));
     }
     missing
+}
+
+/// What is there, but switched off.
+fn that_is_on<'a>(off: impl Iterator<Item = (&'static str, &'a str)>) -> String {
+    let names: Vec<String> = off.map(|(kind, name)| format!("{kind} {name}")).collect();
+    match names.as_slice() {
+        [] => String::new(),
+        [one] => format!(" that is on: {one} is off (enabled = false)"),
+        several => format!(" that is on: {} are off (enabled = false)", several.join(", ")),
+    }
 }
 
 /// Everything wrong or odd, as seen from this machine.
@@ -57,6 +77,7 @@ pub fn problems(config: &Config, catalog: &Catalog, who: Who) -> Vec<Problem> {
         for why in state_dir::wrong(folder, config) {
             found.error(format!("state_dir = {}: {why}", folder.display()));
         }
+        state(folder, &mut found);
     }
     spool(config, &mut found);
     for s in &config.sources {
@@ -76,9 +97,9 @@ pub fn problems(config: &Config, catalog: &Catalog, who: Who) -> Vec<Problem> {
     for o in &config.outputs {
         output(o, &mut found);
     }
-    one_door(config, &mut found);
-    one_file(&config.outputs, &mut found);
-    no_input(config, &mut found);
+    conflicts::one_door(config, &mut found);
+    conflicts::one_file(&config.outputs, &mut found);
+    conflicts::no_input(config, &mut found);
     found.problems
 }
 
@@ -151,8 +172,23 @@ fn connection(pem: &Pem) -> Result<(), String> {
     crate::source::live::secret(pem, "connection string").map(drop)
 }
 
+/// Whether a start takes the state that is there.
+fn state(folder: &Path, found: &mut Found) {
+    match crate::spool::is_ours(folder) {
+        // An administrator checks what the user of the agent runs.
+        Err(e @ SpoolError::NotOurs { other_user: true, .. }) if rustix::process::geteuid().is_root() => {
+            found.advice(format!("state_dir = {}: {e}", folder.display()));
+        }
+        Err(e @ SpoolError::NotOurs { .. }) if found.who == Who::Check => {
+            found.error(format!("state_dir = {}: {e}", folder.display()));
+        }
+        // The start says that itself, and waits for what may be over in a moment.
+        _ => {}
+    }
+}
+
 fn spool(config: &Config, found: &mut Found) {
-    let Some(size) = config.spool_max_size else { return };
+    let size = config.spool_max_size;
     let (reserve, enough) = SPOOL;
     if size <= reserve {
         found.unusable(format!(
@@ -230,14 +266,14 @@ fn door(
 ) {
     for (name, path) in [("cert", cert), ("client_ca", client_ca)] {
         if let Some(path) = path {
-            found.pem(&of(name), &Pem::from(path.clone()), certificates);
+            found.pem(&of(name), path, certificates);
         }
     }
     if let Some(key) = key {
-        found.pem(&of("key"), &Pem::from(key.clone()), private_key);
+        found.pem(&of("key"), key, private_key);
     }
     if let Some(crl) = client_crl {
-        found.pem(&of("client_crl"), &Pem::from(crl.clone()), revoked);
+        found.pem(&of("client_crl"), crl, revoked);
     }
 }
 
@@ -317,90 +353,6 @@ fn file(of: &str, path: &Path, found: &mut Found) {
         }
         Ok(_) if path.is_dir() => found.unusable(format!("{of}address = file:{}: this is a folder", path.display())),
         Ok(_) => {}
-    }
-}
-
-/// Two that listen in one place: the second would wait for ever.
-fn one_door(config: &Config, found: &mut Found) {
-    let mut seen: Vec<(&Listen, String)> = Vec::new();
-    let streams = config.sources.iter().filter_map(|s| match &s.input {
-        Input::Stream(options) => Some((options, format!("source {}", s.name))),
-        _ => None,
-    });
-    let listeners = config.listeners.iter().map(|l| (&l.options, format!("listener {}", l.name)));
-    for (StreamOptions { listen, .. }, whose) in streams.chain(listeners) {
-        match seen.iter().find(|(other, _)| meets(listen, other)) {
-            Some((_, other)) => {
-                found.error(format!("{whose}: listen = {listen}: {other} listens there too: give each its own"));
-            }
-            None => seen.push((listen, whose)),
-        }
-    }
-}
-
-/// Whether a system would refuse one while it has the other.
-fn meets(a: &Listen, b: &Listen) -> bool {
-    match (a, b) {
-        (Listen::Unix(a), Listen::Unix(b)) => state_dir::whole(a) == state_dir::whole(b),
-        (Listen::Tcp(a) | Listen::Tls(a), Listen::Tcp(b) | Listen::Tls(b)) => {
-            let ip = |host: &str| host.parse::<IpAddr>().ok();
-            // All addresses hold each; those of IPv6 hold those of IPv4 too.
-            let holds = |all: Option<IpAddr>, one: Option<IpAddr>| {
-                all.is_some_and(|all| all.is_unspecified() && (all.is_ipv6() || one.is_none_or(|one| one.is_ipv4())))
-            };
-            let (ip_a, ip_b) = (ip(&a.host), ip(&b.host));
-            let same = a.host.eq_ignore_ascii_case(&b.host) || ip_a.is_some() && ip_a == ip_b;
-            a.port == b.port && a.port != 0 && (same || holds(ip_a, ip_b) || holds(ip_b, ip_a))
-        }
-        _ => false,
-    }
-}
-
-/// Two outputs that write to one file tear each other's lines.
-fn one_file(outputs: &[OutputConfig], found: &mut Found) {
-    type Inode = Option<(u64, u64)>;
-    let mut seen: Vec<(PathBuf, Inode, &str)> = Vec::new();
-    for o in outputs {
-        let Target::File(path) = &o.address else { continue };
-        let meta = fs::metadata(path).ok();
-        // A device, such as /dev/null, is no file of ours.
-        if meta.as_ref().is_some_and(|m| !m.is_file()) {
-            continue;
-        }
-        let inode = meta.map(|m| (m.dev(), m.ino()));
-        let whole = state_dir::whole(path);
-        match seen.iter().find(|(p, i, _)| *p == whole || i.is_some() && *i == inode) {
-            Some((_, _, other)) => found.error(format!(
-                "output {}: address = file:{}: output {other} writes to this file too: give each its own",
-                o.name,
-                path.display()
-            )),
-            None => seen.push((whole, inode, &o.name)),
-        }
-    }
-}
-
-/// An output that writes into what a source reads spoils it, and is read itself.
-fn no_input(config: &Config, found: &mut Found) {
-    for o in &config.outputs {
-        let Target::File(path) = &o.address else { continue };
-        let inode = |path: &Path| fs::metadata(path).ok().filter(|m| m.is_file()).map(|m| (m.dev(), m.ino()));
-        let (whole, own) = (state_dir::whole(path), inode(path));
-        for s in &config.sources {
-            let reads = match &s.input {
-                Input::Capture(read, _) => state_dir::whole(read) == whole || own.is_some() && inode(read) == own,
-                Input::Directory(options) => whole.parent().is_some_and(|p| p == state_dir::whole(&options.path)),
-                Input::Live(_) | Input::Stream(_) => false,
-            };
-            if reads {
-                found.error(format!(
-                    "output {}: address = file:{}: source {} reads this: give the output a file elsewhere",
-                    o.name,
-                    path.display(),
-                    s.name
-                ));
-            }
-        }
     }
 }
 

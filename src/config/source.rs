@@ -46,6 +46,8 @@ pub enum Input {
 pub struct SourceConfig {
     /// Its name in reports, and under which its position is kept.
     pub name: String,
+    /// It is started; one that is off is only checked.
+    pub enabled: bool,
     /// What it is.
     pub input: Input,
     /// What of its entries it leaves out, beside what the agent does.
@@ -105,6 +107,12 @@ enum Kind {
     Odbc,
 }
 
+/// Where files go that are done, within their folder.
+const DONE: &str = "done";
+const FOUND_OUT: &str = "found out from what there is";
+const AS_HEADING: &str = "as the headings of the entries say";
+const AS_LISTENER: &str = "as in the listener";
+
 /// What a source holds.
 #[derive(Clone, Copy)]
 enum What {
@@ -140,6 +148,7 @@ pub fn sources(
     for Placed { value: mut t, place } in s.tables("source", r) {
         let name = t.named(r);
         let has_name = t.has("name");
+        let enabled = t.enabled(r);
         let kinds = [
             ("capture", Kind::Capture),
             ("directory", Kind::Directory),
@@ -147,7 +156,7 @@ pub fn sources(
             ("mapepire", Kind::Mapepire),
             ("odbc", Kind::Odbc),
         ];
-        let input = match t.choice("kind", &kinds, r).unwrap_or(Kind::Capture) {
+        let input = match t.choice_or("kind", &kinds, Kind::Capture, r) {
             Kind::Capture => capture(&mut t, &place, r),
             Kind::Directory => directory(&mut t, &place, r),
             Kind::Stream => stream::stream(&mut t, &place, Who::One, r).map(Input::Stream),
@@ -159,6 +168,7 @@ pub fn sources(
         let filter = rules.filter(filter, Some(agent), r);
         rules.prefix.clear();
         let what = t.choice("input", &WHAT, r);
+        t.otherwise("input", FOUND_OUT, r);
         let (mut kind, mut history, mut buffers) = (None, None, None);
         match what {
             Some(What::Entries(heading)) => kind = Some(heading),
@@ -173,9 +183,12 @@ pub fn sources(
             );
         }
         let stream = t.choice("input_framing", &[("fixed", false), ("stream", true)], r);
+        t.otherwise("input_framing", FOUND_OUT, r);
         let record_length =
             t.integer("record_length", 126..MAX_RECORD as i64 + 1, r).and_then(|n| usize::try_from(n).ok());
+        t.otherwise("record_length", FOUND_OUT, r);
         let encoding = encoding(&mut t, history, r);
+        t.otherwise("encoding", "of exports of the history log: by their byte order mark, else UTF-8", r);
         if history.is_some() || buffers.is_some() {
             whole_files(&t, &input, r);
         }
@@ -192,7 +205,7 @@ pub fn sources(
             r.error(name.place, format!("source.name: there are two sources named {:?}", name.value));
         }
         let plain = plain(name.value, (input, kind), filter, content);
-        found.push(SourceConfig { history, encoding, buffers, stream, record_length, ..plain });
+        found.push(SourceConfig { enabled, history, encoding, buffers, stream, record_length, ..plain });
     }
     found
 }
@@ -212,15 +225,23 @@ struct Content {
 fn content(t: &mut Section<'_>, usual: Option<&SourceConfig>, r: &mut Reader<'_>) -> Option<Content> {
     let own_charset = t.has("ccsid");
     let charset = charset(t, r);
+    if usual.is_some() {
+        t.otherwise("ccsid", AS_LISTENER, r);
+    }
     let charset = if own_charset { charset } else { usual.map(|u| u.charset).or(charset) };
     let own_zone = t.has("timezone");
     let zone = zone(t, r);
+    t.otherwise("timezone", usual.map_or("UTC, because nothing is given", |_| AS_LISTENER), r);
     let formats =
         [("MDY", DateFormat::Mdy), ("DMY", DateFormat::Dmy), ("YMD", DateFormat::Ymd), ("JUL", DateFormat::Jul)];
     let dates = t.choice("date_format", &formats, r).or(usual.and_then(|u| u.dates));
+    t.otherwise("date_format", usual.map_or(AS_HEADING, |_| AS_LISTENER), r);
     let gaps = t.choice("gaps", &GAPS, r).or(usual.and_then(|u| u.gaps));
+    t.otherwise("gaps", usual.map_or("as gaps above the first table", |_| AS_LISTENER), r);
     let mut text = |key: &'static str, r: &mut Reader<'_>| -> Vec<u8> {
-        let (Some(Placed { value, place }), Some(charset)) = (t.string(key, r), charset) else { return Vec::new() };
+        let name = t.string(key, r);
+        t.otherwise(key, AS_HEADING, r);
+        let (Some(Placed { value, place }), Some(charset)) = (name, charset) else { return Vec::new() };
         charset.name(&value).unwrap_or_else(|e| {
             r.error(place, format!("{}: {e}", t.name(key)));
             Vec::new()
@@ -247,7 +268,9 @@ pub fn sent(t: &mut Section<'_>, r: &mut Reader<'_>) -> Option<HeadingKind> {
         What::Entries(kind) => Some((*word, *kind)),
         _ => None,
     });
-    t.choice("input", &headings.collect::<Vec<_>>(), r)
+    let found = t.choice("input", &headings.collect::<Vec<_>>(), r);
+    t.otherwise("input", "as the other input of the listener", r);
+    found
 }
 
 /// Where entries are sent to: what stands in a listener, or in a sender of it, where what it does not say is as `usual`.
@@ -267,6 +290,7 @@ fn plain(name: String, (input, kind): (Input, Option<HeadingKind>), filter: Rule
     let (history, encoding, buffers, stream, record_length) = (None, None, None, None, None);
     SourceConfig {
         name,
+        enabled: true,
         input,
         filter,
         kind,
@@ -319,22 +343,25 @@ fn path(t: &mut Section<'_>, at: &ConfigLocation, r: &mut Reader<'_>) -> Option<
 }
 
 fn capture(t: &mut Section<'_>, at: &ConfigLocation, r: &mut Reader<'_>) -> Option<Input> {
-    let follow = t.boolean("follow", r).is_some_and(|b| b.value);
+    let follow = t.boolean_or("follow", false, r);
     Some(Input::Capture(path(t, at, r)?, follow))
 }
 
 fn directory(t: &mut Section<'_>, at: &ConfigLocation, r: &mut Reader<'_>) -> Option<Input> {
-    let follow = t.boolean("follow", r).is_none_or(|b| b.value);
-    let pattern = t.string("pattern", r).map_or("*".to_owned(), |p| p.value);
-    let quiet = t.positive("stable_seconds", r).map_or(Duration::from_secs(10), Duration::from_secs_f64);
+    let follow = t.boolean_or("follow", true, r);
+    let pattern = t.string_or("pattern", "*", r);
+    let quiet = t.positive_or("stable_seconds", Duration::from_secs(10), r);
     let ways = [("stable", Complete::Stable(quiet)), ("rename", Complete::Rename), ("done", Complete::Done)];
-    let complete = t.choice("complete", &ways, r).unwrap_or(Complete::Stable(quiet));
-    let order = t.choice("order", &[("name", Order::Name), ("time", Order::Time)], r).unwrap_or(Order::Name);
-    let after = t.choice("after", &[("keep", 0), ("move", 1), ("delete", 2)], r).unwrap_or(0);
+    let complete = t.choice_or("complete", &ways, Complete::Stable(quiet), r);
+    let order = t.choice_or("order", &[("name", Order::Name), ("time", Order::Time)], Order::Name, r);
+    let after = t.choice_or("after", &[("keep", 0), ("move", 1), ("delete", 2)], 0, r);
     let move_to = t.string("move_to", r);
+    if after == 1 {
+        t.usual("move_to", DONE, r);
+    }
     let path = path(t, at, r)?;
     let after = match (after, move_to) {
-        (1, to) => After::Move(path.join(to.map_or("done".to_owned(), |t| t.value))),
+        (1, to) => After::Move(path.join(to.map_or(DONE.to_owned(), |t| t.value))),
         (after, Some(to)) => {
             r.error(to.place, "source.move_to: only with after = \"move\"");
             if after == 2 { After::Delete } else { After::Keep }
@@ -357,7 +384,7 @@ fn encoding(t: &mut Section<'_>, history: Option<HistoryForm>, r: &mut Reader<'_
 
 /// `ccsid`; 37 unless one is given.
 fn charset(t: &mut Section<'_>, r: &mut Reader<'_>) -> Option<&'static Charset> {
-    let ccsid = t.integer("ccsid", 0..65_536, r).and_then(|n| u16::try_from(n).ok()).unwrap_or(37);
+    let ccsid = u16::try_from(t.integer_or("ccsid", 0..65_536, 37, r)).unwrap_or(37);
     let found = Charset::ebcdic(ccsid);
     if let (Err(e), Some(place)) = (&found, t.place_of("ccsid", r)) {
         r.error(place, format!("{} = {ccsid}: {e}", t.name("ccsid")));

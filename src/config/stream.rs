@@ -17,7 +17,7 @@ pub enum Who {
 /// Reads it.
 pub fn stream(t: &mut Section<'_>, at: &ConfigLocation, who: Who, r: &mut Reader<'_>) -> Option<StreamOptions> {
     let listen_key = t.name("listen");
-    let mut file = |key: &'static str, r: &mut Reader<'_>| t.path(key, r).map(|p| p.value);
+    let mut file = |key: &'static str, r: &mut Reader<'_>| t.secret(key, r).map(|p| p.value);
     let (cert, key, client_ca) = (file("cert", r), file("key", r), file("client_ca", r));
     let client_crl = file("client_crl", r);
     let client_names = t.strings("client_names", r);

@@ -279,7 +279,7 @@ fn the_example_file_says_every_key_and_its_default() {
     assert_eq!((&o.priority_types, o.limits.burst), (&bare.priority_types, Some(1)));
     let Config { spool_max_size, stop_timeout, .. } = parse(text);
     let options = crate::spool::SpoolOptions::new("x".into());
-    assert_eq!((spool_max_size, stop_timeout), (Some(options.max_size), parse("").stop_timeout));
+    assert_eq!((spool_max_size, stop_timeout), (options.max_size, parse("").stop_timeout));
     assert_eq!(shown.sources.len(), 2);
     let bare = parse("[[source]]\nname = \"prod01\"\npath = \"day.type5\"\n");
     let (bare, s) = (&bare.sources[0], &shown.sources[1]);
@@ -425,6 +425,52 @@ fn the_keys_are_those_that_are_read() {
         assert!(keys.contains(key), "{key} is not in {keys:?}");
     }
     assert!(!keys.contains("output.filter") && !keys.contains("output"), "tables are none");
+}
+
+#[test]
+fn every_key_is_shown_with_a_value_or_with_what_counts_without_one() {
+    let catalog = Catalog::shipped().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("agent.toml");
+    fs::write(&path, every_table()).unwrap();
+    let (_, shown) = Config::load_with_keys(&path, &catalog).unwrap();
+    let mut names = std::collections::BTreeSet::new();
+    for s in &shown {
+        let dot = if s.table.is_empty() { "" } else { "." };
+        names.insert(format!("{}{dot}{}", shown::without_numbers(&s.table), s.key));
+    }
+    // A table whose keys are data shows those that it has.
+    let missing: Vec<String> = Config::keys(&catalog).difference(&names).cloned().collect();
+    assert_eq!(missing, ["severity", "test.line"]);
+    // A default that is not noted would look like none: these have none.
+    let without = [
+        "state_dir",
+        "name",
+        "path",
+        "move_to",
+        "listen",
+        "match",
+        "address",
+        "command",
+        "connection",
+        "dsn",
+        "user",
+        "password",
+        "cert",
+        "key",
+        "pin",
+        "client_ca",
+        "client_crl",
+        "client_names",
+        "capture",
+        "expect",
+        "rule",
+        "contains",
+        "source",
+        "output",
+    ];
+    let nothing = shown.iter().filter(|s| s.origin() == "not given" && !without.contains(&s.key.as_str()));
+    assert_eq!(nothing.map(|s| format!("{}.{}", s.table, s.key)).collect::<Vec<_>>(), Vec::<String>::new());
 }
 
 #[test]

@@ -4,10 +4,7 @@ use crate::net::tls::{TlsOptions, pin::Pin};
 
 /// Whom to trust, and who we are. `of` is the word that messages name the table by: output, source.
 pub fn tls(t: &mut Section<'_>, of: &str, r: &mut Reader<'_>) -> TlsOptions {
-    let mut pem = |key: &'static str, r: &mut Reader<'_>| {
-        let text = t.string(key, r)?;
-        r.pem(&format!("{of}.{key}"), text)
-    };
+    let mut pem = |key: &'static str, r: &mut Reader<'_>| t.secret(key, r).map(|p| p.value);
     let (ca, cert, key) = (pem("ca", r), pem("cert", r), pem("key", r));
     let server_name = t.string("server_name", r).map(|n| n.value);
     let pin = t.string("pin", r).and_then(|Placed { value, place }| match pin(&value, r) {
@@ -17,7 +14,11 @@ pub fn tls(t: &mut Section<'_>, of: &str, r: &mut Reader<'_>) -> TlsOptions {
             None
         }
     });
-    let insecure = t.boolean("insecure_skip_verify", r).is_some_and(|b| {
+    let insecure = t.boolean("insecure_skip_verify", r);
+    t.usual("insecure_skip_verify", false, r);
+    t.otherwise("ca", "those that the system trusts", r);
+    t.otherwise("server_name", "the host of the address", r);
+    let insecure = insecure.is_some_and(|b| {
         if b.value {
             r.warning(
                 b.place,

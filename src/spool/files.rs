@@ -56,7 +56,6 @@ pub(super) fn own(folder: &Path) -> Result<(), SpoolError> {
         let path = path.to_owned();
         move |source| SpoolError::Io { path, source }
     };
-    let foreign = |path: &Path, why: String| SpoolError::NotOurs { path: path.to_owned(), why };
     fs::create_dir_all(folder).map_err(|source| match source.kind() {
         // Where every folder above it is made too, these do not pass: a link to nothing, a file in the way, a file system that has none.
         io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
@@ -64,33 +63,56 @@ pub(super) fn own(folder: &Path) -> Result<(), SpoolError> {
         }
         _ => io(folder)(source),
     })?;
-    let me = rustix::process::geteuid().as_raw();
-    let found = fs::metadata(folder).map_err(io(folder))?;
-    if found.uid() != me {
-        return Err(foreign(folder, format!("it belongs to user {}, and the agent runs as user {me}", found.uid())));
-    }
+    folder_is_ours(folder)?;
     private(folder, 0o700).map_err(io(folder))?;
     for path in OWN.map(|name| folder.join(name)) {
-        let found = match fs::symlink_metadata(&path) {
-            Ok(found) => found,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
-            Err(e) => return Err(io(&path)(e)),
-        };
-        if !found.is_file() {
-            return Err(foreign(&path, "it is a link or no regular file".to_owned()));
-        }
-        if found.nlink() > 1 {
-            return Err(foreign(&path, "it goes by another name too (a hard link)".to_owned()));
-        }
-        if found.uid() != me {
-            return Err(foreign(&path, format!("it belongs to user {}, and the agent runs as user {me}", found.uid())));
-        }
         // A mode that others may read or write is a state that others may read or write.
-        if found.mode() & 0o077 != 0 {
+        if file_is_ours(&path)?.is_some_and(|found| found.mode() & 0o077 != 0) {
             private(&path, 0o600).map_err(io(&path))?;
         }
     }
     Ok(())
+}
+
+/// Whether a start takes this folder, as far as it is there, and the files in it for its own. Nothing is changed.
+pub fn is_ours(folder: &Path) -> Result<(), SpoolError> {
+    folder_is_ours(folder)?;
+    OWN.map(|name| folder.join(name)).iter().try_for_each(|path| file_is_ours(path).map(drop))
+}
+
+fn foreign(path: &Path, other_user: bool, why: String) -> SpoolError {
+    SpoolError::NotOurs { path: path.to_owned(), other_user, why }
+}
+
+/// An error where it belongs to somebody else.
+fn is_of_this_user(path: &Path, found: &fs::Metadata) -> Result<(), SpoolError> {
+    let me = rustix::process::geteuid().as_raw();
+    if found.uid() == me {
+        return Ok(());
+    }
+    Err(foreign(path, true, format!("it belongs to user {}, and the agent runs as user {me}", found.uid())))
+}
+
+fn folder_is_ours(folder: &Path) -> Result<(), SpoolError> {
+    let found = fs::metadata(folder).map_err(|source| SpoolError::Io { path: folder.to_owned(), source })?;
+    is_of_this_user(folder, &found)
+}
+
+/// What it is; `None` where it is not there.
+fn file_is_ours(path: &Path) -> Result<Option<fs::Metadata>, SpoolError> {
+    let found = match fs::symlink_metadata(path) {
+        Ok(found) => found,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(SpoolError::Io { path: path.to_owned(), source }),
+    };
+    if !found.is_file() {
+        return Err(foreign(path, false, "it is a link or no regular file".to_owned()));
+    }
+    if found.nlink() > 1 {
+        return Err(foreign(path, false, "it goes by another name too (a hard link)".to_owned()));
+    }
+    is_of_this_user(path, &found)?;
+    Ok(Some(found))
 }
 
 /// Options that follow no link and make private files.

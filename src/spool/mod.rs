@@ -41,7 +41,7 @@ pub use actor::{Spool, Start, Waiting};
 pub use basis::Basis;
 pub use batch::{Batch, BatchHeader, Builder, NewBatch, StoredEvent};
 pub use cursor::{Cursor, Lane};
-pub use files::Lock;
+pub use files::{Lock, is_ours};
 pub use ledger::View;
 
 /// What shapes a spool.
@@ -123,6 +123,8 @@ pub enum SpoolError {
     NotOurs {
         /// The file or folder.
         path: PathBuf,
+        /// It is what it should be, but of another user.
+        other_user: bool,
         /// Whose it is, or what it is.
         why: String,
     },

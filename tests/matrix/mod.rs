@@ -75,7 +75,7 @@ const FILTER: [(&str, &str, &str, &str); 27] = [
 ];
 
 /// Keys that say something else than what is read, in which order, and what lines are made of it; each with the reason.
-pub const OTHERS: [(&str, &str); 104] = [
+pub const OTHERS: [(&str, &str); 116] = [
     ("state_dir", "another state is another agent"),
     ("stop_timeout", "how long an end may take"),
     ("heartbeat", "when the agent speaks of itself"),
@@ -153,6 +153,18 @@ pub const OTHERS: [(&str, &str); 104] = [
     ("output.meter.bytes_per_second", "when lines go"),
     ("output.meter.byte_burst", "when lines go"),
     ("source.read", "what is asked of the server: tests/live.rs"),
+    ("source.enabled", "whether it is started: tests/switched_off.rs"),
+    ("listener.enabled", "whether it is started"),
+    ("output.enabled", "whether it is started: tests/switched_off.rs"),
+    ("test.name", "what is expected of a configuration: tests/configuration_tests.rs"),
+    ("test.capture", "what is expected of a configuration: tests/configuration_tests.rs"),
+    ("test.sequence", "what is expected of a configuration: tests/configuration_tests.rs"),
+    ("test.source", "what is expected of a configuration: tests/configuration_tests.rs"),
+    ("test.output", "what is expected of a configuration: tests/configuration_tests.rs"),
+    ("test.expect", "what is expected of a configuration: tests/configuration_tests.rs"),
+    ("test.rule", "what is expected of a configuration: tests/configuration_tests.rs"),
+    ("test.line", "what is expected of a configuration: tests/configuration_tests.rs"),
+    ("test.contains", "what is expected of a configuration: tests/configuration_tests.rs"),
     ("listener.name", "another name is another listener"),
     ("listener.listen", "where it is"),
     ("listener.cert", "who we are"),

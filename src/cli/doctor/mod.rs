@@ -59,6 +59,8 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     let live: Vec<(&SourceConfig, &LiveOptions)> = config
         .sources
         .iter()
+        // One that is off is looked at where it is asked for: before it is switched on.
+        .chain(config.off.sources.iter().filter(|_| args.source.is_some()))
         .filter(|s| args.source.as_ref().is_none_or(|name| *name == s.name))
         .filter_map(|s| if let Input::Live(options) = &s.input { Some((s, options.as_ref())) } else { None })
         .collect();

@@ -2,18 +2,16 @@
 //!
 //! They are read each time they are used. Nothing of what a key file holds gets into a message.
 use std::{
-    env, fmt, fs,
+    fmt, fs,
     path::{Path, PathBuf},
 };
 
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, pem::PemObject};
 
-use crate::{files::read_regular, net::ConnectError};
+use crate::{credential, files::read_regular, net::ConnectError};
 
 /// Bytes of a file, at most: lists of revoked certificates are the longest.
 const MOST: u64 = 64 << 20;
-/// How a credential is written.
-const CREDENTIAL: &str = "credential:";
 
 /// A PEM file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +32,7 @@ impl fmt::Display for Pem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Pem::File(path) => path.display().fmt(f),
-            Pem::Credential(name) => write!(f, "{CREDENTIAL}{name}"),
+            Pem::Credential(name) => write!(f, "{}{name}", credential::PREFIX),
         }
     }
 }
@@ -42,11 +40,8 @@ impl fmt::Display for Pem {
 impl Pem {
     /// `PATH` or `credential:NAME`.
     pub fn parse(text: &str) -> Result<Pem, String> {
-        match text.strip_prefix(CREDENTIAL) {
-            Some(name) if name.is_empty() || name.contains(['/', '\0']) || matches!(name, "." | "..") => {
-                Err(format!("{text:?}: expected credential:NAME, the name of a file below $CREDENTIALS_DIRECTORY"))
-            }
-            Some(name) => Ok(Pem::Credential(name.to_owned())),
+        match credential::name(text) {
+            Some(name) => name.map(|name| Pem::Credential(name.to_owned())),
             None => Ok(Pem::File(text.into())),
         }
     }
@@ -67,12 +62,7 @@ impl Pem {
     pub fn path(&self) -> Result<PathBuf, ConnectError> {
         match self {
             Pem::File(path) => Ok(path.clone()),
-            Pem::Credential(name) => match env::var_os("CREDENTIALS_DIRECTORY") {
-                Some(folder) => Ok(Path::new(&folder).join(name)),
-                None => Err(self.wrong(
-                    "$CREDENTIALS_DIRECTORY is not set: credentials are for a service that systemd starts with LoadCredential=",
-                )),
-            },
+            Pem::Credential(name) => credential::path(name).map_err(|e| self.wrong(e)),
         }
     }
 

@@ -32,10 +32,7 @@ use super::{
 use crate::{
     digest::{Hash, checksum},
     files::read_regular,
-    net::tls::{
-        pem::Pem,
-        pin::{describe, has_name},
-    },
+    net::tls::pin::{describe, has_name},
     runtime::blocking,
 };
 
@@ -236,7 +233,7 @@ impl Secure {
             && of == now
             && let Some(key) = &self.options.key
         {
-            Pem::from(key.clone()).check_private().map_err(|e| e.to_string())?;
+            key.check_private().map_err(|e| e.to_string())?;
             return Ok(config);
         }
         let config = Arc::new(secure(&self.options)?);
@@ -251,8 +248,8 @@ impl Secure {
     fn print(&self) -> Option<Hash> {
         let StreamOptions { cert, key, client_ca, client_crl, .. } = &*self.options;
         let mut all = Vec::new();
-        for path in [cert, key, client_ca, client_crl].into_iter().flatten() {
-            all.extend_from_slice(&checksum(&read_regular(path, MOST).ok()?));
+        for pem in [cert, key, client_ca, client_crl].into_iter().flatten() {
+            all.extend_from_slice(&checksum(&read_regular(&pem.path().ok()?, MOST).ok()?));
         }
         Some(checksum(&all))
     }
@@ -263,7 +260,6 @@ fn secure(options: &StreamOptions) -> Result<ServerConfig, String> {
     let (Some(cert), Some(key)) = (&options.cert, &options.key) else {
         return Err("tls:// needs cert and key".to_owned());
     };
-    let key = Pem::from(key.clone());
     key.check_private().map_err(|e| e.to_string())?;
     let provider = Arc::new(ring::default_provider());
     let builder = ServerConfig::builder_with_provider(provider.clone())
@@ -273,21 +269,21 @@ fn secure(options: &StreamOptions) -> Result<ServerConfig, String> {
         None => builder.with_no_client_auth(),
         Some(ca) => {
             let mut roots = RootCertStore::empty();
-            for cert in Pem::from(ca.clone()).certificates().map_err(|e| e.to_string())? {
-                roots.add(cert).map_err(|e| format!("{}: {e}", ca.display()))?;
+            for cert in ca.certificates().map_err(|e| e.to_string())? {
+                roots.add(cert).map_err(|e| format!("{}: {e}", ca))?;
             }
             let mut verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
             if let Some(crl) = &options.client_crl {
-                let revoked = Pem::from(crl.clone()).revoked().map_err(|e| e.to_string())?;
+                let revoked = crl.revoked().map_err(|e| e.to_string())?;
                 verifier = verifier.with_crls(revoked).only_check_end_entity_revocation();
             }
-            let verifier = verifier.build().map_err(|e| format!("{}: {e}", ca.display()))?;
+            let verifier = verifier.build().map_err(|e| format!("{}: {e}", ca))?;
             builder.with_client_cert_verifier(verifier)
         }
     };
-    let chain = Pem::from(cert.clone()).certificates().map_err(|e| e.to_string())?;
+    let chain = cert.certificates().map_err(|e| e.to_string())?;
     let key = key.private_key().map_err(|e| e.to_string())?;
-    let mut config = builder.with_single_cert(chain, key).map_err(|e| format!("{}: {e}", cert.display()))?;
+    let mut config = builder.with_single_cert(chain, key).map_err(|e| format!("{}: {e}", cert))?;
     // Every connection shows its certificate: one that was revoked meanwhile does not go on with what was agreed before.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;

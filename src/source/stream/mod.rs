@@ -18,7 +18,10 @@ pub use self::{
     connection::Wire,
 };
 use super::receiver_chain::JournalPlace;
-use crate::{decode::ebcdic::Charset, net::Address};
+use crate::{
+    decode::ebcdic::Charset,
+    net::{Address, tls::pem::Pem},
+};
 
 /// The longest path of a Unix socket: systems take 107 bytes, of which 14 are for the name under which it is made.
 pub const LONGEST_PATH: usize = 93;
@@ -52,15 +55,15 @@ pub struct StreamOptions {
     /// Where to listen.
     pub listen: Listen,
     /// Our certificate chain for TLS, PEM.
-    pub cert: Option<PathBuf>,
+    pub cert: Option<Pem>,
     /// Our private key for TLS, PEM.
-    pub key: Option<PathBuf>,
+    pub key: Option<Pem>,
     /// PEM file of the CAs one of which must have signed the certificate that the sender shows.
-    pub client_ca: Option<PathBuf>,
+    pub client_ca: Option<Pem>,
     /// Names one of which that certificate must have: a DNS name, an address, or the common name of its subject.
     pub client_names: Option<Vec<String>>,
     /// PEM file of the certificates that the CA has revoked.
-    pub client_crl: Option<PathBuf>,
+    pub client_crl: Option<Pem>,
 }
 
 /// QAUDJRN1, receiver library, receiver, sequence number in 20 digits; the rest is blank.
