@@ -121,6 +121,11 @@ fn a_test_that_cannot_be_made_fails_and_what_is_written_wrong_is_an_error_of_the
         assert!(check.code == 2 && check.stdout.contains(said), "{said}: {check:?}");
         test(&dir, "test", &block(rest)).assert_output(2, &[said]);
     }
+    // What only follows from another mistake is not told.
+    let wrong =
+        format!("{OUTPUT}{}", block("expect = \"sent\"\noutput = \"a\"")).replace("null", "${NO_SUCH_VARIABLE}");
+    let check = test(&dir, "check", &wrong);
+    assert!(check.stdout.contains("NO_SUCH_VARIABLE") && check.stdout.contains(": 1 error, "), "{check:?}");
     let check = test(&dir, "check", &block("expect = \"sent\""));
     assert!(
         check.code == 0 && check.stdout.contains("note: 1 test ([[test]]), which `qaudjrn test` runs"),

@@ -69,6 +69,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
 
 fn line(o: &Outcome) -> String {
     let text = match &o.came {
+        None if o.entries == 1 => format!("ok      {}: {}", o.name, o.expected),
         None => format!("ok      {}: {} ({} entries)", o.name, o.expected, o.entries),
         Some(came) => format!("FAILED  {}: expected {}; {came}", o.name, o.expected),
     };

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use toml::de::DeValue;
 
 use super::{
-    OutputConfig, SourceConfig,
+    OutputConfig, Problem, ProblemLevel, SourceConfig,
     read::{Placed, Reader, Section},
 };
 
@@ -101,10 +101,11 @@ pub fn tests(
     found
 }
 
-/// The name of a source or output that is there.
+/// The name of a source or output that is there. Where one of them is wrong it may be that one: nothing is said that only follows from it.
 fn known(t: &mut Section<'_>, key: &'static str, names: &[&str], r: &mut Reader<'_>) -> Option<String> {
     let Placed { value, place } = t.string(key, r)?;
-    if !names.contains(&value.as_str()) {
+    let is_wrong = |p: &Problem| p.level == ProblemLevel::Error && p.text.starts_with(&format!("{key}."));
+    if !names.contains(&value.as_str()) && !r.problems.iter().any(is_wrong) {
         let there =
             if names.is_empty() { "there is none".to_owned() } else { format!("there are {}", names.join(", ")) };
         r.error(place, format!("test.{key} = {value:?}: there is no [[{key}]] of this name; {there}"));
