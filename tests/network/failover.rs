@@ -8,7 +8,7 @@ use std::{
 
 use super::{SOON, output, proxy::Proxy, sums_balance};
 use harness::{
-    agent::{Agent, SOURCE, capture, nothing_lost},
+    agent::{Agent, SOURCE, capture, nothing_lost, unread},
     peers::{Kind, Receiver as Peer, cef_ids},
     program::folder,
     unused_port,
@@ -81,6 +81,10 @@ fn failover_sends_the_window_of_a_dead_receiver_to_the_next_one() {
         let agent = Agent::new(dir, &format!("{SOURCE}{}", output("a", &first, &first.address(), &more)));
         let child = agent.start();
         agent.wait("lines pass", SOON, || first.count() > 1_000);
+        // It dies with lines that it has not read: one that keeps up has none.
+        let port = first.address().rsplit_once(':').unwrap().1.parse().unwrap();
+        first.pause();
+        agent.wait("lines that nobody reads", SOON, || !unread(port).is_empty());
         first.kill();
         agent.assert_exit(child, 0, Duration::from_secs(60));
         let there = second.stop();
