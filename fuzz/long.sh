@@ -6,7 +6,6 @@ set -euo pipefail
 target=${1:?usage: fuzz/long.sh TARGET [SECONDS]}
 seconds=${2:-3600}
 cd "$(dirname "$0")"
-set --
 source ./build.sh
 [ -x "$fuzz_bin/$target" ] || { echo "fuzz: there is no target $target" >&2; exit 2; }
 [ -d "corpus/$target" ] || ./seed.sh

@@ -5,7 +5,7 @@ set -euo pipefail
 seconds=${1:-10}
 cd "$(dirname "$0")"
 for tool in cargo c++ python3; do command -v $tool >/dev/null || { echo "fuzz: $tool is missing" >&2; exit 1; }; done
-source ./build.sh --config 'profile.release.package.qaudjrn.opt-level=1'
+source ./build.sh
 ./seed.sh
 
 run_target() { # TARGET SECONDS
