@@ -1,12 +1,13 @@
 //! `check`: everything wrong with a configuration in one run, what would run, and what its filter means in words.
 mod plan;
 
-use std::{fmt::Write as _, path::PathBuf};
+use std::fmt::Write as _;
 
 use serde_json::json;
 
 use super::{
     console::{print, print_json},
+    context::ConfigArgs,
     exit::{Exit, Failure},
 };
 use crate::{
@@ -27,12 +28,8 @@ use crate::{
 /// Options of `check`.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// The configuration
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
-    /// Folder of layout tables that add to or override the built-in ones (formats/journal)
-    #[arg(long, value_name = "DIR")]
-    layouts: Option<PathBuf>,
+    #[command(flatten)]
+    files: ConfigArgs,
     /// Warnings are errors
     #[arg(long)]
     deny_warnings: bool,
@@ -43,8 +40,8 @@ pub struct Args {
 
 /// Runs `check`.
 pub fn run(args: &Args) -> Result<Exit, Failure> {
-    let catalog = Catalog::with_folder(args.layouts.as_deref()).map_err(Failure::usage)?;
-    let mut config = Config::load(&args.config, &catalog).map_err(Failure::usage)?;
+    let catalog = args.files.catalog()?;
+    let mut config = Config::load(&args.files.config, &catalog).map_err(Failure::usage)?;
     let mut notes = Vec::new();
     let missing = ready::missing(&config);
     if ready::is_for_an_agent(&config) {
@@ -123,7 +120,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
         let _ = writeln!(
             t,
             "{}: {}, {}, {}",
-            Visible(args.config.display()),
+            Visible(args.files.config.display()),
             plural(errors, "error"),
             plural(warnings, "warning"),
             plural(config.book.len(), "rule")

@@ -1,19 +1,15 @@
 //! `config show`: every key in force, its value, and where that comes from.
-use std::path::PathBuf;
-
 use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::{
     console::{print, print_json},
+    context::ConfigArgs,
     exit::{Exit, Failure},
 };
-use crate::{
-    config::{
-        Config, Shown,
-        shown::{self, Source},
-    },
-    decode::journal::Catalog,
+use crate::config::{
+    Config, Shown,
+    shown::{self, Source},
 };
 
 /// Options of `config`.
@@ -27,12 +23,8 @@ pub struct Args {
 enum Command {
     /// Print every key with its value and where it comes from, as a configuration that is the same; secrets are masked
     Show {
-        /// The configuration
-        #[arg(long, value_name = "FILE")]
-        config: PathBuf,
-        /// Folder of layout tables that add to or override the built-in ones (formats/journal)
-        #[arg(long, value_name = "DIR")]
-        layouts: Option<PathBuf>,
+        #[command(flatten)]
+        files: ConfigArgs,
         /// One JSON object
         #[arg(long)]
         json: bool,
@@ -41,9 +33,9 @@ enum Command {
 
 /// Runs it.
 pub fn run(args: &Args) -> Result<Exit, Failure> {
-    let Command::Show { config, layouts, json } = &args.command;
-    let catalog = Catalog::with_folder(layouts.as_deref()).map_err(Failure::usage)?;
-    let (config, all) = Config::load_with_keys(config, &catalog).map_err(Failure::usage)?;
+    let Command::Show { files, json } = &args.command;
+    let catalog = files.catalog()?;
+    let (config, all) = Config::load_with_keys(&files.config, &catalog).map_err(Failure::usage)?;
     let config = config.into_valid(false).map_err(Failure::usage)?;
     if *json {
         let keys: Vec<Value> = all.iter().map(key).collect();

@@ -1,6 +1,9 @@
 //! What every command that looks at a capture through a configuration builds first: tables, configuration, and for each
 //! heading the event model and the filter. One place, so that all commands see the same.
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::anyhow;
 use chrono_tz::Tz;
@@ -18,6 +21,24 @@ use crate::{
     filter::Selection,
     pipeline::{Back, Front, Parts},
 };
+
+/// The configuration that a command is about, and the tables that it is read with.
+#[derive(clap::Args, Debug)]
+pub struct ConfigArgs {
+    /// The configuration
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Folder of layout tables that add to or override the built-in ones (formats/journal)
+    #[arg(long, value_name = "DIR")]
+    pub layouts: Option<PathBuf>,
+}
+
+impl ConfigArgs {
+    /// The tables.
+    pub fn catalog(&self) -> Result<Catalog, Failure> {
+        Catalog::with_folder(self.layouts.as_deref()).map_err(Failure::usage)
+    }
+}
 
 /// What the entries do not say themselves.
 #[derive(clap::Args, Debug)]

@@ -13,7 +13,7 @@ use tokio::{runtime::Runtime, sync::Notify, task::spawn_blocking, time::sleep};
 
 use super::{
     console::{say, tell, tell_problem},
-    context::load,
+    context::{ConfigArgs, load},
     exit::{Exit, Failure},
     signals, version,
 };
@@ -34,12 +34,8 @@ use crate::{
 /// Options of `run`.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// The configuration
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
-    /// Folder of layout tables that add to or override the built-in ones (formats/journal)
-    #[arg(long, value_name = "DIR")]
-    layouts: Option<PathBuf>,
+    #[command(flatten)]
+    files: ConfigArgs,
     /// Warnings about the configuration are errors
     #[arg(long)]
     deny_warnings: bool,
@@ -57,9 +53,9 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     let ask = asked.clone();
     let standing = signals::standing().map_err(Failure::failed)?;
     let runtime = standing.pass_on(handle.clone(), runs.clone(), move || ask.notify_one());
-    let catalog = Arc::new(Catalog::with_folder(args.layouts.as_deref()).map_err(Failure::usage)?);
+    let catalog = Arc::new(args.files.catalog()?);
     let profile = Profile::native().map_err(|e| Failure::failed(anyhow!(e)))?;
-    let (config, state_dir) = configuration(&args.config, &catalog, args.deny_warnings)?;
+    let (config, state_dir) = configuration(&args.files.config, &catalog, args.deny_warnings)?;
     say(format_args!("qaudjrn: version {} starts, commit {}\n", version::NUMBER, version::COMMIT));
     let service = Arc::new(Service::from_environment());
     service.status("starts: the spool is opened and looked through");
@@ -76,7 +72,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     handle.set_limit(setup.config.stop_timeout);
     runs.store(true, Ordering::SeqCst);
     let reloads = Reloads {
-        path: args.config.clone(),
+        path: args.files.config.clone(),
         state_dir,
         deny_warnings: args.deny_warnings,
         catalog,

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{
     console::{print, print_json},
-    context::{DateArg, HeadingArgs, Setup},
+    context::{ConfigArgs, DateArg, HeadingArgs, Setup},
     exit::{Exit, Failure},
     input::InputArgs,
     visit::{EntryLocation, Visitor, visit},
@@ -28,12 +28,8 @@ use crate::{
 /// Options of `test`.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// The configuration
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
-    /// Folder of layout tables that add to or override the built-in ones (formats/journal)
-    #[arg(long, value_name = "DIR")]
-    layouts: Option<PathBuf>,
+    #[command(flatten)]
+    files: ConfigArgs,
     /// One JSON object
     #[arg(long)]
     json: bool,
@@ -50,7 +46,7 @@ struct Outcome {
 
 /// Runs the tests.
 pub fn run(args: &Args) -> Result<Exit, Failure> {
-    let setup = Setup::new(&input(args, &PathBuf::from("-"), 37), Some(&args.config), false)?;
+    let setup = Setup::new(&input(args, &PathBuf::from("-"), 37), Some(&args.files.config), false)?;
     let outcomes: Vec<Outcome> = setup.config.tests.iter().map(|test| one(args, &setup, test)).collect();
     let failed = outcomes.iter().filter(|o| o.came.is_some()).count();
     if args.json {
@@ -85,7 +81,7 @@ fn input(args: &Args, capture: &std::path::Path, ccsid: u16) -> InputArgs {
     }
     let mut input = Usual::parse_from(["test", "-"]).input;
     input.captures = vec![capture.to_owned()];
-    input.layouts.clone_from(&args.layouts);
+    input.layouts.clone_from(&args.files.layouts);
     input.ccsid = ccsid;
     input
 }
