@@ -158,7 +158,7 @@ impl<'a> Lanes<'a> {
 
     /// The first batch at or behind a number, or none; `None` where it is on the disk.
     fn batch(&mut self, from: i64) -> Option<Option<Arc<Batch>>> {
-        let read = self.read.take().filter(|(of, _)| *of == from);
+        let read = self.read.take_if(|(of, _)| *of == from);
         read.map(|(_, batch)| batch).or_else(|| self.context.shared.spool.next_in_memory(from))
     }
 
@@ -166,7 +166,11 @@ impl<'a> Lanes<'a> {
         let paused = self.paused.take().filter(|(of, ..)| *of == asked);
         let (mut search, mut wish) = match (paused, &self.read) {
             (Some((_, search, lane)), Some((from, _))) => (search, Some(Wish::Read(*from, lane))),
-            _ => (self.core.begin(asked), None),
+            _ => {
+                // What another search asked for may be old news.
+                self.read = None;
+                (self.core.begin(asked), None)
+            }
         };
         // A batch that is stored this moment is read when that is done.
         let mut absent = None;

@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use self::{
-    reader::{Known, Reader},
+    reader::Reader,
     writer::{Append, Command, Done, Stored, Writer},
 };
 use super::{
@@ -248,24 +248,19 @@ impl Spool {
     /// The first batch at or behind a number; `None` when there is none yet. One that is damaged is set aside, and what is told of
     /// it comes in its place.
     pub fn next(&self, from: i64) -> Result<Option<Arc<Batch>>, SpoolError> {
-        match self.reader.known(from) {
-            Known::None => Ok(None),
-            Known::Batch(batch) => Ok(Some(batch)),
-            // Whatever is odd is for the thread that can mend it.
-            Known::OnDisk => match blocking(|| self.reader.read(from)) {
-                Some(batch) => Ok(Some(batch)),
-                None => self.ask(move |s| s.next(from)),
-            },
+        if let Some(known) = self.reader.in_memory(from) {
+            return Ok(known);
+        }
+        // Whatever is odd is for the thread that can mend it.
+        match blocking(|| self.reader.read(from)) {
+            Some(batch) => Ok(Some(batch)),
+            None => self.ask(move |s| s.next(from)),
         }
     }
 
     /// The same, as far as the disk is not needed for it: `None` where it is.
     pub fn next_in_memory(&self, from: i64) -> Option<Option<Arc<Batch>>> {
-        match self.reader.known(from) {
-            Known::None => Some(None),
-            Known::Batch(batch) => Some(Some(batch)),
-            Known::OnDisk => None,
-        }
+        self.reader.in_memory(from)
     }
 
     /// The same for a task, from the disk: another thread reads, and the task goes on where it was.

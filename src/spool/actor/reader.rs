@@ -8,16 +8,6 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::super::{batch::Batch, ledger::Board, store};
 
-/// What is known of the first batch at or behind a number without asking the disk.
-pub(super) enum Known {
-    /// There is none.
-    None,
-    /// It was stored a moment ago, and is in memory.
-    Batch(Arc<Batch>),
-    /// It is on the disk.
-    OnDisk,
-}
-
 /// Reads batches.
 pub(super) struct Reader {
     path: PathBuf,
@@ -32,13 +22,13 @@ impl Reader {
         Arc::new(Reader { path, board, open: Mutex::default() })
     }
 
-    /// What is known without asking the disk.
-    pub(super) fn known(&self, from: i64) -> Known {
+    /// The first batch at or behind a number, or none, as far as the disk is not needed for it: `None` where it is.
+    pub(super) fn in_memory(&self, from: i64) -> Option<Option<Arc<Batch>>> {
         let ledger = self.board.lock();
         if from > ledger.loaded.log.last || ledger.stored_now.is_some_and(|first| from >= first) {
-            return Known::None;
+            return Some(None);
         }
-        ledger.find_recent(from).map_or(Known::OnDisk, |batch| Known::Batch(batch.clone()))
+        ledger.find_recent(from).map(|batch| Some(batch.clone()))
     }
 
     /// The batch from the disk, if all is well there. Waits for the disk.
