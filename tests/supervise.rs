@@ -481,6 +481,29 @@ fn agent_start_stop_and_configuration_are_events_at_every_output() {
 }
 
 #[test]
+fn a_preset_that_says_something_else_is_another_configuration_though_its_hash_is_the_same() {
+    let dir = folder();
+    capture(&dir, 20);
+    let preset = dir.path().join("ours.toml");
+    fs::write(&preset, "types.exclude = [\"SF\"]\n").unwrap();
+    let text = format!("{AS_SHIPPED}{FOLLOWED}{}filter.presets = [\"ours.toml\"]\n", file("a"));
+    let agent = Agent::new(dir, &text);
+    let child = agent.start();
+    agent.wait("the capture", SOON, || !ids(&agent.read("a")).is_empty());
+    // Nothing is another: nothing is told.
+    signal(&child, "HUP");
+    agent.wait("the same configuration", SOON, || agent.log().contains("was read again"));
+    fs::write(&preset, "types.exclude = [\"SF\", \"PW\"]\n").unwrap();
+    signal(&child, "HUP");
+    agent.wait("another", SOON, || !notices(&agent.read("a"), "AGENT-CONFIG").is_empty());
+    signal(&child, "TERM");
+    agent.assert_exit(child, 0, SOON);
+    let told = notices(&agent.read("a"), "AGENT-CONFIG");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0]["configuration"], told[0]["configuration_before"]);
+}
+
+#[test]
 fn h17_a_clock_before_1970_ends_nothing() {
     let dir = folder();
     let made = capture(&dir, 20);

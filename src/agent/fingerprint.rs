@@ -36,6 +36,15 @@ pub fn output(output: &OutputConfig, setup: &Setup) -> String {
     digest(&format!("{output:?} {:?} {:?} {heartbeat:?} {pems:?}", c.line, c.severity))
 }
 
+/// Everything that is in force of a configuration: also what presets, credentials and certificates hold, which its hash does not cover.
+pub fn whole(setup: &Setup) -> String {
+    let c = &setup.config;
+    let sources = c.every_source().map(|s| source(s, setup));
+    let all: Vec<_> =
+        sources.chain(c.listeners.iter().map(listener)).chain(c.outputs.iter().map(|o| output(o, setup))).collect();
+    digest(&format!("{} {all:?}", c.hash))
+}
+
 /// Everything that says which lane of an output an event is in: what the output asks for, what its filter drops and raises,
 /// which severity an event has, and the tables and the program that all of this is read with.
 pub fn lanes(output: &OutputConfig, setup: &Setup, catalog: &Catalog) -> String {

@@ -217,9 +217,8 @@ impl Supervisor {
         }
         self.shared.spool.set_max_size(config.spool_max_size);
         self.shared.handle.set_limit(config.stop_timeout);
-        let before = &self.setup.config.hash;
-        if self.start_is_told && *before != config.hash {
-            self.shared.tell_configuration(before, &setup);
+        if self.start_is_told && fingerprint::whole(&self.setup) != fingerprint::whole(&setup) {
+            self.shared.tell_configuration(&self.setup.config.hash, &setup);
         }
         config.hash.clone_into(&mut self.shared.configuration.write().unwrap_or_else(PoisonError::into_inner));
         for task in &mut self.sources.running {
