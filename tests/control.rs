@@ -142,8 +142,9 @@ fn a_new_configuration_replaces_what_it_changes_and_leaves_connections_alone() {
     // A configuration with a mistake is refused, and everything goes on.
     agent.configure("[[sauce]]\n");
     signal(&child, "HUP");
-    agent.wait("the refusal", SOON, || agent.log().contains("the new configuration is refused, the old one stays"));
-    assert!(agent.log().contains("agent.toml:5:3: error: unknown key sauce"), "{}", agent.log());
+    // What is refused and why are two lines of the log.
+    agent.wait("why", SOON, || agent.log().contains("agent.toml:5:3: error: unknown key sauce"));
+    assert!(agent.log().contains("the new configuration is refused, the old one stays"), "{}", agent.log());
     let before = got(&stays);
     append(&agent, "third", "--count 10 --seed 10 --mix PW --first-sequence 2000");
     agent.wait("entries under the old one", SOON, || got(&stays) == before + 10);
