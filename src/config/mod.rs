@@ -2,6 +2,7 @@
 //!
 //! Every key is checked, and everything wrong is said in one run: with file, line, column, what was expected and the
 //! nearest valid spelling. Errors stop the program, warnings do not.
+pub mod control;
 pub mod doctor;
 pub mod files;
 mod filter;
@@ -37,6 +38,7 @@ use self::{
     read::{Reader, Section},
 };
 pub use self::{
+    control::ControlConfig,
     line::LineConfig,
     listener::ListenerConfig,
     output::OutputConfig,
@@ -86,6 +88,8 @@ pub struct Config {
     pub tests: Vec<test::TestConfig>,
     /// How lines name us.
     pub line: LineConfig,
+    /// The socket by which an agent is asked and told.
+    pub control: ControlConfig,
     /// What `doctor` looks at.
     pub doctor: doctor::DoctorConfig,
     /// Severity 0 to 10 by event id (`"PW-P" = 8`) or type (`PW = 8`).
@@ -192,6 +196,9 @@ impl Config {
         config.outputs = output::outputs(&mut s, &config.filter, &mut rules, r);
         config.tests = test::tests(&mut s, (&config.sources, &config.outputs), r);
         config.line = line::line(&mut s, r);
+        let (control, problem) = control::control(&mut s, r);
+        config.control = control;
+        config.problems.extend(problem);
         config.doctor = doctor::doctor(&mut s, r);
         config.severity = severity(&mut s, catalog, r);
         s.finish(r);

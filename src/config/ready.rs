@@ -7,7 +7,7 @@ mod conflicts;
 
 use std::{fs, path::Path};
 
-use super::{Config, ListenerConfig, OutputConfig, Problem, SourceConfig, source::Input, state_dir};
+use super::{Config, ListenerConfig, OutputConfig, Problem, SourceConfig, control, source::Input, state_dir};
 use crate::{
     decode::journal::Catalog,
     encode::{Format, QRADAR_SIZE, RSYSLOG_SIZE, SYSLOG_NG_SIZE},
@@ -80,6 +80,7 @@ pub fn problems(config: &Config, catalog: &Catalog, who: Who) -> Vec<Problem> {
         state(folder, &mut found);
     }
     spool(config, &mut found);
+    control(config, &mut found);
     for s in &config.sources {
         source(s, &mut found);
         lacks(&format!("source {}", s.name), s, catalog, &mut found);
@@ -198,6 +199,18 @@ fn spool(config: &Config, found: &mut Found) {
         found.warning(format!(
             "spool.max_size = {size}: {reserve} bytes of it are the reserve of the spool: sources wait whenever an output does; give \"1GiB\" or more"
         ));
+    }
+}
+
+/// Where no socket can be though none is named: the state folder has a long path. An agent works without one.
+fn control(config: &Config, found: &mut Found) {
+    if config.control.socket.is_some() {
+        return;
+    }
+    let runtime = std::env::var_os("RUNTIME_DIRECTORY");
+    let path = config.control.path(config.state_dir.as_deref(), runtime.as_deref());
+    if let Some(why) = path.as_deref().and_then(control::too_long) {
+        found.unusable(why);
     }
 }
 

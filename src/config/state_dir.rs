@@ -16,7 +16,7 @@ use crate::{
 const OWN: [&str; 3] = ["lock", "reserve", "lost+found"];
 /// Names that only an agent gives.
 const SIGNS: [&str; 4] = ["spool.db", "reserve", "position.0", "position.1"];
-const OWN_FRONTS: [&str; 4] = ["spool.db", "position.", "metrics.prom", ".nfs"];
+const OWN_FRONTS: [&str; 5] = ["spool.db", "position.", "metrics.prom", "control.sock", ".nfs"];
 
 /// How many names of others a message shows.
 const SHOWN: usize = 3;

@@ -2,7 +2,8 @@
 use super::read::{Placed, Reader, Section, wrong_path};
 use crate::{
     filter::ConfigLocation,
-    source::stream::{LONGEST_PATH, Listen, StreamOptions},
+    net::unix::LONGEST_PATH,
+    source::stream::{Listen, StreamOptions},
 };
 
 /// Who sends there.

@@ -75,7 +75,7 @@ const FILTER: [(&str, &str, &str, &str); 27] = [
 ];
 
 /// Keys that say something else than what is read, in which order, and what lines are made of it; each with the reason.
-pub const OTHERS: [(&str, &str); 116] = [
+pub const OTHERS: [(&str, &str); 118] = [
     ("state_dir", "another state is another agent"),
     ("stop_timeout", "how long an end may take"),
     ("heartbeat", "when the agent speaks of itself"),
@@ -83,6 +83,8 @@ pub const OTHERS: [(&str, &str); 116] = [
     ("gaps", "what counts as missing: tests/supervise.rs"),
     ("spool.max_size", "when a source waits"),
     ("spool.when_full", "only where the spool is full: tests/control.rs"),
+    ("control.socket", "where it is: tests/control_socket.rs"),
+    ("control.enabled", "whether there is one: tests/control_socket.rs"),
     ("doctor.libraries", "not of the agent"),
     ("doctor.objects", "not of the agent"),
     ("doctor.paths", "not of the agent"),

@@ -1,15 +1,5 @@
 //! Accepts senders. A slow handshake never blocks another sender.
-use std::{
-    fs,
-    future::Future,
-    io,
-    os::unix::{
-        fs::{DirBuilderExt, FileTypeExt, PermissionsExt},
-        net::{UnixListener as StdUnixListener, UnixStream as StdUnixStream},
-    },
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{future::Future, io, time::Duration};
 
 use tokio::{
     net::{TcpListener, UnixListener},
@@ -24,10 +14,17 @@ use super::{
     handshake::{HandshakeSlots, Secure, handshake},
     identity,
 };
-use crate::{runtime::blocking, source::FeedError};
+use crate::{
+    net::unix::{self, SocketFile},
+    runtime::blocking,
+    source::FeedError,
+};
 
 /// How long it is seen whether a connection is closed again at once, and how long a system is left alone that is short of something.
 const LOOK: Duration = Duration::from_millis(50);
+
+/// Who can send by a Unix socket: its owner and group.
+const MODE: u32 = 0o660;
 
 /// A sender that is let in.
 pub struct Sender {
@@ -55,17 +52,8 @@ enum ListenSocket {
     Unix(UnixListener),
 }
 
-/// The name of a socket, which is taken away behind it.
-struct SocketFile(PathBuf);
-
 /// One reads the list of users at a time: hundreds that come at once need no hundred threads for it.
 static READER: Semaphore = Semaphore::const_new(1);
-
-impl Drop for SocketFile {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
-}
 
 /// A socket that is listened on. Dropped, its address is free for whoever comes next, and handshakes under way end.
 pub struct Listener {
@@ -85,9 +73,8 @@ impl Listener {
                 (ListenSocket::Tcp(listener.map_err(io(format!("listening on {a}")))?), None)
             }
             Listen::Unix(path) => {
-                let made = unix(path).map_err(io(format!("listening on {}", path.display())))?;
-                let file = SocketFile(path.clone());
-                let listener = made.set_nonblocking(true).and_then(|()| UnixListener::from_std(made));
+                let (made, file) = unix::listen(path, MODE).map_err(io(format!("listening on {}", path.display())))?;
+                let listener = UnixListener::from_std(made);
                 (ListenSocket::Unix(listener.map_err(io(format!("listening on {}", path.display())))?), Some(file))
             }
         };
@@ -178,36 +165,4 @@ async fn stays(wire: Wire) -> Result<Option<Wire>, String> {
         Ok(Err(e)) => Err(e.to_string()),
         Ok(Ok(true)) | Err(_) => Ok(Some(wire)),
     }
-}
-
-/// Makes a Unix socket that its owner and group can write to, and nobody else at any moment. One that nobody listens on is
-/// left over and taken away; anything else at the path stays.
-fn unix(path: &Path) -> io::Result<StdUnixListener> {
-    match fs::symlink_metadata(path) {
-        Ok(m) if m.file_type().is_socket() => match StdUnixStream::connect(path) {
-            Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path)?,
-            Err(e) => return Err(e),
-            Ok(_) => return Err(io::Error::new(io::ErrorKind::AddrInUse, "another program listens there")),
-        },
-        Ok(_) => return Err(io::Error::new(io::ErrorKind::AlreadyExists, "something is there that is no socket")),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-        Err(e) => return Err(e),
-    }
-    let mut folder = path.as_os_str().to_owned();
-    folder.push(format!(".{}.new", std::process::id()));
-    let folder = PathBuf::from(folder);
-    let inner = folder.join("s");
-    // What an agent of the same number left behind when it was killed.
-    let _ = fs::remove_file(&inner);
-    let _ = fs::remove_dir(&folder);
-    fs::DirBuilder::new().mode(0o700).create(&folder)?;
-    let made = StdUnixListener::bind(&inner).and_then(|listener| {
-        fs::set_permissions(&inner, fs::Permissions::from_mode(0o660))?;
-        // A link, because that never replaces what came to be there meanwhile.
-        fs::hard_link(&inner, path)?;
-        Ok(listener)
-    });
-    let _ = fs::remove_file(&inner);
-    let _ = fs::remove_dir(&folder);
-    made
 }

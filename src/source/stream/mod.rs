@@ -23,8 +23,6 @@ use crate::{
     net::{Address, tls::pem::Pem},
 };
 
-/// The longest path of a Unix socket: systems take 107 bytes, of which 14 are for the name under which it is made.
-pub const LONGEST_PATH: usize = 93;
 /// Bytes of the greeting.
 const GREETING: usize = 64;
 
