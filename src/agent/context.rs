@@ -20,7 +20,7 @@ use super::{
     setup::Setup,
     shares::Shares,
     shutdown::Shutdown,
-    stats::{SourceStats, Stats},
+    stats::{OutputStats, SourceStats, Stats},
     tasks::Kind,
 };
 use crate::{
@@ -51,8 +51,8 @@ pub struct Shared {
     /// Nothing more comes, and every output has read all there is: they may end.
     pub(super) ending: AtomicBool,
     pub(super) began: Instant,
-    /// The hash of the configuration in force.
-    pub(super) configuration: RwLock<String>,
+    /// What is in force.
+    pub(super) in_force: RwLock<InForce>,
     pub(super) source_stats: RwLock<Vec<NamedStats>>,
     /// The senders of listeners, behind the names of these.
     pub(super) senders: RwLock<BTreeMap<(String, String), Arc<SourceStats>>>,
@@ -64,6 +64,17 @@ pub struct Shared {
     pub(super) handle: Handle,
     /// Who started the agent as a service; nobody, unless that is said.
     pub service: Arc<Service>,
+}
+
+/// The configuration in force, and what was said to the agent since it was read.
+#[derive(Default)]
+pub(super) struct InForce {
+    /// Its hash.
+    pub(super) configuration: String,
+    /// The names of its outputs, in its order.
+    pub(super) outputs: Vec<String>,
+    /// Those of them that are paused, since when.
+    pub(super) paused: BTreeMap<String, Instant>,
 }
 
 /// A source and what it did.
@@ -81,6 +92,8 @@ pub struct TaskContext {
     pub abort: CancellationToken,
     /// What failed is to be tried again at once.
     pub(super) again: Notify,
+    /// Somebody waits until everything is known to have arrived; of outputs.
+    pub(super) flush: AtomicBool,
 }
 
 impl Shared {
@@ -99,7 +112,7 @@ impl Shared {
             sources_ended: AtomicBool::new(false),
             ending: AtomicBool::new(false),
             began: Instant::now(),
-            configuration: RwLock::default(),
+            in_force: RwLock::default(),
             source_stats: RwLock::default(),
             senders: RwLock::default(),
             handle,
@@ -149,8 +162,24 @@ impl Shared {
 
     /// The first digits of the hash of the configuration in force.
     pub(super) fn configuration(&self) -> String {
-        let hash = self.configuration.read().unwrap_or_else(PoisonError::into_inner);
-        hash.get(..16).unwrap_or(&hash).to_owned()
+        let hash = &self.in_force.read().unwrap_or_else(PoisonError::into_inner).configuration;
+        hash.get(..16).unwrap_or(hash).to_owned()
+    }
+
+    /// What is in force is changed.
+    pub(super) fn set_in_force<R>(&self, change: impl FnOnce(&mut InForce) -> R) -> R {
+        change(&mut self.in_force.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Since when an output of the configuration in force is paused, if it is.
+    pub(super) fn paused(&self, output: &str) -> Option<Instant> {
+        self.in_force.read().unwrap_or_else(PoisonError::into_inner).paused.get(output).copied()
+    }
+
+    /// The outputs of the configuration in force, with what they did.
+    pub(super) fn output_stats(&self) -> Vec<(String, Arc<OutputStats>)> {
+        let names = self.in_force.read().unwrap_or_else(PoisonError::into_inner).outputs.clone();
+        names.into_iter().map(|name| (name.clone(), self.stats.output(&name))).collect()
     }
 
     /// Those of all sources that there are, the senders of listeners behind the others.
@@ -185,7 +214,7 @@ impl TaskContext {
     pub(super) fn new(shared: Arc<Shared>, setup: Arc<Setup>, kind: Kind) -> TaskContext {
         let drain = shared.shutdown.drain(kind).child_token();
         let abort = shared.shutdown.abort.clone();
-        TaskContext { shared, setup, drain, abort, again: Notify::new() }
+        TaskContext { shared, setup, drain, abort, again: Notify::new(), flush: AtomicBool::new(false) }
     }
 
     /// Whether to end in good order.

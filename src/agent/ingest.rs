@@ -104,6 +104,8 @@ pub struct Ingest<'a> {
     dropped: BTreeMap<RuleId, u64>,
     /// What the system itself says of its clock.
     system_offset: Option<i32>,
+    /// When the last entry was written, UTC microseconds, as far as that is known.
+    last_entry: Option<i64>,
     /// What is read is not what the configuration says.
     contradicted: bool,
     /// A batch was handed out and is not known to be stored.
@@ -151,6 +153,7 @@ impl<'a> Ingest<'a> {
             gaps: Gaps::new(Instant::now(), position.gaps),
             dropped: BTreeMap::new(),
             system_offset: None,
+            last_entry: None,
             contradicted: false,
             handed: None,
         }
@@ -200,6 +203,7 @@ impl<'a> Ingest<'a> {
         if let Some(gap) = self.detector.observe(&entry, time) {
             self.gap(gap);
         }
+        self.last_entry = time.as_ref().map(|t| t.utc_micros).or(self.last_entry);
         let Some(sight) = &mut self.sight else { return Ok(()) };
         let mut event = sight.front.event(entry, time);
         if self.builder.header.first_sequence == 0 {
@@ -328,6 +332,7 @@ impl<'a> Ingest<'a> {
             self.of.stats.set(|d| {
                 d.system = system;
                 d.last = last;
+                d.last_entry = self.last_entry.or(d.last_entry);
             });
         }
         self.notices = 0;

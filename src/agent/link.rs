@@ -130,9 +130,12 @@ impl Link {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// It is in this state from now on, or still.
-    pub fn set(&self, state: State) {
-        self.change(|l| l.set(state));
+    /// Its task has come to its end.
+    pub fn ended(&self) {
+        self.change(|l| {
+            l.set(State::Ended);
+            (l.next_try, l.in_window) = (None, 0);
+        });
     }
 
     /// A connection is there.
@@ -148,7 +151,7 @@ impl Link {
     pub fn failed(&self, why: String) {
         self.change(|l| {
             l.set(State::Connecting);
-            l.last_error = why;
+            (l.last_error, l.in_window) = (why, 0);
         });
     }
 
@@ -157,9 +160,12 @@ impl Link {
         self.change(|l| l.next_try = at);
     }
 
-    /// So many events are not acknowledged.
-    pub fn set_window(&self, events: u64) {
-        self.change(|l| l.in_window = events);
+    /// Its connection does this, and so many events are not acknowledged.
+    pub fn goes(&self, state: State, in_window: u64) {
+        self.change(|l| {
+            l.set(state);
+            l.in_window = in_window;
+        });
     }
 
     /// So many events are done; a negative number takes back.
@@ -207,10 +213,10 @@ mod tests {
         let look = link.look();
         assert_eq!((look.state, look.next_try), (State::Connecting, Some(Duration::from_secs(5))));
         link.connected("tcp://a:1".to_owned());
-        link.set(State::Stalled);
+        link.goes(State::Stalled, 0);
         assert_eq!((link.look().state, link.look().last_error.as_str()), (State::Connected, ""));
         tokio::time::advance(Duration::from_secs(70)).await;
-        link.set(State::Stalled);
+        link.goes(State::Stalled, 0);
         let look = link.look();
         assert_eq!((look.state, look.since, look.next_try), (State::Stalled, Duration::from_secs(70), None));
     }

@@ -71,6 +71,7 @@ pub async fn run(config: Arc<OutputConfig>, context: Arc<TaskContext>, stats: Ar
             context.shared.failed.store(true, Ordering::Relaxed);
         }
     }
+    stats.link.ended();
     stats.ended.store(true, Ordering::SeqCst);
 }
 
@@ -111,6 +112,7 @@ impl<'a> OutputTask<'a> {
             let connected = Instant::now();
             let end = match failover.open().await {
                 Ok(mut connection) => {
+                    self.stats.link.connected(failover.address().to_string());
                     let end = self.serve(&mut connection, &mut failover, &mut told).await;
                     if end.is_err() {
                         failover.failed();
@@ -126,6 +128,7 @@ impl<'a> OutputTask<'a> {
                 Ok(SessionEnd::Drained) => return,
                 Ok(SessionEnd::Reconnect) => wait = BACKOFF.0,
                 Err(e) => {
+                    self.stats.link.failed(e.to_string());
                     self.failed(&e, &mut told);
                     // What is not delivered stays in the spool: an agent that stops makes no more connections.
                     if self.context.is_draining() {
@@ -172,6 +175,7 @@ impl<'a> OutputTask<'a> {
     /// Waits before the next connection, but not into the end.
     async fn pause(&mut self, wait: Duration) {
         let end = Instant::now() + wait;
+        self.stats.link.next_try(Some(end));
         let mut view = self.context.shared.spool.view();
         loop {
             view.mark_unchanged();
@@ -182,6 +186,7 @@ impl<'a> OutputTask<'a> {
             tokio::select! {
                 _ = view.changed() => {}
                 () = self.context.drain.cancelled() => {}
+                () = self.context.again.notified() => return,
                 () = sleep_until(end) => {}
             }
         }

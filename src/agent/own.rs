@@ -36,6 +36,15 @@ impl Shared {
         self.tell(setup, notice.with("configuration_before", before).with("configuration", &setup.config.hash));
     }
 
+    /// An output is paused, or goes on.
+    pub(super) fn tell_pause(&self, setup: &Setup, what: &str) {
+        let notice = self.own(CONFIG, setup).with("reason", what);
+        self.tell(
+            setup,
+            notice.with("configuration_before", &setup.config.hash).with("configuration", &setup.config.hash),
+        );
+    }
+
     /// An output has lost entries, of so many since the start. Whether that is stored: what is lost is told whatever
     /// `agent_events` says.
     pub(super) fn tell_lost(&self, setup: &Setup, output: &str, lost: u64, in_all: u64) -> bool {

@@ -10,7 +10,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{
+    mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    oneshot,
+};
 
 use super::Setup;
 
@@ -23,12 +26,29 @@ const LAST_WORD: Duration = Duration::from_secs(1);
 pub enum Control {
     /// It is to end in good order.
     Stop,
-    /// It is to go on with another configuration, which was checked.
-    Reload(Box<Setup>),
+    /// It is to go on with another configuration, which was checked. Who waits for it hears when it is in force, and nothing where the
+    /// agent ends.
+    Reload(Box<Setup>, Option<oneshot::Sender<()>>),
+    /// An output is to send nothing until it is resumed, or is resumed.
+    Pause(Pause),
+    /// What failed is to be tried again at once, and outputs are to find out what has arrived.
+    Flush,
     /// It is to say in the log how it is doing.
     Status,
     /// Something within it has changed: a source will read no more, or an output has delivered everything.
     Changed,
+}
+
+/// An output is paused, or resumed.
+pub struct Pause {
+    /// Its name.
+    pub output: String,
+    /// Whether it is to be paused.
+    pub pause: bool,
+    /// Who said so, for the log.
+    pub by: String,
+    /// Hears what became of it: a sentence, also of what cannot be.
+    pub done: oneshot::Sender<Result<String, String>>,
 }
 
 /// Speaks to an agent, from before it runs to its end.

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use chrono_tz::Tz;
 
-use super::output_core::Sums;
+use super::{link::Link, output_core::Sums, tap::Tap};
 use crate::{
     source::{Condition, receiver_chain::JournalPlace},
     spool::NewBatch,
@@ -71,6 +71,10 @@ pub struct OutputStats {
     pub caught_up: AtomicBool,
     /// It has ended.
     pub ended: AtomicBool,
+    /// What it is doing with its receiver at the moment.
+    pub link: Link,
+    /// Shows its lines to who looks.
+    pub tap: Tap,
 }
 
 impl OutputStats {
@@ -81,6 +85,7 @@ impl OutputStats {
             // Two's complement: a negative one takes away.
             sum.fetch_add(change.cast_unsigned(), Ordering::Relaxed);
         }
+        self.link.done(sums.sent + sums.notices);
         self.refused.fetch_add(sums.refused, Ordering::Relaxed);
         self.resent.fetch_add(sums.resent, Ordering::Relaxed);
     }
@@ -138,6 +143,8 @@ pub struct SourceStatus {
     pub system: String,
     /// Place of the last entry.
     pub last: JournalPlace,
+    /// When it was written there, UTC microseconds.
+    pub last_entry: Option<i64>,
     /// Entries dropped, by rule.
     pub filtered: BTreeMap<String, u64>,
     /// The last gap.

@@ -108,8 +108,7 @@ pub(super) struct Supervisor {
 }
 
 /// Runs an agent until its sources have ended and everything is delivered, or until it is told to stop.
-pub async fn run(shared: Shared, setup: Setup, mut control: UnboundedReceiver<Control>) -> Totals {
-    let shared = Arc::new(shared);
+pub async fn run(shared: Arc<Shared>, setup: Setup, mut control: UnboundedReceiver<Control>) -> Totals {
     let setup = Arc::new(setup);
     let mut s = Supervisor::new(shared.clone(), setup.clone());
     s.apply_config(setup);
@@ -164,12 +163,23 @@ impl Supervisor {
         }
     }
 
+    /// The configuration in force.
+    pub(super) fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
     fn obey(&mut self, word: Control) {
         match word {
             Control::Stop => self.shared.begin_shutdown(),
-            Control::Reload(setup) if self.stop_requested_at.is_none() => self.apply_config(Arc::from(setup)),
+            Control::Reload(setup, applied) if self.stop_requested_at.is_none() => {
+                self.apply_config(Arc::from(setup));
+                // Who waits may have gone.
+                let _ = applied.map(|applied| applied.send(()));
+            }
+            Control::Pause(pause) => self.pause(pause),
+            Control::Flush => self.flush(),
             Control::Status => self.tell_status(),
-            Control::Reload(_) | Control::Changed => {}
+            Control::Reload(..) | Control::Changed => {}
         }
         if self.shared.is_shutting_down() {
             self.stop_requested_at.get_or_insert_with(Instant::now);
@@ -220,7 +230,11 @@ impl Supervisor {
         if self.start_is_told && fingerprint::whole(&self.setup) != fingerprint::whole(&setup) {
             self.shared.tell_configuration(&self.setup.config.hash, &setup);
         }
-        config.hash.clone_into(&mut self.shared.configuration.write().unwrap_or_else(PoisonError::into_inner));
+        self.shared.set_in_force(|f| {
+            config.hash.clone_into(&mut f.configuration);
+            f.outputs = config.outputs.iter().map(|o| o.name.clone()).collect();
+            f.paused.retain(|name, _| f.outputs.contains(name));
+        });
         for task in &mut self.sources.running {
             let (stats, wanted) = (&task.stats, &self.source_specs);
             let is_live = wanted.iter().any(|w| w.name == task.name && w.config.is_live());
@@ -249,7 +263,9 @@ impl Supervisor {
                 task.fingerprint.clear();
             }
         }
-        self.outputs.reconcile(&self.output_specs, is_draining, &shared, |w| {
+        let unpaused: Vec<_> = self.output_specs.iter().filter(|w| shared.paused(&w.name).is_none()).cloned().collect();
+        let is_any_paused = unpaused.len() < self.output_specs.len();
+        self.outputs.reconcile(&unpaused, is_draining, &shared, |w| {
             shared.spool.register(&w.name, w.config.from, &fingerprint::lanes(&w.config, &setup, &shared.catalog));
             start_task(w, shared.stats.output(&w.name), of, tasks, output_task::run)
         });
@@ -273,7 +289,8 @@ impl Supervisor {
         let have_ended = sources.iter().all(|t| t.stats.ended.load(Ordering::SeqCst) || t.is_done());
         let ended = have_ended && (!missing || is_draining);
         let caught_up = |t: &RunningTask<OutputStats>| t.stats.caught_up.load(Ordering::SeqCst);
-        let delivered = ended && self.outputs.running.iter().all(caught_up);
+        // An agent does not come to its end by itself while one that is paused may have more.
+        let delivered = ended && !is_any_paused && self.outputs.running.iter().all(caught_up);
         // The last word is stored when nothing comes before it any more, and is waited for as everything else.
         if (delivered || ended && is_draining) && std::mem::take(&mut self.start_is_told) {
             self.outputs.running.iter().for_each(|t| t.stats.caught_up.store(false, Ordering::SeqCst));
@@ -286,7 +303,7 @@ impl Supervisor {
             shared.spool.wake();
         }
         // An output that has delivered everything goes on until all have: a reload may bring more.
-        let ending = ended && !self.start_is_told && self.outputs.running.iter().all(caught_up);
+        let ending = ended && !is_any_paused && !self.start_is_told && self.outputs.running.iter().all(caught_up);
         let before = shared.sources_ended.swap(ended, Ordering::SeqCst);
         if shared.ending.swap(ending, Ordering::SeqCst) != ending || before != ended {
             shared.spool.wake();

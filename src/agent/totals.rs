@@ -5,6 +5,7 @@ use std::sync::{
 };
 
 use super::{
+    control::{snapshot::Snapshot, words},
     log,
     metrics::{self, Whole},
     stats::{OutputStats, SourceStats},
@@ -75,46 +76,10 @@ pub struct OutputTotals {
 }
 
 impl Supervisor {
-    /// What `metrics.prom` and the heartbeats say, in the log.
+    /// How the agent is, in the log.
     pub(super) fn tell_status(&self) {
-        let spool = &self.shared.spool;
-        log(format_args!(
-            "status: up {} s, configuration {}, spool {} of {} bytes",
-            self.shared.began.elapsed().as_secs(),
-            self.shared.configuration(),
-            spool.size(),
-            spool.max_size()
-        ));
-        let totals = self.totals();
-        let source_stats = self.shared.source_stats();
-        for (name, s) in &totals.sources {
-            let Some((_, stats)) = source_stats.iter().find(|(n, _)| n == name) else { continue };
-            let status = stats.status();
-            log(format_args!(
-                "status: source {name}: {}; read {}, filtered {}, parked {}, refused {}, spooled {}, gaps {}; last entry {}",
-                status.in_words(),
-                s.read,
-                s.filtered,
-                s.parked,
-                s.refused,
-                s.spooled,
-                s.gaps,
-                status.last
-            ));
-        }
-        for (name, o) in &totals.outputs {
-            let Some(task) = self.outputs.running.iter().find(|u| u.name == *name) else { continue };
-            let more: String = [("refused", o.refused), ("unreadable", o.unreadable), ("notices", o.notices)]
-                .into_iter()
-                .filter(|(_, n)| *n > 0)
-                .map(|(what, n)| format!(", {what} {n}"))
-                .collect();
-            let answers = if o.answered { "; its receiver answers: is it the right port?" } else { "" };
-            let ended = if task.is_done() { "; it has ended" } else { "" };
-            log(format_args!(
-                "status: output {name}: sent {}, filtered {}, resent {}, waiting {}{more}{answers}{ended}",
-                o.sent, o.filtered, o.resent, o.waiting
-            ));
+        for line in words::lines(&Snapshot::of(&self.shared)) {
+            log(format_args!("status: {line}"));
         }
     }
 

@@ -27,6 +27,14 @@ pub fn tell(failure: &Failure) {
     }
 }
 
+/// Why a command failed, for who hears it elsewhere; each problem of a configuration is a text.
+pub fn in_words(failure: &Failure) -> Vec<String> {
+    match failure.error.downcast_ref::<ConfigError>() {
+        Some(ConfigError(problems)) => problems.iter().map(Problem::to_string).collect(),
+        None => vec![failure.error.to_string()],
+    }
+}
+
 /// Says what is wrong with a configuration.
 pub fn tell_problem(problem: &Problem) {
     let level = if problem.level == ProblemLevel::Error { Level::ERROR } else { Level::WARN };

@@ -3,6 +3,7 @@ pub mod check;
 pub mod config;
 pub mod console;
 pub mod context;
+pub mod control;
 pub mod decode;
 pub mod doctor;
 pub mod evidence;
@@ -85,6 +86,20 @@ pub enum Command {
     Test(test::Args),
     /// Run the agent: sources in, filter, durable spool, outputs out
     Run(run::Args),
+    /// Show how the running agent is: sources, outputs, spool, what is wrong
+    Status(control::status::Args),
+    /// Show lines of an output as the running agent sends them; never slows it
+    Tap(control::tap::Args),
+    /// Have the running agent read its configuration again; fails when that is refused
+    Reload(control::orders::ReloadArgs),
+    /// Have the running agent try again at once what failed, and wait until what waits is delivered
+    Flush(control::orders::FlushArgs),
+    /// Have the running agent deliver nothing to an output until it is resumed; its events wait
+    Pause(control::orders::PauseArgs),
+    /// Have the running agent deliver to an output again
+    Resume(control::orders::PauseArgs),
+    /// Change the least that the log of the running agent says
+    LogLevel(control::orders::LogLevelArgs),
     /// Look at the live systems of a configuration: what keeps audit entries from being written or read; changes nothing
     Doctor(doctor::Args),
     /// Look into the spool of an agent: status, verify, export, forget
@@ -107,6 +122,13 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Config(args) => config::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Run(args) => run::run(&args),
+        Command::Status(args) => control::status::run(&args),
+        Command::Tap(args) => control::tap::run(&args),
+        Command::Reload(args) => control::orders::reload(&args),
+        Command::Flush(args) => control::orders::flush(&args),
+        Command::Pause(args) => control::orders::pause(&args),
+        Command::Resume(args) => control::orders::resume(&args),
+        Command::LogLevel(args) => control::orders::log_level(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Spool(args) => spool::run(&args),
         Command::Types(args) => types::run(&args),

@@ -1,5 +1,6 @@
 //! `run`: the agent as a service.
 use std::{
+    os::unix::net::UnixListener,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -9,16 +10,27 @@ use std::{
 };
 
 use anyhow::anyhow;
-use tokio::{runtime::Runtime, sync::Notify, task::spawn_blocking, time::sleep};
+use tokio::{
+    runtime::Runtime,
+    sync::{Notify, mpsc, oneshot},
+    task::spawn_blocking,
+    time::sleep,
+};
 
 use super::{
-    console::{say, tell, tell_problem},
+    console::{in_words, say, tell, tell_problem},
     context::{ConfigArgs, load},
     exit::{Exit, Failure},
     signals, version,
 };
 use crate::{
-    agent::{self, Control, Handle, Setup, Shared, Totals},
+    agent::{
+        self, Control, Handle, Setup, Shared, Totals,
+        control::{
+            server::{ReloadRequest, Server},
+            socket::ControlSocket,
+        },
+    },
     config::{
         Config, ConfigError, Problem, ProblemLevel,
         model::model_options,
@@ -71,6 +83,12 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     let setup = setup(&profile, config);
     handle.set_limit(setup.config.stop_timeout);
     runs.store(true, Ordering::SeqCst);
+    let shared = Arc::new(shared);
+    let (reload_requests, requests) = mpsc::channel(1);
+    let _socket = control_socket(&setup.config, &state_dir).map(|(listener, socket)| {
+        runtime.spawn(Server::new(shared.clone(), reload_requests).serve(listener));
+        socket
+    });
     let reloads = Reloads {
         path: args.files.config.clone(),
         state_dir,
@@ -80,7 +98,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
         handle,
         service,
     };
-    runtime.spawn(Arc::new(reloads).follow(asked));
+    runtime.spawn(Arc::new(reloads).follow(asked, requests));
     let totals = runtime.block_on(agent::run(shared, setup, control));
     // Nothing that hangs holds up the end.
     runtime.shutdown_background();
@@ -114,31 +132,68 @@ struct Reloads {
 }
 
 impl Reloads {
-    async fn follow(self: Arc<Self>, asked: Arc<Notify>) {
+    async fn follow(self: Arc<Self>, asked: Arc<Notify>, mut requests: mpsc::Receiver<ReloadRequest>) {
         loop {
             // Several at once are one.
-            asked.notified().await;
+            let request = tokio::select! {
+                () = asked.notified() => None,
+                Some(request) = requests.recv() => Some(request),
+            };
             let reloads = self.clone();
-            let _ = spawn_blocking(move || reloads.reload()).await;
+            let done = match spawn_blocking(move || reloads.reload()).await {
+                Ok(Ok((hash, applied))) => match applied.await {
+                    Ok(()) => Ok(hash),
+                    // The agent stops: nothing is said of what is not in force.
+                    Err(_) => continue,
+                },
+                Ok(Err(problems)) => Err(problems),
+                Err(_) => continue,
+            };
+            // Who asked may have gone.
+            let _ = request.map(|request| request.send(done));
         }
     }
 
-    fn reload(&self) {
+    /// The hash of what was read, and what tells when it is in force; or what is wrong.
+    fn reload(&self) -> Result<(String, oneshot::Receiver<()>), Vec<String>> {
         self.service.reloading();
-        let refused = |why: &dyn std::fmt::Display| {
+        let refused = |why: &str| {
             self.service.ready("a new configuration was refused, the old one stays; the log says why");
             say(format_args!("qaudjrn: the new configuration is refused, the old one stays:{why}\n"));
         };
         match configuration(&self.path, &self.catalog, self.deny_warnings) {
-            Ok((_, other)) if other != self.state_dir => refused(&" another state_dir needs a new start"),
+            Ok((_, other)) if other != self.state_dir => {
+                refused(" another state_dir needs a new start");
+                Err(vec!["another state_dir needs a new start".to_owned()])
+            }
             Ok((config, _)) => {
                 say(format_args!("qaudjrn: the configuration was read again: {}\n", config.hash));
-                self.handle.say(Control::Reload(Box::new(setup(&self.profile, config))));
+                let (tell, told) = oneshot::channel();
+                let hash = config.hash.clone();
+                self.handle.say(Control::Reload(Box::new(setup(&self.profile, config)), Some(tell)));
+                Ok((hash, told))
             }
             Err(e) => {
-                refused(&"");
+                refused("");
                 tell(&e);
+                Err(in_words(&e))
             }
+        }
+    }
+}
+
+/// Makes the socket by which the agent is asked how it is. Without one it works as well.
+fn control_socket(config: &Config, state_dir: &Path) -> Option<(UnixListener, ControlSocket)> {
+    let runtime = std::env::var_os("RUNTIME_DIRECTORY");
+    let path = config.control.path(Some(state_dir), runtime.as_deref())?;
+    match ControlSocket::open(&path, config.control.sign(state_dir)) {
+        Ok(made) => Some(made),
+        Err(e) => {
+            log::warn(format_args!(
+                "the control socket {} cannot be made: {e}; the agent goes on without: `qaudjrn status` and `reload` do not reach it, signals do",
+                path.display()
+            ));
+            None
         }
     }
 }

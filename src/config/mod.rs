@@ -32,11 +32,6 @@ use std::{
     time::Duration,
 };
 
-use self::{
-    files::ConfigText,
-    filter::RuleReader,
-    read::{Reader, Section},
-};
 pub use self::{
     control::ControlConfig,
     line::LineConfig,
@@ -45,6 +40,11 @@ pub use self::{
     problem::{ConfigError, Problem, ProblemLevel},
     shown::Shown,
     source::SourceConfig,
+};
+use self::{
+    files::ConfigText,
+    filter::RuleReader,
+    read::{Reader, Section},
 };
 use crate::{
     decode::{ebcdic::Charset, history::messages::is_message_id, journal::Catalog},

@@ -29,6 +29,7 @@ use tracing_subscriber::{
     filter::LevelFilter,
     layer::{Context, Layer, SubscriberExt as _},
     registry::Registry,
+    reload,
 };
 
 pub use self::visible::{Visible, json, lines};
@@ -73,20 +74,51 @@ pub struct Options {
     pub least: Least,
 }
 
+impl Least {
+    /// By its name on the command line.
+    pub fn parse(name: &str) -> Option<Least> {
+        Least::from_str(name, false).ok()
+    }
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Least::Error => "error",
+            Least::Warn => "warn",
+            Least::Info => "info",
+            Least::Debug => "debug",
+        }
+    }
+
+    fn filter(self) -> LevelFilter {
+        match self {
+            Least::Error => LevelFilter::ERROR,
+            Least::Warn => LevelFilter::WARN,
+            Least::Info => LevelFilter::INFO,
+            Least::Debug => LevelFilter::DEBUG,
+        }
+    }
+}
+
 static QUEUE: OnceLock<Arc<Queue>> = OnceLock::new();
+static LEAST: OnceLock<reload::Handle<LevelFilter, Registry>> = OnceLock::new();
 
 /// Opens the door. Before that, and where the library is used without the program, nothing is said.
 pub fn start(options: Options) {
     let queue = QUEUE.get_or_init(|| Queue::start(Shape { form: options.form, priorities: queue::is_journal() }));
-    let least = match options.least {
-        Least::Error => LevelFilter::ERROR,
-        Least::Warn => LevelFilter::WARN,
-        Least::Info => LevelFilter::INFO,
-        Least::Debug => LevelFilter::DEBUG,
-    };
+    let (least, handle) = reload::Layer::new(options.least.filter());
+    let _ = LEAST.set(handle);
     let door = Door { queue: queue.clone(), hasher: RandomState::new() };
     // A second start finds the door open.
     let _ = tracing::subscriber::set_global_default(Registry::default().with(least).with(door));
+}
+
+/// Changes the least that is said. It counts from the next message on.
+pub fn set_least(least: Least) {
+    if let Some(handle) = LEAST.get() {
+        // It fails only where there is no log any more.
+        let _ = handle.modify(|filter| *filter = least.filter());
+    }
 }
 
 /// From here on nobody waits for a reader of standard error: for the agent, whose work matters more than its log. A

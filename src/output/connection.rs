@@ -228,6 +228,11 @@ impl Connection {
         }
     }
 
+    /// Whether only the end of the connection says that its receiver has read everything.
+    pub fn is_confirmed_by_its_end(&self) -> bool {
+        matches!(self, Connection::Tcp(_))
+    }
+
     /// Datagrams that are known to be lost.
     pub fn refused(&self) -> u64 {
         match self {

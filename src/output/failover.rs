@@ -11,7 +11,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{OutputError, connection::Connection, options::OutputOptions};
+use super::{OutputError, Target, connection::Connection, options::OutputOptions};
 use crate::{
     log::info as log,
     net::connect::{Connector, Resolver},
@@ -122,6 +122,11 @@ impl Failover {
             return Err(OutputError::NoneReached(texts.join("; ")));
         }
         Err(errors.pop().unwrap_or_else(|| OutputError::NoneReached("there is none".into())))
+    }
+
+    /// The address in use, or last used.
+    pub fn address(&self) -> &Target {
+        self.config.addresses().nth(self.used).unwrap_or(&self.config.address)
     }
 
     /// A connection ended before its time.

@@ -5,4 +5,6 @@
 pub mod protocol;
 pub mod server;
 pub mod snapshot;
+pub mod socket;
+mod view;
 pub mod words;

@@ -1,19 +1,8 @@
 //! How an agent is, as plain data: for the control socket, the log, and whoever reads it elsewhere.
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    agent::{
-        Shared,
-        link::State,
-        stats::{OutputStats, SourceStats},
-    },
-    clock,
-};
+use crate::agent::link::State;
 
-/// Rules that are named with what they dropped, those that dropped most first.
-const RULES: usize = 5;
 /// So long an output may be stalled before that is wrong, in seconds.
 const STALLED: u64 = 60;
 /// The part of the spool that may be used before that is wrong, in percent.
@@ -58,6 +47,8 @@ pub struct Source {
     pub sequence: u64,
     /// When the last entry was written there, UTC microseconds; `None` before the first.
     pub last_entry: Option<i64>,
+    /// How long ago that was, by the clock of this machine.
+    pub last_entry_age_seconds: Option<u64>,
     pub read: u64,
     pub filtered: u64,
     pub parked: u64,
@@ -119,39 +110,25 @@ pub struct Spool {
     pub bytes: u64,
     /// Bytes that it may use.
     pub max_bytes: u64,
-    /// Batches in it.
-    pub batches: u64,
 }
 
 impl Snapshot {
-    /// Of a running agent.
-    pub fn of(shared: &Shared) -> Snapshot {
-        let sources = shared.source_stats();
-        let outputs = shared.output_stats();
-        let mut snapshot = Snapshot {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            configuration: shared.configuration(),
-            uptime_seconds: shared.began.elapsed().as_secs(),
-            wrong: Vec::new(),
-            sources: sources.iter().map(|(name, stats)| source(name, stats)).collect(),
-            outputs: outputs.iter().map(|(name, stats)| output(name, stats, shared)).collect(),
-            spool: Spool {
-                bytes: shared.spool.size(),
-                max_bytes: shared.spool.max_size(),
-                batches: shared.spool.batches(),
-            },
-            damaged_batches: shared.spool.damaged(),
-        };
-        snapshot.wrong = snapshot.judge();
-        snapshot
-    }
-
     /// What is wrong.
-    fn judge(&self) -> Vec<String> {
+    pub(super) fn judge(&self) -> Vec<String> {
         let mut wrong = Vec::new();
         for s in &self.sources {
+            let mut say = |what: String| wrong.push(format!("source {}{what}", s.name));
             if s.failed || s.down_seconds.is_some() {
-                wrong.push(format!("source {} is not read", s.name));
+                say(" is not read".to_owned());
+            }
+            if s.gaps > 0 {
+                say(format!(": {} gaps, {} entries known to be missing", s.gaps, s.missing));
+            }
+            if s.parked > 0 {
+                say(format!(": {} records are parked", s.parked));
+            }
+            if s.refused > 0 {
+                say(format!(": {} entries were refused, because the spool was nearly full", s.refused));
             }
         }
         for o in &self.outputs {
@@ -166,70 +143,23 @@ impl Snapshot {
                 State::Ended => wrong.push(format!("output {} has ended", o.name)),
                 _ => {}
             }
+            if o.refused > 0 {
+                wrong.push(format!("output {} has lost {} events: nobody took its datagrams", o.name, o.refused));
+            }
+            if o.unreadable > 0 {
+                wrong.push(format!("output {}: {} stored events cannot be read again", o.name, o.unreadable));
+            }
+            if o.answered {
+                wrong.push(format!("output {}: its receiver answers: is it the right port?", o.name));
+            }
         }
-        if self.spool.max_bytes > 0 && self.spool.bytes.saturating_mul(100) / self.spool.max_bytes > PRESSURE {
+        if self.damaged_batches > 0 {
+            wrong.push(format!("{} batches of the spool were damaged", self.damaged_batches));
+        }
+        if self.spool.bytes.saturating_mul(100).checked_div(self.spool.max_bytes).is_some_and(|used| used > PRESSURE) {
             wrong.push(format!("the spool is more than {PRESSURE} percent full"));
         }
         wrong
-    }
-}
-
-fn load(n: &AtomicU64) -> u64 {
-    n.load(Ordering::Relaxed)
-}
-
-fn source(name: &str, stats: &SourceStats) -> Source {
-    let status = stats.status();
-    let mut rules: Vec<Rule> =
-        status.filtered.iter().map(|(rule, n)| Rule { rule: rule.clone(), dropped: *n }).collect();
-    rules.sort_by_key(|r| std::cmp::Reverse(r.dropped));
-    rules.truncate(RULES);
-    Source {
-        name: name.to_owned(),
-        state: status.in_words(),
-        down_seconds: status.down.map(|since| since.elapsed().as_secs()),
-        failed: stats.failed.load(Ordering::Relaxed),
-        receiver: match (status.last.library.as_str(), status.last.receiver.as_str()) {
-            ("", receiver) => receiver.to_owned(),
-            (library, receiver) => format!("{library}/{receiver}"),
-        },
-        system: status.system,
-        sequence: status.last.sequence,
-        last_entry: status.last_entry,
-        read: load(&stats.read),
-        filtered: load(&stats.filtered),
-        parked: load(&stats.parked),
-        refused: load(&stats.refused),
-        spooled: load(&stats.spooled),
-        gaps: load(&stats.gaps),
-        missing: load(&stats.missing),
-        rules,
-    }
-}
-
-fn output(name: &str, stats: &OutputStats, shared: &Shared) -> Output {
-    let link = stats.link.look();
-    let waiting = shared.spool.waiting(name);
-    let oldest = waiting.values().filter_map(|w| w.since).min();
-    let now = clock::now().timestamp_micros();
-    Output {
-        name: name.to_owned(),
-        state: link.state,
-        since_seconds: link.since.as_secs(),
-        address: link.address,
-        rate: link.rate,
-        sent: load(&stats.sent),
-        filtered: load(&stats.filtered),
-        resent: load(&stats.resent),
-        refused: load(&stats.refused),
-        unreadable: load(&stats.unreadable),
-        notices: load(&stats.notices),
-        in_window: link.in_window,
-        waiting: waiting.values().map(|w| w.events).sum(),
-        oldest_seconds: oldest.map(|since| u64::try_from((now - since).max(0) / 1_000_000).unwrap_or(0)),
-        next_try_seconds: link.next_try.map(|wait| wait.as_secs()),
-        last_error: link.last_error,
-        answered: stats.answered.load(Ordering::Relaxed),
     }
 }
 
@@ -242,7 +172,7 @@ mod tests {
     }
 
     fn judged(outputs: Vec<Output>, sources: Vec<Source>, bytes: u64) -> Vec<String> {
-        let spool = Spool { bytes, max_bytes: 1_000, batches: 1 };
+        let spool = Spool { bytes, max_bytes: 1_000 };
         Snapshot { outputs, sources, spool, ..Snapshot::default() }.judge()
     }
 
@@ -252,12 +182,15 @@ mod tests {
         assert_eq!(judged(well.map(output).to_vec(), vec![Source::default()], 809), Vec::<String>::new());
         let cases = [
             (Output { since_seconds: 61, ..output(State::Stalled) }, "output siem has been stalled for 61 s"),
-            (
-                Output { last_error: "refused".to_owned(), ..output(State::Connecting) },
-                "output siem is not connected",
-            ),
+            (Output { last_error: "refused".to_owned(), ..output(State::Connecting) }, "output siem is not connected"),
             (output(State::Paused), "output siem is paused"),
             (output(State::Ended), "output siem has ended"),
+            (
+                Output { refused: 2, ..output(State::Connected) },
+                "output siem has lost 2 events: nobody took its datagrams",
+            ),
+            (Output { answered: true, ..Output::default() }, "output : its receiver answers: is it the right port?"),
+            (Output { unreadable: 1, ..Output::default() }, "output : 1 stored events cannot be read again"),
         ];
         for (output, says) in cases {
             assert_eq!(judged(vec![output], vec![], 0), [says]);
@@ -265,6 +198,13 @@ mod tests {
         let dead = Source { name: "a".to_owned(), down_seconds: Some(0), ..Source::default() };
         let failed = Source { name: "b".to_owned(), failed: true, ..Source::default() };
         assert_eq!(judged(vec![], vec![dead, failed], 0), ["source a is not read", "source b is not read"]);
+        let lacks = Source { name: "c".to_owned(), gaps: 1, missing: 7, parked: 2, refused: 3, ..Source::default() };
+        let says = [
+            "1 gaps, 7 entries known to be missing",
+            "2 records are parked",
+            "3 entries were refused, because the spool was nearly full",
+        ];
+        assert_eq!(judged(vec![], vec![lacks], 0), says.map(|s| format!("source c: {s}")));
         assert_eq!(judged(vec![], vec![], 810), ["the spool is more than 80 percent full"]);
     }
 }

@@ -9,61 +9,73 @@ use crate::log::{Visible, numbers::grouped};
 /// Columns of a terminal.
 const WIDTH: usize = 80;
 
-/// All of it, the first line saying whether all is well.
+/// All of it for a terminal, the first line saying whether all is well.
 pub fn text(s: &Snapshot) -> String {
     let mut out = String::new();
-    match s.wrong.as_slice() {
-        [] => out.push_str("all is well\n"),
-        wrong => put(&mut out, "", &format!("something is wrong: {}", wrong.join("; "))),
+    for block in blocks(s) {
+        let mut front = "";
+        for line in block {
+            put(&mut out, front, &line);
+            front = "  ";
+        }
     }
-    let up = s.uptime_seconds;
-    let up = format!("{} d {:02}:{:02}:{:02}", up / 86_400, up / 3_600 % 24, up / 60 % 60, up % 60);
-    put(&mut out, "", &format!("agent: version {}, up {up}, configuration {}", s.version, s.configuration));
-    let percent = if s.spool.max_bytes > 0 { s.spool.bytes.saturating_mul(100) / s.spool.max_bytes } else { 0 };
-    let (bytes, most, batches) = (grouped(s.spool.bytes), grouped(s.spool.max_bytes), grouped(s.spool.batches));
-    put(&mut out, "", &format!("spool: {bytes} of {most} bytes ({percent} %), {batches} batches"));
-    if s.damaged_batches > 0 {
-        put(&mut out, "", &format!("damaged batches: {}", grouped(s.damaged_batches)));
-    }
-    s.sources.iter().for_each(|source| of_source(source, &mut out));
-    s.outputs.iter().for_each(|output| of_output(output, &mut out));
     out
 }
 
-fn of_source(s: &Source, out: &mut String) {
-    put(out, "", &format!("source {}: {}", s.name, s.state));
+/// The same as a line for each thing that it is about.
+pub fn lines(s: &Snapshot) -> impl Iterator<Item = String> {
+    blocks(s).into_iter().map(|block| block.join("; "))
+}
+
+/// What there is to say, by what it is about, the first line saying whether all is well.
+fn blocks(s: &Snapshot) -> Vec<Vec<String>> {
+    let wrong = match s.wrong.as_slice() {
+        [] => "all is well".to_owned(),
+        wrong => format!("something is wrong: {}", wrong.join("; ")),
+    };
+    let up = s.uptime_seconds;
+    let up = format!("{} d {:02}:{:02}:{:02}", up / 86_400, up / 3_600 % 24, up / 60 % 60, up % 60);
+    let agent = format!("agent: version {}, up {up}, configuration {}", s.version, s.configuration);
+    let percent = s.spool.bytes.saturating_mul(100).checked_div(s.spool.max_bytes).unwrap_or(0);
+    let spool = format!("spool: {} of {} bytes ({percent} %)", grouped(s.spool.bytes), grouped(s.spool.max_bytes));
+    let first = [wrong, agent, spool].map(|line| vec![line]);
+    first.into_iter().chain(s.sources.iter().map(of_source)).chain(s.outputs.iter().map(of_output)).collect()
+}
+
+fn of_source(s: &Source) -> Vec<String> {
+    let mut lines = vec![format!("source {}: {}", s.name, s.state)];
     if let Some(seconds) = s.down_seconds {
-        put(out, "  ", &format!("not read for {} s", grouped(seconds)));
-    }
-    let time = s.last_entry.and_then(DateTime::from_timestamp_micros);
-    let time = time.map_or(String::new(), |t| format!(" of {}", t.to_rfc3339_opts(SecondsFormat::Secs, true)));
-    if s.sequence > 0 {
-        put(out, "  ", &format!("last entry: {} {}:{}{time}", s.system, s.receiver, s.sequence));
+        lines.push(format!("not read for {} s", grouped(seconds)));
     }
     let counts = [("read", s.read), ("filtered", s.filtered), ("parked", s.parked), ("refused", s.refused)];
     let more = [("spooled", s.spooled), ("gaps", s.gaps), ("missing", s.missing)];
-    put(out, "  ", &listed(counts.into_iter().chain(more)));
-    for r in &s.rules {
-        put(out, "    ", &format!("{} dropped by {}", grouped(r.dropped), r.rule));
+    lines.push(listed(counts.into_iter().chain(more)));
+    let time = s.last_entry.and_then(DateTime::from_timestamp_micros);
+    let time = time.map_or(String::new(), |t| format!(" of {}", t.to_rfc3339_opts(SecondsFormat::Secs, true)));
+    if s.sequence > 0 {
+        lines.push(format!("last entry: {} {}:{}{time}", s.system, s.receiver, s.sequence));
     }
+    lines.extend(s.rules.iter().map(|r| format!("{} dropped by {}", grouped(r.dropped), r.rule)));
+    lines
 }
 
-fn of_output(o: &Output, out: &mut String) {
+fn of_output(o: &Output) -> Vec<String> {
     let at = if o.address.is_empty() { String::new() } else { format!(" ({})", o.address) };
-    put(out, "", &format!("output {}: {} for {} s{at}", o.name, o.state.in_words(), grouped(o.since_seconds)));
-    if !o.last_error.is_empty() {
-        let next = o.next_try_seconds.map_or(String::new(), |s| format!("; next try in {s} s"));
-        put(out, "  ", &format!("last error: {}{next}", o.last_error));
-    }
+    let mut lines = vec![format!("output {}: {} for {} s{at}", o.name, o.state.in_words(), grouped(o.since_seconds))];
     let counts = [("sent", o.sent), ("filtered", o.filtered), ("resent", o.resent), ("refused", o.refused)];
     let more = [("unreadable", o.unreadable), ("notices", o.notices)].into_iter().filter(|(_, n)| *n > 0);
-    put(out, "  ", &listed(counts.into_iter().chain(more)));
+    lines.push(listed(counts.into_iter().chain(more)));
     let oldest = o.oldest_seconds.map_or(String::new(), |s| format!(", the oldest for {} s", grouped(s)));
     let (rate, window, waiting) = (o.rate, grouped(o.in_window), grouped(o.waiting));
-    put(out, "  ", &format!("{rate:.1} a second, in window {window}, waiting {waiting}{oldest}"));
-    if o.answered {
-        put(out, "  ", "its receiver answers: is it the right port?");
+    lines.push(format!("{rate:.1} a second, in window {window}, waiting {waiting}{oldest}"));
+    if !o.last_error.is_empty() {
+        let next = o.next_try_seconds.map_or(String::new(), |s| format!("; next try in {s} s"));
+        lines.push(format!("last error: {}{next}", o.last_error));
     }
+    if o.answered {
+        lines.push("its receiver answers: is it the right port?".to_owned());
+    }
+    lines
 }
 
 fn listed(counts: impl Iterator<Item = (&'static str, u64)>) -> String {
@@ -123,14 +135,18 @@ mod tests {
             ..Source::default()
         };
         let output = Output { name: long.clone(), last_error: long, next_try_seconds: Some(3), ..Output::default() };
-        let s = Snapshot { sources: vec![source], outputs: vec![output], wrong: vec!["a\r".into()], ..Default::default() };
+        let s =
+            Snapshot { sources: vec![source], outputs: vec![output], wrong: vec!["a\r".into()], ..Default::default() };
         let text = text(&s);
         for line in text.lines() {
             assert!(line.chars().count() <= WIDTH && !line.contains(char::is_control), "{line:?}");
         }
         assert!(text.starts_with("something is wrong: a\\x0d\n"), "{text}");
         assert!(text.contains("next try in 3 s"), "{text}");
-        assert_eq!(text.matches('x').count(), 600 + "x0d\\x1b\\x0a".matches('x').count() + text.matches("next").count());
+        assert_eq!(
+            text.matches('x').count(),
+            900 + "x0d\\x1b\\x0a".matches('x').count() + text.matches("next").count()
+        );
     }
 
     #[test]

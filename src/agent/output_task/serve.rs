@@ -14,6 +14,7 @@ use crate::{
     agent::{
         Control,
         lanes::Next,
+        link::State,
         log,
         output_core::{May, MayBeat, Stall},
     },
@@ -58,6 +59,7 @@ impl OutputTask<'_> {
         loop {
             // Before anything is asked: what changes from now on ends the wait below.
             view.mark_unchanged();
+            self.say_how_it_goes();
             if self.context.is_aborted() {
                 return Err(anyhow!("stopped"));
             }
@@ -101,6 +103,16 @@ impl OutputTask<'_> {
             }
             self.wait(connection, failover, &mut view).await?;
         }
+    }
+
+    /// What the connection is doing, for who asks.
+    fn say_how_it_goes(&self) {
+        let state = match () {
+            () if self.core.session.is_stalled() => State::Stalled,
+            () if self.core.is_over_budget() => State::OverBudget,
+            () => State::Connected,
+        };
+        self.stats.link.goes(state, self.core.window().events() as u64);
     }
 
     /// Waits until there is something to do: the spool has more, the connection has something to say, something is due, or the
@@ -291,6 +303,7 @@ impl OutputTask<'_> {
             true => Line::Notice(lane, next),
             false => Line::Entry(lane, next),
         };
+        self.stats.tap.offer(&self.line);
         self.send_line(connection, line)?;
         self.lanes.advance(lane, next);
         Ok(if self.core.writes_at_once() { Step::Write } else { Step::Went })
@@ -369,9 +382,14 @@ impl OutputTask<'_> {
             self.finish(connection).await?;
             return Ok(Some(SessionEnd::Drained));
         }
-        // What is in the window fills the spool, and nothing more can come that would push it out: a receiver that closes
-        // with us has read it. One that another output fills gets no emptier by that.
-        if self.core.confirms && self.core.window().events() > 0 && self.context.shared.spool.is_full() && self.pins() {
+        // A receiver that closes with us has read what is in the window. That is worth a connection where somebody waits for it, or where the
+        // window fills the spool and nothing more can come that would push it out. One that another output fills gets no emptier by that.
+        let is_flushed =
+            at_end && self.context.flush.swap(false, Ordering::SeqCst) && connection.is_confirmed_by_its_end();
+        if self.core.confirms
+            && self.core.window().events() > 0
+            && (is_flushed || self.context.shared.spool.is_full() && self.pins())
+        {
             self.finish(connection).await?;
             return Ok(Some(SessionEnd::Reconnect));
         }

@@ -5,7 +5,10 @@
 //! senders, has its seat.
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use tokio::{
@@ -208,6 +211,7 @@ fn sender_setup(source: SourceConfig, setup: &Arc<Setup>, listener: &TaskContext
         drain: listener.drain.child_token(),
         abort: listener.abort.clone(),
         again: Notify::new(),
+        flush: AtomicBool::new(false),
     };
     let heading = heading(&source, &context)?;
     let fingerprint = fingerprint::source(&source, setup);
