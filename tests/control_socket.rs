@@ -302,3 +302,41 @@ fn the_log_says_more_or_less_from_the_next_message_on() {
     signal(&child, "TERM");
     agent.assert_exit(child, 0, SOON);
 }
+
+#[test]
+fn top_draws_a_running_agent_on_a_terminal_and_says_when_it_is_gone() {
+    let dir = folder();
+    capture(&dir, 100);
+    let agent = Agent::new(dir, &format!("{FOLLOWED}{}", file("out")));
+    let child = start(&agent);
+    let (_, said) = asked(&agent, &["top"], 2);
+    assert!(said.contains("standard output is none: use `qaudjrn status`"), "{said}");
+    // script(1) is a terminal of 80 columns for it.
+    let command =
+        format!("stty cols 80 rows 24; exec {} top --no-color --config {}", executable(), agent.config.display());
+    let mut top = Command::new("script")
+        .args(["-qec", &command, "/dev/null"])
+        .env("TERM", "xterm")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut screen = top.stdout.take().unwrap();
+    let mut drawn = Vec::new();
+    let mut draws = |text: &str| {
+        let mut part = [0; 4096];
+        while memchr::memmem::find(&drawn, text.as_bytes()).is_none() {
+            let n = screen.read(&mut part).unwrap();
+            assert!(n > 0, "{text} is not drawn: {}", String::from_utf8_lossy(&drawn));
+            drawn.extend_from_slice(&part[..n]);
+        }
+    };
+    // Blanks are not drawn where there are blanks.
+    draws("well");
+    draws("prod01");
+    signal(&child, "TERM");
+    agent.assert_exit(child, 0, SOON);
+    draws("ANSWER");
+    top.stdin.take().unwrap().write_all(b"q").unwrap();
+    assert_eq!(top.wait().unwrap().code(), Some(0));
+}

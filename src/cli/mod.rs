@@ -88,6 +88,9 @@ pub enum Command {
     Run(run::Args),
     /// Show how the running agent is: sources, outputs, spool, what is wrong
     Status(control::status::Args),
+    /// Watch the running agent on a terminal
+    #[cfg(not(target_os = "aix"))]
+    Top(control::top::Args),
     /// Show lines of an output as the running agent sends them; never slows it
     Tap(control::tap::Args),
     /// Have the running agent read its configuration again; fails when that is refused
@@ -123,6 +126,8 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Test(args) => test::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Status(args) => control::status::run(&args),
+        #[cfg(not(target_os = "aix"))]
+        Command::Top(args) => control::top::run(&args),
         Command::Tap(args) => control::tap::run(&args),
         Command::Reload(args) => control::orders::reload(&args),
         Command::Flush(args) => control::orders::flush(&args),

@@ -132,16 +132,8 @@ impl Snapshot {
             }
         }
         for o in &self.outputs {
-            match o.state {
-                State::Paused => wrong.push(format!("output {} is paused", o.name)),
-                State::Connecting if !o.last_error.is_empty() => {
-                    wrong.push(format!("output {} is not connected", o.name));
-                }
-                State::Stalled if o.since_seconds > STALLED => {
-                    wrong.push(format!("output {} has been stalled for {} s", o.name, o.since_seconds));
-                }
-                State::Ended => wrong.push(format!("output {} has ended", o.name)),
-                _ => {}
+            if let Some(state) = o.wrong_state() {
+                wrong.push(format!("output {} {state}", o.name));
             }
             if o.refused > 0 {
                 wrong.push(format!("output {} has lost {} events: nobody took its datagrams", o.name, o.refused));
@@ -160,6 +152,26 @@ impl Snapshot {
             wrong.push(format!("the spool is more than {PRESSURE} percent full"));
         }
         wrong
+    }
+}
+
+impl Output {
+    /// What it is doing that it should not, if it is.
+    fn wrong_state(&self) -> Option<String> {
+        match self.state {
+            State::Paused => Some("is paused".to_owned()),
+            State::Connecting if !self.last_error.is_empty() => Some("is not connected".to_owned()),
+            State::Stalled if self.since_seconds > STALLED => {
+                Some(format!("has been stalled for {} s", self.since_seconds))
+            }
+            State::Ended => Some("has ended".to_owned()),
+            _ => None,
+        }
+    }
+
+    /// Whether it does what it is for, and nothing of it is known to be lost.
+    pub fn is_well(&self) -> bool {
+        self.wrong_state().is_none() && self.refused + self.unreadable == 0 && !self.answered
     }
 }
 

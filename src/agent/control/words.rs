@@ -33,8 +33,7 @@ fn blocks(s: &Snapshot) -> Vec<Vec<String>> {
         [] => "all is well".to_owned(),
         wrong => format!("something is wrong: {}", wrong.join("; ")),
     };
-    let up = s.uptime_seconds;
-    let up = format!("{} d {:02}:{:02}:{:02}", up / 86_400, up / 3_600 % 24, up / 60 % 60, up % 60);
+    let up = duration(s.uptime_seconds);
     let agent = format!("agent: version {}, up {up}, configuration {}", s.version, s.configuration);
     let percent = s.spool.bytes.saturating_mul(100).checked_div(s.spool.max_bytes).unwrap_or(0);
     let spool = format!("spool: {} of {} bytes ({percent} %)", grouped(s.spool.bytes), grouped(s.spool.max_bytes));
@@ -45,7 +44,7 @@ fn blocks(s: &Snapshot) -> Vec<Vec<String>> {
 fn of_source(s: &Source) -> Vec<String> {
     let mut lines = vec![format!("source {}: {}", s.name, s.state)];
     if let Some(seconds) = s.down_seconds {
-        lines.push(format!("not read for {} s", grouped(seconds)));
+        lines.push(format!("not read for {}", duration(seconds)));
     }
     let counts = [("read", s.read), ("filtered", s.filtered), ("parked", s.parked), ("refused", s.refused)];
     let more = [("spooled", s.spooled), ("gaps", s.gaps), ("missing", s.missing)];
@@ -61,11 +60,11 @@ fn of_source(s: &Source) -> Vec<String> {
 
 fn of_output(o: &Output) -> Vec<String> {
     let at = if o.address.is_empty() { String::new() } else { format!(" ({})", o.address) };
-    let mut lines = vec![format!("output {}: {} for {} s{at}", o.name, o.state.in_words(), grouped(o.since_seconds))];
+    let mut lines = vec![format!("output {}: {} for {}{at}", o.name, o.state.in_words(), duration(o.since_seconds))];
     let counts = [("sent", o.sent), ("filtered", o.filtered), ("resent", o.resent), ("refused", o.refused)];
     let more = [("unreadable", o.unreadable), ("notices", o.notices)].into_iter().filter(|(_, n)| *n > 0);
     lines.push(listed(counts.into_iter().chain(more)));
-    let oldest = o.oldest_seconds.map_or(String::new(), |s| format!(", the oldest for {} s", grouped(s)));
+    let oldest = o.oldest_seconds.map_or(String::new(), |s| format!(", the oldest for {}", duration(s)));
     let (rate, window, waiting) = (o.rate, grouped(o.in_window), grouped(o.waiting));
     lines.push(format!("{rate:.1} a second, in window {window}, waiting {waiting}{oldest}"));
     if !o.last_error.is_empty() {
@@ -76,6 +75,23 @@ fn of_output(o: &Output) -> Vec<String> {
         lines.push("its receiver answers: is it the right port?".to_owned());
     }
     lines
+}
+
+/// A time in its two largest units: `5 s`, `3 min 20 s`, `2 h 5 min`, `4 d 7 h`.
+pub fn duration(seconds: u64) -> String {
+    let parts = [(seconds / 86_400, "d"), (seconds / 3_600 % 24, "h"), (seconds / 60 % 60, "min"), (seconds % 60, "s")];
+    let shown: Vec<String> =
+        parts.iter().skip_while(|(n, _)| *n == 0).take(2).map(|(n, unit)| format!("{n} {unit}")).collect();
+    if shown.is_empty() { "0 s".to_owned() } else { shown.join(" ") }
+}
+
+/// A size in the largest unit that it fills: `512 bytes`, `64.0 MiB`.
+pub fn bytes(n: u64) -> String {
+    let units = [(1u64 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    match units.iter().find(|(unit, _)| n >= *unit) {
+        Some((unit, name)) => format!("{:.1} {name}", n as f64 / *unit as f64),
+        None => format!("{n} bytes"),
+    }
 }
 
 fn listed(counts: impl Iterator<Item = (&'static str, u64)>) -> String {
@@ -147,6 +163,13 @@ mod tests {
             text.matches('x').count(),
             900 + "x0d\\x1b\\x0a".matches('x').count() + text.matches("next").count()
         );
+    }
+
+    #[test]
+    fn times_and_sizes_are_short() {
+        let times = [0, 59, 61, 3_600, 7_505, 90_000, 4 * 86_400 + 5].map(duration);
+        assert_eq!(times, ["0 s", "59 s", "1 min 1 s", "1 h 0 min", "2 h 5 min", "1 d 1 h", "4 d 0 h"]);
+        assert_eq!([0, 1_023, 1 << 20, 3 << 29].map(bytes), ["0 bytes", "1023 bytes", "1.0 MiB", "1.5 GiB"]);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 pub mod orders;
 pub mod status;
 pub mod tap;
+#[cfg(not(target_os = "aix"))]
+pub mod top;
 
 use std::{
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
