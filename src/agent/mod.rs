@@ -28,6 +28,7 @@ mod own;
 mod parking;
 mod paused;
 mod position;
+mod reminders;
 mod render;
 pub mod roll;
 mod senders;

@@ -44,6 +44,8 @@ struct OutputTask<'a> {
     /// Entries that are lost and not told of yet.
     losses: Losses,
     line: Vec<u8>,
+    /// It has had a connection, and the log says so.
+    was_connected: bool,
 }
 
 /// How serving a connection ended.
@@ -100,6 +102,7 @@ impl<'a> OutputTask<'a> {
             heartbeats_due: VecDeque::new(),
             losses: Losses::new(Instant::now()),
             line: Vec::new(),
+            was_connected: false,
         }
     }
 

@@ -15,10 +15,13 @@ use tokio::{
 };
 
 use super::{
-    Control, Setup, Shared, Totals, fingerprint, log,
+    Control, Setup, Shared, Totals,
+    control::snapshot::Snapshot,
+    fingerprint, log,
     manager::Manager,
     metrics::Metrics,
     output_task,
+    reminders::Reminders,
     senders::{self, ListenerSetups},
     source_task,
     stats::{OutputStats, SourceStats},
@@ -104,6 +107,7 @@ pub(super) struct Supervisor {
     /// Outputs were told that the agent has started, and not yet that it stops.
     start_is_told: bool,
     metrics: Metrics,
+    reminders: Reminders,
     manager: Manager,
 }
 
@@ -160,6 +164,7 @@ impl Supervisor {
             trouble: false,
             start_is_told: false,
             metrics: Metrics::new(),
+            reminders: Reminders::default(),
         }
     }
 
@@ -372,6 +377,9 @@ impl Supervisor {
         }
         if self.metrics.due() <= Instant::now() {
             self.write_metrics();
+            for line in self.reminders.look(&Snapshot::of(&shared)) {
+                crate::log::warn(format_args!("still wrong: {line}"));
+            }
         }
     }
 

@@ -169,6 +169,11 @@ impl Output {
         }
     }
 
+    /// Whether it delivers nothing at present that it should.
+    pub fn is_stuck(&self) -> bool {
+        self.wrong_state().is_some()
+    }
+
     /// Whether it does what it is for, and nothing of it is known to be lost.
     pub fn is_well(&self) -> bool {
         self.wrong_state().is_none() && self.refused + self.unreadable == 0 && !self.answered

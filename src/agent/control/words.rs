@@ -41,6 +41,16 @@ fn blocks(s: &Snapshot) -> Vec<Vec<String>> {
     first.into_iter().chain(s.sources.iter().map(of_source)).chain(s.outputs.iter().map(of_output)).collect()
 }
 
+/// A source as a line.
+pub fn source(s: &Source) -> String {
+    of_source(s).join("; ")
+}
+
+/// An output as a line.
+pub fn output(o: &Output) -> String {
+    of_output(o).join("; ")
+}
+
 fn of_source(s: &Source) -> Vec<String> {
     let mut lines = vec![format!("source {}: {}", s.name, s.state)];
     if let Some(seconds) = s.down_seconds {

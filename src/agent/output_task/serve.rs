@@ -51,8 +51,11 @@ impl OutputTask<'_> {
         failover: &mut Failover,
         told: &mut String,
     ) -> anyhow::Result<SessionEnd> {
+        let (name, address) = (&self.config.name, failover.address());
         if !std::mem::take(told).is_empty() {
-            log(format_args!("output {}: connected again", self.config.name));
+            log(format_args!("output {name}: connected again, to {address}"));
+        } else if !std::mem::replace(&mut self.was_connected, true) {
+            log(format_args!("output {name}: connected to {address}"));
         }
         self.core.begin(Instant::now());
         let mut view = self.context.shared.spool.view();
