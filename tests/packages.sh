@@ -5,7 +5,7 @@
 #
 # In the Debian: install; what is shipped is refused until it is configured; the agent as the unit starts it (its ExecStart, as a user
 # without any privilege) until every entry of the fixture is with rsyslog; an upgrade to a second package while rsyslog is down and
-# entries wait; stop; remove; purge. There is no systemd in it: of the unit, tests/packaging.rs has the rest.
+# entries wait; status, reload with a bad and a good configuration; stop; remove; purge. There is no systemd in it: of the unit, tests/packaging.rs has the rest.
 #
 # Needs root, Debian 12, debootstrap, rpm, and the net at the first time. The Debian is kept below target/packages-base. Takes a quarter of a
 # minute behind the build of the packages, and prints it. It is not part of .ci/run.
@@ -125,9 +125,9 @@ user=61184
 start_agent() {
     local unit=$debian/lib/systemd/system/qaudjrn.service command
     command=$(sed -n 's/^ExecStart=//p' "$unit")
-    install -d -m 700 -o $user -g $user "$debian/var/lib/qaudjrn"
+    install -d -m 700 -o $user -g $user "$debian/var/lib/qaudjrn" && install -d -m 755 -o $user -g $user "$debian/run/qaudjrn"
     # shellcheck disable=SC2086
-    "${in_debian[@]}" setpriv --reuid $user --regid $user --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all $command >>"$debian/var/log/agent.log" 2>&1 &
+    "${in_debian[@]}" RUNTIME_DIRECTORY=/run/qaudjrn setpriv --reuid $user --regid $user --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all $command >>"$debian/var/log/agent.log" 2>&1 &
     agent=$!
 }
 received() { cat "$debian/var/log/received" 2>/dev/null || :; }
@@ -143,6 +143,21 @@ until_it_holds 60 "the first event" test -s "$debian/var/log/received"
 say "the first event is with rsyslog"
 until_it_holds 60 "every entry" all_came 1
 say "all $entries entries are with rsyslog"
+
+# As an administrator asks and tells it: by the socket in the folder that the unit has for it, found from the configuration.
+inside qaudjrn status >"$root/status" || [ $? = 3 ] || die "status: $(cat "$root/status")"
+grep -q 'output siem: connected for' "$root/status" || die "status: $(cat "$root/status")"
+before=$(grep '^agent: ' "$root/status" | sed 's/.*configuration //')
+cp "$config" "$root/good.toml"
+echo '[[output]' >>"$config"
+code=0; inside qaudjrn reload >"$root/said" 2>&1 || code=$?
+[ "$code" = 2 ] && grep -q 'the old one stays' "$root/said" || die "reload of a broken configuration ends with $code: $(cat "$root/said")"
+sed 's/^heartbeat = 0$/heartbeat = 86400/' "$root/good.toml" >"$config"
+inside qaudjrn reload >"$root/said" 2>&1 || die "reload: $(cat "$root/said")"
+inside qaudjrn status >"$root/status" || :
+[ "$(grep '^agent: ' "$root/status" | sed 's/.*configuration //')" != "$before" ] || die "status after a reload: $(cat "$root/status")"
+written=$(sha256sum <"$config")
+say "status says how it is; a bad configuration is refused, a good one in force"
 
 end "$rsyslog" || :
 cp fixtures/stories.type5 "$debian/srv/audit/new" && mv "$debian/srv/audit/new" "$debian/srv/audit/second.type5"
