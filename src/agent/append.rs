@@ -21,8 +21,8 @@ pub fn append(of: Of<'_>, context: &TaskContext, ready: Ready) -> anyhow::Result
 /// The same for a task.
 pub async fn append_async(of: Of<'_>, context: &TaskContext, ready: Ready) -> anyhow::Result<Option<i64>> {
     let spool = &context.shared.spool;
-    let Ready { mut batch, position, part } = ready;
-    let part = part.as_ref().map(|(name, place)| (name.as_str(), place.as_str()));
+    let Ready { mut batch, position, file } = ready;
+    let file = file.as_ref().map(|(name, place)| (name.as_str(), place.as_str()));
     let mut waiting = Waiting::new(of);
     loop {
         // Before it is looked: what changes behind this is waited for.
@@ -30,7 +30,7 @@ pub async fn append_async(of: Of<'_>, context: &TaskContext, ready: Ready) -> an
         let trouble = if spool.is_full() {
             FULL.to_owned()
         } else {
-            match spool.append_async(&mut batch, &position, part).await {
+            match spool.append_async(&mut batch, &position, file).await {
                 Ok(id) => return Ok(waiting.is_over(id)),
                 Err(e) if e.is_not_now() => e.to_string(),
                 Err(e) => return Err(e.into()),

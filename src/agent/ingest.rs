@@ -72,7 +72,7 @@ pub struct Ready {
     /// Where the source goes on, as text.
     pub position: String,
     /// The name and the place of the part that was read, where a source has parts.
-    pub part: Option<(String, String)>,
+    pub file: Option<(String, String)>,
 }
 
 /// What is to be done when a batch is stored.
@@ -321,8 +321,8 @@ impl<'a> Ingest<'a> {
         self.builder = Builder::behind(&batch);
         let counted = BatchStats::of(&batch, self.notices);
         self.handed = Some(Handed { counted, system: position.system, last: position.last });
-        let part = checkpoint.file.map(|(name, place)| (name, place.to_string()));
-        Ok(Ready { batch, position: text, part })
+        let file = checkpoint.file.map(|(name, place)| (name, place.to_string()));
+        Ok(Ready { batch, position: text, file })
     }
 
     /// The batch that was handed out is stored; `pressure` is how much of its size the spool uses, 0 to 1.

@@ -37,8 +37,8 @@ pub fn open(config: &SourceConfig, context: &Arc<TaskContext>, place: &Value) ->
             Ok(Box::new(feed.until(&context.drain)))
         }
         Input::Directory(options) => {
-            let parts = context.shared.spool.files(&config.name).map_err(|e| FeedError::NotNow(e.to_string()))?;
-            Ok(Box::new(DirectoryFeed::new(options.clone(), opener, parts).until(&context.drain)))
+            let files = context.shared.spool.files(&config.name).map_err(|e| FeedError::NotNow(e.to_string()))?;
+            Ok(Box::new(DirectoryFeed::new(options.clone(), opener, files).until(&context.drain)))
         }
         Input::Live(options) => {
             let heading = catalog.heading(HeadingKind::Type5).cloned();

@@ -190,10 +190,10 @@ impl Spool {
         self.ask(move |s| s.forget_files(&source, &names))
     }
 
-    /// Stores a batch, its source's position, and that of the part that was read (its name first), in one transaction;
+    /// Stores a batch, its source's position, and that of the file that was read (its name first), in one transaction;
     /// when this returns, all of it is on the disk, and the batch is taken out of `new`. After an error it is not.
-    pub fn append(&self, new: &mut NewBatch, position: &str, part: Option<(&str, &str)>) -> Result<i64, SpoolError> {
-        self.store(new, Some(place(position, part)))
+    pub fn append(&self, new: &mut NewBatch, position: &str, file: Option<(&str, &str)>) -> Result<i64, SpoolError> {
+        self.store(new, Some(place(position, file)))
     }
 
     /// The same for a task, which waits for it without a thread.
@@ -201,7 +201,7 @@ impl Spool {
         &self,
         new: &mut NewBatch,
         position: &str,
-        part: Option<(&str, &str)>,
+        file: Option<(&str, &str)>,
     ) -> Result<i64, SpoolError> {
         let (to, _) = self.writer.as_ref().ok_or_else(|| self.ended())?;
         // Before the batch is taken: who is cancelled here keeps it.
@@ -209,7 +209,7 @@ impl Spool {
         let (done, answer) = oneshot::channel();
         let done: Done = Box::new(move |stored| _ = done.send(stored));
         let batch = mem::replace(new, NewBatch::empty());
-        permit.send(Command::Append(Box::new(Append { batch, place: Some(place(position, part)), done })));
+        permit.send(Command::Append(Box::new(Append { batch, place: Some(place(position, file)), done })));
         self.stored(new, answer.await.ok())
     }
 
@@ -394,9 +394,9 @@ impl Spool {
     }
 }
 
-/// The position of a source and of a part, kept for the thread.
-fn place(position: &str, part: Option<(&str, &str)>) -> writer::Place {
-    (position.to_owned(), part.map(|(name, position)| (name.to_owned(), position.to_owned())))
+/// The position of a source and of a file, kept for the thread.
+fn place(position: &str, file: Option<(&str, &str)>) -> writer::Place {
+    (position.to_owned(), file.map(|(name, position)| (name.to_owned(), position.to_owned())))
 }
 
 impl Drop for Spool {

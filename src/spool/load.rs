@@ -121,7 +121,7 @@ pub(super) fn load(db: &Connection) -> rusqlite::Result<Loaded> {
         format!("where source {name:?} stands is damaged in the spool: it goes on behind its last batch that is whole, and entries may come twice")
     }));
     loaded.broken.extend(sources.iter().filter_map(|(name, (_, raw))| links.end(name, raw)));
-    let (_, damaged) = tables::parts(db, 3, None)?;
+    let (_, damaged) = tables::files(db, 3, None)?;
     if damaged > 0 {
         loaded.notes.push(format!(
             "{damaged} files of a folder are read again from their start: where they stand is damaged in the spool"

@@ -102,10 +102,10 @@ pub(super) fn batch_of_1(mut head: Head, blob: &[u8]) -> Result<(Head, Vec<u8>),
 /// A position of version 1 in the present form: the place in the file stood beside the last entry, and now stands below `feed`.
 pub(super) fn position_of_1(text: &str) -> String {
     let Ok(Value::Object(mut position)) = serde_json::from_str(text) else { return text.to_owned() };
-    let parts =
+    let files =
         ["offset", "front", "front_length"].map(|key| position.remove(key).map(|value| (key.to_owned(), value)));
-    if parts.iter().all(Option::is_some) {
-        position.insert("feed".to_owned(), Value::Object(parts.into_iter().flatten().collect()));
+    if files.iter().all(Option::is_some) {
+        position.insert("feed".to_owned(), Value::Object(files.into_iter().flatten().collect()));
     }
     Value::Object(position).to_string()
 }
@@ -124,7 +124,7 @@ fn two_to_three(db: &mut Connection) -> rusqlite::Result<()> {
     let (cursors, _) = cursor::read(db, 2)?;
     let (outputs, _) = tables::outputs(db, 2)?;
     let (sources, _) = tables::sources(db, 2)?;
-    let (parts, _) = tables::parts(db, 2, None)?;
+    let (files, _) = tables::files(db, 2, None)?;
     let last = last_number(db)?;
     let first: Option<i64> = db.query_row("SELECT min(id) FROM batch", [], |r| r.get(0))?;
     let mut heads = Vec::new();
@@ -142,8 +142,8 @@ fn two_to_three(db: &mut Connection) -> rusqlite::Result<()> {
     for (name, (position, raw)) in &sources {
         tables::write_source(&t, name, (position, raw))?;
     }
-    for (source, (name, (position, batch))) in &parts {
-        tables::write_part(&t, source, (name, (position, *batch)))?;
+    for (source, (name, (position, batch))) in &files {
+        tables::write_file(&t, source, (name, (position, *batch)))?;
     }
     Log::new(first.unwrap_or(last + 1), last).write(&t)?;
     schema::mark(&t, 3)?;

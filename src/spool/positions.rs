@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 pub type Positions = BTreeMap<String, SourcePosition>;
 
 /// Parts of a source that are kept here; the database keeps more.
-const PARTS: usize = 1_000;
+const MOST_FILES: usize = 1_000;
 /// The file is written at most so often: an older one costs duplicates, and only where the database is lost.
 const EVERY: Duration = Duration::from_secs(5);
 
@@ -24,20 +24,20 @@ const EVERY: Duration = Duration::from_secs(5);
 pub struct SourcePosition {
     /// Of the whole.
     pub position: String,
-    /// Of its parts.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub parts: BTreeMap<String, String>,
+    /// Of its files.
+    #[serde(default, rename = "parts", skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, String>,
 }
 
 impl SourcePosition {
     /// Goes on from here to what came later.
     pub fn advance(&mut self, to: SourcePosition) {
         self.position = to.position;
-        for (name, position) in to.parts {
-            if self.parts.len() >= PARTS && !self.parts.contains_key(&name) {
-                self.parts.pop_first();
+        for (name, position) in to.files {
+            if self.files.len() >= MOST_FILES && !self.files.contains_key(&name) {
+                self.files.pop_first();
             }
-            self.parts.insert(name, position);
+            self.files.insert(name, position);
         }
     }
 }
@@ -136,7 +136,7 @@ mod tests {
 
     fn positions(n: u64) -> Positions {
         let position = format!("{{\"offset\":{n}}}");
-        [("prod01".to_owned(), SourcePosition { position, parts: BTreeMap::new() })].into()
+        [("prod01".to_owned(), SourcePosition { position, files: BTreeMap::new() })].into()
     }
 
     #[test]

@@ -142,7 +142,7 @@ fn copy(old: &Connection, version: i64, to: &mut Connection, now: i64) -> Result
     let mut cursors = readable(|| cursor::read(old, version))?.map_or(Cursors::new(), |(c, _)| again(c));
     let outputs = readable(|| tables::outputs(old, version))?.map_or(Outputs::new(), |(o, _)| o);
     let mut sources = readable(|| tables::sources(old, version))?.map_or(BTreeMap::new(), |(s, _)| s);
-    let parts = readable(|| tables::parts(old, version, None))?.unwrap_or_default().0;
+    let files = readable(|| tables::files(old, version, None))?.unwrap_or_default().0;
     let log = if version < 3 { None } else { readable(|| Log::read(old))?.flatten() };
     let copied = batches(old, version, to, now)?;
     if version < 2 {
@@ -160,8 +160,8 @@ fn copy(old: &Connection, version: i64, to: &mut Connection, now: i64) -> Result
     for (name, (position, raw)) in &sources {
         tables::write_source(&t, name, (position, raw))?;
     }
-    for (source, (name, (position, batch))) in &parts {
-        tables::write_part(&t, source, (name, (position, *batch)))?;
+    for (source, (name, (position, batch))) in &files {
+        tables::write_file(&t, source, (name, (position, *batch)))?;
     }
     let unparked = version >= 3 && once(parked::copy(old, &t))?.is_none();
     let behind = cursors.values().map(|c| c.now.batch - 1).max().unwrap_or(0);

@@ -152,12 +152,12 @@ impl Store {
 
     /// See [`super::Spool::files`].
     pub(super) fn files(&mut self, source: &str) -> Result<BTreeMap<String, (String, i64)>, SpoolError> {
-        let (stored, _) = self.tried(|s| tables::parts(&s.db, schema::VERSION, Some(source)))?;
+        let (stored, _) = self.tried(|s| tables::files(&s.db, schema::VERSION, Some(source)))?;
         let file = self.positions.positions().get(source);
-        let mut parts: BTreeMap<String, (String, i64)> =
-            file.map(|f| f.parts.iter().map(|(n, p)| (n.clone(), (p.clone(), 0))).collect()).unwrap_or_default();
-        parts.extend(stored.into_iter().map(|(_, part)| part));
-        Ok(parts)
+        let mut files: BTreeMap<String, (String, i64)> =
+            file.map(|f| f.files.iter().map(|(n, p)| (n.clone(), (p.clone(), 0))).collect()).unwrap_or_default();
+        files.extend(stored.into_iter().map(|(_, file)| file));
+        Ok(files)
     }
 
     /// See [`super::Spool::forget_files`].

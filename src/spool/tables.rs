@@ -178,7 +178,7 @@ fn seal_part(source: &str, name: &str, position: &str, batch: i64) -> Hash {
 }
 
 /// Writes where a part stands.
-pub(super) fn write_part(
+pub(super) fn write_file(
     t: &Transaction<'_>,
     source: &str,
     (name, (position, batch)): (&str, (&str, i64)),
@@ -190,7 +190,7 @@ pub(super) fn write_part(
 
 /// The parts of a source, or of all with their sources; how many rows are damaged comes with them. A part whose row is damaged
 /// is read from its start.
-pub(super) fn parts(
+pub(super) fn files(
     db: &Connection,
     version: i64,
     source: Option<&str>,

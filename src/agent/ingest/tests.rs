@@ -118,9 +118,9 @@ impl Disk {
             return;
         }
         let notices = ingest.notices;
-        let Ready { batch, position, part } = ingest.batch(Checkpoint::default()).unwrap();
+        let Ready { batch, position, file } = ingest.batch(Checkpoint::default()).unwrap();
         assert!(ingest.batch(Checkpoint::default()).is_err(), "the one before is not stored");
-        assert_eq!((part, batch.previous), (None, self.chained));
+        assert_eq!((file, batch.previous), (None, self.chained));
         let position: Position = serde_json::from_str(&position).unwrap();
         assert!(position.last.sequence >= self.position.last.sequence, "a position only grows");
         let about = &batch.header;

@@ -193,7 +193,7 @@ impl OutputTask<'_> {
         if !failover.primary_recovered().await {
             return Ok(None);
         }
-        if self.part(connection).await? == FlushStatus::Stalled {
+        if self.write_before_leaving(connection).await? == FlushStatus::Stalled {
             return Err(anyhow!("the first address is back, and this receiver takes nothing"));
         }
         self.finish(connection).await?;
@@ -201,7 +201,7 @@ impl OutputTask<'_> {
     }
 
     /// Writes what was taken to a receiver that is left; one that takes nothing is not waited for.
-    async fn part(&mut self, connection: &mut Connection) -> anyhow::Result<FlushStatus> {
+    async fn write_before_leaving(&mut self, connection: &mut Connection) -> anyhow::Result<FlushStatus> {
         let (mut since, mut at) = (Instant::now(), connection.progress());
         loop {
             if self.write_out(connection).await? == FlushStatus::All {

@@ -34,7 +34,7 @@ pub(super) struct Append {
     pub(super) done: Done,
 }
 
-/// The position of a source, and that of a part with its name first.
+/// The position of a source, and that of a file with its name first.
 pub(super) type Place = (String, Option<(String, String)>);
 
 /// Takes the number of a batch, or why it is not stored, with the batch. Who asked may be gone.
@@ -139,8 +139,8 @@ impl Writer {
 
 impl Append {
     fn to_store(&self) -> ToStore<'_> {
-        let place = self.place.as_ref().map(|(position, part)| {
-            (position.as_str(), part.as_ref().map(|(name, position)| (name.as_str(), position.as_str())))
+        let place = self.place.as_ref().map(|(position, file)| {
+            (position.as_str(), file.as_ref().map(|(name, position)| (name.as_str(), position.as_str())))
         });
         (&self.batch, place)
     }

@@ -59,10 +59,10 @@ fn insert(
 ) -> rusqlite::Result<u64> {
     let source = &new.header.source;
     rows::insert(t, id, new, place)?;
-    if let Some((position, part)) = place {
+    if let Some((position, file)) = place {
         tables::write_source(t, source, (position, &new.raw_sha256))?;
-        if let Some((name, position)) = part {
-            tables::write_part(t, source, (name, (position, id)))?;
+        if let Some((name, position)) = file {
+            tables::write_file(t, source, (name, (position, id)))?;
         }
     }
     if new.parked.is_empty() {
@@ -113,12 +113,12 @@ fn passed_positions(t: &Transaction<'_>, passed: i64) -> rusqlite::Result<Positi
     while let Some(r) = rows.next()? {
         positions.entry(r.get(0)?).or_default().position = r.get(1)?;
     }
-    let mut parts = t.prepare_cached(
+    let mut files = t.prepare_cached(
         "SELECT source, part, part_position, max(id) FROM batch WHERE id < ?1 AND part IS NOT NULL GROUP BY source, part",
     )?;
-    let mut rows = parts.query([passed])?;
+    let mut rows = files.query([passed])?;
     while let Some(r) = rows.next()? {
-        positions.entry(r.get(0)?).or_default().parts.insert(r.get(1)?, r.get(2)?);
+        positions.entry(r.get(0)?).or_default().files.insert(r.get(1)?, r.get(2)?);
     }
     Ok(positions)
 }
