@@ -46,6 +46,10 @@ pub struct Shared {
     pub(super) last_word: AtomicI64,
     /// Something ended that should not have.
     pub(super) failed: AtomicBool,
+    /// The spool cannot be written at present.
+    pub(super) is_stuck: AtomicBool,
+    /// A new configuration was refused, and the old one stays.
+    pub(super) is_refused: AtomicBool,
     /// No source will read any more.
     pub(super) sources_ended: AtomicBool,
     /// Nothing more comes, and every output has read all there is: they may end.
@@ -53,6 +57,8 @@ pub struct Shared {
     pub(super) began: Instant,
     /// The hash of the configuration in force.
     pub(super) configuration: RwLock<String>,
+    /// The outputs that it has.
+    pub(super) wanted_outputs: RwLock<Vec<String>>,
     pub(super) source_stats: RwLock<Vec<NamedStats>>,
     /// The senders of listeners, behind the names of these.
     pub(super) senders: RwLock<BTreeMap<(String, String), Arc<SourceStats>>>,
@@ -96,10 +102,13 @@ impl Shared {
             shutdown: Shutdown::default(),
             last_word: AtomicI64::new(0),
             failed: AtomicBool::new(false),
+            is_stuck: AtomicBool::new(false),
+            is_refused: AtomicBool::new(false),
             sources_ended: AtomicBool::new(false),
             ending: AtomicBool::new(false),
             began: Instant::now(),
             configuration: RwLock::default(),
+            wanted_outputs: RwLock::default(),
             source_stats: RwLock::default(),
             senders: RwLock::default(),
             handle,
@@ -151,6 +160,11 @@ impl Shared {
     pub(super) fn configuration(&self) -> String {
         let hash = self.configuration.read().unwrap_or_else(PoisonError::into_inner);
         hash.get(..16).unwrap_or(&hash).to_owned()
+    }
+
+    /// The outputs that the configuration in force has.
+    pub(super) fn wanted_outputs(&self) -> Vec<String> {
+        self.wanted_outputs.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Those of all sources that there are, the senders of listeners behind the others.

@@ -64,6 +64,8 @@ pub async fn run(config: Arc<OutputConfig>, context: Arc<TaskContext>, stats: Ar
             task.run().await;
             task.report_losses(true);
             let nowhere = task.lanes.take_last_nowhere();
+            let _settling = stats.settling();
+            task.lanes.tell_delivered();
             task.count_nowhere(nowhere);
         }
         Err(e) => {
@@ -106,11 +108,14 @@ impl<'a> OutputTask<'a> {
         let mut failover = Failover::new(&Arc::new(self.config.options()), &self.context.drain, &self.context.abort);
         let mut wait = BACKOFF.0;
         let mut told = String::new();
+        self.stats.ended.store(false, Ordering::SeqCst);
+        self.stats.disconnected();
         while !self.is_done() {
             self.lanes.rewind();
             let connected = Instant::now();
             let end = match failover.open().await {
                 Ok(mut connection) => {
+                    self.stats.connected();
                     let end = self.serve(&mut connection, &mut failover, &mut told).await;
                     if end.is_err() {
                         failover.failed();
@@ -122,6 +127,7 @@ impl<'a> OutputTask<'a> {
                 }
                 Err(e) => Err(e.into()),
             };
+            self.stats.disconnected();
             match end {
                 Ok(SessionEnd::Drained) => return,
                 Ok(SessionEnd::Reconnect) => wait = BACKOFF.0,
@@ -143,7 +149,7 @@ impl<'a> OutputTask<'a> {
 
     /// A connection has ended before its time, or was not made.
     fn failed(&mut self, e: &anyhow::Error, told: &mut String) {
-        let Count { entries, notices } = self.core.failed(now());
+        let Count { entries, notices, .. } = self.core.failed(now());
         self.count_sums();
         let name = &self.config.name;
         let shared = &self.context.shared;
@@ -159,6 +165,7 @@ impl<'a> OutputTask<'a> {
             shared.begin_shutdown();
             return;
         }
+        self.stats.failed(now().wall, e.to_string());
         let text = format!("output {name}: {e}");
         if text != *told {
             log(format_args!("{text}; {} events will be sent again", entries + notices));

@@ -10,7 +10,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{
+    mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    oneshot,
+};
 
 use super::Setup;
 
@@ -27,6 +30,10 @@ pub enum Control {
     Reload(Box<Setup>),
     /// It is to say in the log how it is doing.
     Status,
+    /// A new configuration was refused: it goes on with the old one.
+    Refused,
+    /// It is to answer, which shows that it lives.
+    Ping(oneshot::Sender<()>),
     /// Something within it has changed: a source will read no more, or an output has delivered everything.
     Changed,
 }

@@ -126,6 +126,7 @@ impl Reloads {
     fn reload(&self) {
         self.service.reloading();
         let refused = |why: &dyn std::fmt::Display| {
+            self.handle.say(Control::Refused);
             self.service.ready("a new configuration was refused, the old one stays; the log says why");
             say(format_args!("qaudjrn: the new configuration is refused, the old one stays:{why}\n"));
         };

@@ -8,6 +8,7 @@ mod filter;
 pub mod line;
 mod listener;
 mod live;
+pub mod metrics;
 pub mod model;
 pub mod output;
 pub mod presets;
@@ -86,6 +87,8 @@ pub struct Config {
     pub tests: Vec<test::TestConfig>,
     /// How lines name us.
     pub line: LineConfig,
+    /// Where the figures of the agent are to be had.
+    pub metrics: metrics::MetricsConfig,
     /// What `doctor` looks at.
     pub doctor: doctor::DoctorConfig,
     /// Severity 0 to 10 by event id (`"PW-P" = 8`) or type (`PW = 8`).
@@ -192,6 +195,9 @@ impl Config {
         config.outputs = output::outputs(&mut s, &config.filter, &mut rules, r);
         config.tests = test::tests(&mut s, (&config.sources, &config.outputs), r);
         config.line = line::line(&mut s, r);
+        let (metrics, odd) = metrics::metrics(&mut s, config.state_dir.as_ref(), r);
+        config.metrics = metrics;
+        config.problems.extend(odd);
         config.doctor = doctor::doctor(&mut s, r);
         config.severity = severity(&mut s, catalog, r);
         s.finish(r);

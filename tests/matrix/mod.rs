@@ -75,7 +75,7 @@ const FILTER: [(&str, &str, &str, &str); 27] = [
 ];
 
 /// Keys that say something else than what is read, in which order, and what lines are made of it; each with the reason.
-pub const OTHERS: [(&str, &str); 116] = [
+pub const OTHERS: [(&str, &str); 120] = [
     ("state_dir", "another state is another agent"),
     ("stop_timeout", "how long an end may take"),
     ("heartbeat", "when the agent speaks of itself"),
@@ -83,6 +83,10 @@ pub const OTHERS: [(&str, &str); 116] = [
     ("gaps", "what counts as missing: tests/supervise.rs"),
     ("spool.max_size", "when a source waits"),
     ("spool.when_full", "only where the spool is full: tests/control.rs"),
+    ("metrics.listen", "where the figures are asked: tests/metrics_http.rs"),
+    ("metrics.allow_remote", "who may ask for the figures"),
+    ("metrics.file", "where the figures are: tests/metrics_http.rs"),
+    ("metrics.mode", "who may read the figures: tests/metrics_http.rs"),
     ("doctor.libraries", "not of the agent"),
     ("doctor.objects", "not of the agent"),
     ("doctor.paths", "not of the agent"),

@@ -207,7 +207,12 @@ impl OutputTask<'_> {
     async fn continue_write(&mut self, connection: &mut Connection) -> anyhow::Result<bool> {
         let name = &self.config.name;
         let is_open = connection.flush().await? == FlushStatus::All;
-        match self.core.wrote(now(), is_open, connection.progress()) {
+        let was_stalled = self.core.session.is_stalled();
+        let stall = self.core.wrote(now(), is_open, connection.progress());
+        if was_stalled != self.core.session.is_stalled() {
+            self.stats.set(|s| s.stalled = (!was_stalled).then(Instant::now));
+        }
+        match stall {
             Stall::Open { again } => {
                 if again {
                     log(format_args!("output {name}: the receiver reads again"));
@@ -287,10 +292,7 @@ impl OutputTask<'_> {
                 return Ok(Step::Went);
             }
         }
-        let line = match self.lanes.is_notice(lane) {
-            true => Line::Notice(lane, next),
-            false => Line::Entry(lane, next),
-        };
+        let line = self.lanes.line(lane, next);
         self.send_line(connection, line)?;
         self.lanes.advance(lane, next);
         Ok(if self.core.writes_at_once() { Step::Write } else { Step::Went })
