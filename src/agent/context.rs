@@ -24,6 +24,7 @@ use super::{
     tasks::Kind,
 };
 use crate::{
+    clock,
     decode::journal::Catalog,
     encode::Profile,
     pipeline::Parts,
@@ -55,6 +56,8 @@ pub struct Shared {
     /// Nothing more comes, and every output has read all there is: they may end.
     pub(super) ending: AtomicBool,
     pub(super) began: Instant,
+    /// The same by the clock on the wall, UTC seconds.
+    pub(super) began_at: u64,
     /// The hash of the configuration in force.
     pub(super) configuration: RwLock<String>,
     /// The outputs that it has.
@@ -107,6 +110,7 @@ impl Shared {
             sources_ended: AtomicBool::new(false),
             ending: AtomicBool::new(false),
             began: Instant::now(),
+            began_at: u64::try_from(clock::now().timestamp()).unwrap_or(0),
             configuration: RwLock::default(),
             wanted_outputs: RwLock::default(),
             source_stats: RwLock::default(),

@@ -10,7 +10,6 @@ use std::fmt;
 
 pub use self::{file::MetricsFile, server::Door, text::Form};
 use super::Shared;
-use crate::clock;
 
 impl Shared {
     /// Everything that is exposed, at this moment.
@@ -19,13 +18,12 @@ impl Shared {
     }
 
     fn figures(&self) -> figures::Snapshot {
-        let (uptime, now) = (self.began.elapsed().as_secs(), clock::now().timestamp());
         let health = self.health();
         figures::Snapshot {
             totals: self.totals(),
             configuration: self.configuration(),
-            uptime,
-            started_at: u64::try_from(now).unwrap_or(0).saturating_sub(uptime),
+            uptime: self.began.elapsed().as_secs(),
+            started_at: self.began_at,
             spool: self.spool.size(),
             spool_used: self.spool.used(),
             spool_max: self.spool.max_size(),
