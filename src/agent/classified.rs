@@ -33,6 +33,8 @@ impl Disposition {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     lanes: [u32; Lane::COUNT],
+    /// Stand-ins among those.
+    stand_ins: [u32; Lane::COUNT],
     /// Events that the filter of the output drops.
     pub filtered: u32,
     /// Events that cannot be seen as entries again.
@@ -44,6 +46,11 @@ impl Counts {
         if let Some(n) = disposition.lane().and_then(|l| self.lanes.get_mut(l.index())) {
             *n += 1;
         }
+        if let Disposition::StandIn(lane) = disposition
+            && let Some(n) = self.stand_ins.get_mut(lane.index())
+        {
+            *n += 1;
+        }
         self.filtered += u32::from(disposition == Disposition::Filtered);
         self.unreadable += u32::from(matches!(disposition, Disposition::Unreadable | Disposition::StandIn(_)));
     }
@@ -51,6 +58,11 @@ impl Counts {
     /// What goes in a lane.
     pub fn of(&self, lane: Lane) -> u32 {
         self.lanes.get(lane.index()).copied().unwrap_or(0)
+    }
+
+    /// Events that are delivered with a lane: a stand-in is a notice, and its event goes nowhere.
+    pub fn delivered(&self, lane: Lane) -> u32 {
+        self.of(lane) - self.stand_ins.get(lane.index()).copied().unwrap_or(0)
     }
 
     /// Events that go nowhere: dropped ones, and those that cannot be read.

@@ -24,6 +24,7 @@ use super::{
     tasks::Kind,
 };
 use crate::{
+    clock,
     decode::journal::Catalog,
     encode::Profile,
     pipeline::Parts,
@@ -46,11 +47,17 @@ pub struct Shared {
     pub(super) last_word: AtomicI64,
     /// Something ended that should not have.
     pub(super) failed: AtomicBool,
+    /// The spool cannot be written at present.
+    pub(super) is_stuck: AtomicBool,
+    /// A new configuration was refused, and the old one stays.
+    pub(super) is_refused: AtomicBool,
     /// No source will read any more.
     pub(super) sources_ended: AtomicBool,
     /// Nothing more comes, and every output has read all there is: they may end.
     pub(super) ending: AtomicBool,
     pub(super) began: Instant,
+    /// The same by the clock on the wall, UTC seconds.
+    pub(super) began_at: u64,
     /// What is in force.
     pub(super) in_force: RwLock<InForce>,
     pub(super) source_stats: RwLock<Vec<NamedStats>>,
@@ -109,9 +116,12 @@ impl Shared {
             shutdown: Shutdown::default(),
             last_word: AtomicI64::new(0),
             failed: AtomicBool::new(false),
+            is_stuck: AtomicBool::new(false),
+            is_refused: AtomicBool::new(false),
             sources_ended: AtomicBool::new(false),
             ending: AtomicBool::new(false),
             began: Instant::now(),
+            began_at: u64::try_from(clock::now().timestamp()).unwrap_or(0),
             in_force: RwLock::default(),
             source_stats: RwLock::default(),
             senders: RwLock::default(),
@@ -178,8 +188,12 @@ impl Shared {
 
     /// The outputs of the configuration in force, with what they did.
     pub(super) fn output_stats(&self) -> Vec<(String, Arc<OutputStats>)> {
-        let names = self.in_force.read().unwrap_or_else(PoisonError::into_inner).outputs.clone();
-        names.into_iter().map(|name| (name.clone(), self.stats.output(&name))).collect()
+        self.wanted_outputs().into_iter().map(|name| (name.clone(), self.stats.output(&name))).collect()
+    }
+
+    /// The outputs that the configuration in force has.
+    pub(super) fn wanted_outputs(&self) -> Vec<String> {
+        self.in_force.read().unwrap_or_else(PoisonError::into_inner).outputs.clone()
     }
 
     /// Those of all sources that there are, the senders of listeners behind the others.

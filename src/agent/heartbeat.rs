@@ -65,7 +65,9 @@ impl Heartbeat {
             let down = status.down.map(|since| i64::try_from(since.elapsed().as_secs()).unwrap_or(i64::MAX));
             let lag = waited.max(down.unwrap_or(0));
             let kind = if down.is_some() || loses { HEARTBEAT_DOWN } else { HEARTBEAT };
-            let mut rules: Vec<(&String, &u64)> = status.filtered.iter().collect();
+            let stored = shared.spool.stored_of(name);
+            let filtered: u64 = stored.filtered.values().sum();
+            let mut rules: Vec<(&String, &u64)> = stored.filtered.iter().collect();
             rules.sort_by_key(|(_, n)| std::cmp::Reverse(**n));
             let rules: Vec<String> = rules.iter().take(RULES).map(|(rule, n)| format!("{rule}: {n}")).collect();
             let gaps = load(&stats.gaps);
@@ -82,11 +84,11 @@ impl Heartbeat {
                 .with("gaps", gaps)
                 .with("last_gap", &status.gap)
                 .with("missing_entries", load(&stats.missing))
-                .with("read", load(&stats.read))
-                .with("filtered", load(&stats.filtered))
+                .with("read", stored.read)
+                .with("filtered", filtered)
                 .with("filtered_by", rules.join(", "))
-                .with("parked", load(&stats.parked))
-                .with("refused", load(&stats.refused))
+                .with("parked", stored.parked)
+                .with("refused", stored.refused)
                 .with("output", &output.name)
                 .with("output_sent", load(&sent.sent))
                 .with("output_refused", lost)

@@ -20,7 +20,7 @@ use super::{
     overflow::OverflowPolicy,
     parking::{Parking, Unit},
     position::Position,
-    stats::{BatchStats, SourceStats},
+    stats::SourceStats,
 };
 
 use crate::{
@@ -54,7 +54,7 @@ pub struct Of<'a> {
     pub setup: &'a Setup,
     /// Models and filters.
     pub parts: &'a Parts,
-    /// Where it counts.
+    /// Where it says how it is.
     pub stats: &'a SourceStats,
 }
 
@@ -77,7 +77,6 @@ pub struct Ready {
 
 /// What is to be done when a batch is stored.
 struct Handed {
-    counted: BatchStats,
     system: String,
     last: JournalPlace,
 }
@@ -104,10 +103,10 @@ pub struct Ingest<'a> {
     dropped: BTreeMap<RuleId, u64>,
     /// What the system itself says of its clock.
     system_offset: Option<i32>,
-    /// When the last entry was written, UTC microseconds, as far as that is known.
-    last_entry: Option<i64>,
     /// What is read is not what the configuration says.
     contradicted: bool,
+    /// When the last entry was made, UTC microseconds.
+    entry_at: i64,
     /// A batch was handed out and is not known to be stored.
     handed: Option<Handed>,
 }
@@ -153,8 +152,8 @@ impl<'a> Ingest<'a> {
             gaps: Gaps::new(Instant::now(), position.gaps),
             dropped: BTreeMap::new(),
             system_offset: None,
-            last_entry: None,
             contradicted: false,
+            entry_at: 0,
             handed: None,
         }
     }
@@ -203,7 +202,9 @@ impl<'a> Ingest<'a> {
         if let Some(gap) = self.detector.observe(&entry, time) {
             self.gap(gap);
         }
-        self.last_entry = time.as_ref().map(|t| t.utc_micros).or(self.last_entry);
+        if let Some(time) = time {
+            self.entry_at = time.utc_micros;
+        }
         let Some(sight) = &mut self.sight else { return Ok(()) };
         let mut event = sight.front.event(entry, time);
         if self.builder.header.first_sequence == 0 {
@@ -319,20 +320,18 @@ impl<'a> Ingest<'a> {
         let text = serde_json::to_string(&position)?;
         let batch = std::mem::replace(&mut self.builder, Builder::new(BatchHeader::default(), &[0; 32])).finish();
         self.builder = Builder::behind(&batch);
-        let counted = BatchStats::of(&batch, self.notices);
-        self.handed = Some(Handed { counted, system: position.system, last: position.last });
+        self.handed = Some(Handed { system: position.system, last: position.last });
         let file = checkpoint.file.map(|(name, place)| (name, place.to_string()));
         Ok(Ready { batch, position: text, file })
     }
 
     /// The batch that was handed out is stored; `pressure` is how much of its size the spool uses, 0 to 1.
     pub fn stored(&mut self, pressure: f64) {
-        if let Some(Handed { counted, system, last }) = self.handed.take() {
-            counted.add(self.of.stats);
+        if let Some(Handed { system, last }) = self.handed.take() {
             self.of.stats.set(|d| {
                 d.system = system;
                 d.last = last;
-                d.last_entry = self.last_entry.or(d.last_entry);
+                d.entry_at = self.entry_at;
             });
         }
         self.notices = 0;

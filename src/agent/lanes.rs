@@ -11,6 +11,7 @@ use super::{TaskContext, classified::ClassifiedBatch, log, render::RendererCache
 use crate::{
     config::OutputConfig,
     event::Notice,
+    output::resend_window::Line,
     spool::{Batch, Cursor, Lane},
 };
 
@@ -95,7 +96,7 @@ impl<'a> Lanes<'a> {
         nowhere
     }
 
-    /// The same at the end, with those of a batch that is passed in part.
+    /// The same at the end, with those of a batch that is passed in part. [`Lanes::tell_delivered`] comes next.
     pub fn take_last_nowhere(&mut self) -> [u64; 2] {
         let to = self.acknowledged();
         let mut sum = self.core.take_nowhere(to);
@@ -111,7 +112,6 @@ impl<'a> Lanes<'a> {
                 sum.iter_mut().zip(within).for_each(|(sum, more)| *sum += more);
             }
         }
-        self.tell_delivered();
         sum
     }
 
@@ -121,7 +121,7 @@ impl<'a> Lanes<'a> {
     }
 
     /// What is delivered of batches that some lane has yet to pass waits no more.
-    fn tell_delivered(&mut self) {
+    pub fn tell_delivered(&mut self) {
         let delivered = self.core.take_delivered();
         if !delivered.is_empty() {
             self.context.shared.spool.set_delivered(&self.config.name, delivered);
@@ -224,10 +224,16 @@ impl<'a> Lanes<'a> {
         Ok(Cursor { batch: classified.batch.id, event: n + 1 })
     }
 
-    /// Whether the next event of a lane is a notice of the agent, or one in the place of what cannot be read.
-    pub fn is_notice(&self, lane: Lane) -> bool {
-        let Some((classified, n)) = self.core.next_event(lane) else { return false };
-        classified.is_stand_in(n) || classified.batch.event(n).is_some_and(|stored| stored.is_notice)
+    /// What the line of the next event of a lane is: an entry, a notice of the agent, or one in the place of what cannot be read.
+    /// `next` is where the lane is behind it.
+    pub fn line(&self, lane: Lane, next: Cursor) -> Line {
+        match self.core.next_event(lane) {
+            Some((classified, n)) if classified.is_stand_in(n) => Line::StandIn(lane, next),
+            Some((classified, n)) if classified.batch.event(n).is_some_and(|stored| stored.is_notice) => {
+                Line::Notice(lane, next)
+            }
+            _ => Line::Entry(lane, next),
+        }
     }
 
     /// The next event of a lane is taken.

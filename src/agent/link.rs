@@ -56,6 +56,7 @@ struct Inner {
     address: String,
     next_try: Option<Instant>,
     last_error: String,
+    failed_at: i64,
     in_window: u64,
     rate: Rate,
 }
@@ -65,7 +66,16 @@ impl Default for Inner {
         let now = Instant::now();
         let (address, last_error) = (String::new(), String::new());
         let rate = Rate { began: now, second: 0, done: [0; SECONDS] };
-        Inner { state: State::default(), since: now, address, next_try: None, last_error, in_window: 0, rate }
+        Inner {
+            state: State::default(),
+            since: now,
+            address,
+            next_try: None,
+            last_error,
+            failed_at: 0,
+            in_window: 0,
+            rate,
+        }
     }
 }
 
@@ -119,6 +129,8 @@ pub struct Look {
     pub next_try: Option<Duration>,
     /// Why the last connection ended or was not made.
     pub last_error: String,
+    /// When a connection ended or was not made last, UTC microseconds; 0 for never.
+    pub failed_at: i64,
     /// Events that are not acknowledged.
     pub in_window: u64,
     /// Events that were done, a second.
@@ -147,11 +159,16 @@ impl Link {
         });
     }
 
-    /// It has ended, or was not made.
-    pub fn failed(&self, why: String) {
+    /// Its task begins: there is no connection yet.
+    pub fn begins(&self) {
+        self.change(|l| l.set(State::Connecting));
+    }
+
+    /// It has ended, or was not made, at this time (UTC microseconds).
+    pub fn failed(&self, now: i64, why: String) {
         self.change(|l| {
             l.set(State::Connecting);
-            (l.last_error, l.in_window) = (why, 0);
+            (l.last_error, l.failed_at, l.in_window) = (why, now, 0);
         });
     }
 
@@ -187,6 +204,7 @@ impl Link {
             address: l.address.clone(),
             next_try: l.next_try.map(|at| at.saturating_duration_since(now)),
             last_error: l.last_error.clone(),
+            failed_at: l.failed_at,
             in_window: l.in_window,
             rate: l.rate.a_second(now),
         }
@@ -208,7 +226,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_state_has_its_time_and_a_short_stall_is_none() {
         let link = Link::default();
-        link.failed("refused".to_owned());
+        link.failed(7, "refused".to_owned());
         link.next_try(Some(Instant::now() + Duration::from_secs(5)));
         let look = link.look();
         assert_eq!((look.state, look.next_try), (State::Connecting, Some(Duration::from_secs(5))));

@@ -25,7 +25,7 @@ use super::{
     lanes::{Lanes, Next},
 };
 use crate::{
-    output::resend_window::{Count, Line, Moved, ResendWindow},
+    output::resend_window::{Count, Moved, ResendWindow},
     spool::{Lane, Spool, Start},
 };
 
@@ -155,9 +155,7 @@ impl<'a> ModelOutput<'a> {
         let next = self.lanes.encode(lane, &mut line).unwrap();
         let event = event_of(&line);
         ledger.goes(self.output, self.variant, event, (lane, at));
-        let is_notice = self.lanes.is_notice(lane);
-        let sent = if is_notice { Line::Notice(lane, next) } else { Line::Entry(lane, next) };
-        self.window.push(sent, line.len() as u64);
+        self.window.push(self.lanes.line(lane, next), line.len() as u64);
         self.peer.write(event, line.len() as u64);
         self.lanes.advance(lane, next);
         assert!(self.lanes.position(lane) > at, "{lane:?} does not go on behind {at:?}");
@@ -165,7 +163,7 @@ impl<'a> ModelOutput<'a> {
     }
 
     fn settle(&mut self, moved: Moved, ledger: &mut Ledger) {
-        let Count { entries, notices } = self.window.take_done();
+        let Count { entries, notices, .. } = self.window.take_done();
         self.window.take_passed().into_iter().for_each(|(batch, events)| self.lanes.delivered(batch, events));
         let gone = self.peer.leave(usize::try_from(entries + notices).unwrap());
         ledger.left(self.output, gone);
@@ -182,7 +180,7 @@ impl<'a> ModelOutput<'a> {
     }
 
     fn fail(&mut self) {
-        let Count { entries, notices } = self.window.fail();
+        let Count { entries, notices, .. } = self.window.fail();
         assert_eq!(entries + notices, self.peer.waiting() as u64);
         self.peer = Peer::new(!self.peer.answers());
         self.lanes.rewind();

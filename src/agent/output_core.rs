@@ -84,6 +84,16 @@ pub struct Sums {
     pub sent: i64,
     /// Notices of the agent that are done.
     pub notices: i64,
+    /// Notices that are done or lost and were no events of the spool.
+    pub unqueued: u64,
+    /// Notices that are known to be lost.
+    pub notices_refused: u64,
+    /// Entries that were counted as done and are known to be lost.
+    pub recalled: u64,
+    /// Notices that were.
+    pub notices_recalled: u64,
+    /// Lines of the spool that are known to be lost and have not left the window: a difference too.
+    pub lost: i64,
     /// Entries that are known to be lost.
     pub refused: u64,
     /// Entries that were taken once more, behind a connection that ended.
@@ -254,6 +264,7 @@ impl OutputCore {
         }
         let Some(line) = self.last.take() else { return false };
         let is_entry = matches!(line, Line::Entry(..));
+        let is_unqueued = matches!(line, Line::StandIn(..) | Line::Beat);
         let (done, lost, sum) = match is_entry {
             true => (&mut self.done.entries, &mut self.lost.entries, &mut self.sums.sent),
             false => (&mut self.done.notices, &mut self.lost.notices, &mut self.sums.notices),
@@ -262,10 +273,16 @@ impl OutputCore {
         if self.window.is_empty() && *done > 0 {
             *done -= 1;
             *sum -= 1;
+            self.sums.recalled += u64::from(is_entry);
+            self.sums.notices_recalled += u64::from(!is_entry);
         } else {
             *lost += 1;
+            self.lost.unqueued += u64::from(is_unqueued);
+            self.sums.unqueued += u64::from(is_unqueued);
+            self.sums.lost += i64::from(!is_unqueued);
         }
         self.sums.refused += u64::from(is_entry);
+        self.sums.notices_refused += u64::from(!is_entry);
         is_entry
     }
 
@@ -289,10 +306,16 @@ impl OutputCore {
     }
 
     fn count_done(&mut self) {
-        let Count { entries, notices } = self.window.take_done();
-        let lost = Count { entries: self.lost.entries.min(entries), notices: self.lost.notices.min(notices) };
+        let Count { entries, notices, unqueued } = self.window.take_done();
+        // Of each kind: a heartbeat that is lost is none of the events that wait.
+        let of_spool = (self.lost.notices - self.lost.unqueued).min(notices - unqueued);
+        let others = self.lost.unqueued.min(unqueued);
+        let lost = Count { entries: self.lost.entries.min(entries), notices: of_spool + others, unqueued: others };
         self.lost.entries -= lost.entries;
         self.lost.notices -= lost.notices;
+        self.lost.unqueued -= lost.unqueued;
+        self.sums.unqueued += unqueued - lost.unqueued;
+        self.sums.lost = self.sums.lost.saturating_sub_unsigned(lost.entries + of_spool);
         let (entries, notices) = (entries - lost.entries, notices - lost.notices);
         self.done.entries += entries;
         self.done.notices += notices;

@@ -66,6 +66,8 @@ pub async fn run(config: Arc<OutputConfig>, context: Arc<TaskContext>, stats: Ar
             task.run().await;
             task.report_losses(true);
             let nowhere = task.lanes.take_last_nowhere();
+            let _settling = stats.settling();
+            task.lanes.tell_delivered();
             task.count_nowhere(nowhere);
         }
         Err(e) => {
@@ -110,11 +112,14 @@ impl<'a> OutputTask<'a> {
         let mut failover = Failover::new(&Arc::new(self.config.options()), &self.context.drain, &self.context.abort);
         let mut wait = BACKOFF.0;
         let mut told = String::new();
+        self.stats.ended.store(false, Ordering::SeqCst);
+        self.stats.link.begins();
         while !self.is_done() {
             self.lanes.rewind();
             let connected = Instant::now();
             let end = match failover.open().await {
                 Ok(mut connection) => {
+                    self.stats.connections.fetch_add(1, Ordering::Relaxed);
                     self.stats.link.connected(failover.address().to_string());
                     let end = self.serve(&mut connection, &mut failover, &mut told).await;
                     if end.is_err() {
@@ -131,7 +136,8 @@ impl<'a> OutputTask<'a> {
                 Ok(SessionEnd::Drained) => return,
                 Ok(SessionEnd::Reconnect) => wait = BACKOFF.0,
                 Err(e) => {
-                    self.stats.link.failed(e.to_string());
+                    self.stats.failures.fetch_add(1, Ordering::Relaxed);
+                    self.stats.link.failed(now().wall, e.to_string());
                     self.failed(&e, &mut told);
                     // What is not delivered stays in the spool: an agent that stops makes no more connections.
                     if self.context.is_draining() {
@@ -149,7 +155,7 @@ impl<'a> OutputTask<'a> {
 
     /// A connection has ended before its time, or was not made.
     fn failed(&mut self, e: &anyhow::Error, told: &mut String) {
-        let Count { entries, notices } = self.core.failed(now());
+        let Count { entries, notices, .. } = self.core.failed(now());
         self.count_sums();
         let name = &self.config.name;
         let shared = &self.context.shared;

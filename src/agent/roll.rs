@@ -35,6 +35,10 @@ pub enum Control {
     Flush,
     /// It is to say in the log how it is doing.
     Status,
+    /// A new configuration was refused: it goes on with the old one.
+    Refused,
+    /// It is to answer, which shows that it lives.
+    Ping(oneshot::Sender<()>),
     /// Something within it has changed: a source will read no more, or an output has delivered everything.
     Changed,
 }

@@ -1,8 +1,7 @@
 //! What sources and outputs did: counts and words for heartbeats, metrics and the closing sums.
 use std::{
-    collections::BTreeMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -13,24 +12,11 @@ use tokio::time::Instant;
 use chrono_tz::Tz;
 
 use super::{link::Link, output_core::Sums, tap::Tap};
-use crate::{
-    source::{Condition, receiver_chain::JournalPlace},
-    spool::NewBatch,
-};
+use crate::source::{Condition, receiver_chain::JournalPlace};
 
-/// What a source did, for reports. read = filtered + refused + parked + spooled.
+/// How a source is, for reports. What was stored of it is in the [books](crate::spool::Books) of the spool.
 #[derive(Debug, Default)]
 pub struct SourceStats {
-    /// Records read.
-    pub read: AtomicU64,
-    /// Entries spooled.
-    pub spooled: AtomicU64,
-    /// Entries dropped by rules.
-    pub filtered: AtomicU64,
-    /// Entries refused because the spool was nearly full.
-    pub refused: AtomicU64,
-    /// Records that are no entries.
-    pub parked: AtomicU64,
     /// It will read no more.
     pub ended: AtomicBool,
     /// It does nothing more until the configuration is read again.
@@ -47,16 +33,28 @@ pub struct SourceStats {
     pub status: Mutex<SourceStatus>,
 }
 
-/// What an output did, for reports. Of entries: spooled = sent + refused + filtered + unreadable + waiting, and lines handed to
-/// connections = sent + refused + resent + unconfirmed, but for those on the way; the rest apart.
+/// What an output did, for reports. While nobody [settles](OutputStats::settling), with what the [books](crate::spool::Books) say of it:
+/// queued + unqueued = sent + notices + refused + notices_refused + filtered + unreadable + withdrawn + waiting - lost. Lines of
+/// entries handed to connections = sent + refused + resent + unconfirmed, but for those on the way; the rest apart.
 #[derive(Debug, Default)]
 pub struct OutputStats {
+    settling: Mutex<()>,
     /// Entries that left the window: done.
     pub sent: AtomicU64,
     /// Entries whose datagrams are known to be lost: nobody listened.
     pub refused: AtomicU64,
     /// The agent's own events (gaps, heartbeats) that are done.
     pub notices: AtomicU64,
+    /// Notices that are done or lost and were no events of the spool: heartbeats, and what goes in the place of events that cannot be read.
+    pub unqueued: AtomicU64,
+    /// Notices that are known to be lost.
+    pub notices_refused: AtomicU64,
+    /// Entries that were counted as sent, and are known to be lost: they are in `refused`, and in `sent` no more.
+    pub recalled: AtomicU64,
+    /// The same of notices.
+    pub notices_recalled: AtomicU64,
+    /// Events that are known to be lost, and wait as far as the spool knows.
+    pub lost: AtomicU64,
     /// Events that its own filter drops.
     pub filtered: AtomicU64,
     /// Events that are stored and cannot be seen as entries again.
@@ -71,6 +69,10 @@ pub struct OutputStats {
     pub caught_up: AtomicBool,
     /// It has ended.
     pub ended: AtomicBool,
+    /// Connections made.
+    pub connections: AtomicU64,
+    /// Connections that ended before their time, or were not made.
+    pub failures: AtomicU64,
     /// What it is doing with its receiver at the moment.
     pub link: Link,
     /// Shows its lines to who looks.
@@ -78,16 +80,34 @@ pub struct OutputStats {
 }
 
 impl OutputStats {
+    /// To be held while something is counted that is to balance with the cursors of the output, and while all of it is read.
+    pub fn settling(&self) -> MutexGuard<'_, ()> {
+        self.settling.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Adds what was done since the last time.
     pub fn add(&self, sums: Sums) {
-        let changes = [(&self.sent, sums.sent), (&self.notices, sums.notices), (&self.unconfirmed, sums.unconfirmed)];
+        let changes = [
+            (&self.sent, sums.sent),
+            (&self.notices, sums.notices),
+            (&self.unconfirmed, sums.unconfirmed),
+            (&self.lost, sums.lost),
+        ];
         for (sum, change) in changes {
             // Two's complement: a negative one takes away.
             sum.fetch_add(change.cast_unsigned(), Ordering::Relaxed);
         }
         self.link.done(sums.sent + sums.notices);
-        self.refused.fetch_add(sums.refused, Ordering::Relaxed);
-        self.resent.fetch_add(sums.resent, Ordering::Relaxed);
+        for (sum, more) in [
+            (&self.refused, sums.refused),
+            (&self.resent, sums.resent),
+            (&self.unqueued, sums.unqueued),
+            (&self.notices_refused, sums.notices_refused),
+            (&self.recalled, sums.recalled),
+            (&self.notices_recalled, sums.notices_recalled),
+        ] {
+            sum.fetch_add(more, Ordering::Relaxed);
+        }
     }
 }
 
@@ -143,10 +163,8 @@ pub struct SourceStatus {
     pub system: String,
     /// Place of the last entry.
     pub last: JournalPlace,
-    /// When it was written there, UTC microseconds.
-    pub last_entry: Option<i64>,
-    /// Entries dropped, by rule.
-    pub filtered: BTreeMap<String, u64>,
+    /// When the last entry was made on its system, UTC microseconds; 0 for none.
+    pub entry_at: i64,
     /// The last gap.
     pub gap: String,
     /// What it is doing.
@@ -207,46 +225,6 @@ impl SourceStats {
     /// For how long it has not been read, where it is not.
     pub fn down(&self) -> Option<Duration> {
         self.status.lock().unwrap_or_else(PoisonError::into_inner).down.map(|since| since.elapsed())
-    }
-}
-
-/// What a batch adds to the report of its source.
-pub struct BatchStats {
-    read: u64,
-    spooled: u64,
-    parked: u64,
-    refused: u64,
-    filtered: BTreeMap<String, u64>,
-}
-
-impl BatchStats {
-    /// Of a batch with so many notices among its events.
-    pub fn of(batch: &NewBatch, notices: u64) -> BatchStats {
-        BatchStats {
-            read: batch.header.read,
-            spooled: u64::from(batch.events).saturating_sub(notices),
-            parked: batch.header.parked,
-            refused: batch.header.refused.values().sum(),
-            filtered: batch.header.filtered.clone(),
-        }
-    }
-
-    /// Adds them.
-    pub fn add(self, stats: &SourceStats) {
-        for (counter, n) in [
-            (&stats.read, self.read),
-            (&stats.spooled, self.spooled),
-            (&stats.parked, self.parked),
-            (&stats.refused, self.refused),
-            (&stats.filtered, self.filtered.values().sum()),
-        ] {
-            counter.fetch_add(n, Ordering::Relaxed);
-        }
-        stats.set(|d| {
-            for (rule, n) in self.filtered {
-                *d.filtered.entry(rule).or_default() += n;
-            }
-        });
     }
 }
 

@@ -19,7 +19,7 @@ use super::{
     control::snapshot::Snapshot,
     fingerprint, log,
     manager::Manager,
-    metrics::Metrics,
+    metrics::{Door, Form, MetricsFile},
     output_task,
     reminders::Reminders,
     senders::{self, ListenerSetups},
@@ -102,11 +102,11 @@ pub(super) struct Supervisor {
     /// When the end began.
     stop_requested_at: Option<Instant>,
     synced: Instant,
-    /// The cursors could not be written.
-    trouble: bool,
     /// Outputs were told that the agent has started, and not yet that it stops.
     start_is_told: bool,
-    metrics: Metrics,
+    metrics: MetricsFile,
+    /// Where the figures are asked by HTTP.
+    door: Option<Door>,
     reminders: Reminders,
     manager: Manager,
 }
@@ -125,6 +125,7 @@ pub async fn run(shared: Arc<Shared>, setup: Setup, mut control: UnboundedReceiv
         }
         s.reconcile_tasks();
         s.tell_manager();
+        s.open_door();
         s.do_what_is_due().await;
         if s.is_over() {
             break;
@@ -144,7 +145,7 @@ pub async fn run(shared: Arc<Shared>, setup: Setup, mut control: UnboundedReceiv
         shared.fail(&e);
     }
     s.write_metrics();
-    s.totals()
+    shared.totals()
 }
 
 impl Supervisor {
@@ -161,9 +162,9 @@ impl Supervisor {
             output_specs: Vec::new(),
             stop_requested_at: None,
             synced: Instant::now(),
-            trouble: false,
             start_is_told: false,
-            metrics: Metrics::new(),
+            metrics: MetricsFile::new(),
+            door: None,
             reminders: Reminders::default(),
         }
     }
@@ -184,6 +185,8 @@ impl Supervisor {
             Control::Pause(pause) => self.pause(pause),
             Control::Flush => self.flush(),
             Control::Status => self.tell_status(),
+            Control::Refused => self.shared.is_refused.store(true, Ordering::Relaxed),
+            Control::Ping(answer) => _ = answer.send(()),
             Control::Reload(..) | Control::Changed => {}
         }
         if self.shared.is_shutting_down() {
@@ -251,6 +254,8 @@ impl Supervisor {
             }
             task.context.again.notify_one();
         }
+        self.metrics.configure(&config.metrics, self.shared.spool.folder());
+        self.shared.is_refused.store(false, Ordering::Relaxed);
         self.setup = setup;
         self.manager.configured();
     }
@@ -329,7 +334,7 @@ impl Supervisor {
         if self.shared.is_shutting_down() {
             self.manager.stopping();
         } else if self.manager.has_news() {
-            let totals = self.totals();
+            let totals = self.shared.totals();
             self.manager.running(&totals);
         }
         self.manager.say_what_is_due();
@@ -364,10 +369,10 @@ impl Supervisor {
             let done = shared.spool.sync_async().await;
             shared.spool.take_notes().iter().for_each(|note| log(format_args!("{note}")));
             match done {
-                Ok(()) => self.trouble = false,
+                Ok(()) => shared.is_stuck.store(false, Ordering::Relaxed),
                 Err(e) if e.ends_the_agent() => shared.fail(&e),
                 Err(e) => {
-                    if !std::mem::replace(&mut self.trouble, true) {
+                    if !shared.is_stuck.swap(true, Ordering::Relaxed) {
                         crate::log::warn(format_args!(
                             "{e}; cursors stay where they are until it can be written again"
                         ));
@@ -384,10 +389,20 @@ impl Supervisor {
     }
 
     fn write_metrics(&mut self) {
-        let totals = self.totals();
-        self.manager.status(&totals);
-        let text = self.metrics_text(&totals);
-        self.metrics.write(self.shared.spool.folder(), &text);
+        self.manager.status(&self.shared.totals());
+        if let Ok(text) = self.shared.metrics(Form::Prometheus) {
+            self.metrics.write(&text);
+        }
+    }
+
+    /// Opens and closes what the configuration says of it.
+    fn open_door(&mut self) {
+        let wanted = self.setup.config.metrics.listen;
+        if self.door.as_ref().map(|door| door.at) != wanted {
+            // The old one first: it may be the same port.
+            self.door = None;
+            self.door = wanted.map(|at| Door::open(at, self.shared.clone()));
+        }
     }
 
     /// Nothing runs any more, and nothing is to be started.

@@ -158,6 +158,7 @@ impl Reloads {
     fn reload(&self) -> Result<(String, oneshot::Receiver<()>), Vec<String>> {
         self.service.reloading();
         let refused = |why: &str| {
+            self.handle.say(Control::Refused);
             self.service.ready("a new configuration was refused, the old one stays; the log says why");
             say(format_args!("qaudjrn: the new configuration is refused, the old one stays:{why}\n"));
         };

@@ -9,6 +9,7 @@ mod filter;
 pub mod line;
 mod listener;
 mod live;
+pub mod metrics;
 pub mod model;
 pub mod output;
 pub mod presets;
@@ -90,6 +91,8 @@ pub struct Config {
     pub line: LineConfig,
     /// The socket by which an agent is asked and told.
     pub control: ControlConfig,
+    /// Where the figures of the agent are to be had.
+    pub metrics: metrics::MetricsConfig,
     /// What `doctor` looks at.
     pub doctor: doctor::DoctorConfig,
     /// Severity 0 to 10 by event id (`"PW-P" = 8`) or type (`PW = 8`).
@@ -199,6 +202,9 @@ impl Config {
         let (control, problem) = control::control(&mut s, r);
         config.control = control;
         config.problems.extend(problem);
+        let (metrics, odd) = metrics::metrics(&mut s, config.state_dir.as_ref(), r);
+        config.metrics = metrics;
+        config.problems.extend(odd);
         config.doctor = doctor::doctor(&mut s, r);
         config.severity = severity(&mut s, catalog, r);
         s.finish(r);

@@ -34,6 +34,8 @@ pub enum Line {
     Entry(Lane, Cursor),
     /// A notice of the agent from the spool, in its lane as an entry.
     Notice(Lane, Cursor),
+    /// A notice in the place of events that cannot be read, in its lane as an entry: those are counted as going nowhere.
+    StandIn(Lane, Cursor),
     /// A heartbeat, which nobody needs again.
     Beat,
 }
@@ -41,7 +43,7 @@ pub enum Line {
 impl Line {
     fn place(self) -> Option<(Lane, Cursor)> {
         match self {
-            Line::Entry(lane, next) | Line::Notice(lane, next) => Some((lane, next)),
+            Line::Entry(lane, next) | Line::Notice(lane, next) | Line::StandIn(lane, next) => Some((lane, next)),
             Line::Beat => None,
         }
     }
@@ -54,6 +56,8 @@ pub struct Count {
     pub entries: u64,
     /// The agent's own: notices and heartbeats.
     pub notices: u64,
+    /// Those among them that were no events of the spool: heartbeats and stand-ins.
+    pub unqueued: u64,
 }
 
 impl Count {
@@ -61,7 +65,11 @@ impl Count {
     pub fn add(&mut self, line: Line) {
         match line {
             Line::Entry(..) => self.entries += 1,
-            Line::Notice(..) | Line::Beat => self.notices += 1,
+            Line::Notice(..) => self.notices += 1,
+            Line::StandIn(..) | Line::Beat => {
+                self.notices += 1;
+                self.unqueued += 1;
+            }
         }
     }
 }
@@ -248,6 +256,7 @@ impl ResendWindow {
                 self.lanes[lane.index()] -= 1;
                 moved[lane.index()] = Some(next);
                 match self.passed.last_mut() {
+                    _ if matches!(s.line, Line::StandIn(..)) => {}
                     Some((batch, events)) if *batch == next.batch => *events += 1,
                     _ => self.passed.push((next.batch, 1)),
                 }
@@ -305,7 +314,7 @@ mod tests {
         assert!(w.next_expiry_in(POLICY).unwrap() <= seconds(0.2));
         w.observe(10, None, seconds(70.1));
         assert_eq!(w.expire(POLICY), normal(10));
-        assert_eq!(w.take_done(), Count { entries: 10, notices: 0 });
+        assert_eq!(w.take_done(), Count { entries: 10, ..Count::default() });
         assert!(w.is_empty());
     }
 
@@ -341,7 +350,7 @@ mod tests {
             w.observe(1, Some(seconds((now - 0.1).max(0.0))), seconds(now));
         }
         assert_eq!(w.expire(POLICY), normal(1));
-        assert_eq!(w.fail(), Count { entries: 1, notices: 0 });
+        assert_eq!(w.fail(), Count { entries: 1, ..Count::default() });
     }
 
     /// What a test does with a window that is acknowledged in any order.
@@ -393,7 +402,7 @@ mod tests {
                     }
                     Step::Fail => {
                         let again = model[acknowledged_lines..].iter().filter(|(line, _)| *line != Line::Beat).count() as u64;
-                        let Count { entries, notices } = window.fail();
+                        let Count { entries, notices, .. } = window.fail();
                         prop_assert_eq!(entries + notices, again);
                         (model, acknowledged_lines) = (Vec::new(), 0);
                     }
@@ -429,7 +438,7 @@ mod tests {
         assert_eq!(w.acknowledge(7), [Some(at(9)), None, None, None]);
         assert!(!w.is_empty());
         assert_eq!(w.all(), [None; 4]);
-        assert_eq!(w.take_done(), Count { entries: 6, notices: 2 });
+        assert_eq!(w.take_done(), Count { entries: 6, notices: 2, unqueued: 1 });
         assert!(w.is_empty());
     }
 }

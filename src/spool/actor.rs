@@ -61,6 +61,17 @@ pub struct Waiting {
     pub since: Option<i64>,
 }
 
+/// What an output is done with of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delivered {
+    /// The batch.
+    pub batch: i64,
+    /// Events that are delivered, or counted as going nowhere.
+    pub events: u64,
+    /// When the batch was looked through for the first time: how many of them were that before anybody counted.
+    pub found: Option<u64>,
+}
+
 /// Where an output begins that the spool does not know yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Start {
@@ -326,6 +337,11 @@ impl Spool {
         self.board.is_full()
     }
 
+    /// The same for those who only want to know: nobody waits for room because of it.
+    pub fn is_at_its_size(&self) -> bool {
+        self.board.is_at_its_size()
+    }
+
     /// Another size. A spool that is larger already is full until outputs have passed enough.
     pub fn set_max_size(&self, bytes: u64) {
         self.board.max_size.store(bytes, Ordering::Relaxed);
@@ -353,6 +369,11 @@ impl Spool {
     /// Bytes of database, write-ahead log and reserve.
     pub fn size(&self) -> u64 {
         self.board.size()
+    }
+
+    /// Those of them that are in use: what is deleted is room.
+    pub fn used(&self) -> u64 {
+        self.board.used()
     }
 
     /// Transactions that stored batches since the start. Each is synced once.

@@ -79,6 +79,7 @@ pub struct Builder {
     /// Bytes that its events will take, about.
     expected: usize,
     events: u32,
+    notices: u32,
     previous: Hash,
     raw: Context,
     parked: Vec<Parked>,
@@ -106,6 +107,7 @@ impl Builder {
             blob: Vec::new(),
             expected: 0,
             events: 0,
+            notices: 0,
             previous: *before,
             raw,
             parked: Vec::new(),
@@ -145,6 +147,7 @@ impl Builder {
     pub fn push_notice(&mut self, notice: &Notice) {
         let json = serde_json::to_vec(notice).unwrap_or_default();
         self.put(NOTICE, json.len(), notice.offset, notice.severity, &json);
+        self.notices += 1;
     }
 
     fn put(&mut self, what: u8, length: usize, offset: i32, severity_floor: u8, stored: &[u8]) {
@@ -193,6 +196,7 @@ impl Builder {
         NewBatch {
             header: self.header,
             events: self.events,
+            notices: self.notices,
             plain: self.blob,
             blob,
             previous: self.previous,
@@ -209,6 +213,8 @@ pub struct NewBatch {
     pub header: BatchHeader,
     /// Events in it.
     pub events: u32,
+    /// Notices of the agent among them.
+    pub notices: u32,
     /// The events.
     pub plain: Vec<u8>,
     /// The blob to be stored: the same, compressed.
@@ -227,6 +233,7 @@ impl NewBatch {
         NewBatch {
             header: BatchHeader::default(),
             events: 0,
+            notices: 0,
             plain: Vec::new(),
             blob: Vec::new(),
             previous: [0; 32],

@@ -16,6 +16,7 @@ use tokio::sync::{Notify, watch};
 use super::{
     SpoolError, SpoolOptions,
     batch::Batch,
+    books::Kept,
     cursor::{self, Cursor, Cursors, Lane},
     files::inode,
     load::Loaded,
@@ -80,6 +81,8 @@ pub(super) struct Ledger {
     recent_bytes: usize,
     /// By output: what it has delivered of batches that its slowest lane has not passed, where it said so.
     pub(super) delivered: BTreeMap<String, BTreeMap<i64, u64>>,
+    /// What was stored and put before outputs since the start.
+    pub(super) books: Kept,
     /// Sentences for the log.
     pub(super) notes: Vec<String>,
     /// Batches that were found damaged or missing since the start.
@@ -114,6 +117,7 @@ impl Board {
                 stored_now: None,
                 recent_bytes: 0,
                 delivered: BTreeMap::new(),
+                books: Kept::default(),
                 notes: Vec::new(),
                 damaged,
             }),
@@ -140,8 +144,13 @@ impl Board {
     }
 
     /// Whether it has reached its size. An empty one always takes a batch: with a size that is too small it would else wait for ever.
+    pub(super) fn is_at_its_size(&self) -> bool {
+        self.used() >= self.max_size.load(Ordering::Relaxed) && !self.is_empty.load(Ordering::Relaxed)
+    }
+
+    /// The same for somebody who waits for room.
     pub(super) fn is_full(&self) -> bool {
-        let is_full = self.used() >= self.max_size.load(Ordering::Relaxed) && !self.is_empty.load(Ordering::Relaxed);
+        let is_full = self.is_at_its_size();
         if is_full {
             self.was_full.store(true, Ordering::SeqCst);
         }

@@ -11,6 +11,7 @@
 mod actor;
 pub mod basis;
 pub mod batch;
+mod books;
 mod buffers;
 mod cursor;
 mod fault;
@@ -37,9 +38,10 @@ mod wal;
 
 use std::{io, path::PathBuf};
 
-pub use actor::{Spool, Start, Waiting};
+pub use actor::{Delivered, Spool, Start, Waiting};
 pub use basis::Basis;
 pub use batch::{Batch, BatchHeader, Builder, NewBatch, StoredEvent};
+pub use books::{Books, Queue, SourceBook};
 pub use cursor::{Cursor, Lane};
 pub use files::{Lock, is_ours};
 pub use ledger::View;

@@ -75,7 +75,7 @@ const FILTER: [(&str, &str, &str, &str); 27] = [
 ];
 
 /// Keys that say something else than what is read, in which order, and what lines are made of it; each with the reason.
-pub const OTHERS: [(&str, &str); 118] = [
+pub const OTHERS: [(&str, &str); 122] = [
     ("state_dir", "another state is another agent"),
     ("stop_timeout", "how long an end may take"),
     ("heartbeat", "when the agent speaks of itself"),
@@ -85,6 +85,10 @@ pub const OTHERS: [(&str, &str); 118] = [
     ("spool.when_full", "only where the spool is full: tests/control.rs"),
     ("control.socket", "where it is: tests/control_socket.rs"),
     ("control.enabled", "whether there is one: tests/control_socket.rs"),
+    ("metrics.listen", "where the figures are asked: tests/metrics_http.rs"),
+    ("metrics.allow_remote", "who may ask for the figures"),
+    ("metrics.file", "where the figures are: tests/metrics_http.rs"),
+    ("metrics.mode", "who may read the figures: tests/metrics_http.rs"),
     ("doctor.libraries", "not of the agent"),
     ("doctor.objects", "not of the agent"),
     ("doctor.paths", "not of the agent"),

@@ -1,12 +1,11 @@
 //! How a running agent is, at a moment.
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use super::snapshot::{Output, Rule, Snapshot, Source, Spool};
 use crate::{
     agent::{
         Shared,
         link::State,
         stats::{OutputStats, SourceStats},
+        totals::{OutputTotals, SourceTotals},
     },
     clock,
 };
@@ -15,19 +14,26 @@ use crate::{
 const RULES: usize = 5;
 
 impl Snapshot {
-    /// Of a running agent.
+    /// Of a running agent. All counts are of one moment.
     pub fn of(shared: &Shared) -> Snapshot {
-        let sources = shared.source_stats();
-        let outputs = shared.output_stats();
+        let totals = shared.totals();
+        let source = |(name, stats): (String, _)| {
+            let (_, counts) = totals.sources.iter().find(|(n, _)| *n == name)?;
+            Some(source(name, stats, counts))
+        };
+        let output = |(name, stats): (String, _)| {
+            let (_, counts) = totals.outputs.iter().find(|(n, _)| *n == name)?;
+            Some(output(name, stats, counts, shared))
+        };
         let mut snapshot = Snapshot {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             configuration: shared.configuration(),
             uptime_seconds: shared.began.elapsed().as_secs(),
             wrong: Vec::new(),
-            sources: sources.iter().map(|(name, stats)| source(name, stats)).collect(),
-            outputs: outputs.iter().map(|(name, stats)| output(name, stats, shared)).collect(),
+            sources: shared.source_stats().iter().map(|(n, s)| (n.clone(), &**s)).filter_map(source).collect(),
+            outputs: shared.output_stats().iter().map(|(n, s)| (n.clone(), &**s)).filter_map(output).collect(),
             spool: Spool { bytes: shared.spool.size(), max_bytes: shared.spool.max_size() },
-            damaged_batches: shared.spool.damaged(),
+            damaged_batches: totals.damaged,
         };
         snapshot.wrong = snapshot.judge();
         snapshot
@@ -39,64 +45,59 @@ fn age(since: i64) -> u64 {
     u64::try_from((clock::now().timestamp_micros() - since) / 1_000_000).unwrap_or(0)
 }
 
-fn load(n: &AtomicU64) -> u64 {
-    n.load(Ordering::Relaxed)
-}
-
-fn source(name: &str, stats: &SourceStats) -> Source {
+fn source(name: String, stats: &SourceStats, counts: &SourceTotals) -> Source {
     let status = stats.status();
     let mut rules: Vec<Rule> =
-        status.filtered.iter().map(|(rule, n)| Rule { rule: rule.clone(), dropped: *n }).collect();
+        counts.filtered_by.iter().map(|(rule, n)| Rule { rule: rule.clone(), dropped: *n }).collect();
     rules.sort_by_key(|r| std::cmp::Reverse(r.dropped));
     rules.truncate(RULES);
+    let last_entry = Some(status.entry_at).filter(|at| *at != 0);
     Source {
-        name: name.to_owned(),
+        name,
         state: status.in_words(),
         down_seconds: status.down.map(|since| since.elapsed().as_secs()),
-        failed: stats.failed.load(Ordering::Relaxed),
+        failed: stats.failed.load(std::sync::atomic::Ordering::Relaxed),
         receiver: match (status.last.library.as_str(), status.last.receiver.as_str()) {
             ("", receiver) => receiver.to_owned(),
             (library, receiver) => format!("{library}/{receiver}"),
         },
         system: status.system,
         sequence: status.last.sequence,
-        last_entry: status.last_entry,
-        last_entry_age_seconds: status.last_entry.map(age),
-        read: load(&stats.read),
-        filtered: load(&stats.filtered),
-        parked: load(&stats.parked),
-        refused: load(&stats.refused),
-        spooled: load(&stats.spooled),
-        gaps: load(&stats.gaps),
-        missing: load(&stats.missing),
+        last_entry,
+        last_entry_age_seconds: last_entry.map(age),
+        read: counts.read,
+        filtered: counts.filtered,
+        parked: counts.parked,
+        refused: counts.refused,
+        spooled: counts.spooled,
+        gaps: counts.gaps,
+        missing: counts.missing,
         rules,
     }
 }
 
-fn output(name: &str, stats: &OutputStats, shared: &Shared) -> Output {
+fn output(name: String, stats: &OutputStats, counts: &OutputTotals, shared: &Shared) -> Output {
     let mut link = stats.link.look();
-    if let Some(since) = shared.paused(name) {
+    if let Some(since) = shared.paused(&name) {
         (link.state, link.since, link.next_try) = (State::Paused, since.elapsed(), None);
     }
-    let waiting = shared.spool.waiting(name);
-    let oldest = waiting.values().filter_map(|w| w.since).min();
     Output {
-        name: name.to_owned(),
+        name,
         state: link.state,
         since_seconds: link.since.as_secs(),
         address: link.address,
         rate: link.rate,
-        sent: load(&stats.sent),
-        filtered: load(&stats.filtered),
-        resent: load(&stats.resent),
-        refused: load(&stats.refused),
-        unreadable: load(&stats.unreadable),
-        notices: load(&stats.notices),
+        sent: counts.sent,
+        filtered: counts.filtered,
+        resent: counts.resent,
+        refused: counts.refused,
+        unreadable: counts.unreadable,
+        notices: counts.notices,
         in_window: link.in_window,
-        waiting: waiting.values().map(|w| w.events).sum(),
-        oldest_seconds: oldest.map(age),
+        waiting: counts.waiting,
+        oldest_seconds: Some(counts.oldest_seconds).filter(|_| counts.waiting > 0),
         next_try_seconds: link.next_try.map(|wait| wait.as_secs()),
         last_error: link.last_error,
-        answered: stats.answered.load(Ordering::Relaxed),
+        answered: counts.answered,
     }
 }

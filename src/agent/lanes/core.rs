@@ -20,7 +20,7 @@ use std::{
 use self::delivered::Delivered;
 use crate::{
     agent::classified::{ClassifiedBatch, Counts},
-    spool::{Cursor, Lane},
+    spool::{self, Cursor, Lane},
 };
 
 /// Batches that are kept looked through: lanes read in different places.
@@ -377,7 +377,7 @@ impl LaneCore {
 
     /// Batches that are not passed, with the number of their events that are delivered or counted as going nowhere, where that has
     /// changed since the last call.
-    pub fn take_delivered(&mut self) -> Vec<(i64, u64)> {
+    pub fn take_delivered(&mut self) -> Vec<spool::Delivered> {
         self.delivered.take()
     }
 

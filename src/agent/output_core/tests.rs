@@ -89,7 +89,7 @@ impl Model {
 
 fn event(line: Line) -> Option<usize> {
     match line {
-        Line::Entry(_, cursor) | Line::Notice(_, cursor) => Some(cursor.event),
+        Line::Entry(_, cursor) | Line::Notice(_, cursor) | Line::StandIn(_, cursor) => Some(cursor.event),
         Line::Beat => None,
     }
 }
@@ -101,6 +101,11 @@ fn add(all: &mut Sums, more: Sums) {
     all.refused += more.refused;
     all.resent += more.resent;
     all.unconfirmed += more.unconfirmed;
+    all.unqueued += more.unqueued;
+    all.notices_refused += more.notices_refused;
+    all.recalled += more.recalled;
+    all.notices_recalled += more.notices_recalled;
+    all.lost += more.lost;
 }
 
 proptest! {
@@ -112,9 +117,11 @@ proptest! {
         let (mut core, mut model, mut sums) = (core(RULES, Limits::default(), start), Model::default(), Sums::default());
         core.begin(start);
         let mut in_window_lost = 0_u64;
+        let (mut left, mut beats_left) = (0_u64, 0_u64);
         for (n, fact) in facts.into_iter().enumerate() {
             let now = at(start, n as f64);
             let mut moved = None;
+            let (lines, done) = (model.lines.clone(), model.done);
             match fact {
                 Fact::Taken(kind @ 0..7, bytes) => {
                     // Kinds are kept when they are taken again: an event is what it is.
@@ -167,6 +174,18 @@ proptest! {
                 prop_assert!(cursor.is_none() || cursor == last, "{cursor:?} {last:?}");
             }
             add(&mut sums, core.take_sums());
+            // What left the window by this fact.
+            let gone = match fact {
+                Fact::Closed => lines.get(done..).unwrap_or_default(),
+                Fact::Acknowledged(_) | Fact::Arrived => lines.get(done..model.done).unwrap_or_default(),
+                _ => &[],
+            };
+            left += gone.len() as u64;
+            beats_left += gone.iter().filter(|l| matches!(l, Line::Beat)).count() as u64;
+            let done = (sums.sent + sums.notices) as u64 + sums.refused + sums.notices_refused;
+            prop_assert_eq!(left + core.lost.entries + core.lost.notices, done);
+            prop_assert_eq!(beats_left + core.lost.unqueued, sums.unqueued);
+            prop_assert_eq!((core.lost.entries + core.lost.notices - core.lost.unqueued) as i64, sums.lost);
             let entries = |lines: &[Line]| lines.iter().filter(|l| matches!(l, Line::Entry(..))).count() as i64;
             let in_window = entries(&model.lines[model.done..]);
             // What is lost and not done is counted as refused and is in the window, or will be taken again.

@@ -14,25 +14,48 @@ use crate::{
 /// How often it is asked what is acknowledged while that is what the end waits for.
 const ASK: Duration = Duration::from_millis(250);
 
+/// The lanes that stand where they read, because nothing of them is on its way.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    /// Not asked.
+    None,
+    /// Those with nothing in the window.
+    Clear,
+    /// All: everything has arrived.
+    All,
+}
+
 impl OutputTask<'_> {
     /// Moves the cursors behind what is done.
     pub(super) fn advance_cursors(&mut self, connection: &mut Connection) -> anyhow::Result<()> {
-        let moved = self.core.expire(Instant::now(), |window, policy, now| connection.expire(window, policy, now))?;
-        self.count_done(moved);
+        let moved = self.expire(connection)?;
+        self.settle(moved, Rest::None);
         Ok(())
     }
 
-    fn count_done(&mut self, moved: Moved) {
-        self.count_sums();
+    fn expire(&mut self, connection: &mut Connection) -> anyhow::Result<Moved> {
+        Ok(self.core.expire(Instant::now(), |window, policy, now| connection.expire(window, policy, now))?)
+    }
+
+    /// Counts what is done, and moves the cursors behind it: in one step for those who ask for the sums.
+    fn settle(&mut self, moved: Moved, rest: Rest) {
+        let _settling = self.stats.settling();
+        self.stats.add(self.core.take_sums());
         self.core.take_passed().into_iter().for_each(|(batch, events)| self.lanes.delivered(batch, events));
+        // Before a cursor passes their batch.
+        self.lanes.tell_delivered();
         let spool = &self.context.shared.spool;
         for lane in Lane::ALL {
             if let Some(cursor) = moved.get(lane.index()).copied().flatten() {
                 spool.advance(&self.config.name, lane, cursor);
             }
+            if rest == Rest::All || rest == Rest::Clear && self.core.is_clear(lane) {
+                spool.advance(&self.config.name, lane, self.lanes.position(lane));
+            }
         }
         let nowhere = self.lanes.take_nowhere();
         self.count_nowhere(nowhere);
+        self.say_how_it_goes();
         if self.config.limits.bytes_per_day.is_some()
             && let Ok(spent) = serde_json::to_string(&self.core.spent())
         {
@@ -48,10 +71,8 @@ impl OutputTask<'_> {
 
     /// The same between two events: a lane with nothing on the way stands where it reads, behind what it passed over.
     pub(super) fn advance_idle_lanes(&mut self, connection: &mut Connection) -> anyhow::Result<()> {
-        self.advance_cursors(connection)?;
-        for lane in Lane::ALL.into_iter().filter(|l| self.core.is_clear(*l)) {
-            self.context.shared.spool.advance(&self.config.name, lane, self.lanes.position(lane));
-        }
+        let moved = self.expire(connection)?;
+        self.settle(moved, Rest::Clear);
         Ok(())
     }
 
@@ -102,10 +123,7 @@ impl OutputTask<'_> {
         }
         self.count_refused(connection);
         let moved = self.core.everything_arrived();
-        for lane in Lane::ALL {
-            self.context.shared.spool.advance(&self.config.name, lane, self.lanes.position(lane));
-        }
-        self.count_done(moved);
+        self.settle(moved, Rest::All);
         Ok(())
     }
 

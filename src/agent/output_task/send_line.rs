@@ -66,7 +66,9 @@ impl OutputTask<'_> {
         ));
         self.lanes.shorten(limit);
         match line {
-            Line::Entry(lane, _) | Line::Notice(lane, _) => drop(self.lanes.encode(lane, &mut self.line)?),
+            Line::Entry(lane, _) | Line::Notice(lane, _) | Line::StandIn(lane, _) => {
+                self.lanes.encode(lane, &mut self.line)?;
+            }
             Line::Beat => {
                 if let Some(notice) = self.heartbeats_due.front() {
                     self.lanes.notice(notice, &mut self.line);
@@ -98,6 +100,7 @@ impl OutputTask<'_> {
 
     /// Adds what was done to the stats.
     pub(super) fn count_sums(&mut self) {
+        let _settling = self.stats.settling();
         self.stats.add(self.core.take_sums());
     }
 }

@@ -109,7 +109,7 @@ impl OutputTask<'_> {
     }
 
     /// What the connection is doing, for who asks.
-    fn say_how_it_goes(&self) {
+    pub(super) fn say_how_it_goes(&self) {
         let state = match () {
             () if self.core.session.is_stalled() => State::Stalled,
             () if self.core.is_over_budget() => State::OverBudget,
@@ -302,10 +302,7 @@ impl OutputTask<'_> {
                 return Ok(Step::Went);
             }
         }
-        let line = match self.lanes.is_notice(lane) {
-            true => Line::Notice(lane, next),
-            false => Line::Entry(lane, next),
-        };
+        let line = self.lanes.line(lane, next);
         self.stats.tap.offer(&self.line);
         self.send_line(connection, line)?;
         self.lanes.advance(lane, next);

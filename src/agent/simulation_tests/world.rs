@@ -20,6 +20,7 @@ use super::{
         output_task,
         stats::OutputStats,
         tasks::Kind,
+        totals::OutputTotals,
     },
     Outcome, Random,
     ledger::{Ledger, OUTPUT, cursors},
@@ -181,6 +182,8 @@ impl World {
                 std::panic::resume_unwind(receiver.await.unwrap_err().into_panic());
             }
         }
+        let (given, came) = OutputTotals::of(&agent.stats, &agent.shared.spool, OUTPUT).sides();
+        assert_eq!(given, came, "what was put before the output, and what came of it");
         let mut ledger = self.ledger.lock().unwrap();
         ledger.check_cursors(&agent.shared.spool);
         let load = |n: &AtomicU64| n.load(Ordering::Relaxed);

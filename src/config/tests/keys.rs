@@ -22,6 +22,10 @@ fn the_example_file_says_every_key_and_its_default() {
     for d in Dimension::ALL.iter().copied().filter(|d| *d != Dimension::History) {
         assert!(text.contains(&format!("\n{}.exclude = []", d.key())), "{}", d.key());
     }
+    assert_eq!(shown.metrics, metrics::MetricsConfig::default());
+    for key in ["\n# listen = \"127.0.0.1:9117\"", "\n# file = ", "\nallow_remote = false", "\nmode = \"0600\""] {
+        assert!(text.contains(key), "{key}");
+    }
     assert_eq!(shown.doctor, doctor::DoctorConfig::default());
     for key in ["libraries", "objects", "paths"] {
         assert!(text.contains(&format!("\n{key} = []")), "{key}");

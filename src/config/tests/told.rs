@@ -130,3 +130,37 @@ fn an_encoding_in_which_no_line_can_leave_says_which_can() {
         assert!(found.len() == 1 && found[0].starts_with(&place) && found[0].contains(why), "{found:?}");
     }
 }
+
+#[test]
+fn where_figures_are_had_is_this_machine_unless_somebody_says_so() {
+    let of = |text: &str| {
+        let config = parse(&format!("state_dir = \"/var/lib/q\"\n[metrics]\n{text}\n"));
+        let told: Vec<String> = config.problems.iter().map(|p| format!("{:?} {}", p.level, p.text)).collect();
+        (config.metrics, told.join("; "))
+    };
+    for (text, at) in [("listen = \"127.0.0.1:9117\"", "127.0.0.1:9117"), ("listen = \"[::1]:80\"", "[::1]:80")] {
+        assert_eq!(of(text), (metrics::MetricsConfig { listen: at.parse().ok(), ..Default::default() }, String::new()));
+    }
+    let (open, told) = of("listen = \"0.0.0.0:9117\"\nallow_remote = true");
+    assert!(open.listen.is_some() && told.starts_with("Warning") && told.contains("without a password"), "{told}");
+    for (text, says) in [
+        ("listen = \"0.0.0.0:9117\"", "take \"127.0.0.1:9117\", or say metrics.allow_remote = true"),
+        ("listen = \"localhost\"", "expected an address with a port"),
+        ("listen = 9117", "expected a text in quotes"),
+        ("file = \"/var/lib/q/other.prom\"", "in state_dir the file is called metrics.prom"),
+        ("file = \"/..\"", "expected the name of a file"),
+        ("mode = \"0666\"", "expected \"0600\", \"0640\" or \"0644\""),
+        ("mode = \"0004\"", "expected \"0600\""),
+        ("mode = \"rw-r--r--\"", "expected \"0600\""),
+        ("mode = \"+644\"", "expected \"0600\""),
+        ("port = 1", "unknown key metrics.port"),
+    ] {
+        let (config, told) = of(text);
+        assert!(told.starts_with("Error") && told.contains(says), "{text}: {told}");
+        assert_eq!(config, metrics::MetricsConfig::default(), "{text}");
+    }
+    let (config, told) = of("file = \"agent.prom\"\nmode = \"644\"");
+    assert_eq!((config.mode, told.as_str()), (0o644, ""));
+    assert!(config.file.is_some_and(|f| f.ends_with("agent.prom")));
+    assert_eq!(of("file = \"/var/lib/q/metrics.prom\"").1, "");
+}

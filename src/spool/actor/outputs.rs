@@ -1,8 +1,12 @@
 //! The outputs that read the spool: where each of them stands, what waits for it, what it has spent.
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Spool, Start, Waiting};
-use crate::spool::{Cursor, Lane, cursor::Kept};
+use super::{Delivered, Spool, Start, Waiting};
+use crate::spool::{
+    Cursor, Lane,
+    books::{Books, SourceBook},
+    cursor::Kept,
+};
 
 impl Spool {
     /// The cursor of an output's lane; a new output starts at the oldest batch.
@@ -42,6 +46,7 @@ impl Spool {
         };
         let kept = ledger.loaded.outputs.entry(output.to_owned()).or_default();
         let changed = kept.lanes.replace(lanes.to_owned()).as_deref() != Some(lanes);
+        let waited = ledger.waits();
         if changed {
             // What a lane that was ahead has delivered is to be delivered again.
             ledger.delivered.remove(output);
@@ -52,6 +57,11 @@ impl Spool {
                 kept.now = start;
             }
         }
+        if changed && let Some(account) = ledger.books.accounts.get_mut(output) {
+            account.start = start;
+        }
+        ledger.rebook(&waited);
+        ledger.open_account(output);
         ledger.mark_moved();
     }
 
@@ -64,13 +74,26 @@ impl Spool {
         others.into_iter().map(|o| (o.clone(), waiting(&o))).collect()
     }
 
-    /// An output has delivered so many events of these batches, which its slowest lane has not passed: they do not [wait](Spool::waiting)
-    /// any more.
-    pub fn set_delivered(&self, output: &str, batches: Vec<(i64, u64)>) {
+    /// What an output is done with of batches that its slowest lane has not passed: those events do not [wait](Spool::waiting) any more.
+    pub fn set_delivered(&self, output: &str, batches: Vec<Delivered>) {
         let mut ledger = self.lock();
         let from = ledger.slowest(output).batch;
-        let delivered = ledger.delivered.entry(output.to_owned()).or_default();
-        delivered.extend(batches.into_iter().filter(|(id, _)| *id >= from));
+        for Delivered { batch, events, found } in batches.into_iter().filter(|d| d.batch >= from) {
+            if let Some(found) = found {
+                ledger.was_delivered(output, batch, found);
+            }
+            ledger.delivered.entry(output.to_owned()).or_default().insert(batch, events);
+        }
+    }
+
+    /// The books at this moment.
+    pub fn books(&self) -> Books {
+        self.lock().balance()
+    }
+
+    /// What was stored of a source since the start.
+    pub fn stored_of(&self, source: &str) -> SourceBook {
+        self.lock().books.source(source)
     }
 
     /// What an output has yet to deliver, by source. Of a batch that only some lanes have passed since before the start, that is all of
@@ -78,12 +101,10 @@ impl Spool {
     pub fn waiting(&self, output: &str) -> BTreeMap<Arc<str>, Waiting> {
         let ledger = self.lock();
         let from = ledger.slowest(output);
-        let delivered = ledger.delivered.get(output);
+        let passed = ledger.passed(output);
         let mut found: BTreeMap<Arc<str>, Waiting> = BTreeMap::new();
         for (id, live) in ledger.loaded.live.range(from.batch..) {
-            let before = if *id == from.batch { from.event as u64 } else { 0 };
-            let passed = delivered.and_then(|d| d.get(id)).copied().unwrap_or(before);
-            let events = (live.events as u64).saturating_sub(passed);
+            let events = (live.events as u64).saturating_sub(passed(*id));
             if events > 0 {
                 let waiting = found.entry(live.source.clone()).or_default();
                 waiting.events += events;

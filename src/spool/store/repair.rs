@@ -1,7 +1,7 @@
 //! A database that is found damaged while it is in use: a batch is set aside alone, and where pages or tables are damaged the whole is
 //! made anew of what is whole. What was found is said in sentences and counted.
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     mem,
     sync::{MutexGuard, atomic::Ordering},
 };
@@ -70,6 +70,7 @@ impl Store {
         let found = inode(&self.path).map_err(|source| SpoolError::Io { path: self.path.clone(), source });
         let board = self.board.clone();
         let mut ledger = board.lock();
+        let waited = ledger.waits();
         ledger.inode = found?.unwrap_or_default();
         let before = mem::replace(&mut ledger.loaded, opened.loaded);
         ledger.notes.extend(opened.notes);
@@ -77,7 +78,7 @@ impl Store {
         ledger.forget_recent();
         let rebuilt: Rebuilt = rebuilt?;
         if rebuilt.copied.is_none() || opened.lost.is_some() {
-            return self.lost_in_use(ledger, &before, why, now);
+            return self.lost_in_use(ledger, (&before, &waited), why, now);
         }
         ledger.damaged += rebuilt.damaged();
         ledger.notes.push(rebuilt.words(&self.path, why));
@@ -86,6 +87,7 @@ impl Store {
         let told = mend::mend(&mut self.db, &mut ledger.loaded, now).map_err(|e| self.error(e))?;
         ledger.damaged += told.len() as u64;
         ledger.notes.extend(told);
+        ledger.rebook(&waited);
         ledger.mark_moved();
         Ok(())
     }
@@ -95,7 +97,7 @@ impl Store {
     fn lost_in_use(
         &mut self,
         mut ledger: MutexGuard<'_, Ledger>,
-        before: &Loaded,
+        (before, waited): (&Loaded, &BTreeMap<String, u64>),
         why: &str,
         now: i64,
     ) -> Result<(), SpoolError> {
@@ -103,6 +105,7 @@ impl Store {
         sources.extend(before.live.values().map(|l| l.source.to_string()).filter(|name| !name.is_empty()));
         let sources: Vec<String> = sources.into_iter().collect();
         ledger.loaded.begin_again(before);
+        ledger.rebook(waited);
         ledger.mark_moved();
         ledger.damaged += sources.len().max(1) as u64;
         drop(ledger);
@@ -118,7 +121,13 @@ impl Store {
     /// Sets a batch aside.
     pub(super) fn quarantine(&mut self, damaged: &Damaged) -> Result<(), SpoolError> {
         let now = clock::now().timestamp_micros();
-        let told = self.tried(|s| mend::one(&mut s.db, &mut s.board.lock().loaded, damaged.clone(), now))?;
+        let told = self.tried(|s| {
+            let mut ledger = s.board.lock();
+            let waited = ledger.waits();
+            let told = mend::one(&mut s.db, &mut ledger.loaded, damaged.clone(), now)?;
+            ledger.rebook(&waited);
+            Ok(told)
+        })?;
         let mut ledger = self.board.lock();
         ledger.damaged += told.len() as u64;
         ledger.notes.extend(told);

@@ -45,6 +45,7 @@ pub(super) fn store(
     ledger.loaded.log = log;
     for (id, (new, _)) in (first..).zip(group) {
         ledger.loaded.live.insert(id, BatchSummary::new(id, &new.header, new.events as usize));
+        ledger.books.stored(new);
     }
     Ok((first, kept))
 }

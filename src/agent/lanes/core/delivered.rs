@@ -6,7 +6,7 @@ use std::{
 
 use crate::{
     agent::classified::ClassifiedBatch,
-    spool::{Cursor, Lane},
+    spool::{self, Cursor, Lane},
 };
 
 /// See the module.
@@ -15,13 +15,15 @@ pub struct Delivered {
     start: [Cursor; Lane::COUNT],
     /// By batch, where it is not 0.
     events: BTreeMap<i64, u64>,
+    /// What batches had of them when they were looked through first, and nobody was told yet.
+    found: BTreeMap<i64, u64>,
     changed: BTreeSet<i64>,
 }
 
 impl Delivered {
     /// For lanes that stand there.
     pub fn new(start: [Cursor; Lane::COUNT]) -> Delivered {
-        Delivered { start, events: BTreeMap::new(), changed: BTreeSet::new() }
+        Delivered { start, events: BTreeMap::new(), found: BTreeMap::new(), changed: BTreeSet::new() }
     }
 
     /// A batch is looked through: what lanes had delivered of it before the start is known now, beside `nowhere` events that were counted
@@ -34,11 +36,15 @@ impl Delivered {
         }
         let of = |(lane, start): (Lane, Cursor)| match start.batch.cmp(&id) {
             std::cmp::Ordering::Less => 0,
-            std::cmp::Ordering::Equal => classified.before(start.event).of(lane),
-            std::cmp::Ordering::Greater => classified.counts.of(lane),
+            std::cmp::Ordering::Equal => classified.before(start.event).delivered(lane),
+            std::cmp::Ordering::Greater => classified.counts.delivered(lane),
         };
         let delivered: u32 = Lane::ALL.into_iter().zip(self.start).map(of).sum();
-        self.add(id, u64::from(delivered) + nowhere);
+        let found = u64::from(delivered) + nowhere;
+        self.add(id, found);
+        if found > 0 {
+            self.found.insert(id, found);
+        }
     }
 
     /// More events of a batch are.
@@ -52,12 +58,17 @@ impl Delivered {
     /// Every lane has passed the batches before this one.
     pub fn pass(&mut self, to: i64) {
         self.events = self.events.split_off(&to);
+        self.found = self.found.split_off(&to);
         self.changed = self.changed.split_off(&to);
     }
 
     /// What has changed since the last call.
-    pub fn take(&mut self) -> Vec<(i64, u64)> {
-        let changed = mem::take(&mut self.changed);
-        changed.into_iter().filter_map(|id| Some((id, *self.events.get(&id)?))).collect()
+    pub fn take(&mut self) -> Vec<spool::Delivered> {
+        let (changed, mut found) = (mem::take(&mut self.changed), mem::take(&mut self.found));
+        let told = |batch: i64| {
+            let events = *self.events.get(&batch)?;
+            Some(spool::Delivered { batch, events, found: found.remove(&batch) })
+        };
+        changed.into_iter().filter_map(told).collect()
     }
 }

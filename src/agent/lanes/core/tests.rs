@@ -259,7 +259,7 @@ impl World {
 
     /// What waits is what is not delivered and not counted: the sums balance.
     fn check_delivered(&mut self, to: Cursor) {
-        self.delivered.0.extend(self.core.take_delivered());
+        self.delivered.0.extend(self.core.take_delivered().into_iter().map(|d| (d.batch, d.events)));
         let all = |log: &Log, from: i64| -> u64 { log.range(from..).map(|(_, s)| s.dispositions.len() as u64).sum() };
         let said: u64 = self.delivered.0.range(to.batch..).map(|(_, n)| n).sum();
         let done: u64 = self.delivered.1.values().sum();
