@@ -115,7 +115,8 @@ impl Row {
             said.source.push_str("system = \"SYS1\"\n");
         }
         // A header, where it shows.
-        if self.key.starts_with("line.") {
+        const NAMES: [&str; 3] = ["output.vendor", "output.product", "output.version"];
+        if self.key.starts_with("line.") || NAMES.contains(&self.key.as_str()) {
             let format = if self.key == "line.sd_id" { "syslog" } else { "cef" };
             let _ = writeln!(said.output, "format = \"{format}\"");
         } else if self.key != "output.format" {

@@ -9,6 +9,7 @@ pub mod line;
 mod listener;
 mod live;
 pub mod model;
+pub mod naming;
 pub mod output;
 pub mod presets;
 pub mod problem;
@@ -189,7 +190,7 @@ impl Config {
         config.filter = rules.filter(filter, None, r);
         config.sources = source::sources(&mut s, &config.filter, &mut rules, r);
         config.listeners = listener::listeners(&mut s, (&config.filter, &config.sources), &mut rules, r);
-        config.outputs = output::outputs(&mut s, &config.filter, &mut rules, r);
+        config.outputs = output::outputs(&mut s, (&config.filter, catalog), &mut rules, r);
         config.tests = test::tests(&mut s, (&config.sources, &config.outputs), r);
         config.line = line::line(&mut s, r);
         config.doctor = doctor::doctor(&mut s, r);

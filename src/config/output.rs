@@ -1,15 +1,17 @@
 //! `[[output]]`: where lines go, what they look like, and what of the agent's events this one takes.
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use super::{
     LineConfig,
     filter::RuleReader,
+    naming::{Lines, Naming, naming},
     read::{Placed, Reader, Section},
     tls::tls,
     zone::zone,
 };
 use crate::{
-    encode::{Format, Header, HeadingDefaults, LineEncoding, Profile, Settings},
+    decode::journal::Catalog,
+    encode::{Format, Header, HeadingDefaults, LineEncoding, Profile, Settings, keys},
     filter::{ConfigLocation, RuleId, RulePattern, Rules, TypeRule, TypeRules},
     net::{connect, tls::TlsOptions},
     output::{Target, options::OutputOptions, rate_limit::Limits, resend_window, sink::Framing},
@@ -47,6 +49,8 @@ pub struct OutputConfig {
     pub max_size: Option<usize>,
     /// The encoding in which its lines leave; `None` for UTF-8.
     pub encoding: Option<LineEncoding>,
+    /// How its lines name us, and the fields that all of them have.
+    pub naming: Naming,
     /// What it leaves out of what the agent sends.
     pub filter: Rules,
     /// Whom to trust.
@@ -128,6 +132,7 @@ impl OutputConfig {
         }
         s.max_size = self.max_size.unwrap_or(s.max_size);
         s.encoding = self.encoding;
+        self.naming.apply(&mut s);
         s
     }
 }
@@ -138,14 +143,14 @@ pub const UDP_SIZE: usize = 2_048;
 /// Reads all outputs. `agent` are the rules of `[filter]`.
 pub fn outputs(
     s: &mut Section<'_>,
-    agent: &Rules,
+    (agent, catalog): (&Rules, &Catalog),
     rules: &mut RuleReader<'_>,
     r: &mut Reader<'_>,
 ) -> Vec<OutputConfig> {
     let mut found: Vec<OutputConfig> = Vec::new();
     let mut names: Vec<String> = Vec::new();
     for Placed { value: table, place } in s.tables("output", r) {
-        let (name, output) = output(table, &place, agent, rules, r);
+        let (name, output) = output(table, &place, (agent, catalog), rules, r);
         if let Some(name) = name {
             if names.contains(&name.value) {
                 r.error(name.place, format!("output.name: there are two outputs named {:?}", name.value));
@@ -160,7 +165,7 @@ pub fn outputs(
 fn output(
     mut t: Section<'_>,
     at: &ConfigLocation,
-    agent: &Rules,
+    (agent, catalog): (&Rules, &Catalog),
     rules: &mut RuleReader<'_>,
     r: &mut Reader<'_>,
 ) -> (Option<Placed<String>>, Option<OutputConfig>) {
@@ -208,6 +213,11 @@ fn output(
     t.otherwise("heartbeat", "as heartbeat above the first table", r);
     let max_size = t.integer("max_size", 480..1_000_001, r).and_then(|n| usize::try_from(n).ok());
     t.otherwise("max_size", format!("of the format: {}; of udp://: {UDP_SIZE} at most", format.default_max_size()), r);
+    let is_udp = address.as_ref().is_some_and(|a| a.value.starts_with("udp://"));
+    let usual_size = format.default_max_size().min(if is_udp { UDP_SIZE } else { usize::MAX });
+    let native = || Profile::native().map_or_else(|_| BTreeSet::new(), |p| keys::native(format, &p, catalog));
+    let lines = Lines { format, max_size: max_size.unwrap_or(usual_size), keys: &native };
+    let naming = naming(&mut t, &lines, r);
     let encoding = t.string("encoding", r);
     t.usual("encoding", "utf-8", r);
     let encoding = encoding.and_then(|Placed { value, place }| match LineEncoding::of(&value) {
@@ -255,6 +265,7 @@ fn output(
         include_guesses,
         max_size,
         encoding,
+        naming,
         filter,
         tls,
         limits,

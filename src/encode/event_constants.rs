@@ -178,7 +178,17 @@ fn values(
             values.extend(value_suffix(s.format));
         }
     }
+    put_fields(s, &mut values);
     values
+}
+
+/// The fields that every line of the output has.
+fn put_fields(s: &Settings, values: &mut Vec<u8>) {
+    for (key, value) in &s.fields {
+        values.extend(key_prefix(s.format, key, None));
+        put_str(value_escape(s.format), value, values);
+        values.extend(value_suffix(s.format));
+    }
 }
 
 /// What stands behind the last value: closing and, in syslog format, the text.

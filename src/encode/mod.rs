@@ -14,6 +14,7 @@ pub mod escape;
 pub mod event_constants;
 pub mod format;
 pub mod heading_defaults;
+pub mod keys;
 pub mod line;
 pub mod notice;
 pub mod plan;

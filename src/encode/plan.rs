@@ -5,6 +5,7 @@
 use super::{
     Format, Profile, Settings,
     event_constants::{CATEGORY, EventConstants, event_constants},
+    keys::OF_THE_LINE,
     profile::ProfileRow,
     syntax::{camel, key_prefix, other_key, value_suffix},
 };
@@ -182,27 +183,7 @@ fn ops(kind: &EventType, s: &Settings, profile: &Profile) -> Vec<FieldOp> {
     let named = |r: &&ProfileRow| s.carries(r) && kind.slots.iter().any(|slot| slot.named && slot.name == r.name);
     let mut taken: Vec<String> =
         profile.values.iter().filter(named).filter_map(|r| r.key(s.format)).map(str::to_owned).collect();
-    taken.extend(
-        [
-            "event_id",
-            "eventid",
-            "title",
-            "severity",
-            "cat",
-            "sev",
-            "outcome",
-            "reason",
-            "truncated",
-            "incomplete",
-            "notime",
-            // Where what is no address or no port goes.
-            "remoteAddress",
-            "localAddress",
-            "remotePort",
-            "localPort",
-        ]
-        .map(str::to_owned),
-    );
+    taken.extend(OF_THE_LINE.map(str::to_owned));
     // The text of a message is all of CEF's msg; what else would stand there goes where old values of an audit entry do.
     let pairs = if kind.slots.iter().any(|slot| slot.named && slot.name == "text") {
         " cs5Label=details cs5="

@@ -30,6 +30,8 @@ pub struct Settings {
     pub sd_id: String,
     /// APP-NAME.
     pub app_name: String,
+    /// Fields that every line has, by their names.
+    pub fields: Vec<(String, String)>,
     /// What the heading does not hold.
     pub given: HeadingDefaults,
 }
@@ -50,6 +52,7 @@ impl Settings {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             sd_id: c.sd_id.clone(),
             app_name: c.app_name.clone(),
+            fields: Vec::new(),
             given: HeadingDefaults::default(),
         }
     }

@@ -254,6 +254,10 @@ pub fn rows() -> Vec<Row> {
     add("output.detail", Kind::Entries, Counts::Sent, "", "\"compact\"", "\"full\"");
     add("output.include_guesses", Kind::Entries, Counts::Sent, "detail = \"full\"", "false", "true");
     add("output.max_size", Kind::Entries, Counts::Sent, "detail = \"full\"", "8000", "700");
+    add("output.vendor", Kind::Entries, Counts::Sent, "", "\"one\"", "\"two\"");
+    add("output.product", Kind::Entries, Counts::Sent, "", "\"one\"", "\"two\"");
+    add("output.version", Kind::Entries, Counts::Sent, "", "\"1\"", "\"2\"");
+    add("output.fields", Kind::Entries, Counts::Sent, "", "{ site = \"one\" }", "{ site = \"two\", floor = \"2\" }");
     add("output.encoding", Kind::Entries, Counts::Sent, "", "\"utf-8\"", "\"iso-8859-6\"");
     add("output.priority_types", Kind::Entries, Counts::Order, "", "[\"PW\"]", "[\"ZR\", \"CD\"]");
     add("output.meter.bytes_per_day", Kind::Entries, Counts::Order, "", "9000", "\"1GiB\"");
