@@ -2,6 +2,7 @@
 //!
 //! Every key is checked, and everything wrong is said in one run: with file, line, column, what was expected and the
 //! nearest valid spelling. Errors stop the program, warnings do not.
+pub mod dialect;
 pub mod doctor;
 pub mod files;
 mod filter;

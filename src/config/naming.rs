@@ -8,7 +8,7 @@ use super::{
     read::{Placed, Reader, Section, kind},
 };
 use crate::{
-    encode::{Format, Settings, keys},
+    encode::{Dialect, Format, Settings, keys},
     filter::ConfigLocation,
 };
 
@@ -26,16 +26,26 @@ pub struct Naming {
 }
 
 impl Naming {
-    /// Says it in the settings of lines.
-    pub fn apply(&self, s: &mut Settings) {
-        for (to, from) in
-            [(&mut s.vendor, &self.vendor), (&mut s.product, &self.product), (&mut s.version, &self.version)]
-        {
+    /// Says it in the settings of lines. Where entries leave as lines of another product (`ours` is false), the names are those of that
+    /// product's header: events of the agent itself stay ours.
+    pub fn apply(&self, s: &mut Settings, ours: bool) {
+        let names = [(&mut s.vendor, &self.vendor), (&mut s.product, &self.product), (&mut s.version, &self.version)];
+        for (to, from) in names.into_iter().filter(|_| ours) {
             if let Some(value) = from {
                 to.clone_from(value);
             }
         }
         s.fields.clone_from(&self.fields);
+    }
+
+    /// Says it in the header of another product's lines.
+    pub fn dialect(&self, mut dialect: Dialect) -> Dialect {
+        for (_, form) in &mut dialect.forms {
+            form.vendor = self.vendor.clone().unwrap_or(std::mem::take(&mut form.vendor));
+            form.product = self.product.clone().unwrap_or(std::mem::take(&mut form.product));
+            form.version = self.version.clone().or(form.version.take());
+        }
+        dialect
     }
 }
 

@@ -1,7 +1,7 @@
 //! The keys that lines of a format can have: a field that an output adds to all of its lines must be none of them.
 use std::collections::BTreeSet;
 
-use super::{Format, Profile, syntax::other_key};
+use super::{Dialect, Format, Profile, syntax::other_key};
 use crate::{
     decode::journal::{Catalog, Layout},
     event::notice,
@@ -53,8 +53,16 @@ pub fn native(format: Format, profile: &Profile, catalog: &Catalog) -> BTreeSet<
     keys.into_iter().map(|key| key.to_lowercase()).collect()
 }
 
+/// Every key of another product's lines of a format, in lower case.
+pub fn of_dialect(format: Format, dialect: &Dialect) -> BTreeSet<String> {
+    let rows = dialect.form(format).into_iter().flat_map(|form| &form.keys);
+    let labels = rows.clone().filter(|row| row.label.is_some()).map(|row| format!("{}Label", row.key));
+    let marks = ["truncated", "incomplete", "notime"].map(str::to_owned);
+    rows.map(|row| row.key.clone()).chain(labels).chain(marks).map(|key| key.to_lowercase()).collect()
+}
+
 /// What a layout calls its fields, their groups and their parts.
-fn names(layout: &Layout) -> impl Iterator<Item = &str> {
+pub fn names(layout: &Layout) -> impl Iterator<Item = &str> {
     let fields = layout.fields.iter();
     let groups = fields.clone().filter_map(|f| f.flag.as_ref()).map(|(group, _)| group.as_str());
     fields.map(|f| f.name.as_str()).chain(groups).chain(layout.parts.iter().map(|p| p.name.as_str()))
