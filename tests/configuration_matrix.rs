@@ -115,7 +115,8 @@ impl Row {
             said.source.push_str("system = \"SYS1\"\n");
         }
         // A header, where it shows.
-        if self.key.starts_with("line.") {
+        const NAMES: [&str; 4] = ["output.profile", "output.vendor", "output.product", "output.version"];
+        if self.key.starts_with("line.") || NAMES.contains(&self.key.as_str()) {
             let format = if self.key == "line.sd_id" { "syslog" } else { "cef" };
             let _ = writeln!(said.output, "format = \"{format}\"");
         } else if self.key != "output.format" {
@@ -147,6 +148,10 @@ fn number(line: &str) -> Option<u64> {
     }
     if let Some((_, rest)) = line.split_once("externalId=") {
         return digits(rest.split_once(':').map_or(rest, |(_, n)| n));
+    }
+    // Another product's.
+    if let Some((_, rest)) = line.split_once(" jrn_seq=") {
+        return digits(rest);
     }
     line.split_once(" seq=\"").and_then(|(_, rest)| digits(rest))
 }

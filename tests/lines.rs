@@ -197,3 +197,38 @@ fn r28_the_mean_line_of_the_reference_capture_is_at_most_380_bytes() {
         assert!(mean <= 380.0 && reduction >= 74.6, "{format}: {mean} bytes, {reduction} percent");
     }
 }
+
+#[test]
+fn n12_the_names_and_fields_of_an_output_are_in_its_lines() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("agent.toml");
+    for (format, header, field) in [
+        ("cef", "CEF:0|they|theirs|7.5|", "site=Köln "),
+        ("leef", "LEEF:1.0|they|theirs|7.5|", "\tsite=Köln"),
+        ("leef2", "LEEF:2.0|they|theirs|7.5|", "^site=Köln"),
+        ("syslog", "[ibmi@32473 ", " site=\"Köln\""),
+        ("json", "{\"event_id\"", ",\"site\":\"Köln\""),
+    ] {
+        let text = format!(
+            "[[output]]\nname = \"o\"\naddress = \"stdout\"\nformat = \"{format}\"\nvendor = \"they\"\nproduct = \"theirs\"\nversion = \"7.5\"\nfields.site = \"Köln\"\n"
+        );
+        fs::write(&config, text).unwrap();
+        let args = ["--config", config.to_str().unwrap(), "--output", "o", "fixtures/stories.type5"];
+        let plain = lines(&["--format", format, "fixtures/stories.type5"]);
+        let all = lines(&args);
+        assert_eq!(all.len(), plain.len());
+        for (line, plain) in all.iter().zip(&plain) {
+            assert!(line.contains(header) && line.matches(field).count() == 1, "{line}");
+            // Nothing else is different.
+            let without = line.replacen(field, "", 1);
+            let native =
+                without.replace("|they|theirs|7.5|", &format!("|qaudjrn|IBM i audit|{}|", env!("CARGO_PKG_VERSION")));
+            assert_eq!(native, *plain);
+        }
+        let cut = lines(&[&args[..], &["--detail", "full", "--max-size", "700"]].concat());
+        assert!(
+            cut.iter().all(|l| l.len() <= 700 && l.matches(field.trim()).count() == 1),
+            "{format}: a cut line keeps it"
+        );
+    }
+}

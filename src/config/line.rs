@@ -44,18 +44,8 @@ impl LineConfig {
 pub(super) fn line(s: &mut Section<'_>, r: &mut Reader<'_>) -> LineConfig {
     let mut t = s.table("line", r);
     let facility = t.integer("facility", 0..24, r).and_then(|n| u8::try_from(n).ok());
-    let mut text = |key: &'static str, r: &mut Reader<'_>| -> Option<String> {
-        let Placed { value, place } = t.string(key, r)?;
-        // No escapes in the header: several parsers split it at every pipe, escaped or not.
-        let legal = |c: char| !c.is_control() && !matches!(c, '|' | '\\' | '^');
-        if value.is_empty() || value.len() > 40 || !value.chars().all(legal) {
-            r.error(place, format!("line.{key}: expected 1 to 40 bytes without control characters, | \\ and ^"));
-            return None;
-        }
-        Some(value)
-    };
-    let (vendor, product, version) = (text("vendor", r), text("product", r), text("version", r));
-    let app_name = text("app_name", r);
+    let [vendor, product, version, app_name] =
+        ["vendor", "product", "version", "app_name"].map(|key| header_text(&mut t, key, r));
     let sd_id = t.string("sd_id", r).and_then(|Placed { value, place }| {
         let legal = |b: u8| b.is_ascii_graphic() && !matches!(b, b'=' | b']' | b'"');
         if value.is_empty() || value.len() > 32 || !value.bytes().all(legal) {
@@ -77,4 +67,16 @@ pub(super) fn line(s: &mut Section<'_>, r: &mut Reader<'_>) -> LineConfig {
     }
     t.finish(r);
     LineConfig { facility, vendor, product, version, sd_id, app_name }
+}
+
+/// A text of a header, vendor and the like.
+pub(super) fn header_text(t: &mut Section<'_>, key: &'static str, r: &mut Reader<'_>) -> Option<String> {
+    let Placed { value, place } = t.string(key, r)?;
+    // No escapes in the header: several parsers split it at every pipe, escaped or not.
+    let legal = |c: char| !c.is_control() && !matches!(c, '|' | '\\' | '^');
+    if value.is_empty() || value.len() > 40 || !value.chars().all(legal) {
+        r.error(place, format!("{}: expected 1 to 40 bytes without control characters, | \\ and ^", t.name(key)));
+        return None;
+    }
+    Some(value)
 }

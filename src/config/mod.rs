@@ -3,6 +3,7 @@
 //! Every key is checked, and everything wrong is said in one run: with file, line, column, what was expected and the
 //! nearest valid spelling. Errors stop the program, warnings do not.
 pub mod control;
+pub mod dialect;
 pub mod doctor;
 pub mod files;
 mod filter;
@@ -11,6 +12,7 @@ mod listener;
 mod live;
 pub mod metrics;
 pub mod model;
+pub mod naming;
 pub mod output;
 pub mod presets;
 pub mod problem;
@@ -196,7 +198,7 @@ impl Config {
         config.filter = rules.filter(filter, None, r);
         config.sources = source::sources(&mut s, &config.filter, &mut rules, r);
         config.listeners = listener::listeners(&mut s, (&config.filter, &config.sources), &mut rules, r);
-        config.outputs = output::outputs(&mut s, &config.filter, &mut rules, r);
+        config.outputs = output::outputs(&mut s, (&config.filter, catalog), &mut rules, r);
         config.tests = test::tests(&mut s, (&config.sources, &config.outputs), r);
         config.line = line::line(&mut s, r);
         let (control, problem) = control::control(&mut s, r);

@@ -1,15 +1,17 @@
 //! `[[output]]`: where lines go, what they look like, and what of the agent's events this one takes.
-use std::time::Duration;
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
-    LineConfig,
+    LineConfig, Problem, dialect,
     filter::RuleReader,
+    naming::{Lines, Naming, naming},
     read::{Placed, Reader, Section},
     tls::tls,
     zone::zone,
 };
 use crate::{
-    encode::{Format, Header, HeadingDefaults, LineEncoding, Profile, Settings},
+    decode::journal::Catalog,
+    encode::{Dialect, Format, Header, HeadingDefaults, LineEncoding, Profile, Settings, keys},
     filter::{ConfigLocation, RuleId, RulePattern, Rules, TypeRule, TypeRules},
     net::{connect, tls::TlsOptions},
     output::{Target, options::OutputOptions, rate_limit::Limits, resend_window, sink::Framing},
@@ -47,6 +49,10 @@ pub struct OutputConfig {
     pub max_size: Option<usize>,
     /// The encoding in which its lines leave; `None` for UTF-8.
     pub encoding: Option<LineEncoding>,
+    /// How its lines name us, and the fields that all of them have.
+    pub naming: Naming,
+    /// Its lines are those of another product.
+    pub dialect: Option<Arc<Dialect>>,
     /// What it leaves out of what the agent sends.
     pub filter: Rules,
     /// Whom to trust.
@@ -121,6 +127,10 @@ impl OutputConfig {
     /// The settings of its lines.
     pub fn settings(&self, format: Format, line: &LineConfig, profile: &Profile, given: HeadingDefaults) -> Settings {
         let mut s = line.settings(format, profile, given);
+        self.naming.apply(&mut s, self.dialect.is_none());
+        if let Some(dialect) = &self.dialect {
+            s.speak(dialect);
+        }
         s.header = self.header.unwrap_or(s.header);
         s.full = self.full;
         if matches!(self.address, Target::Udp(_)) {
@@ -138,14 +148,14 @@ pub const UDP_SIZE: usize = 2_048;
 /// Reads all outputs. `agent` are the rules of `[filter]`.
 pub fn outputs(
     s: &mut Section<'_>,
-    agent: &Rules,
+    (agent, catalog): (&Rules, &Catalog),
     rules: &mut RuleReader<'_>,
     r: &mut Reader<'_>,
 ) -> Vec<OutputConfig> {
     let mut found: Vec<OutputConfig> = Vec::new();
     let mut names: Vec<String> = Vec::new();
     for Placed { value: table, place } in s.tables("output", r) {
-        let (name, output) = output(table, &place, agent, rules, r);
+        let (name, output) = output(table, &place, (agent, catalog), rules, r);
         if let Some(name) = name {
             if names.contains(&name.value) {
                 r.error(name.place, format!("output.name: there are two outputs named {:?}", name.value));
@@ -160,7 +170,7 @@ pub fn outputs(
 fn output(
     mut t: Section<'_>,
     at: &ConfigLocation,
-    agent: &Rules,
+    (agent, catalog): (&Rules, &Catalog),
     rules: &mut RuleReader<'_>,
     r: &mut Reader<'_>,
 ) -> (Option<Placed<String>>, Option<OutputConfig>) {
@@ -174,8 +184,7 @@ fn output(
     let format = t.choice_or("format", &Format::ALL.map(|f| (f.key(), f)), Format::Cef, r);
     let header = t.choice("header", &[Header::Rfc5424, Header::Rfc3164, Header::None].map(|h| (h.key(), h)), r);
     t.otherwise("header", format!("of the format: {}", format.default_header().key()), r);
-    // The one there is; those of other products come with their own tables in formats/output.
-    t.choice_or("profile", &[("native", ())], (), r);
+    let profile = profile(&mut t, format, catalog, r);
     let framing = t.choice("framing", &[("newline", Framing::Newline), ("octet", Framing::Octet)], r);
     t.otherwise("framing", "octet on tls://, newline on tcp://", r);
     let full = t.choice_or("detail", &[("compact", false), ("full", true)], false, r);
@@ -208,6 +217,22 @@ fn output(
     t.otherwise("heartbeat", "as heartbeat above the first table", r);
     let max_size = t.integer("max_size", 480..1_000_001, r).and_then(|n| usize::try_from(n).ok());
     t.otherwise("max_size", format!("of the format: {}; of udp://: {UDP_SIZE} at most", format.default_max_size()), r);
+    let is_udp = address.as_ref().is_some_and(|a| a.value.starts_with("udp://"));
+    let usual_size = format.default_max_size().min(if is_udp { UDP_SIZE } else { usize::MAX });
+    let keys = || match &profile {
+        Some(dialect) => keys::of_dialect(format, dialect),
+        None => Profile::native().map_or_else(|_| BTreeSet::new(), |p| keys::native(format, &p, catalog)),
+    };
+    let lines = Lines { format, max_size: max_size.unwrap_or(usual_size), keys: &keys };
+    let naming = naming(&mut t, &lines, r);
+    let dialect = profile.map(|dialect| Arc::new(naming.dialect(dialect)));
+    let no_version = |d: &Arc<Dialect>| format != Format::Syslog && d.form(format).is_some_and(|f| f.version.is_none());
+    if let (Some(d), Some(place)) = (dialect.as_ref().filter(|d| no_version(d)), t.place_of("profile", r)) {
+        r.warning(place, format!(
+            "output.profile = {:?}: the version in the header is the release of IBM i, which no entry says: until you give it, as version = \"7.5\", lines say \"unknown\"",
+            d.name
+        ));
+    }
     let encoding = t.string("encoding", r);
     t.usual("encoding", "utf-8", r);
     let encoding = encoding.and_then(|Placed { value, place }| match LineEncoding::of(&value) {
@@ -255,6 +280,8 @@ fn output(
         include_guesses,
         max_size,
         encoding,
+        naming,
+        dialect,
         filter,
         tls,
         limits,
@@ -267,6 +294,29 @@ fn output(
         named_types,
     });
     (name, output)
+}
+
+/// `profile`: lines as another product writes them, which must write the format.
+fn profile(t: &mut Section<'_>, format: Format, catalog: &Catalog, r: &mut Reader<'_>) -> Option<Dialect> {
+    let said = t.string("profile", r);
+    t.usual("profile", dialect::NATIVE, r);
+    let Placed { value, place } = said?;
+    match dialect::dialect(&value, &r.folder, catalog) {
+        Ok(Some(dialect)) if dialect.form(format).is_none() => {
+            let (formats, format) = (dialect.formats().join(", "), format.key());
+            r.error(place, format!("output.profile = {value:?} has no lines of the format {format}: it has {formats}"));
+            None
+        }
+        Ok(found) => found,
+        Err(problems) => {
+            let placed = |p: Problem| match p.place {
+                Some(_) => p,
+                None => Problem::error(Some(place.clone()), format!("output.profile: {}", p.text)),
+            };
+            r.problems.extend(problems.into_iter().map(placed));
+            None
+        }
+    }
 }
 
 /// The addresses behind `first`: what is not of its kind, or there already, is an error.
@@ -331,12 +381,12 @@ fn limits(t: &mut Section<'_>, r: &mut Reader<'_>) -> (Limits, Listed, Option<u8
     ["pass_types", "pass_severity"].iter().for_each(|key| m.otherwise(key, "nothing", r));
     if (pass_types.is_some() || pass_severity.is_some()) && limits.bytes_per_day.is_none() {
         let place = m.place_of("pass_types", r).or_else(|| m.place_of("pass_severity", r));
-        r.problems.push(super::Problem::error(place, "output.meter: pass_types and pass_severity need bytes_per_day"));
+        r.problems.push(Problem::error(place, "output.meter: pass_types and pass_severity need bytes_per_day"));
     }
     if let Err(e) = limits.check() {
         let keys = ["events_per_second", "burst", "bytes_per_second", "byte_burst", "bytes_per_day"];
         let place = keys.into_iter().filter(|key| e.to_string().starts_with(key)).find_map(|key| m.place_of(key, r));
-        r.problems.push(super::Problem::error(place, format!("output.meter.{e}")));
+        r.problems.push(Problem::error(place, format!("output.meter.{e}")));
     }
     m.finish(r);
     (limits, pass_types, pass_severity)

@@ -6,6 +6,7 @@ use crate::source::live::odbc;
 mod keys;
 mod listener;
 mod live;
+mod naming;
 mod told;
 
 fn parse(text: &str) -> Config {

@@ -20,6 +20,14 @@ pub fn address_kind(text: &[u8]) -> AddressKind {
     if is_ipv6(text) { AddressKind::V6 } else { AddressKind::Other }
 }
 
+/// Whether a text is a number that a port can have.
+pub fn is_port(text: &[u8]) -> bool {
+    let number = text
+        .iter()
+        .try_fold(0u32, |n, b| b.is_ascii_digit().then(|| n.saturating_mul(10).saturating_add(u32::from(b & 15))));
+    !text.is_empty() && number.is_some_and(|n| n <= 65_535)
+}
+
 /// RFC 4291, section 2.2: groups of 1 to 4 hexadecimal digits, `::` once for groups of zeros, IPv4 in the last 32 bits.
 #[inline]
 fn is_ipv6(text: &[u8]) -> bool {

@@ -2,9 +2,13 @@
 use super::{
     Format, Header, Profile, Settings,
     escape::{Escape, put_str},
+    pieces::Piece,
     syntax::{key_prefix, value_escape, value_suffix},
 };
-use crate::{decode::history, event::Detail};
+use crate::{
+    decode::history::{self, CATEGORY},
+    event::Detail,
+};
 
 /// What is constant for an event type and detail.
 #[derive(Default, Clone)]
@@ -23,10 +27,20 @@ pub struct EventConstants {
     pub values: Vec<u8>,
     /// Behind the last value: closing and, in syslog format, the text.
     pub end: Vec<u8>,
+    /// In lines of another product.
+    pub other: Option<Box<DialectConstants>>,
 }
 
-/// Category of history log messages.
-pub const CATEGORY: &str = "QHST";
+/// What is constant for an event in lines of another product. Of each list of texts, the first counts whose values are all there.
+#[derive(Default, Clone)]
+pub struct DialectConstants {
+    /// CEF: the name, behind the start.
+    pub name: Vec<Vec<Piece>>,
+    /// CEF: what stands behind the name.
+    pub after_name: Vec<u8>,
+    /// The values, in the order of the plan's.
+    pub values: Vec<Vec<Vec<Piece>>>,
+}
 
 /// The constants of an event: `category` is the entry type or journal code, `id` the event id without the detail.
 pub fn event_constants(
@@ -43,7 +57,7 @@ pub fn event_constants(
     let reason = detail.meaning.as_deref().filter(|m| !m.eq_ignore_ascii_case(title));
     let mut v = EventConstants { severity, ..EventConstants::default() };
     let event_id = ids.joined("-");
-    header(&mut v, &event_id, s, p);
+    header(&mut v, &event_id, None, s, p);
     v.start = start(&ids, &event_id, title, severity, s, p);
     let carried_reason = reason.filter(|_| is_worth_a_reason || s.full || s.format == Format::Json);
     v.values = values((category, &event_id), detail, carried_reason, s, p);
@@ -70,7 +84,7 @@ impl Ids<'_> {
     }
 }
 
-fn scaled(table: &[u8; 11], severity: u8) -> u8 {
+pub(super) fn scaled(table: &[u8; 11], severity: u8) -> u8 {
     table.get(usize::from(severity)).copied().unwrap_or(5)
 }
 
@@ -84,9 +98,15 @@ fn escaped_text(escape: Escape, text: &str) -> String {
     String::from_utf8_lossy(&escaped(escape, text)).into_owned()
 }
 
-/// The syslog header around time, host and PROCID.
-fn header(v: &mut EventConstants, event_id: &str, s: &Settings, p: &Profile) {
-    let pri = u16::from(s.facility) * 8 + u16::from(scaled(&p.severity.syslog, v.severity));
+/// What an event is called: `AF-A`.
+pub(super) fn joined(category: &str, id: &str, detail: &str) -> String {
+    Ids { category, id, detail }.joined("-")
+}
+
+/// The syslog header around time, host and PROCID. `syslog` is a severity of its own, 0 to 7.
+pub(super) fn header(v: &mut EventConstants, event_id: &str, syslog: Option<u8>, s: &Settings, p: &Profile) {
+    let severity = syslog.unwrap_or_else(|| scaled(&p.severity.syslog, v.severity));
+    let pri = u16::from(s.facility) * 8 + u16::from(severity);
     let mut app = escaped(Escape::HeaderField, &s.app_name);
     app.truncate(48);
     match s.header {
@@ -178,7 +198,17 @@ fn values(
             values.extend(value_suffix(s.format));
         }
     }
+    put_fields(s, &mut values);
     values
+}
+
+/// The fields that every line of the output has.
+pub(super) fn put_fields(s: &Settings, values: &mut Vec<u8>) {
+    for (key, value) in &s.fields {
+        values.extend(key_prefix(s.format, key, None));
+        put_str(value_escape(s.format), value, values);
+        values.extend(value_suffix(s.format));
+    }
 }
 
 /// What stands behind the last value: closing and, in syslog format, the text.

@@ -4,11 +4,12 @@ use std::sync::{Arc, OnceLock};
 use super::{
     Format, Header, HeadingDefaults, Profile, Settings, Written,
     escape::{Escape, put_str},
-    event_constants::{self, EventConstants},
+    event_constants::EventConstants,
     plan::{self, Plan},
-    put::{put_bsd_time, put_mark, put_op, put_rfc3339},
+    put::{put_mark, put_op},
     shrink::{LineSpan, shrink},
-    syntax,
+    syntax, template,
+    times::{put_bsd_time, put_rfc3339},
     transcode::Transcoder,
     value::{self, Context},
 };
@@ -44,6 +45,8 @@ pub struct Encoder {
     values: Transcoder,
     host: Transcoder,
     header_fields: Transcoder,
+    /// For the names of events in lines of another product.
+    names: Option<Box<Transcoder>>,
 }
 
 impl Encoder {
@@ -59,6 +62,7 @@ impl Encoder {
             values: Transcoder::new(syntax::value_escape(settings.format), job),
             host: Transcoder::new(Escape::Host, job),
             header_fields: Transcoder::new(Escape::HeaderField, job),
+            names: settings.dialect.as_ref().map(|_| Box::new(Transcoder::new(Escape::CefHeader, job))),
             settings,
             plans,
         }
@@ -81,7 +85,7 @@ impl Encoder {
 
     /// Appends the line of an event, without framing and without a line end.
     pub fn encode(&mut self, ev: &Event<'_>, out: &mut Vec<u8>) -> Written {
-        let Encoder { settings, plans, values, host: host_field, header_fields } = self;
+        let Encoder { settings, plans, values, host: host_field, header_fields, names } = self;
         let Plans { profile, plans, access, job } = &**plans;
         let Some(slot) = plans.get(ev.kind.index) else { return Written::default() };
         let plan: &Plan = slot.get_or_init(|| Box::new(Plan::new(ev.kind, settings, profile)));
@@ -93,23 +97,28 @@ impl Encoder {
                 &made
             }
         };
-        let cx = Context { job, given: &settings.given, access };
+        let texts = constants.other.as_ref().map_or(&[][..], |other| &other.values);
+        let cx = Context { job, given: &settings.given, access, texts };
 
         let start = out.len();
         let host = value::system(&ev.entry, &settings.given);
         put_header(settings, constants, ev, (host, host_field), header_fields, out);
         let header = out.len() - start;
         out.extend_from_slice(&constants.start);
-        let cef = settings.format == Format::Cef;
-        if !cef {
+        if let (Some(other), Some(names)) = (&constants.other, names) {
+            template::put_first(&other.name, ev, &cx, names, out);
+            out.extend_from_slice(&other.after_name);
+        }
+        let bare = settings.is_bare_first();
+        if !bare {
             out.extend_from_slice(&constants.values);
         }
         let body = out.len();
         let mut in_msg = false;
         for op in plan.ops_for(ev) {
             let at = out.len();
-            if put_op(op, ev, &cx, values, &mut in_msg, out) && at == body && cef {
-                // The first key of a CEF extension has no blank before it.
+            if put_op(op, ev, &cx, values, &mut in_msg, out) && at == body && bare {
+                // Nothing stands before the first key.
                 out.remove(at);
                 out.extend_from_slice(&constants.values);
             }
@@ -227,19 +236,20 @@ fn unplanned_constants(ev: &Event<'_>, job: &'static Charset, s: &Settings, p: &
         failure: ev.kind.failure,
     });
     detail.severity = ev.kind.message_severity(&ev.entry).unwrap_or(detail.severity).max(ev.severity_floor);
-    if ev.kind.is_history() {
-        return plan::message_constants(&detail, &ev.kind.title, s, p);
+    let kind = ev.kind;
+    if kind.is_history() {
+        return plan::message_constants(kind, &detail, s, p);
     }
-    if !ev.kind.is_foreign() {
-        return event_constants::event_constants(&ev.kind.code, &ev.kind.code, &ev.kind.title, &detail, s, p);
+    if !kind.is_foreign() {
+        return plan::constants(kind, (&kind.code, &kind.code), &kind.title, &detail, s, p);
     }
     let entry_type = job.decode_string(&ev.entry.entry_type());
     if ev.entry.is_audit() {
-        return event_constants::event_constants("T", &entry_type, &ev.kind.title, &detail, s, p);
+        return plan::constants(kind, ("T", &entry_type), &kind.title, &detail, s, p);
     }
     let code = job.decode_string(&[ev.entry.journal_code()]);
     detail.code = entry_type;
-    event_constants::event_constants(&code, &code, &ev.kind.title, &detail, s, p)
+    plan::constants(kind, (&code, &code), &kind.title, &detail, s, p)
 }
 
 /// What access types mean, by code, escaped for a format.

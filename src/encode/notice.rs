@@ -3,8 +3,8 @@ use super::{
     Format, Profile, Settings,
     escape::{Escape, put_str},
     event_constants::event_constants,
-    put::{put_bsd_time, put_rfc3339},
     syntax::{key_prefix, other_key, value_escape, value_suffix},
+    times::{put_bsd_time, put_rfc3339},
     value::put_number,
 };
 use crate::{

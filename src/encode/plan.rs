@@ -3,88 +3,15 @@
 //! A line is: header, body start (constant for type and detail), constants of the detail, values, marks, end.
 //! Everything that does not depend on the entry is in [`EventConstants`] or a [`FieldOp`] and is copied, not formatted.
 use super::{
-    Format, Profile, Settings,
-    event_constants::{CATEGORY, EventConstants, event_constants},
+    Format, Profile, Settings, dialect_plan,
+    event_constants::{EventConstants, event_constants},
+    field_op::{Constant, FieldOp, OpKind},
+    keys::OF_THE_LINE,
     profile::ProfileRow,
     syntax::{camel, key_prefix, other_key, value_suffix},
 };
-use crate::decode::journal::heading::Span;
+use crate::decode::{history::CATEGORY, journal::heading::Span};
 use crate::event::{Detail, Event, EventType, Slot, SlotDetail, ValueLocation};
-
-/// Bytes that are copied into every line. Most are short, and a copy of a known length costs less than one that asks.
-#[derive(Clone, Debug, Default)]
-pub struct Constant {
-    short: [u8; 32],
-    length: usize,
-    long: Vec<u8>,
-}
-
-impl Constant {
-    /// These bytes.
-    pub fn new(bytes: &[u8]) -> Constant {
-        let mut short = [0; 32];
-        match short.get_mut(..bytes.len()) {
-            Some(to) => {
-                to.copy_from_slice(bytes);
-                Constant { short, length: bytes.len(), long: Vec::new() }
-            }
-            None => Constant { short, length: bytes.len(), long: bytes.to_vec() },
-        }
-    }
-
-    /// Appends them.
-    #[inline]
-    pub fn put(&self, out: &mut Vec<u8>) {
-        if self.length <= 32 {
-            let end = out.len() + self.length;
-            out.extend_from_slice(&self.short);
-            out.truncate(end);
-        } else {
-            out.extend_from_slice(&self.long);
-        }
-    }
-
-    /// How many they are.
-    #[allow(clippy::len_without_is_empty)] // a key is never empty
-    pub fn len(&self) -> usize {
-        self.length
-    }
-}
-
-/// One value of a line.
-pub struct FieldOp {
-    /// Before the value: separator and key.
-    pub key_prefix: Constant,
-    /// After it.
-    pub value_suffix: &'static [u8],
-    /// What is special about it.
-    pub kind: OpKind,
-    /// Where it stands.
-    pub location: ValueLocation,
-    /// Its name in the mark of a line that was cut.
-    pub name: String,
-}
-
-/// What is special about a value.
-pub enum OpKind {
-    /// Nothing.
-    Value,
-    /// CEF and LEEF keep `src` for addresses: other keys for IPv6 and for what is no address.
-    Address {
-        /// Key before an IPv6 address.
-        v6: Vec<u8>,
-        /// Key before anything else.
-        other: Vec<u8>,
-    },
-    /// CEF and LEEF keep `spt` and the like for numbers of 0 to 65535: the key before anything else.
-    Port(Vec<u8>),
-    /// One `name: value` of CEF's msg; `key_prefix` is for the first, this for the others.
-    Msg(Constant),
-    /// The entry time as RFC 3339 text.
-    Rfc3339,
-    /// A number of JSON, where it is one that every reader holds.
-    Number,
-}
 
 /// The plan of one event type.
 pub struct Plan {
@@ -105,8 +32,12 @@ pub struct Plan {
 impl Plan {
     /// For an event type.
     pub fn new(kind: &EventType, settings: &Settings, profile: &Profile) -> Plan {
+        let all = match settings.form() {
+            Some((_, form)) => dialect_plan::ops(kind, form, settings.format),
+            None => ops(kind, settings, profile),
+        };
         let (parts, ops): (Vec<FieldOp>, Vec<FieldOp>) =
-            ops(kind, settings, profile).into_iter().partition(|op| matches!(op.location, ValueLocation::Part(_)));
+            all.into_iter().partition(|op| matches!(op.location, ValueLocation::Part(_)));
         let mut plan = Plan {
             part_types: part_types(&parts),
             ops,
@@ -121,9 +52,9 @@ impl Plan {
                 break;
             }
             plan.constants.push(if kind.is_history() {
-                message_constants(detail, &kind.title, settings, profile)
+                message_constants(kind, detail, settings, profile)
             } else {
-                event_constants(&kind.code, &kind.code, &kind.title, detail, settings, profile)
+                constants(kind, (&kind.code, &kind.code), &kind.title, detail, settings, profile)
             });
             match code.as_slice() {
                 [b] => plan.by_byte[usize::from(*b)] = at,
@@ -155,10 +86,25 @@ impl Plan {
 }
 
 /// The constants of a history log message: its id is the event id.
-pub(super) fn message_constants(detail: &Detail, title: &str, s: &Settings, p: &Profile) -> EventConstants {
+pub(super) fn message_constants(kind: &EventType, detail: &Detail, s: &Settings, p: &Profile) -> EventConstants {
     // What is no id has none.
     let id = if detail.code.trim().is_empty() { CATEGORY } else { "" };
-    event_constants(CATEGORY, id, detail.title.as_deref().unwrap_or(title), detail, s, p)
+    constants(kind, (CATEGORY, id), detail.title.as_deref().unwrap_or(&kind.title), detail, s, p)
+}
+
+/// The constants of an event, in our lines or those of another product; see [`event_constants()`].
+pub(super) fn constants(
+    kind: &EventType,
+    (category, id): (&str, &str),
+    title: &str,
+    detail: &Detail,
+    s: &Settings,
+    p: &Profile,
+) -> EventConstants {
+    match s.form() {
+        Some(form) => dialect_plan::constants(kind, (category, id), title, detail, form, s, p),
+        None => event_constants(category, id, title, detail, s, p),
+    }
 }
 
 fn part_types(parts: &[FieldOp]) -> Option<(Span, Vec<Vec<u8>>)> {
@@ -182,27 +128,7 @@ fn ops(kind: &EventType, s: &Settings, profile: &Profile) -> Vec<FieldOp> {
     let named = |r: &&ProfileRow| s.carries(r) && kind.slots.iter().any(|slot| slot.named && slot.name == r.name);
     let mut taken: Vec<String> =
         profile.values.iter().filter(named).filter_map(|r| r.key(s.format)).map(str::to_owned).collect();
-    taken.extend(
-        [
-            "event_id",
-            "eventid",
-            "title",
-            "severity",
-            "cat",
-            "sev",
-            "outcome",
-            "reason",
-            "truncated",
-            "incomplete",
-            "notime",
-            // Where what is no address or no port goes.
-            "remoteAddress",
-            "localAddress",
-            "remotePort",
-            "localPort",
-        ]
-        .map(str::to_owned),
-    );
+    taken.extend(OF_THE_LINE.map(str::to_owned));
     // The text of a message is all of CEF's msg; what else would stand there goes where old values of an audit entry do.
     let pairs = if kind.slots.iter().any(|slot| slot.named && slot.name == "text") {
         " cs5Label=details cs5="

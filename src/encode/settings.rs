@@ -1,6 +1,9 @@
 //! What shapes the lines of one output, and what is known of a line that was written.
+use std::sync::Arc;
+
 use super::{
     Format, Header, HeadingDefaults, LineEncoding, Profile,
+    dialect::{Dialect, Form},
     profile::{ProfileRow, RowDetail},
     syntax,
 };
@@ -30,6 +33,10 @@ pub struct Settings {
     pub sd_id: String,
     /// APP-NAME.
     pub app_name: String,
+    /// Fields that every line has, by their names.
+    pub fields: Vec<(String, String)>,
+    /// The lines of entries are those of another product; the agent's own events stay as they are.
+    pub dialect: Option<Arc<Dialect>>,
     /// What the heading does not hold.
     pub given: HeadingDefaults,
 }
@@ -50,7 +57,35 @@ impl Settings {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             sd_id: c.sd_id.clone(),
             app_name: c.app_name.clone(),
+            fields: Vec::new(),
+            dialect: None,
             given: HeadingDefaults::default(),
+        }
+    }
+
+    /// Lines of entries as another product writes them. One that does not have the format changes nothing.
+    pub fn speak(&mut self, dialect: &Arc<Dialect>) {
+        let Some(form) = dialect.form(self.format) else { return };
+        self.header = form.header.unwrap_or(self.header);
+        self.facility = form.facility.unwrap_or(self.facility);
+        if let Some(name) = &form.app_name {
+            self.app_name.clone_from(name);
+        }
+        self.dialect = Some(dialect.clone());
+    }
+
+    /// The line of another product, where lines are those of one.
+    pub(super) fn form(&self) -> Option<(&Dialect, &Form)> {
+        let dialect = self.dialect.as_deref()?;
+        Some((dialect, dialect.form(self.format)?))
+    }
+
+    /// Whether nothing stands before the first key: in CEF, and in LEEF of another product, whose header ends with the bar.
+    pub(super) fn is_bare_first(&self) -> bool {
+        match self.format {
+            Format::Cef => true,
+            Format::Leef | Format::Leef2 => self.dialect.is_some(),
+            Format::Syslog | Format::Json => false,
         }
     }
 

@@ -1,9 +1,10 @@
 //! Bringing a line that is too long back under its limit, and saying in it what it lost.
 use super::{
-    Format, Settings,
+    Settings,
     escape::put_unit,
     event_constants::EventConstants,
-    plan::{FieldOp, OpKind, Plan},
+    field_op::{FieldOp, OpKind},
+    plan::Plan,
     put::{put_mark, put_op},
     transcode::Transcoder,
     value::{self, Context},
@@ -47,7 +48,7 @@ pub(super) fn shrink(
         if !put_op(op, ev, cx, tr, &mut in_msg, out) {
             continue;
         }
-        let first = at == span.body && s.format == Format::Cef;
+        let first = at == span.body && s.is_bare_first();
         if first {
             out.remove(at);
             out.extend_from_slice(&v.values);

@@ -2,7 +2,7 @@
 //!
 //! What means nothing: blanks, NULs, `*N`, reserved areas, numbers without digits. A writer returns whether it wrote.
 use super::transcode::{NOTHING, Transcoder, meaningful};
-use super::{HeadingDefaults, read};
+use super::{HeadingDefaults, pieces::Piece, read};
 use crate::digest::put_hex;
 use crate::{
     decode::{
@@ -20,6 +20,8 @@ pub struct Context<'c> {
     pub given: &'c HeadingDefaults,
     /// Meanings of numeric access types by code, escaped; empty where there is none.
     pub access: &'c [Vec<u8>],
+    /// The texts of another product's lines, by their numbers; none in ours.
+    pub texts: &'c [Vec<Vec<Piece>>],
 }
 
 /// `*NONE` in a program name: no program applies, or it is not known.

@@ -216,7 +216,8 @@ fn span_of(f: &Field) -> Span {
     Span { at: f.offset, len: f.length }
 }
 
-fn location_of(index: usize, f: &Field) -> ValueLocation {
+/// Where the value of a field stands.
+pub fn location_of(index: usize, f: &Field) -> ValueLocation {
     match f.kind {
         FieldKind::Char if f.ccsid_field.is_none() => ValueLocation::Plain(span_of(f)),
         FieldKind::Char | FieldKind::Unicode | FieldKind::Varchar | FieldKind::Varpath => ValueLocation::Text(index),

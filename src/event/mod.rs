@@ -5,7 +5,7 @@
 //! [`Slot`] of the event stands. Nothing is transcoded here, and a guess never becomes a slot unless asked for.
 pub mod dates;
 pub mod kind;
-mod layout_slots;
+pub mod layout_slots;
 pub mod model;
 pub mod notice;
 pub mod slot;

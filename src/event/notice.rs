@@ -46,6 +46,51 @@ pub const PARKED: NoticeKind =
 pub const CONTRADICTION: NoticeKind =
     NoticeKind { id: "CONTRADICTION", title: "Entries contradict the configuration", severity: 7 };
 
+/// The names of all values that notices have, beside the system.
+pub const FIELDS: [&str; 41] = [
+    "agent_version",
+    "bytes",
+    "configuration",
+    "configuration_before",
+    "entry_id",
+    "filtered",
+    "filtered_by",
+    "first_after",
+    "first_bytes",
+    "gap",
+    "gaps",
+    "host",
+    "lag_entries",
+    "lag_seconds",
+    "last_before",
+    "last_gap",
+    "last_receiver",
+    "last_sequence",
+    "lost_entries",
+    "missing",
+    "missing_entries",
+    "output",
+    "output_answered",
+    "output_filtered",
+    "output_refused",
+    "output_resent",
+    "output_sent",
+    "output_unreadable",
+    "outputs",
+    "parked",
+    "problem",
+    "read",
+    "reason",
+    "receiver",
+    "records",
+    "refused",
+    "sequence",
+    "source",
+    "sources",
+    "state",
+    "uptime_seconds",
+];
+
 /// One notice.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {

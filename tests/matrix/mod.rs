@@ -75,7 +75,7 @@ const FILTER: [(&str, &str, &str, &str); 27] = [
 ];
 
 /// Keys that say something else than what is read, in which order, and what lines are made of it; each with the reason.
-pub const OTHERS: [(&str, &str); 122] = [
+pub const OTHERS: [(&str, &str); 121] = [
     ("state_dir", "another state is another agent"),
     ("stop_timeout", "how long an end may take"),
     ("heartbeat", "when the agent speaks of itself"),
@@ -138,7 +138,6 @@ pub const OTHERS: [(&str, &str); 122] = [
     ("output.address", "where lines go"),
     ("output.failover", "where lines go"),
     ("output.failback_interval", "where lines go"),
-    ("output.profile", "there is one"),
     ("output.framing", "how lines follow one another"),
     ("output.connect_timeout", "the connection"),
     ("output.dead_peer_timeout", "the connection"),
@@ -260,6 +259,11 @@ pub fn rows() -> Vec<Row> {
     add("output.detail", Kind::Entries, Counts::Sent, "", "\"compact\"", "\"full\"");
     add("output.include_guesses", Kind::Entries, Counts::Sent, "detail = \"full\"", "false", "true");
     add("output.max_size", Kind::Entries, Counts::Sent, "detail = \"full\"", "8000", "700");
+    add("output.profile", Kind::Entries, Counts::Sent, "", "\"native\"", "\"logagent\"");
+    add("output.vendor", Kind::Entries, Counts::Sent, "", "\"one\"", "\"two\"");
+    add("output.product", Kind::Entries, Counts::Sent, "", "\"one\"", "\"two\"");
+    add("output.version", Kind::Entries, Counts::Sent, "", "\"1\"", "\"2\"");
+    add("output.fields", Kind::Entries, Counts::Sent, "", "{ site = \"one\" }", "{ site = \"two\", floor = \"2\" }");
     add("output.encoding", Kind::Entries, Counts::Sent, "", "\"utf-8\"", "\"iso-8859-6\"");
     add("output.priority_types", Kind::Entries, Counts::Order, "", "[\"PW\"]", "[\"ZR\", \"CD\"]");
     add("output.meter.bytes_per_day", Kind::Entries, Counts::Order, "", "9000", "\"1GiB\"");

@@ -1,5 +1,8 @@
 //! The options of `replay`, and what they mean: settings of lines, rules of selection, times as people write them.
-use std::path::PathBuf;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::anyhow;
 use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeZone};
@@ -12,7 +15,7 @@ use super::super::{
     input::InputArgs,
 };
 use crate::{
-    config::{OutputConfig, output::UDP_SIZE},
+    config::{OutputConfig, Problem, dialect, output::UDP_SIZE},
     encode::{Format, Header, LineEncoding, Settings},
     filter::{RuleBook, Selection, TypeRule},
     net::tls::{TlsOptions, pem::Pem, pin::Pin},
@@ -47,6 +50,10 @@ pub(super) struct LineArgs {
     /// Format of the lines [default: that of --output, or cef]
     #[arg(long, value_enum)]
     pub(super) format: Option<FormatArg>,
+    /// Lines as another product writes them: ibm, logagent, powertech, powertech-interact, or a file of your own, whose name has a
+    /// slash or ends in .toml (docs/PROFILES.md) [default: that of --output, or native]
+    #[arg(long, value_name = "NAME")]
+    pub(super) profile: Option<String>,
     /// Syslog header [default: rfc5424; rfc3164 for LEEF, none for JSON]
     #[arg(long, value_enum)]
     pub(super) header: Option<HeaderArg>,
@@ -269,6 +276,7 @@ pub(super) fn settings(args: &Args, setup: &Setup, output: Option<&OutputConfig>
         (None, None) => Format::Cef,
     };
     let mut s = setup.settings(format, args.heading_args.given(setup.job)?, output);
+    speak(args, setup, output, &mut s)?;
     match args.line.header {
         Some(HeaderArg::Rfc5424) => s.header = Header::Rfc5424,
         Some(HeaderArg::Rfc3164) => s.header = Header::Rfc3164,
@@ -288,6 +296,34 @@ pub(super) fn settings(args: &Args, setup: &Setup, output: Option<&OutputConfig>
         s.encoding = encoding.unless_utf_8();
     }
     Ok(s)
+}
+
+/// The lines of another product: those of the option, else those of the output, as far as the product writes the format.
+fn speak(args: &Args, setup: &Setup, output: Option<&OutputConfig>, s: &mut Settings) -> Result<(), Failure> {
+    let of_output = output.and_then(|o| o.dialect.as_deref()).cloned();
+    let dialect = match &args.line.profile {
+        None => of_output,
+        Some(name) => {
+            let found = dialect::dialect(name, Path::new(""), &setup.catalog);
+            let told = |all: Vec<Problem>| all.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n");
+            let found = found.map_err(|all| Failure::usage(anyhow!("--profile: {}", told(all))))?;
+            s.dialect = None;
+            found.map(|d| output.map_or_else(|| d.clone(), |o| o.naming.dialect(d.clone())))
+        }
+    };
+    let Some(dialect) = dialect else { return Ok(()) };
+    if dialect.form(s.format).is_none() {
+        return Err(Failure::usage(anyhow!(
+            "--format {}: the profile {:?} has no lines of this format: it has {}",
+            s.format.key(),
+            dialect.name,
+            dialect.formats().join(", ")
+        )));
+    }
+    if args.line.profile.is_some() {
+        s.speak(&Arc::new(dialect));
+    }
+    Ok(())
 }
 
 /// A time as people write it, in the zone of the system unless it has an offset; microseconds UTC.

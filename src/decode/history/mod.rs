@@ -14,3 +14,6 @@ pub mod values;
 pub const MARK: (u8, [u8; 2]) = (0xC8, [0xD8, 0xC8]);
 /// The log, in lines.
 pub const LOG: &str = "QSYS-QHST";
+
+/// What stands in the place of an entry type for messages of the history log.
+pub const CATEGORY: &str = "QHST";
