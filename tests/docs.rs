@@ -1,0 +1,208 @@
+//! The pages are true: every block of commands runs, or says why it is for another machine; every configuration passes `check`; every
+//! command that is named is one; and pages that are made of tables are what the tables give.
+
+#[path = "docs/machine.rs"]
+mod machine;
+#[path = "docs/pages.rs"]
+mod pages;
+
+use std::{collections::BTreeMap, path::Path};
+
+use clap::{CommandFactory as _, Parser as _, error::ErrorKind};
+use harness::program::Run;
+use machine::Machine;
+use pages::{Block, blocks, pages, prose, words};
+use qaudjrn::cli::Cli;
+
+/// Why a block may be for another machine. Another reason is another line here.
+const ELSEWHERE: [&str; 6] = [
+    "it needs an IBM i",
+    "it needs a live IBM i and its Mapepire server",
+    "it installs packages and starts services",
+    "it builds the program, which takes minutes",
+    "it runs the tests themselves",
+    "it needs a second system",
+];
+/// Says what is to come: commands in it need not be there.
+const PLANS: &str = "docs/NEXT.md";
+
+fn all_blocks() -> Vec<Block> {
+    pages().iter().flat_map(|(page, text)| blocks(page, text)).collect()
+}
+
+/// A page's blocks in order on one machine, as a reader would run them; all problems at once.
+#[test]
+fn every_shell_block_runs_or_says_why_not() {
+    let (mut run, mut elsewhere, mut problems) = (0, BTreeMap::<String, Vec<String>>::new(), Vec::new());
+    for (page, text) in pages() {
+        let found = blocks(&page, &text);
+        if !found.iter().any(Block::is_shell) {
+            continue;
+        }
+        let machine = Machine::new();
+        for block in found {
+            if let Some(name) = &block.file {
+                machine.write(name, &block.text);
+            } else if let (true, Some(reason)) = (block.is_shell(), &block.elsewhere) {
+                elsewhere.entry(reason.clone()).or_default().push(block.place());
+            } else if block.is_shell() {
+                run += 1;
+                problems.extend(try_block(&machine, &block).err().map(|e| format!("{}: {e}", block.place())));
+            }
+        }
+    }
+    println!("{run} blocks run");
+    for (reason, places) in &elsewhere {
+        println!("{} elsewhere, because {reason}: {}", places.len(), places.join(" "));
+        assert!(ELSEWHERE.contains(&reason.as_str()), "{reason:?} is no reason that ELSEWHERE knows: {places:?}");
+    }
+    assert!(problems.is_empty(), "{} blocks do not do what they say:\n{}", problems.len(), problems.join("\n"));
+    let marked: usize = elsewhere.values().map(Vec::len).sum();
+    assert!(2 * run > marked, "{run} blocks run and {marked} are for other machines: more of them can run here");
+}
+
+fn try_block(machine: &Machine, block: &Block) -> Result<(), String> {
+    if block.language == "console" {
+        return try_session(machine, &block.text);
+    }
+    let Run { code, stdout, stderr } = machine.run(&block.text);
+    match code {
+        0 => Ok(()),
+        _ => Err(format!("exit code {code}\n{}\n{}\n{}", block.text, tail(&stdout), tail(&stderr))),
+    }
+}
+
+/// Lines behind `$ ` are commands, the others what they say; `...` stands for any lines, and for the rest of a line.
+fn try_session(machine: &Machine, text: &str) -> Result<(), String> {
+    let mut commands: Vec<(&str, Vec<&str>)> = Vec::new();
+    for line in text.lines() {
+        match (line.strip_prefix("$ "), commands.last_mut()) {
+            (Some(command), _) => commands.push((command, Vec::new())),
+            (None, Some((_, expected))) => expected.push(line),
+            (None, None) => return Err("a session begins with `$ COMMAND`".to_owned()),
+        }
+    }
+    for (command, expected) in commands {
+        // An exit code other than 0 may be what is shown.
+        let run = machine.run(&format!("{{ {}\n}} 2>&1", machine.here(command)));
+        let said: Vec<&str> = run.stdout.lines().collect();
+        let expected: Vec<String> = expected.iter().map(|line| machine.here(line)).collect();
+        if !is_as_shown(&said, &expected.iter().map(String::as_str).collect::<Vec<_>>()) {
+            return Err(format!("`{command}` says\n{}\nand not\n{}", said.join("\n"), expected.join("\n")));
+        }
+    }
+    Ok(())
+}
+
+fn is_as_shown(said: &[&str], shown: &[&str]) -> bool {
+    match (said, shown) {
+        ([], []) => true,
+        (_, ["...", shown @ ..]) => (0..=said.len()).any(|n| is_as_shown(&said[n..], shown)),
+        ([line, said @ ..], [pattern, shown @ ..]) => {
+            let same = match pattern.strip_suffix("...") {
+                Some(start) => line.starts_with(start),
+                None => line.trim_end() == pattern.trim_end(),
+            };
+            same && is_as_shown(said, shown)
+        }
+        _ => false,
+    }
+}
+
+#[test]
+fn sessions_are_compared_line_by_line() {
+    assert!(is_as_shown(&["a", "b", "c d"], &["a", "...", "c..."]));
+    assert!(is_as_shown(&["a"], &["a", "..."]));
+    assert!(!is_as_shown(&["a", "b"], &["a"]));
+    assert!(!is_as_shown(&["a"], &["a", "b"]));
+}
+
+fn tail(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(12)..].join("\n")
+}
+
+/// Commands for other machines are at least commands of this program, with options that it has.
+#[test]
+fn every_command_that_is_named_is_one() {
+    let (mut read, mut problems) = (0, Vec::new());
+    for (page, text) in pages().into_iter().filter(|(page, _)| page != PLANS) {
+        let prose = prose(&text);
+        let named = prose.split('`').skip(1).step_by(2).filter(|code| code.starts_with("qaudjrn "));
+        let named: Vec<(String, bool)> = named.map(|code| (code.replace('\n', " "), false)).collect();
+        let marked = blocks(&page, &text).into_iter().filter(|b| b.is_shell() && b.elsewhere.is_some());
+        let marked = marked.flat_map(|b| b.text.lines().map(|line| (line.to_owned(), true)).collect::<Vec<_>>());
+        for (line, whole) in named.into_iter().chain(marked) {
+            for command in words(&line).split(|word| ["|", "&&", ";"].contains(&word.as_str())) {
+                let begins = command.iter().position(|word| Path::new(word).ends_with("qaudjrn"));
+                let Some(command) = begins.filter(|n| *n < 2).and_then(|n| command.get(n..)) else { continue };
+                // `sudo -u qaudjrn`, `systemctl start qaudjrn`.
+                if command.len() < 2 || begins == Some(1) && line.starts_with("systemctl") {
+                    continue;
+                }
+                read += 1;
+                problems.extend(refused(command, whole).map(|e| format!("{page}: {line}\n{e}")));
+            }
+        }
+    }
+    println!("{read} commands read");
+    assert!(read > 30, "{read} commands read");
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+/// What the command line has against a command; in a text it may be shortened.
+fn refused(command: &[String], whole: bool) -> Option<String> {
+    let command = command.iter().filter(|word| *word != "...");
+    let error = Cli::try_parse_from(command).err()?;
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => None,
+        ErrorKind::MissingRequiredArgument | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand if !whole => None,
+        _ => Some(error.to_string()),
+    }
+}
+
+/// What is not in a block is not run: an indented text, a block without a language.
+#[test]
+fn commands_stand_in_blocks_that_say_what_they_are() {
+    let commands: Vec<String> =
+        Cli::command().get_subcommands().map(|c| format!("qaudjrn {} ", c.get_name())).collect();
+    let is_command = |line: &str| line.starts_with("$ ") || commands.iter().any(|c| line.starts_with(c.as_str()));
+    for (page, text) in pages() {
+        for (n, line) in prose(&text).lines().enumerate() {
+            let indented = line.strip_prefix("    ").unwrap_or_default();
+            assert!(!is_command(indented), "{page}: line {n} of the text: ```sh before it: {line}");
+        }
+        for block in blocks(&page, &text) {
+            let known = ["sh", "bash", "console", "toml", "text", "cl", "sql", "json"];
+            assert!(known.contains(&block.language.as_str()), "{}: a block of {:?}", block.place(), block.language);
+            let hidden = !block.is_shell() && block.text.lines().any(is_command);
+            assert!(!hidden, "{}: commands in a block of {}", block.place(), block.language);
+        }
+    }
+}
+
+/// Parts of a configuration are checked within the least one.
+#[test]
+fn every_configuration_passes_check() {
+    let (machine, mut checked) = (Machine::new(), 0);
+    for block in all_blocks().into_iter().filter(|b| b.language == "toml") {
+        let given: toml::Table = block.text.parse().unwrap_or_else(|e| panic!("{}: {e}", block.place()));
+        let mut text = String::new();
+        if !given.contains_key("state_dir") {
+            text += "state_dir = \"/var/lib/qaudjrn\"\n";
+        }
+        text += &block.text;
+        if !given.contains_key("source") && !given.contains_key("listener") {
+            text += "\n[[source]]\nname = \"prod01\"\npath = \"fixtures/stories.type5\"\ntimezone = \"UTC\"\n";
+        }
+        if !given.contains_key("output") {
+            text += "\n[[output]]\nname = \"qradar\"\naddress = \"null\"\nformat = \"leef\"\n";
+        }
+        machine.write("part.toml", &text);
+        let run = machine.run("qaudjrn check --config part.toml");
+        assert_eq!(run.code, 0, "{}: {}{}\n{}", block.place(), run.stdout, run.stderr, text);
+        checked += 1;
+    }
+    println!("{checked} configurations checked");
+    assert!(checked > 8, "{checked} configurations");
+}
