@@ -3,6 +3,8 @@
 
 #[path = "docs/machine.rs"]
 mod machine;
+#[path = "docs/messages.rs"]
+mod messages;
 #[path = "docs/pages.rs"]
 mod pages;
 
@@ -210,4 +212,27 @@ fn every_configuration_passes_check() {
     }
     println!("{checked} configurations checked");
     assert!(checked > 8, "{checked} configurations");
+}
+
+/// The page of messages is no use with words that the program never says.
+#[test]
+fn every_message_that_is_quoted_is_in_the_sources() {
+    let page = pages().into_iter().find(|(page, _)| page == "docs/TROUBLESHOOTING.md").expect("the page");
+    let text = prose(&page.1);
+    let literals = messages::literals();
+    let (mut quoted, mut unknown) = (0, Vec::new());
+    // Rows of tables: what one sees, what is said, what to do.
+    for said in text.lines().filter_map(|line| line.split('|').nth(2)) {
+        for message in said.split('`').skip(1).step_by(2).filter(|m| m.contains(' ') && !m.starts_with("qaudjrn ")) {
+            quoted += 1;
+            let mut pieces =
+                message.split("...").map(|p| p.trim_matches(|c: char| c.is_whitespace() || "():;".contains(c)));
+            if !pieces.all(|piece| literals.iter().any(|l| l.contains(piece))) {
+                unknown.push(message);
+            }
+        }
+    }
+    println!("{quoted} messages quoted");
+    assert!(quoted > 40, "{quoted} messages quoted");
+    assert!(unknown.is_empty(), "no message of src says: {unknown:#?}");
 }
