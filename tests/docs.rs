@@ -1,6 +1,10 @@
 //! The pages are true: every block of commands runs, or says why it is for another machine; every configuration passes `check`; every
 //! command that is named is one; and pages that are made of tables are what the tables give.
 
+#[path = "docs/events.rs"]
+mod events;
+#[path = "docs/keys.rs"]
+mod keys;
 #[path = "docs/machine.rs"]
 mod machine;
 #[path = "docs/messages.rs"]
@@ -235,4 +239,26 @@ fn every_message_that_is_quoted_is_in_the_sources() {
     println!("{quoted} messages quoted");
     assert!(quoted > 40, "{quoted} messages quoted");
     assert!(unknown.is_empty(), "no message of src says: {unknown:#?}");
+}
+
+/// Pages that are made are what is committed. `QAUDJRN_REMAKE=1` writes them.
+#[test]
+fn pages_made_of_tables_are_what_the_tables_give() {
+    let keys = keys::page();
+    for key in keys::all_keys() {
+        assert!(keys.contains(&format!("`{key}`")) || keys.contains(&format!("({key})")), "docs/KEYS.md lacks {key}");
+    }
+    for (name, made) in [("docs/KEYS.md", keys), ("docs/EVENTS.md", events::page())] {
+        let path = harness::root().join(name);
+        if std::env::var_os("QAUDJRN_REMAKE").is_some() {
+            std::fs::write(&path, &made).expect("the page");
+        }
+        let there = std::fs::read_to_string(&path).unwrap_or_default();
+        let first = there.lines().zip(made.lines()).find(|(there, made)| there != made);
+        assert!(
+            there == made,
+            "{name} is not what its tables give: {first:?}; make it anew, and read the difference: \
+             QAUDJRN_REMAKE=1 cargo test --profile ci --test docs made_of_tables"
+        );
+    }
 }
