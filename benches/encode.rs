@@ -14,6 +14,8 @@ use qaudjrn::{
 };
 
 const CAPTURE: &[u8] = include_bytes!("../fixtures/stories.type5");
+/// Bytes of each of its records.
+const RECORD: usize = 8_609;
 
 fn main() {
     divan::main();
@@ -30,8 +32,8 @@ fn model() -> EventModel {
 fn see(bencher: Bencher) {
     let model = model();
     let mut clock = Clock::new(chrono_tz::UTC, None);
-    bencher.counter(ItemsCount::new(CAPTURE.len() / 1500)).bench_local(|| {
-        for record in CAPTURE.chunks(1500) {
+    bencher.counter(ItemsCount::new(CAPTURE.len() / RECORD)).bench_local(|| {
+        for record in CAPTURE.chunks(RECORD) {
             let entry = Entry::new(model.heading(), record).unwrap();
             divan::black_box(model.event(entry, clock.read(&entry)).kind.index);
         }
@@ -47,8 +49,8 @@ fn line(bencher: Bencher, format: Format) {
     let mut encoder = Encoder::new(&model, profile, settings);
     let mut clock = Clock::new(chrono_tz::UTC, None);
     let mut out = Vec::new();
-    bencher.counter(ItemsCount::new(CAPTURE.len() / 1500)).bench_local(|| {
-        for record in CAPTURE.chunks(1500) {
+    bencher.counter(ItemsCount::new(CAPTURE.len() / RECORD)).bench_local(|| {
+        for record in CAPTURE.chunks(RECORD) {
             let entry = Entry::new(model.heading(), record).unwrap();
             out.clear();
             encoder.encode(&model.event(entry, clock.read(&entry)), &mut out);

@@ -54,7 +54,7 @@ def records(raw):
 captures = [(*path.name.split(".")[:2], list(records(path.read_bytes()))) for path in sorted(folder.glob("type*"))]
 if fixture.exists():
     raw = fixture.read_bytes()
-    captures.append(("type5", "37", [raw[at:at + 1500] for at in range(0, min(len(raw), 60_000), 1500)]))
+    captures.append(("type5", "37", [raw[at:at + 1500] for at in range(0, min(len(raw), 40 * 8_609), 8_609)]))
 for heading, ccsid, entries in captures:
     kind, charset = HEADINGS.index(heading), CCSIDS.index(int(ccsid))
     for n, record in enumerate(entries):

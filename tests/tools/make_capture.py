@@ -342,7 +342,7 @@ class Maker:
         h = {"entry_length": self.esd_at - 1 + full, "sequence_number": seq, "journal_code": ev.get("journal_code", "T"), "journal_entry_type": et,
              "entry_timestamp": self.clock.strftime("%Y-%m-%d-%H.%M.%S.%f"), "entry_date": self.clock.strftime("%m%d%y"), "entry_time": self.clock.strftime("%H%M%S"),
              "job_name": job, "job_user": job_user, "job_number": self.numbers.get(job, self.job % 1000000) if ev.get("exact") else self.job % 1000000,
-             "program_name": ev.get("program_name") or r.choice(["QCMD", "QZDASOINIT", "QTMFSRVR", "QWTMCMNL", "*NONE", "PAY100"]), "program_library": "QSYS", "program_library_asp_device": "*SYSBAS",
+             "program_name": ev.get("program_name") or r.choice(["QCMD", "QZDASOINIT", "QTMFSRVR", "QWTMCMNL", "*NONE", "PAY100"]), "program_library": ev.get("program_library", "QSYS"), "program_library_asp_device": "*SYSBAS",
              "program_library_asp_number": 1, "user_name": effective, "system_name": self.a.system, "incomplete_data": "0", "minimized_entry_data": "0",
              "count_or_rrn": "0" if self.a.type == "type5" else 0, "commit_cycle": "0" if self.a.type == "type5" else 0, "flag": "0", "referential_constraint": "0", "trigger": "0",
              "ignore_apply_remove": "0", "object_name_indicator": "0", "system_sequence_number": str(900000000 + self.seq), "receiver_name": self.a.receiver, "receiver_library": "QGPL",
@@ -421,14 +421,16 @@ class Maker:
         the entry types (see the sources in formats/journal); fields that are not named are blank, and counters zero."""
         def told(et, job, program, **ev):
             name, user, address = job
+            library, _, program = program.rpartition("/")
             return et, {"exact": True, "ifs": False, "relative": False, "job_name": name, "job_user": user, "remote_address": address[0],
-                        "remote_port": address[1], "program_name": program, **ev}
+                        "remote_port": address[1], "program_name": program, "program_library": library or "QSYS", **ev}
         signon = ("QZSOSIGN", "QUSER", ("203.0.113.77", 50112))  # the sign-on server, before it knows whose job it is
-        web = ("WEBPAY", "QTMHHTTP", ("10.9.0.3", 51820))  # a CGI job of the HTTP server
+        web = ("WEBPAY", "QTMHHTTP", ("10.9.0.3", 51820))  # a CGI job of the HTTP server, whose program runs commands by QCMDEXC
         ftp = ("QTFTP00231", "QTCP", ("203.0.113.77", 50230))  # an FTP server job, working for who signed on
         green = ("QPADEV0003", "PAYADM", ("192.168.20.9", 49874))  # a 5250 session
+        officer = ("QPADEV0005", "SECADM1", ("192.168.20.14", 50118))  # another one
         sql = ("QZDASOINIT", "QUSER", ("10.1.7.44", 50731))  # a database server job
-        system = ("QSYSARB", "QSYS", ("", 0))
+        server = ("QZRCSRVS", "QUSER", ("", 0))  # a prestart job that begins
         known = ("QSECOFR", "QPGMR", "QSRV", "QUSER", "BILL", "QSYSOPR")
         sweep = [told("PW", signon, "QZSOSIGN", violation_type="P" if u in known else "U", audit_user_name=u, user_name="QUSER")
                  for u in ["QSECOFR", "QPGMR", "QSRV", "QUSER", "ADMIN", "TEST", "BILL", "QSYSOPR", "BACKUP"]]
@@ -436,29 +438,31 @@ class Maker:
         profile = {"object_library": "QSYS", "object_type": "*USRPRF", "group_profile": "*NONE", "owner": "*USRPRF", "group_authority": "*NONE", "initial_program": "*NONE",
                    "initial_menu": "MAIN", "initial_menu_library": "*LIBL", "current_library": "*CRTDFT", "limit_capabilities": "*NO", "priority_limit": "3", "status": "*ENABLED",
                    "group_authority_type": "*PRIVATE", "supplemental_group_profiles": "*NONE", "password_expired": "N", "password_expiration_interval": "*SYSVAL"}
-        swap = [told("PS", web, "QSYGETPH", entry_type="H", user_profile_name="QSECOFR", user_name="WEBAPP"),
-                told("CP", web, "QCMD", entry_type="A", user_profile="TEMPADM", command_type="CRT", no_password_indicator="Y", user_class="*SECOFR", user_name="QSECOFR",
-                     password_composition_conformance="*NONE", **every, **profile),
-                told("CD", web, "QCMD", entry_type="C", object_name="CRTUSRPRF", object_library="QSYS", object_type="*CMD", where_run="E", command_string=CMDS[0], user_name="QSECOFR")]
+        swap = [told("PS", web, "WEBLIB/PAYWEB", entry_type="H", user_profile_name="QSECOFR", user_name="WEBAPP"),
+                told("CD", web, "WEBLIB/PAYWEB", entry_type="C", object_name="CRTUSRPRF", object_library="QSYS", object_type="*CMD", where_run="E", command_string=CMDS[0], user_name="QSECOFR"),
+                told("CP", web, "WEBLIB/PAYWEB", entry_type="A", user_profile="TEMPADM", command_type="CRT", no_password_indicator="Y", user_class="*SECOFR", user_name="QSECOFR",
+                     password_composition_conformance="*NONE", **every, **profile)]
         exfil = [told("ZR", ftp, "QTMFSRVR", entry_type="R", object_name="PAYMST", object_library="PAYLIB", object_type="*FILE", access_type=30, access_specific_data="PAYMST", user_name="BILL")]
-        wipe = [told("DO", web, "QCMD", entry_type="A", object_name=f"ARC{i:04d}", object_library="ACMEARC", object_type="*FILE", object_attribute="PF", user_name="TEMPADM") for i in range(25)]
-        off = [told("SV", web, "QCMD", entry_type="A", system_value="QAUDCTL", new_value="*NONE", old_value="*AUDLVL *OBJAUD", user_name="TEMPADM")]
         all_rights = {n: "Y" for n in ("object_existence", "object_management", "object_operational", "object_alter", "object_reference",
                                        "data_read", "data_add", "data_update", "data_delete", "data_execute")}
-        rest = [told("JS", system, "QWTPIIPP", entry_type="E", job_type_basic="B", job_subtype="J", target_job_name="QZRCSRVS", target_job_user="QUSER", target_job_number="479981",
-                     effective_user_profile="QUSER", job_description="QDFTJOBD", job_description_library="QGPL", user_name="QSYS"),
-                told("CP", green, "QCMD", entry_type="A", user_profile="JSMITH", command_type="CHG", user_class="*USER", prev_special_authority_allobj="Y", user_name="SECADM1", **profile),
-                told("CA", green, "QCMD", entry_type="A", object_name="PAYMST", object_library="PAYLIB", object_type="*FILE", object_attribute="PF", user_profile_name="*PUBLIC", command_type="GRT",
-                     user_name="PAYADM", **all_rights),
-                told("ZC", sql, "QP0LLIB1", entry_type="C", object_name="*N", object_library="*N", object_type="*STMF", access_type=7, ifs=True, user_name="WEBAPP",
-                     ifs_object_name="DEFAULT.KDB", ifs_object_name_ccsid=1200, ifs_object_name_country_id="US", ifs_object_name_language_id="ENU", path_name_ccsid=1200,
-                     path_name_country_id="US", path_name_language_id="ENU", path_name_indicator="Y", path_name="/QIBM/UserData/ICSS/Cert/Server/DEFAULT.KDB"),
-                told("CD", green, "QCMD", entry_type="C", object_name="GRTOBJAUT", object_library="QSYS", object_type="*CMD", where_run="N", user_name="PAYADM",
-                     command_string="GRTOBJAUT OBJ(PAYLIB/PAYMST) OBJTYPE(*FILE) USER(*PUBLIC) AUT(*ALL)"),
-                told("AF", sql, "QZDASOINIT", violation_type="A", object_name="EMPMAST", object_library="PAYLIB", object_type="*FILE", user_profile_name="JSMITH", user_name="JSMITH",
-                     violating_program_name="QDBOPENF", violating_program_library="QSYS")]
-        self.numbers = {signon[0]: 480000, web[0]: 480017, ftp[0]: 480231, green[0]: 480102, sql[0]: 480044, system[0]: 480001}
-        self.story = sweep + swap + exfil + wipe + off + rest
+        # JSMITH may do all at first, and a security administrator takes that away.
+        day = [told("JS", server, "QWTPIIPP", entry_type="S", job_type_basic="B", job_subtype="J", target_job_name="QZRCSRVS", target_job_user="QUSER", target_job_number="480305",
+                    effective_user_profile="QUSER", job_description="QDFTJOBD", job_description_library="QGPL", user_name="QUSER"),
+               told("ZC", sql, "QZDASOINIT", entry_type="C", object_name="*N", object_library="*N", object_type="*STMF", access_type=7, ifs=True, user_name="JSMITH",
+                    ifs_object_name="DEFAULT.KDB", ifs_object_name_ccsid=1200, ifs_object_name_country_id="US", ifs_object_name_language_id="ENU", path_name_ccsid=1200,
+                    path_name_country_id="US", path_name_language_id="ENU", path_name_indicator="Y", path_name="/QIBM/UserData/ICSS/Cert/Server/DEFAULT.KDB"),
+               told("CP", officer, "QCMD", entry_type="A", user_profile="JSMITH", command_type="CHG", user_class="*USER", prev_special_authority_allobj="Y", user_name="SECADM1", **profile),
+               told("AF", sql, "QZDASOINIT", violation_type="A", object_name="EMPMAST", object_library="PAYLIB", object_type="*FILE", user_profile_name="JSMITH", user_name="JSMITH"),
+               told("CD", green, "QCMD", entry_type="C", object_name="GRTOBJAUT", object_library="QSYS", object_type="*CMD", where_run="N", user_name="PAYADM",
+                    command_string="GRTOBJAUT OBJ(PAYLIB/PAYMST) OBJTYPE(*FILE) USER(*PUBLIC) AUT(*ALL)"),
+               told("CA", green, "QCMD", entry_type="A", object_name="PAYMST", object_library="PAYLIB", object_type="*FILE", object_attribute="PF", user_profile_name="*PUBLIC", command_type="GRT",
+                    user_name="PAYADM", **all_rights)]
+        # The web job again, now as the profile that it has made. What follows QAUDCTL(*NONE) is not audited: it is the last entry.
+        wipe = [told("PS", web, "WEBLIB/PAYWEB", entry_type="H", user_profile_name="TEMPADM", user_name="QSECOFR")]
+        wipe += [told("DO", web, "WEBLIB/PAYWEB", entry_type="A", object_name=f"ARC{i:04d}", object_library="ACMEARC", object_type="*FILE", object_attribute="PF", user_name="TEMPADM") for i in range(24)]
+        off = [told("SV", web, "WEBLIB/PAYWEB", entry_type="A", system_value="QAUDCTL", new_value="*NONE", old_value="*AUDLVL *OBJAUD", user_name="TEMPADM")]
+        self.numbers = {signon[0]: 480000, web[0]: 480017, ftp[0]: 480231, green[0]: 480102, officer[0]: 480118, sql[0]: 480044, server[0]: 480305}
+        self.story = sweep + swap + exfil + day + wipe + off
 
 
 def main():
