@@ -21,13 +21,12 @@ use pages::{Block, blocks, pages, prose, words};
 use qaudjrn::cli::Cli;
 
 /// Why a block may be for another machine. Another reason is another line here.
-const ELSEWHERE: [&str; 6] = [
+const ELSEWHERE: [&str; 5] = [
     "it needs an IBM i",
     "it needs a live IBM i and its Mapepire server",
     "it installs packages and starts services",
     "it builds the program, which takes minutes",
     "it runs the tests themselves",
-    "it needs a second system",
 ];
 /// Says what is to come: commands in it need not be there.
 const PLANS: &str = "docs/NEXT.md";

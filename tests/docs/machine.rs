@@ -31,6 +31,8 @@ const FOLDERS: [&str; 7] = [
 ];
 /// Names of the pages for the SIEM over TLS, and for one that takes datagrams.
 const SIEM: &str = "siem.example.com:6514";
+/// The Mapepire server of an IBM i: here only its certificate is ever looked at, which the SIEM shows as well.
+const MAPEPIRE: &str = "prod01.example.com:8076";
 const SIEM_UDP: &str = "10.0.0.5:514";
 /// A fingerprint that pages leave out.
 const PIN: &str = "sha256:...";
@@ -76,7 +78,8 @@ impl Machine {
 
     /// A text of a page with this machine's folders and ports.
     pub fn here(&self, text: &str) -> String {
-        let mut text = text.replace(SIEM, &format!("127.0.0.1:{}", self.tls));
+        let tls = format!("127.0.0.1:{}", self.tls);
+        let mut text = text.replace(SIEM, &tls).replace(MAPEPIRE, &tls);
         text = text.replace(SIEM_UDP, &self.udp.local_addr().expect("a port").to_string());
         text = text.replace(PIN, &format!("sha256:{}", "ab".repeat(32)));
         for folder in FOLDERS {
