@@ -41,7 +41,7 @@ pub use actor::{Spool, Start, Waiting};
 pub use basis::Basis;
 pub use batch::{Batch, BatchHeader, Builder, NewBatch, StoredEvent};
 pub use cursor::{Cursor, Lane};
-pub use files::{Lock, is_ours};
+pub use files::{Lock, is_in_use, is_ours};
 pub use ledger::View;
 
 /// What shapes a spool.
