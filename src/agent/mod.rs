@@ -48,6 +48,8 @@ mod trouble;
 use std::fmt::Arguments;
 
 pub use context::{Shared, TaskContext};
+pub use open_source::opener;
+pub use own::test_event;
 pub use roll::{Control, Handle, Pause, control};
 pub use setup::Setup;
 pub use shutdown::Shutdown;

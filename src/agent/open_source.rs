@@ -8,7 +8,7 @@ use super::TaskContext;
 use crate::{
     config::{SourceConfig, source::Input},
     decode::journal::{
-        HeadingKind,
+        Catalog, HeadingKind,
         detect::{HistoryInput, Wanted},
     },
     source::{
@@ -19,9 +19,8 @@ use crate::{
     },
 };
 
-/// Opens the feed of a source; `place` is the place of the whole that was stored last.
-pub fn open(config: &SourceConfig, context: &Arc<TaskContext>, place: &Value) -> Result<Box<dyn Feed>, FeedError> {
-    let catalog = &context.shared.catalog;
+/// What opens the files of a source.
+pub fn opener(config: &SourceConfig, catalog: &Arc<Catalog>) -> Opener {
     let wanted = Wanted {
         kind: config.kind,
         stream: config.stream,
@@ -30,7 +29,13 @@ pub fn open(config: &SourceConfig, context: &Arc<TaskContext>, place: &Value) ->
         history: config.history.map(HistoryInput::Sure),
         encoding: config.encoding,
     };
-    let opener = Opener::new(catalog, config.charset, wanted).with_dates(config.dates);
+    Opener::new(catalog, config.charset, wanted).with_dates(config.dates)
+}
+
+/// Opens the feed of a source; `place` is the place of the whole that was stored last.
+pub fn open(config: &SourceConfig, context: &Arc<TaskContext>, place: &Value) -> Result<Box<dyn Feed>, FeedError> {
+    let catalog = &context.shared.catalog;
+    let opener = opener(config, catalog);
     match &config.input {
         Input::Capture(path, follow) => {
             let feed = CaptureFeed::new(path.clone(), *follow, opener, Some(place));

@@ -7,9 +7,10 @@ use serde_json::Value;
 use super::{Setup, Shared, log};
 use crate::{
     clock,
+    config::Config,
     event::{
         Notice,
-        notice::{CONFIG, LOST, NoticeKind, START, STOP},
+        notice::{CONFIG, LOST, NoticeKind, START, STOP, TEST},
     },
 };
 
@@ -95,6 +96,19 @@ impl Shared {
             }
         }
     }
+}
+
+/// The event that tries an output: made as those of an agent are, but by a command, which stores nothing. `system` is the one that the
+/// first source is known to be of; without one the host stands for it, as it does where an agent knows none.
+pub fn test_event(config: &Config, output: &str, system: Option<String>) -> Notice {
+    let zone = config.every_source().next().map_or(chrono_tz::UTC, |s| s.zone);
+    let system = system.filter(|s| !s.is_empty()).unwrap_or_else(host);
+    Notice::new(TEST, &system, clock::now().timestamp_micros(), zone)
+        .with("host", host())
+        .with("agent_version", env!("CARGO_PKG_VERSION"))
+        .with("output", output)
+        .with("test", "sent by qaudjrn check --send-test, no event of the system")
+        .with("configuration", &config.hash)
 }
 
 /// Why datagrams are lost.

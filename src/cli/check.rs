@@ -1,10 +1,12 @@
 //! `check`: everything wrong with a configuration in one run, what would run, and what its filter means in words.
+mod connect;
 mod plan;
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, path::Path};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+use self::connect::finding::{Finding, Level};
 use super::{
     console::{print, print_json},
     context::ConfigArgs,
@@ -27,12 +29,17 @@ use crate::{
 
 /// Options of `check`.
 #[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Exit codes: 0 nothing is wrong; 2 usage or configuration: then nothing is tried; with --connect: 1 something does not work, 3 everything works and something is odd (a certificate that ends within 30 days, a clock that is off)."
+)]
 pub struct Args {
     #[command(flatten)]
     files: ConfigArgs,
     /// Warnings are errors
     #[arg(long)]
     deny_warnings: bool,
+    #[command(flatten)]
+    trial: connect::Trial,
     /// One JSON object
     #[arg(long)]
     json: bool,
@@ -72,7 +79,47 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
         means.push((format!("output {}, of what the filter sends", o.name), words(&o.filter, &config.book, &catalog)));
     }
     let runs = plan::plan(&config);
-    let text = if args.json {
+    let is_refused = errors > 0 || args.deny_warnings && warnings > 0;
+    let checked = Checked { file: &args.files.config, errors, warnings, notes, runs, means };
+    let mut text = if args.json { String::new() } else { checked.text(&config) };
+    let mut object = checked.json(&config);
+    if !args.trial.is_wanted() || is_refused {
+        if args.trial.is_wanted() {
+            text.push_str("nothing was tried: the configuration is to be put right first\n");
+        }
+        if args.json { print_json(&format!("{object}\n")) } else { print(&text) }?;
+        return Ok(if is_refused { Exit::Usage } else { Exit::Done });
+    }
+    // What was checked is there to be read while the rest is waited for.
+    print(&text)?;
+    let found = args.trial.run(config, catalog)?;
+    if args.json {
+        object["tried"] = found.iter().map(Finding::json).collect();
+        print_json(&format!("{object}\n"))?;
+    } else {
+        print(&found.iter().map(|f| format!("{f}\n")).collect::<String>())?;
+    }
+    Ok(match connect::worst(&found) {
+        Level::Ok | Level::Note => Exit::Done,
+        Level::Warning => Exit::Incomplete,
+        Level::Failed => Exit::Failed,
+    })
+}
+
+/// What is said of a configuration.
+struct Checked<'a> {
+    file: &'a Path,
+    errors: usize,
+    warnings: usize,
+    notes: Vec<String>,
+    /// What would run: what it is, and what it does.
+    runs: Vec<(String, String)>,
+    /// What rules mean: whose they are, and statements.
+    means: Vec<(String, Vec<String>)>,
+}
+
+impl Checked<'_> {
+    fn json(&self, config: &Config) -> Value {
         let problems: Vec<_> = config
             .problems
             .iter()
@@ -87,31 +134,32 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
                 })
             })
             .collect();
-        let means: Vec<_> = means.iter().map(|(what, words)| json!({"for": what, "means": words})).collect();
-        let all = json!({
-            "errors": errors,
-            "warnings": warnings,
+        let means: Vec<_> = self.means.iter().map(|(what, words)| json!({"for": what, "means": words})).collect();
+        json!({
+            "errors": self.errors,
+            "warnings": self.warnings,
             "problems": problems,
-            "notes": notes,
+            "notes": self.notes,
             "configuration": config.hash,
-            "runs": runs.iter().map(|(what, words)| json!({"for": what, "means": words})).collect::<Vec<_>>(),
+            "runs": self.runs.iter().map(|(what, words)| json!({"for": what, "means": words})).collect::<Vec<_>>(),
             "filters": means,
-        });
-        format!("{all}\n")
-    } else {
+        })
+    }
+
+    fn text(&self, config: &Config) -> String {
         let mut t = String::new();
         for p in &config.problems {
             let _ = writeln!(t, "{p}");
         }
-        for note in &notes {
+        for note in &self.notes {
             let _ = writeln!(t, "note: {}", Visible(note));
         }
-        if errors == 0 {
+        if self.errors == 0 {
             let _ = writeln!(t, "configuration {}", config.hash);
-            for (what, words) in &runs {
+            for (what, words) in &self.runs {
                 let _ = writeln!(t, "{}", Visible(format_args!("{what}: {words}")));
             }
-            for (what, words) in &means {
+            for (what, words) in &self.means {
                 let words: Vec<String> = words.iter().map(|w| Visible(w).to_string()).collect();
                 let _ = writeln!(t, "{}: {}", Visible(what), words.join(";\n  "));
             }
@@ -120,15 +168,13 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
         let _ = writeln!(
             t,
             "{}: {}, {}, {}",
-            Visible(args.files.config.display()),
-            plural(errors, "error"),
-            plural(warnings, "warning"),
+            Visible(self.file.display()),
+            plural(self.errors, "error"),
+            plural(self.warnings, "warning"),
             plural(config.book.len(), "rule")
         );
         t
-    };
-    if args.json { print_json(&text) } else { print(&text) }?;
-    Ok(if errors > 0 || args.deny_warnings && warnings > 0 { Exit::Usage } else { Exit::Done })
+    }
 }
 
 /// What rules mean, a statement each.

@@ -31,6 +31,9 @@ pub const START: NoticeKind = NoticeKind { id: "START", title: "Agent started", 
 pub const STOP: NoticeKind = NoticeKind { id: "STOP", title: "Agent stopped", severity: 5 };
 /// It goes on under another configuration.
 pub const CONFIG: NoticeKind = NoticeKind { id: "CONFIG", title: "Agent configuration changed", severity: 5 };
+/// Somebody tries whether an output arrives (`check --send-test`).
+pub const TEST: NoticeKind =
+    NoticeKind { id: "TEST", title: "Test event of the agent, nothing is to be done", severity: 3 };
 /// Entries are missing, or may be.
 pub const GAP: NoticeKind = NoticeKind { id: "GAP", title: "Journal entries may be missing", severity: 9 };
 

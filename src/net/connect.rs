@@ -20,6 +20,7 @@ use super::{
     Address, ConnectError,
     sys::{self, TcpStream},
     tcp_info,
+    tls::witness::Witness,
     wait::{given_up, no_answer},
 };
 
@@ -43,6 +44,8 @@ pub struct Connector {
     pub dead_peer: Duration,
     /// Looks names up.
     pub names: Arc<Resolver>,
+    /// Looks on at handshakes; nobody, unless somebody wants to tell what they showed.
+    pub witness: Option<Witness>,
 }
 
 impl Default for Connector {
@@ -54,6 +57,7 @@ impl Default for Connector {
             limit: CONNECT,
             dead_peer: DEAD_PEER,
             names: Arc::default(),
+            witness: None,
         }
     }
 }

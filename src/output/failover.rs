@@ -77,6 +77,7 @@ impl Failover {
             limit: config.connect_timeout,
             dead_peer: config.dead_peer_timeout,
             names: Arc::new(Resolver::default()),
+            witness: None,
         };
         Failover {
             connector,

@@ -327,6 +327,17 @@ impl Lock {
     }
 }
 
+/// Whether an agent has the state of this folder at present. Nothing is made or changed.
+pub fn is_in_use(folder: &Path) -> bool {
+    let held = |path: &Path| {
+        let Ok(file) = File::open(path) else { return false };
+        let locked = file.try_lock_shared();
+        let _ = file.unlock();
+        matches!(locked, Err(TryLockError::WouldBlock))
+    };
+    held(&folder.join("lock")) || held(folder)
+}
+
 impl Drop for Lock {
     fn drop(&mut self) {
         // To close is not enough: a process that was forked at this moment, and is not yet another program, holds the file too.
@@ -345,7 +356,9 @@ mod tests {
         let lock = Lock::take(folder.path()).unwrap();
         let forked = (lock.file.try_clone().unwrap(), lock.folder.as_ref().map(|f| f.try_clone().unwrap()));
         assert!(matches!(Lock::take(folder.path()), Err(SpoolError::InUse { .. })));
+        assert!(is_in_use(folder.path()));
         drop(lock);
+        assert!(!is_in_use(folder.path()));
         Lock::take(folder.path()).unwrap();
         drop(forked);
     }

@@ -53,9 +53,18 @@ pub struct SourceFound {
 impl Inspector {
     /// Opens a database for reading.
     pub fn open(path: &Path) -> Result<Inspector, SpoolError> {
+        Inspector::with(path, schema::look)
+    }
+
+    /// The same of one that no agent uses: nothing is made beside it either.
+    pub fn open_unused(path: &Path) -> Result<Inspector, SpoolError> {
+        Inspector::with(path, schema::look_alone)
+    }
+
+    fn with(path: &Path, look: fn(&Path) -> rusqlite::Result<Connection>) -> Result<Inspector, SpoolError> {
         let error = |e| Fault::from(e).at(path);
         fs::metadata(path).map_err(|source| SpoolError::Io { path: path.to_owned(), source })?;
-        let db = schema::look(path).map_err(error)?;
+        let db = look(path).map_err(error)?;
         let (version, altered) = match schema::shape(&db).map_err(error)? {
             Shape::Spool(version) => (version, None),
             Shape::Altered(version, why) => (version, Some(why)),
@@ -127,6 +136,12 @@ impl Inspector {
     pub fn sources(&self) -> Result<Vec<SourceFound>, SpoolError> {
         let (sources, _) = tables::sources(&self.db, self.version).map_err(|e| self.error(e))?;
         Ok(sources.into_iter().map(|(name, (position, _))| SourceFound { name, position }).collect())
+    }
+
+    /// The files of a source and their places, as JSON, with the batch that each was last read into.
+    pub fn files(&self, source: &str) -> Result<BTreeMap<String, (String, i64)>, SpoolError> {
+        let (files, _) = tables::files(&self.db, self.version, Some(source)).map_err(|e| self.error(e))?;
+        Ok(files.into_iter().map(|(_, part)| part).collect())
     }
 
     /// The slowest cursor of every output.

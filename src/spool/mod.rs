@@ -43,7 +43,7 @@ pub use basis::Basis;
 pub use batch::{Batch, BatchHeader, Builder, NewBatch, StoredEvent};
 pub use books::{Books, Queue, SourceBook};
 pub use cursor::{Cursor, Lane};
-pub use files::{Lock, is_ours};
+pub use files::{Lock, is_in_use, is_ours};
 pub use ledger::View;
 
 /// What shapes a spool.

@@ -68,6 +68,10 @@ pub async fn connect(
     let plan = blocking(|| Plan::new(address, options))?;
     let shaken =
         connector.step(TlsConnector::from(plan.config.clone()).connect(plan.server_name.clone(), socket)).await;
+    if let Some(witness) = &connector.witness {
+        let version = shaken.as_ref().ok().and_then(|stream| stream.get_ref().1.protocol_version());
+        witness.note(version, plan.seen.lock().map(|seen| seen.clone()).unwrap_or_default());
+    }
     let mut stream = shaken.map_err(|e| plan.failed(address, &e))?;
     // Under TLS 1.3 a server refuses a client, or its missing certificate, after our side of the handshake is done:
     // it gets the chance to say so before the first event.
@@ -142,8 +146,13 @@ pub fn describe_error(e: Error) -> String {
     reason(&io::Error::other(e), "", false, &Seen::default())
 }
 
-/// The certificate that the server showed.
-type Seen = Arc<Mutex<Option<CertificateDer<'static>>>>;
+/// The certificates that the server showed, its own first.
+type Seen = Arc<Mutex<Vec<CertificateDer<'static>>>>;
+
+/// The server's own.
+fn own(seen: &Seen) -> Option<CertificateDer<'static>> {
+    seen.lock().ok().and_then(|all| all.first().cloned())
+}
 
 fn config(options: &TlsOptions, seen: Seen) -> Result<ClientConfig, ConnectError> {
     let wrong = |e: String| ConnectError::TlsOptions(e);
@@ -195,7 +204,7 @@ pub async fn look(address: &Address, server_name: Option<&str>) -> Result<Certif
         Ok(_) => String::from("the receiver showed no certificate"),
         Err(e) => reason(&e, name, false, &seen),
     };
-    seen.lock().ok().and_then(|s| s.clone()).ok_or_else(|| fail(last))
+    own(&seen).ok_or_else(|| fail(last))
 }
 
 fn roots(ca: Option<&Pem>) -> Result<RootCertStore, ConnectError> {
@@ -266,7 +275,7 @@ impl ServerCertVerifier for Verifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         if let Ok(mut seen) = self.seen.lock() {
-            *seen = Some(end_entity.clone().into_owned());
+            *seen = std::iter::once(end_entity).chain(intermediates).map(|c| c.clone().into_owned()).collect();
         }
         match &self.trust {
             Trust::Ca(webpki) => webpki.verify_server_cert(end_entity, intermediates, name, ocsp, now),
@@ -321,7 +330,7 @@ fn reason(e: &io::Error, name: &str, pinned: bool, seen: &Seen) -> String {
         }
         Some(Error::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-        )) => match seen.lock().ok().and_then(|s| s.clone()) {
+        )) => match own(seen) {
             Some(cert) if !has_names(&cert) => format!(
                 "it is not for the name {name}, nor for any: it has no subjectAltName; trust this one certificate with --pin, or give the receiver one that has its name"
             ),
@@ -357,7 +366,7 @@ fn reason(e: &io::Error, name: &str, pinned: bool, seen: &Seen) -> String {
         }
         None => return e.to_string(),
     };
-    match seen.lock().ok().and_then(|s| s.clone()) {
+    match own(seen) {
         Some(cert) => format!("the certificate {}: {why}", describe(&cert)),
         None => why,
     }

@@ -174,7 +174,7 @@ pub fn first_name(cert: &CertificateDer<'_>) -> Option<String> {
 }
 
 /// The names a certificate is for.
-fn names(x: &X509Certificate<'_>) -> Vec<String> {
+pub(super) fn names(x: &X509Certificate<'_>) -> Vec<String> {
     let Ok(Some(san)) = x.subject_alternative_name() else { return Vec::new() };
     san.value
         .general_names
@@ -189,7 +189,7 @@ fn names(x: &X509Certificate<'_>) -> Vec<String> {
 }
 
 /// A stranger's text for a terminal, and no longer than a name is.
-fn clean(text: &str) -> String {
+pub(super) fn clean(text: &str) -> String {
     let shown: String = text.chars().take(256).collect();
     let more = if shown.len() < text.len() { "..." } else { "" };
     format!("{}{more}", crate::encode::escape::printable(&shown))

@@ -180,6 +180,11 @@ impl DirectoryFeed {
         self
     }
 
+    /// The file that is read.
+    pub fn reading(&self) -> Option<&Path> {
+        self.reading.as_ref().map(|r| r.path.as_path())
+    }
+
     /// The file that is read has no more.
     fn finish(&mut self) {
         if let Some(r) = self.reading.take() {

@@ -1,7 +1,6 @@
 //! The task that asks: connections, their ends, when the next look is.
 use std::{convert::Infallible, time::Duration};
 
-use chrono::{Offset, TimeZone};
 use tokio::{
     sync::mpsc::Sender,
     time::{Instant, sleep},
@@ -19,7 +18,7 @@ use super::{
     query::QueryError,
     request::{Next, Tail},
     statements::Columns,
-    system::System,
+    system::{self, System},
 };
 use crate::{
     clock,
@@ -248,17 +247,10 @@ impl Poller {
     async fn tell_clock(&self, offset: Option<i32>) -> Result<(), QueryError> {
         let Some(there) = offset else { return Ok(()) };
         self.news(Update::Offset(there)).await?;
-        let here = self.context.zone.offset_from_utc_datetime(&clock::now().naive_utc()).fix().local_minus_utc();
-        if there == here {
-            return Ok(());
+        match system::other_zone(there, self.context.zone, clock::now()) {
+            Some(text) => self.say(text).await,
+            None => Ok(()),
         }
-        self.say(format!(
-            "the system's clock is {} from UTC, its timezone = {:?} says {}: times are taken as this zone's, so set timezone to where the system is",
-            hours(there),
-            self.context.zone.name(),
-            hours(here)
-        ))
-        .await
     }
 
     /// Waits, unless the wish to stop comes first.
@@ -268,12 +260,6 @@ impl Poller {
             () = sleep(time) => Ok(()),
         }
     }
-}
-
-fn hours(seconds: i32) -> String {
-    let sign = if seconds < 0 { '-' } else { '+' };
-    let minutes = seconds.abs() / 60;
-    format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60)
 }
 
 #[cfg(test)]
@@ -295,13 +281,6 @@ mod tests {
             news::From,
         },
     };
-
-    #[test]
-    fn an_offset_is_shown_as_hours_and_minutes() {
-        for (seconds, shown) in [(7_200, "+02:00"), (-19_800, "-05:30"), (0, "+00:00"), (20_700, "+05:45")] {
-            assert_eq!(hours(seconds), shown);
-        }
-    }
 
     /// Follows a system that a shell script plays.
     fn poller(script: &str, to: Sender<PollerMessage>, stop: &CancellationToken) -> Poller {
