@@ -9,6 +9,7 @@ pub mod doctor;
 pub mod evidence;
 pub mod exit;
 pub mod explain;
+pub mod init;
 pub mod input;
 pub mod page;
 pub mod pin;
@@ -78,6 +79,8 @@ pub enum Command {
     WhatIf(Box<what_if::Args>),
     /// Report what happened in captures, for an auditor: users, sign-on failures, changes of authority and of auditing, gaps
     Report(Box<report::Args>),
+    /// Write a first configuration, and say what is to be done on the IBM i and on the SIEM's side
+    Init(Box<init::Args>),
     /// Check a configuration: everything wrong in one run, and what its filter means in words
     Check(check::Args),
     /// Show what a configuration has in force
@@ -121,6 +124,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Explain(args) => explain::run(&args),
         Command::WhatIf(args) => what_if::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Init(args) => init::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Config(args) => config::run(&args),
         Command::Test(args) => test::run(&args),

@@ -7,6 +7,18 @@ use crate::{
 
 /// What IBM recommends for QAUDCTL (Security reference, "Auditing Control (QAUDCTL)").
 const CONTROL: [&str; 3] = ["*AUDLVL", "*OBJAUD", "*NOQTEMP"];
+/// What QAUDLVL is set to where it has nothing.
+const LEVELS: [&str; 5] = ["*AUTFAIL", "*CREATE", "*DELETE", "*SECURITY", "*SAVRST"];
+/// The audit journal with its first receiver, where there is none.
+pub const CREATE: [&str; 2] = [
+    "CRTJRNRCV JRNRCV(QGPL/AUDRCV0001) THRESHOLD(100000) AUT(*EXCLUDE) TEXT('Auditing journal receiver')",
+    "CRTJRN JRN(QSYS/QAUDJRN) JRNRCV(QGPL/AUDRCV0001) MNGRCV(*SYSTEM) DLTRCV(*NO) AUT(*EXCLUDE) TEXT('Auditing journal')",
+];
+
+/// The commands that switch auditing on as a system without any needs it: QAUDCTL, QAUDLVL.
+pub fn switch_on() -> [String; 2] {
+    [set("QAUDCTL", &CONTROL), set("QAUDLVL", &LEVELS)]
+}
 
 pub(super) fn findings(answers: &Answers, collected: Option<&Collected>, catalog: &Catalog) -> Vec<Finding> {
     let mut all = Vec::new();
@@ -54,8 +66,8 @@ fn journal(answers: &Answers, collected: Option<&Collected>, all: &mut Vec<Findi
             ))
             .means("security events are not recorded. It \"must exist before QAUDCTL can be changed\" (Security reference, Setting up security auditing); put the receiver in a library that is saved regularly, not in QSYS")
             .command("DSPOBJD OBJ(QSYS/QAUDJRN) OBJTYPE(*JRN)   /* is it really not there? */")
-            .command("CRTJRNRCV JRNRCV(QGPL/AUDRCV0001) THRESHOLD(100000) AUT(*EXCLUDE) TEXT('Auditing journal receiver')")
-            .command("CRTJRN JRN(QSYS/QAUDJRN) JRNRCV(QGPL/AUDRCV0001) MNGRCV(*SYSTEM) DLTRCV(*NO) AUT(*EXCLUDE) TEXT('Auditing journal')")
+            .command(CREATE[0])
+            .command(CREATE[1])
             .command(set("QAUDCTL", &CONTROL)),
         ),
         None => all.push(Finding::new("journal-missing", "R11", Severity::Error, format!(
@@ -131,7 +143,7 @@ fn values(c: &Collected, catalog: &Catalog, all: &mut Vec<Finding>) {
         all.push(
             Finding::new("qaudlvl-none", "R12", Severity::Warning, "QAUDLVL has no values in force")
                 .means("\"No events controlled by the QAUDLVL or QAUDLVL2 system values are logged. Events are logged for individual users based on the AUDLVL values of user profiles\"")
-                .command(set("QAUDLVL", &["*AUTFAIL", "*CREATE", "*DELETE", "*SECURITY", "*SAVRST"])),
+                .command(set("QAUDLVL", &LEVELS)),
         );
     }
     if c.levels().contains(&"*SECURITY") {

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use super::answers::{Answers, Asked, words};
 use crate::{decode::journal::Catalog, filter::types::TypeRules};
 
-pub use auditing::{end_action, keeps_receivers};
+pub use auditing::{CREATE, end_action, keeps_receivers, switch_on};
 
 /// How much it matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
