@@ -89,8 +89,9 @@ stage() { # TARGET FOLDER
     install -Dm 644 "$work/pages/completions/_qaudjrn" "$to/usr/share/zsh/vendor-completions/_qaudjrn"
     install -Dm 644 "$work/pages/completions/qaudjrn.fish" "$to/usr/share/fish/vendor_completions.d/qaudjrn.fish"
     install -Dm 644 -t "$to/usr/share/doc/qaudjrn" README.md agent.toml.example
-    install -Dm 644 -t "$to/usr/share/doc/qaudjrn/docs" docs/{GUIDE,INSTALL,RUNNING,FILTERS,FORMATS,KEYS,EVENTS,LIVE,DOCTOR,REPORT,STREAM,RELIABILITY,SECURITY,TROUBLESHOOTING,CONTROL,PROFILES,SIEM}.md
+    install -Dm 644 -t "$to/usr/share/doc/qaudjrn/docs" docs/{GUIDE,INSTALL,RUNNING,FILTERS,FORMATS,KEYS,EVENTS,LIVE,DOCTOR,REPORT,STREAM,RELIABILITY,SECURITY,TROUBLESHOOTING,CONTROL,METRICS,PROFILES,SIEM}.md
     install -Dm 644 -t "$to/usr/share/doc/qaudjrn/docs/siem" docs/siem/*.md
+    install -Dm 644 -t "$to/usr/share/doc/qaudjrn/monitoring" packaging/monitoring/*
     install -Dm 644 -t "$to/usr/share/doc/qaudjrn/systemd" packaging/systemd/examples/*.conf
 }
 

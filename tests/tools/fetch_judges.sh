@@ -1,5 +1,5 @@
 #!/bin/sh
-# Make sure that what judges the packages is there: systemd-analyze for the unit, man and mandoc for the manual pages.
+# Make sure that what judges packages and pages is there: systemd-analyze for the unit, man and mandoc for the manual pages, jq for commands of the docs.
 #
 #     tests/tools/fetch_judges.sh
 #
@@ -10,7 +10,7 @@ export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 die() { echo "fetch_judges: $*" >&2; exit 1; }
 
 packages=
-for judge in systemd-analyze:systemd man:man-db mandoc:mandoc; do
+for judge in systemd-analyze:systemd man:man-db mandoc:mandoc jq:jq; do
     command -v "${judge%:*}" >/dev/null || packages="$packages ${judge#*:}"
 done
 if [ -n "$packages" ]; then
@@ -22,4 +22,4 @@ if [ -n "$packages" ]; then
     install || { apt-get -q update >&2 && install; } || { tail -20 "$log" >&2; die "apt-get install$packages failed"; }
     rm -f "$log"
 fi
-for judge in systemd-analyze man mandoc; do command -v "$judge" >/dev/null || die "$judge is still missing"; done
+for judge in systemd-analyze man mandoc jq; do command -v "$judge" >/dev/null || die "$judge is still missing"; done
