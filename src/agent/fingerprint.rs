@@ -137,6 +137,21 @@ mod tests {
     }
 
     #[test]
+    fn n12_what_a_profile_holds_is_part_of_an_output_and_leaves_the_lanes_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("mine.toml");
+        let said = |vendor: &str, more: &str| {
+            std::fs::write(&file, format!("[cef]\nvendor = \"{vendor}\"\nproduct = \"p\"\nversion = \"1\"\n")).unwrap();
+            prints(&format!("{OUTPUT}profile = \"{}\"\n{more}", file.display()))
+        };
+        let (first, second) = (said("a", ""), said("b", ""));
+        assert!(first.0 != second.0 && first.1 == second.1 && first.1 == prints(OUTPUT).1);
+        assert_eq!(said("a", "").0, first.0);
+        assert_ne!(said("a", "fields.site = \"x\"\n").0, first.0);
+        assert_ne!(said("a", "version = \"2\"\n").0, first.0);
+    }
+
+    #[test]
     fn c8_another_source_changes_nothing_of_an_output() {
         let more = format!("{OUTPUT}[[source]]\nname = \"s\"\npath = \"day\"\nsystem = \"PROD09\"\n");
         assert_eq!(prints(OUTPUT), prints(&more));

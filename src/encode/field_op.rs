@@ -74,6 +74,6 @@ pub enum OpKind {
     Rfc3339,
     /// A number of JSON, where it is one that every reader holds.
     Number,
-    /// The text of this number of another product's line ([`EventConstants::other`]).
+    /// The text of this number of another product's line (`EventConstants::other`).
     Template(usize),
 }
