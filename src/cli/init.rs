@@ -1,7 +1,7 @@
 //! `init`: writes a first agent.toml, for one source and one SIEM, and says what is to be done on both sides.
 //!
 //! What it needs comes from options; what is missing is asked for on a terminal, and is an error elsewhere. What a SIEM needs is
-//! in its page of docs/siem (`siem`), so the page and the configuration say the same.
+//! in its page of docs/siem (`init/siem.rs`), so the page and the configuration say the same.
 mod ask;
 mod ibmi;
 mod plan;

@@ -86,6 +86,7 @@ async fn address(
         }
         None => (true, String::new()),
     };
+    let is_sent = line.is_some() && matches!(tried, Ok(Ok(_)));
     let finding = match tried {
         Err(_) => Finding::failed(of, format!("{target}: {}", silent(context.limit))),
         Ok(Err(e)) => {
@@ -101,7 +102,6 @@ async fn address(
             }
         }
     };
-    let is_sent = line.is_some() && is_reached;
     let finding = finding.with("reached", is_reached).with("test_sent", is_sent);
     let finding = if handshake.is_some() {
         let version = handshake.as_ref().and_then(|h| h.version);
