@@ -23,6 +23,7 @@ pub mod source;
 pub mod state_dir;
 mod stream;
 pub mod test;
+mod test_entry;
 mod tls;
 mod value;
 pub mod zone;
@@ -192,7 +193,7 @@ impl Config {
         config.sources = source::sources(&mut s, &config.filter, &mut rules, r);
         config.listeners = listener::listeners(&mut s, (&config.filter, &config.sources), &mut rules, r);
         config.outputs = output::outputs(&mut s, (&config.filter, catalog), &mut rules, r);
-        config.tests = test::tests(&mut s, (&config.sources, &config.outputs), r);
+        config.tests = test::tests(&mut s, (&config.sources, &config.outputs), catalog, r);
         config.line = line::line(&mut s, r);
         config.doctor = doctor::doctor(&mut s, r);
         config.severity = severity(&mut s, catalog, r);
