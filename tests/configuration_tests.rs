@@ -132,3 +132,116 @@ fn a_test_that_cannot_be_made_fails_and_what_is_written_wrong_is_an_error_of_the
         "{check:?}"
     );
 }
+
+fn written(entry: &str, rest: &str) -> String {
+    format!("[[test]]\nname = \"one\"\nentry = {entry}\n{rest}\n")
+}
+
+#[test]
+fn an_entry_written_down_goes_through_filter_and_line_as_one_of_a_capture() {
+    let dir = folder();
+    let pw = r#"{ type = "PW", violation_type = "P", audit_user_name = "QSECOFR", user = "QUSER", job = "123456/QUSER/QZSOSIGN", remote = "10.1.2.3", system = "PROD01", time = "2026-11-20T08:00:00" }"#;
+    let line = r#"line = { event_id = "PW-P", effective_user = "QUSER", target_user = "QSECOFR", job = "123456/QUSER/QZSOSIGN", remote_address = "10.1.2.3", system = "PROD01", time = "2026-11-20T08:00:00.000000Z" }"#;
+    let sent =
+        test(&dir, "test", &format!("{OUTPUT}{}", written(pw, &format!("output = \"a\"\nexpect = \"sent\"\n{line}"))));
+    assert_eq!(sent.code, 0, "{sent:?}");
+    assert!(sent.stdout.contains("ok      one: the entry sent at output a\n1 passed, 0 failed"), "{sent:?}");
+    // A filter by user, by address, by type and by object says what it would say of an entry.
+    let co = r#"{ type = "CO", entry_type = "N", object_name = "MASTER", object_library = "QTEMP", object_type = "*FILE", user = "BILL", job_user = "QUSER" }"#;
+    for (filter, entry, rule) in [
+        ("types.exclude = [\"PW\"]", pw, "types.exclude PW"),
+        ("remote.exclude = [\"10.0.0.0/8\"]", pw, "remote.exclude 10.0.0.0/8"),
+        ("objects.exclude = [\"QTEMP/*ALL\"]", co, "objects.exclude QTEMP/*ALL"),
+        ("users.exclude = [\"BILL\"]", co, "users.exclude BILL"),
+        ("users.exclude = [\"QUSER\"]\nusers.match = \"job\"", co, "users.exclude QUSER"),
+    ] {
+        let of = |expect: &str| {
+            test(&dir, "test", &format!("[filter]\n{filter}\n{}", written(entry, &format!("expect = \"{expect}\""))))
+        };
+        let dropped = of(&format!("dropped\"\nrule = \"{rule}"));
+        assert_eq!(dropped.code, 0, "{dropped:?}");
+        let failed = of("sent");
+        assert!(
+            failed.code == 1
+                && failed.stdout.contains(&format!("FAILED  one: expected the entry sent; it is dropped: rule {rule}")),
+            "{failed:?}"
+        );
+    }
+    // Texts are in the CCSID of the source, paths in their own, numbers in their fields.
+    let source = "[[source]]\nname = \"s\"\npath = \"x\"\nccsid = 273\ntimezone = \"Europe/Berlin\"\n";
+    let zc = r#"{ type = "ZC", access_type = 7, path_name = "/tmp/Größe", object_type = "*STMF", user = "JÜRGEN" }"#;
+    let filter = "[filter]\nifs.exclude = [\"/tmp\"]\n";
+    let run = test(
+        &dir,
+        "test",
+        &format!(
+            "{filter}{source}{}",
+            written(zc, "source = \"s\"\nexpect = \"dropped\"\nrule = \"ifs.exclude /tmp\"")
+        ),
+    );
+    assert_eq!(run.code, 0, "{run:?}");
+    let run = test(
+        &dir,
+        "test",
+        &format!(
+            "{source}{OUTPUT}{}",
+            written(
+                zc,
+                "source = \"s\"\noutput = \"a\"\nexpect = \"sent\"\nline = { path = \"/tmp/Größe\", effective_user = \"JÜRGEN\" }"
+            )
+        ),
+    );
+    assert_eq!(run.code, 0, "{run:?}");
+    // What is not named is blank: no time, no user.
+    let run = test(
+        &dir,
+        "test",
+        &format!("{OUTPUT}{}", written("{ type = \"PW\" }", "output = \"a\"\nexpect = \"sent\"\nline.time = \"x\"")),
+    );
+    assert!(run.stdout.contains("it has no time in its line; it has entry_id, event_id, notime"), "{run:?}");
+}
+
+#[test]
+fn an_entry_that_cannot_be_is_an_error_with_its_place_and_what_there_is() {
+    let dir = folder();
+    for (entry, said) in [
+        ("{ type = \"PX\" }", "agent.toml:3:18: error: test.entry.type = \"PX\": no such entry type; did you mean AX?"),
+        (
+            "{ violation_type = \"P\" }",
+            "agent.toml:3:9: error: test.entry.type is missing: the entry type, such as type = \"PW\"",
+        ),
+        (
+            "{ type = \"PW\", violation = \"P\" }",
+            "agent.toml:3:24: error: test.entry.violation: entries of type PW have no such field; did you mean ",
+        ),
+        (
+            "{ type = \"PW\", object_nam = \"P\" }",
+            "`qaudjrn types PW` has them, and of the heading there are user, job, job_user, program, system, receiver, remote, time",
+        ),
+        (
+            "{ type = \"PW\", violation_type = \"PP\" }",
+            "agent.toml:3:41: error: test.entry.violation_type = \"PP\": expected at most 1 bytes, got 2",
+        ),
+        ("{ type = \"PW\", user = \"ELEVENCHARS\" }", "test.entry.user = \"ELEVENCHARS\": \"ELEVENCHARS\": "),
+        ("{ type = \"PW\", job = \"QUSER\" }", "test.entry.job = \"QUSER\": expected the form 123456/QUSER/QZDASOINIT"),
+        ("{ type = \"PW\", job = \"1/QUSER/X\" }", "expected six digits for the number of the job"),
+        ("{ type = \"PW\", remote = \"pc1\" }", "test.entry.remote = \"pc1\": expected an address of IPv4 or IPv6"),
+        (
+            "{ type = \"PW\", time = \"today\" }",
+            "test.entry.time = \"today\": expected a time of the system such as 2026-11-20T08:00:00",
+        ),
+        (
+            "{ type = \"ZC\", access_type = \"x\" }",
+            "test.entry.access_type = \"x\": expected a whole number, got \"x\"",
+        ),
+        ("{ type = \"PW\", user = true }", "test.entry.user: expected a text in quotes, or a number, got true"),
+        ("\"PW\"", "test.entry: expected a table, got the text \"PW\""),
+        ("{ type = \"PW\" }\ncapture = \"x\"", "test.entry: it is this entry, or those of capture, and not both"),
+        ("{ type = \"PW\" }\nsequence = 1", "test.sequence: it is for entries of a capture"),
+    ] {
+        let check = test(&dir, "check", &written(entry, "expect = \"sent\""));
+        assert!(check.code == 2 && check.stdout.contains(said), "{said}: {check:?}");
+    }
+    let none = test(&dir, "check", "[[test]]\nname = \"one\"\nexpect = \"sent\"\n");
+    assert!(none.stdout.contains("agent.toml:1:1: error: test.capture is missing: where the entries are; or write one down as entry = { type = \"PW\""), "{none:?}");
+}

@@ -3,6 +3,7 @@ mod fields;
 
 use std::{ops::ControlFlow, path::PathBuf, sync::Arc};
 
+use anyhow::anyhow;
 use clap::Parser as _;
 use serde_json::json;
 
@@ -16,10 +17,10 @@ use super::{
 use crate::{
     config::{
         OutputConfig, SourceConfig,
-        test::{Expect, TestConfig},
+        test::{Entries, Expect, TestConfig},
     },
-    decode::journal::{Entry, Heading},
-    event::{DateFormat, EntryTime},
+    decode::journal::{Entry, Heading, HeadingKind},
+    event::{Clock, DateFormat, EntryTime},
     filter::{Filter, RuleId, RuleOutcome, State, Verdict},
     log::Visible,
     pipeline::{self, Back, Front},
@@ -89,16 +90,16 @@ fn input(args: &Args, capture: &std::path::Path, ccsid: u16) -> InputArgs {
 fn one(args: &Args, setup: &Setup, test: &TestConfig) -> Outcome {
     let by = test.rule.as_ref().map_or(String::new(), |rule| format!(" by the rule {rule}"));
     let to = test.output.as_ref().map_or(String::new(), |o| format!(" at output {o}"));
-    let what = match test.sequence {
-        Some(n) => format!("entry {n}"),
-        None => "every entry".to_owned(),
+    let what = match (&test.entries, test.sequence) {
+        (Entries::Written(_), _) => "the entry".to_owned(),
+        (_, Some(n)) => format!("entry {n}"),
+        (_, None) => "every entry".to_owned(),
     };
     let expected = format!("{what} {}{to}{by}", test.expect.word());
     let outcome = |came, entries| Outcome { name: test.name.clone(), expected: expected.clone(), came, entries };
     let all = |mine: &Vec<SourceConfig>| mine.iter().find(|s| Some(&s.name) == test.source.as_ref()).cloned();
     let source = all(&setup.config.sources).or_else(|| all(&setup.config.off.sources));
     let charset = source.as_ref().map_or(setup.job, |s| s.charset);
-    let input = input(args, &test.capture, charset.ccsid().0);
     let own = Setup {
         job: charset,
         config: setup.config.clone(),
@@ -118,11 +119,31 @@ fn one(args: &Args, setup: &Setup, test: &TestConfig) -> Outcome {
         entries: 0,
         came: None,
     };
-    match visit(&own.catalog, &input, &facts, &mut tester) {
+    let (seen, none) = match &test.entries {
+        Entries::Capture(path) => {
+            let input = input(args, path, charset.ccsid().0);
+            (
+                visit(&own.catalog, &input, &facts, &mut tester).map(drop),
+                format!("{} has no such entry", path.display()),
+            )
+        }
+        Entries::Written(record) => (written(&mut tester, record), String::new()),
+    };
+    match seen {
         Err(e) => outcome(Some(format!("the entries cannot be read: {:#}", e.error)), 0),
-        Ok(_) if tester.entries == 0 => outcome(Some(format!("{} has no such entry", test.capture.display())), 0),
-        Ok(_) => outcome(tester.came, tester.entries),
+        Ok(()) if tester.entries == 0 => outcome(Some(none), 0),
+        Ok(()) => outcome(tester.came, tester.entries),
     }
+}
+
+/// Looks at the entry that is written down.
+fn written(tester: &mut Tester<'_>, record: &[u8]) -> Result<(), Failure> {
+    let heading = tester.setup.catalog.heading(HeadingKind::Type5).cloned();
+    let heading = heading.ok_or_else(|| Failure::failed(anyhow!("there is no *TYPE5 heading")))?;
+    let mut pipeline = tester.pipeline(&heading)?;
+    let entry = Entry::new(&heading, record).map_err(Failure::failed)?;
+    let time = Clock::new(tester.facts.zone(), None).read(&entry);
+    tester.entry(&mut pipeline, entry, time, EntryLocation { capture: "", offset: 0, nth: 0 }).map(drop)
 }
 
 /// What a source says of its entries.
@@ -213,7 +234,10 @@ impl Visitor for Tester<'_> {
                 Verdict::Dropped(rule) | Verdict::AuditChange(_, Some(rule)) => spoken.insert(0, rule),
                 _ => {}
             }
-            self.came = self.differs(verdict, &spoken, &line).map(|e| format!("entry {sequence} {e}"));
+            self.came = self.differs(verdict, &spoken, &line).map(|e| match self.test.entries {
+                Entries::Written(_) => format!("it {e}"),
+                Entries::Capture(_) => format!("entry {sequence} {e}"),
+            });
         }
         Ok(if self.came.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     }

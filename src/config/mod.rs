@@ -25,6 +25,7 @@ pub mod source;
 pub mod state_dir;
 mod stream;
 pub mod test;
+mod test_entry;
 mod tls;
 mod value;
 pub mod zone;
@@ -199,7 +200,7 @@ impl Config {
         config.sources = source::sources(&mut s, &config.filter, &mut rules, r);
         config.listeners = listener::listeners(&mut s, (&config.filter, &config.sources), &mut rules, r);
         config.outputs = output::outputs(&mut s, (&config.filter, catalog), &mut rules, r);
-        config.tests = test::tests(&mut s, (&config.sources, &config.outputs), r);
+        config.tests = test::tests(&mut s, (&config.sources, &config.outputs), catalog, r);
         config.line = line::line(&mut s, r);
         let (control, problem) = control::control(&mut s, r);
         config.control = control;

@@ -1,4 +1,4 @@
-//! `[[test]]`: what a configuration is expected to do with entries of a capture, for `qaudjrn test`.
+//! `[[test]]`: what a configuration is expected to do with entries of a capture, or one that is written down, for `qaudjrn test`.
 use std::path::PathBuf;
 
 use toml::de::DeValue;
@@ -6,7 +6,9 @@ use toml::de::DeValue;
 use super::{
     OutputConfig, Problem, ProblemLevel, SourceConfig,
     read::{Placed, Reader, Section},
+    test_entry,
 };
+use crate::decode::journal::Catalog;
 
 /// One test.
 #[derive(Clone, Debug)]
@@ -14,7 +16,7 @@ pub struct TestConfig {
     /// Its name in reports.
     pub name: String,
     /// Where the entries are.
-    pub capture: PathBuf,
+    pub entries: Entries,
     /// The one that it is about; all of the capture where it is not given.
     pub sequence: Option<u64>,
     /// The source that reads them: its filter, and what it says of its entries.
@@ -29,6 +31,15 @@ pub struct TestConfig {
     pub line: Vec<(String, String)>,
     /// What the line has in it.
     pub contains: Vec<String>,
+}
+
+/// Where the entries of a test are.
+#[derive(Clone, Debug)]
+pub enum Entries {
+    /// In a capture.
+    Capture(PathBuf),
+    /// The one that is written down, as a *TYPE5 record.
+    Written(Vec<u8>),
 }
 
 /// `expect`.
@@ -54,6 +65,7 @@ impl Expect {
 pub fn tests(
     s: &mut Section<'_>,
     (sources, outputs): (&[SourceConfig], &[OutputConfig]),
+    catalog: &Catalog,
     r: &mut Reader<'_>,
 ) -> Vec<TestConfig> {
     let mut found: Vec<TestConfig> = Vec::new();
@@ -76,19 +88,39 @@ pub fn tests(
                 r.error(at, format!("test.{key}: an entry that is dropped has no line: it is for expect = \"sent\""));
             }
         }
-        for key in ["name", "capture", "expect"] {
+        for key in ["name", "expect"] {
             if !t.has(key) {
                 r.error(place.clone(), format!("test.{key} is missing"));
             }
         }
+        let of = |s: &&SourceConfig| Some(&s.name) == source.as_ref();
+        let charset = sources.iter().find(of).map(|s| s.charset).or_else(test_entry::usual_charset);
+        let written = charset.and_then(|job| test_entry::entry(&mut t, catalog, job, r));
+        if !t.has("entry") {
+            // Known, whether it is there or not.
+            drop(t.table("entry", r));
+        }
+        match (t.has("capture"), t.place_of("entry", r)) {
+            (false, None) => r.error(
+                place,
+                "test.capture is missing: where the entries are; or write one down as entry = { type = \"PW\", ... }",
+            ),
+            (true, Some(at)) => r.error(at, "test.entry: it is this entry, or those of capture, and not both"),
+            (false, Some(_)) if t.has("sequence") => {
+                let at = t.place_of("sequence", r).unwrap_or(place);
+                r.error(at, "test.sequence: it is for entries of a capture: entry is one already");
+            }
+            _ => {}
+        }
         t.finish(r);
-        let (Some(name), Some(capture), Some(expect)) = (name, capture, expect) else { continue };
+        let entries = written.map(Entries::Written).or_else(|| capture.map(|c| Entries::Capture(c.value)));
+        let (Some(name), Some(entries), Some(expect)) = (name, entries, expect) else { continue };
         if found.iter().any(|t| t.name == name.value) {
             r.error(name.place, format!("test.name: there are two tests named {:?}", name.value));
         }
         found.push(TestConfig {
             name: name.value,
-            capture: capture.value,
+            entries,
             sequence,
             source,
             output,

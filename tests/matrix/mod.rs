@@ -75,7 +75,7 @@ const FILTER: [(&str, &str, &str, &str); 27] = [
 ];
 
 /// Keys that say something else than what is read, in which order, and what lines are made of it; each with the reason.
-pub const OTHERS: [(&str, &str); 121] = [
+pub const OTHERS: [(&str, &str); 122] = [
     ("state_dir", "another state is another agent"),
     ("stop_timeout", "how long an end may take"),
     ("heartbeat", "when the agent speaks of itself"),
@@ -163,6 +163,7 @@ pub const OTHERS: [(&str, &str); 121] = [
     ("output.enabled", "whether it is started: tests/switched_off.rs"),
     ("test.name", "what is expected of a configuration: tests/configuration_tests.rs"),
     ("test.capture", "what is expected of a configuration: tests/configuration_tests.rs"),
+    ("test.entry", "what is expected of a configuration: tests/configuration_tests.rs"),
     ("test.sequence", "what is expected of a configuration: tests/configuration_tests.rs"),
     ("test.source", "what is expected of a configuration: tests/configuration_tests.rs"),
     ("test.output", "what is expected of a configuration: tests/configuration_tests.rs"),

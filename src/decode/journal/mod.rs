@@ -13,6 +13,7 @@ pub mod catalog;
 pub mod compose;
 pub mod detect;
 pub mod entry;
+pub mod fields;
 pub mod heading;
 pub mod layout;
 pub mod levels;
