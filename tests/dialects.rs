@@ -1,6 +1,8 @@
 //! Profiles of other products (N12): for each published line of a product, the entry that it is about is built, sent through the profile,
 //! and both lines are taken apart here, by the published rules and without the product's code: header, event id, every key. What differs is
 //! listed with each line, and `docs/PROFILES.md` says why.
+#[path = "dialects/entry.rs"]
+mod entry;
 #[path = "dialects/files.rs"]
 mod files;
 #[path = "dialects/parse.rs"]
@@ -8,10 +10,9 @@ mod parse;
 
 use std::{fs, path::Path};
 
+use entry::entry;
 use harness::{
-    ebcdic::plain,
     program::{folder, qaudjrn},
-    record::Record,
     root,
 };
 use parse::{Line, differences, parse};
@@ -312,31 +313,6 @@ const fn qhst(
         made: Made::Message(id, user, job, text),
         differs,
     }
-}
-
-fn entry(code: &str, heading: &[(&str, &str)], data: &[(&str, &str)]) -> Record {
-    let mut r = Record::new("type5", code);
-    for (name, value) in heading {
-        match *name {
-            "sequence" => r.sequence(value.parse().unwrap()),
-            "remote_port" => r.head(name, &plain(&format!("{value:0>5}"))),
-            _ => r.head(name, &plain(value)),
-        }
-    }
-    for (name, value) in data {
-        match *name {
-            "path_name" => {
-                r.number("path_name_ccsid", 37);
-                r.data("path_name_indicator", &plain("Y"));
-                r.counted("path_name", &plain(value));
-                r.number("path_name_length", u32::try_from(value.len()).unwrap());
-            }
-            // A field with its length in front.
-            "command_string" if r.data_field(name).kind == "varchar" => r.counted(name, &plain(value)),
-            _ => r.data(name, &plain(value)),
-        }
-    }
-    r
 }
 
 /// The line of a case.
