@@ -122,9 +122,12 @@ fn assert_balance(scrape: &Scrape) {
         ];
         let became = sum("output", &done, output) + sum("output", &["withdrawn_total", "waiting"], output);
         assert_eq!(given, became, "output {output}: {scrape:?}");
-        // Nothing is put before an output but what was found and what was stored since it is there.
+        // Nothing else is put before an output that is there since the start, where nothing was damaged.
         let since = sum("output", &["queued_total"], output) - sum("output", &["found_total"], output);
-        assert!(since <= stored, "output {output}: {scrape:?}");
+        if value("qaudjrn_spool_damaged_batches_total", "") == 0.0 {
+            let is_first = ["file", "well"].contains(&output.as_str());
+            assert!(since == stored || !is_first && since < stored, "output {output}: {since} of {stored}: {scrape:?}");
+        }
     }
 }
 
@@ -366,20 +369,22 @@ fn n28_at_every_scrape_sums_balance_and_each_alert_fires_when_its_thing_breaks()
     child.wait().unwrap();
     fires(&agent, &prometheus, &mut all, &[("QaudjrnDown", "")]);
     fs::write(&agent.config, &mended).unwrap();
-    let mut seen = BTreeSet::new();
-    while !prometheus.firing().contains(&("QaudjrnRestarts".to_owned(), String::new())) {
+    let is_told = |alert: &str| prometheus.firing().contains(&(alert.to_owned(), String::new()));
+    // Starts within the same second are one.
+    for start in 0.. {
+        assert!(start < 30, "it was started {start} times");
         child = agent.start();
-        agent.wait("another start", SOON, || {
-            let text = request("/metrics").1;
-            let started = text.lines().find_map(|l| l.strip_prefix("qaudjrn_start_time_seconds "));
-            started.is_some_and(|at| seen.insert(at.to_owned()))
-        });
-        agent.wait("a scrape of it", SOON, || prometheus.has_scraped());
-        agent.wait("an evaluation", SOON, || !prometheus.firing().contains(&("QaudjrnDown".to_owned(), String::new())));
+        agent.wait("a scrape of a start", SOON, || prometheus.has_scraped());
+        agent.wait("an evaluation of it", SOON, || !is_told("QaudjrnDown"));
+        if is_told("QaudjrnRestarts") {
+            break;
+        }
         child.kill().unwrap();
         child.wait().unwrap();
-        assert!(seen.len() < 20, "{seen:?}");
+        agent.wait("its end", SOON, || is_told("QaudjrnDown"));
     }
+    child.kill().unwrap();
+    child.wait().unwrap();
     all.insert("QaudjrnRestarts".to_owned());
     let damage = "import sqlite3, sys; d = sqlite3.connect(sys.argv[1]); d.execute('UPDATE batch SET blob = zeroblob(20)'); d.commit()";
     let done =
