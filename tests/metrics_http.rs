@@ -122,9 +122,12 @@ fn assert_balance(scrape: &Scrape) {
         ];
         let became = sum("output", &done, output) + sum("output", &["withdrawn_total", "waiting"], output);
         assert_eq!(given, became, "output {output}: {scrape:?}");
-        // Nothing is put before an output but what was found and what was stored since it is there.
+        // Nothing else is put before an output that is there since the start, where nothing was damaged.
         let since = sum("output", &["queued_total"], output) - sum("output", &["found_total"], output);
-        assert!(since <= stored, "output {output}: {scrape:?}");
+        if value("qaudjrn_spool_damaged_batches_total", "") == 0.0 {
+            let is_first = ["file", "well"].contains(&output.as_str());
+            assert!(since == stored || !is_first && since < stored, "output {output}: {since} of {stored}: {scrape:?}");
+        }
     }
 }
 

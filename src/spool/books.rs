@@ -6,7 +6,7 @@
 //! - of an output: queued = what it is done with + withdrawn + waiting.
 use std::collections::BTreeMap;
 
-use super::{batch::NewBatch, cursor::Cursor, ledger::Ledger};
+use super::{batch::NewBatch, cursor::Cursor, ledger::Ledger, rows::BatchSummary};
 
 /// What was stored of a source since the start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -103,20 +103,47 @@ impl Kept {
     }
 }
 
+/// What there was before something changed it that nobody delivered.
+pub(super) struct Before {
+    /// Events that waited for each output that has an account.
+    waits: BTreeMap<String, u64>,
+    /// What tells a batch from another that is put into its place.
+    batches: Vec<(i64, usize, i64)>,
+}
+
 impl Ledger {
-    /// Events that wait for each output that has an account.
-    pub(super) fn waits(&self) -> BTreeMap<String, u64> {
+    fn waits(&self) -> BTreeMap<String, u64> {
         self.books.accounts.keys().map(|output| (output.clone(), self.queue(output).waiting)).collect()
     }
 
+    /// What there is, for [`Ledger::rebook`].
+    pub(super) fn before(&self) -> Before {
+        let batches = self.loaded.live.iter().map(|(id, live)| (*id, live.events, live.created_at));
+        Before { waits: self.waits(), batches: batches.collect() }
+    }
+
     /// Something changed what waits, and nobody delivered it: that is put before the outputs again, or withdrawn.
-    pub(super) fn rebook(&mut self, before: &BTreeMap<String, u64>) {
+    pub(super) fn rebook(&mut self, before: &Before) {
+        for (id, events, created_at) in &before.batches {
+            let is_same = |live: &BatchSummary| live.events == *events && live.created_at == *created_at;
+            if !self.loaded.live.get(id).is_some_and(is_same) {
+                self.forget_delivered(*id);
+            }
+        }
         for (output, now) in self.waits() {
-            let before = before.get(&output).copied().unwrap_or(now);
+            let before = before.waits.get(&output).copied().unwrap_or(now);
             if let Some(account) = self.books.accounts.get_mut(&output) {
                 account.queued += now.saturating_sub(before);
                 account.withdrawn += before.saturating_sub(now);
             }
+        }
+    }
+
+    /// Another batch stands in the place of this one: nothing of it is delivered.
+    fn forget_delivered(&mut self, batch: i64) {
+        self.delivered.values_mut().for_each(|told| _ = told.remove(&batch));
+        for account in self.books.accounts.values_mut().filter(|account| account.start.batch == batch) {
+            account.start.event = 0;
         }
     }
 

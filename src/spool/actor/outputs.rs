@@ -46,7 +46,7 @@ impl Spool {
         };
         let kept = ledger.loaded.outputs.entry(output.to_owned()).or_default();
         let changed = kept.lanes.replace(lanes.to_owned()).as_deref() != Some(lanes);
-        let waited = ledger.waits();
+        let before = ledger.before();
         if changed {
             // What a lane that was ahead has delivered is to be delivered again.
             ledger.delivered.remove(output);
@@ -60,7 +60,7 @@ impl Spool {
         if changed && let Some(account) = ledger.books.accounts.get_mut(output) {
             account.start = start;
         }
-        ledger.rebook(&waited);
+        ledger.rebook(&before);
         ledger.open_account(output);
         ledger.mark_moved();
     }

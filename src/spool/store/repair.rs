@@ -1,7 +1,7 @@
 //! A database that is found damaged while it is in use: a batch is set aside alone, and where pages or tables are damaged the whole is
 //! made anew of what is whole. What was found is said in sentences and counted.
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     mem,
     sync::{MutexGuard, atomic::Ordering},
 };
@@ -12,7 +12,9 @@ use super::{Store, transactions};
 use crate::{
     clock,
     spool::{
-        SpoolError, fault,
+        SpoolError,
+        books::Before,
+        fault,
         files::{self, inode},
         ledger::Ledger,
         load::Loaded,
@@ -70,7 +72,7 @@ impl Store {
         let found = inode(&self.path).map_err(|source| SpoolError::Io { path: self.path.clone(), source });
         let board = self.board.clone();
         let mut ledger = board.lock();
-        let waited = ledger.waits();
+        let waited = ledger.before();
         ledger.inode = found?.unwrap_or_default();
         let before = mem::replace(&mut ledger.loaded, opened.loaded);
         ledger.notes.extend(opened.notes);
@@ -97,7 +99,7 @@ impl Store {
     fn lost_in_use(
         &mut self,
         mut ledger: MutexGuard<'_, Ledger>,
-        (before, waited): (&Loaded, &BTreeMap<String, u64>),
+        (before, waited): (&Loaded, &Before),
         why: &str,
         now: i64,
     ) -> Result<(), SpoolError> {
@@ -123,7 +125,7 @@ impl Store {
         let now = clock::now().timestamp_micros();
         let told = self.tried(|s| {
             let mut ledger = s.board.lock();
-            let waited = ledger.waits();
+            let waited = ledger.before();
             let told = mend::one(&mut s.db, &mut ledger.loaded, damaged.clone(), now)?;
             ledger.rebook(&waited);
             Ok(told)

@@ -124,3 +124,36 @@ fn what_lanes_that_are_ahead_have_delivered_does_not_wait() {
     pass(&spool, "quick", 5);
     assert_eq!((waiting("quick"), waiting("slow")), (0, 20));
 }
+
+/// What was put before an output is what it delivered, what was withdrawn and what waits.
+fn balances(spool: &Spool, output: &str, delivered: u64) {
+    let queue = spool.books().outputs[output];
+    assert_eq!(queue.account.queued, delivered + queue.account.withdrawn + queue.waiting, "{queue:?}");
+}
+
+#[test]
+fn the_books_balance_where_a_batch_is_damaged_that_was_delivered_in_part() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = bench(folder.path(), 0);
+    fill(&spool, 0..3, [0; 32], &mut Vec::new());
+    assert_eq!((spool.books().stored, spool.books().notices), (15, 15));
+    // Behind a start the cursors stand at the end of the second batch: nothing of it waits, until it is damaged.
+    Lane::ALL.iter().for_each(|lane| spool.advance("quick", *lane, Cursor { batch: 2, event: 5 }));
+    spool.sync().unwrap();
+    drop(spool);
+    damage(folder.path(), "blob");
+    let spool = bench(folder.path(), 0);
+    let waits = |output: &str| spool.books().outputs[output].waiting;
+    assert_eq!((waits("quick"), waits("slow")), (5, 15));
+    assert_eq!(spool.next(2).unwrap().unwrap().len(), 1);
+    assert_eq!((waits("quick"), waits("slow")), (1 + 5, 5 + 1 + 5));
+    balances(&spool, "quick", 0);
+    balances(&spool, "slow", 0);
+    pass(&spool, "quick", 3);
+    balances(&spool, "quick", 1);
+    // Where another program took it for delivered, that is found when it is looked through.
+    let told = [Delivered { batch: 3, events: 4, found: Some(3) }];
+    spool.set_delivered("quick", told.to_vec());
+    balances(&spool, "quick", 1 + 1);
+    assert_eq!(spool.books().outputs["quick"].account.withdrawn, 3);
+}

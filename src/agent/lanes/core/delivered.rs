@@ -34,16 +34,24 @@ impl Delivered {
         if self.events.contains_key(&id) {
             return;
         }
+        let tells = classified.batch.header.since.is_some();
+        let is_told_again = |start: Cursor| tells && start.event >= classified.batch.len();
         let of = |(lane, start): (Lane, Cursor)| match start.batch.cmp(&id) {
             std::cmp::Ordering::Less => 0,
+            // What is told in the place of a damaged batch is told to those too who stood within it.
+            std::cmp::Ordering::Equal if is_told_again(start) => 0,
             std::cmp::Ordering::Equal => classified.before(start.event).delivered(lane),
             std::cmp::Ordering::Greater => classified.counts.delivered(lane),
         };
         let delivered: u32 = Lane::ALL.into_iter().zip(self.start).map(of).sum();
         let found = u64::from(delivered) + nowhere;
         self.add(id, found);
-        if found > 0 {
+        let again = self.start.iter().any(|start| start.batch == id && start.event > 0 && is_told_again(*start));
+        if found > 0 || again {
             self.found.insert(id, found);
+            // Told also where it is nothing: more was taken for delivered.
+            self.events.entry(id).or_default();
+            self.changed.insert(id);
         }
     }
 
