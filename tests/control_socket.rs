@@ -137,7 +137,9 @@ fn a_flush_tries_at_once_what_failed_and_waits_until_it_is_delivered() {
     nothing_lost(&made, &ids(&receiver.text()));
     let (text, _) = asked(&agent, &["status"], 0);
     assert!(
-        text.starts_with("all is well\n") && text.contains(&format!("connected for 0 s (tcp://127.0.0.1:{port})")),
+        text.starts_with("all is well\n")
+            && text.contains("output siem: connected for ")
+            && text.contains(&format!(" (tcp://127.0.0.1:{port})")),
         "{text}"
     );
     signal(&child, "TERM");

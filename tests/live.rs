@@ -234,7 +234,7 @@ fn n3_it_begins_where_it_is_told_and_goes_on_where_it_was() {
     // From now on: what comes, and over a restart what came meanwhile.
     let now = Agent::new(folder(), &format!("{}{OUTPUT}", system.source("from = \"now\"")));
     let child = now.start();
-    now.wait("the connection", SOON, || now.log().contains("connected to"));
+    now.wait("the connection", SOON, || now.log().contains("remote addresses"));
     // The place to begin at is found by the first look and stored before the third.
     system.wait_for_looks(&now, "CHAIN", 3);
     stop(&now, child);
@@ -346,7 +346,7 @@ fn what_the_system_answers_wrong_is_told_with_what_to_do() {
     let pin = shown.stdout.split("--pin ").nth(1).expect("a fingerprint").trim().to_owned();
     let pinned = Agent::new(folder(), &format!("{}{OUTPUT}", text.replace(&ca, &format!("pin = \"{pin}\""))));
     let child = pinned.start();
-    pinned.wait("the connection", SOON, || pinned.log().contains("connected to"));
+    pinned.wait("the connection", SOON, || pinned.log().contains("remote addresses"));
     stop(&pinned, child);
     assert_ne!(system.tell(json!({"cmd": "stats"}))["logins"], before);
 }
