@@ -417,6 +417,41 @@ fn append(agent: &Agent, to: &str, from: &str) {
     file.write_all(&fs::read(agent.dir.path().join(from)).unwrap()).unwrap();
 }
 
+/// A disk that fails the spool needs a start of its own: the rule itself is promtool's to try.
+#[test]
+fn a_spool_that_cannot_be_written_is_stuck_until_it_can() {
+    let dir = folder();
+    capture(&dir, 20);
+    fs::copy(dir.path().join("day.type5"), dir.path().join("more.type5")).unwrap();
+    let port = unused_port();
+    let metrics = format!("[metrics]\nlisten = \"127.0.0.1:{port}\"\n");
+    let text = source("prod01", "day.type5", "follow = true\n") + &output("a", "file:DIR/out", "") + &metrics;
+    let agent = Agent::new(dir, &format!("heartbeat = 0\n{text}"));
+    let (state, room) = (agent.dir.path().join("state"), agent.dir.path().join("room"));
+    let mut command = agent.command();
+    command
+        .env("LD_PRELOAD", harness::program::shim("fault_shim"))
+        .env("FAULT_DIR", state)
+        .env("FAULT_NAME", "spool.db*");
+    command.env("FAULT_CALLS", "write").env("FAULT_HOW", "enospc").env("FAULT_AT", "150").env("FAULT_UNTIL", &room);
+    let child = command.spawn().unwrap();
+    let says = |path: &str, text: &str| {
+        get(port, &format!("GET {path} HTTP/1.0")).is_some_and(|(_, body)| body.lines().any(|l| l == text))
+    };
+    agent.wait("an answer", SOON, || says("/metrics", "qaudjrn_spool_stuck 0"));
+    // What comes is written, until that fails.
+    agent.wait("a disk that fails", SOON, || {
+        append(&agent, "day.type5", "more.type5");
+        says("/metrics", "qaudjrn_spool_stuck 1")
+    });
+    assert!(says("/readyz", "spool: it cannot be written at present"));
+    fs::write(room, "").unwrap();
+    agent.wait("room", SOON, || says("/metrics", "qaudjrn_spool_stuck 0"));
+    agent.wait("readiness", SOON, || says("/readyz", "ready"));
+    signal(&child, "TERM");
+    agent.assert_exit(child, 0, SOON);
+}
+
 /// The rest of what is asked of a server that faces others: what is no request holds up nobody.
 #[test]
 fn whoever_asks_for_nonsense_or_holds_connections_keeps_nobody_from_the_figures() {
