@@ -11,21 +11,13 @@ use std::{
 };
 
 use harness::{
-    agent::{Agent, FOLLOWED, Receiver, SOURCE, capture, has_ids, ids, nothing_lost, notices, signal},
+    agent::{Agent, FOLLOWED, Receiver, SOURCE, capture, file, has_ids, ids, nothing_lost, notices, signal, tcp},
     program::{folder, head, make, sequence},
     unused_port,
 };
 use serde_json::Value;
 
 const SOON: Duration = Duration::from_secs(30);
-
-fn file(name: &str) -> String {
-    format!("[[output]]\nname = \"{name}\"\naddress = \"file:DIR/{name}\"\nformat = \"json\"\n")
-}
-
-fn tcp(name: &str, port: u16) -> String {
-    format!("[[output]]\nname = \"{name}\"\naddress = \"tcp://127.0.0.1:{port}\"\nformat = \"json\"\n")
-}
 
 /// Writes more entries behind the capture `day.type5`.
 fn append(agent: &Agent, name: &str, args: &str) {

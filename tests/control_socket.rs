@@ -9,21 +9,15 @@ use std::{
 };
 
 use harness::{
-    agent::{AS_SHIPPED, Agent, FOLLOWED, Receiver, SOURCE, capture, has_ids, ids, nothing_lost, notices, signal},
+    agent::{
+        AS_SHIPPED, Agent, FOLLOWED, Receiver, SOURCE, capture, file, has_ids, ids, nothing_lost, notices, signal, tcp,
+    },
     program::{executable, folder, make},
     unused_port,
 };
 use serde_json::Value;
 
 const SOON: Duration = Duration::from_secs(30);
-
-fn file(name: &str) -> String {
-    format!("[[output]]\nname = \"{name}\"\naddress = \"file:DIR/{name}\"\nformat = \"json\"\n")
-}
-
-fn tcp(name: &str, port: u16) -> String {
-    format!("[[output]]\nname = \"{name}\"\naddress = \"tcp://127.0.0.1:{port}\"\nformat = \"json\"\n")
-}
 
 fn ask(agent: &Agent, args: &[&str]) -> Output {
     let mut command = Command::new(executable());

@@ -4,7 +4,7 @@
 use std::{fs, io::Write, os::unix::net::UnixStream, path::Path, sync::atomic::Ordering, time::Duration};
 
 use harness::{
-    agent::{Agent, FOLLOWED, Receiver, capture, has_ids, ids, notices, signal},
+    agent::{Agent, FOLLOWED, Receiver, capture, file, has_ids, ids, notices, signal},
     ebcdic,
     program::{Made, folder, head, make, replay},
     record::Record,
@@ -13,10 +13,6 @@ use harness::{
 use serde_json::Value;
 
 const SOON: Duration = Duration::from_secs(60);
-
-fn file(name: &str) -> String {
-    format!("[[output]]\nname = \"{name}\"\naddress = \"file:DIR/{name}\"\nformat = \"json\"\n")
-}
 
 /// An output that nobody receives, and one that shows what is stored.
 fn down(port: u16) -> String {

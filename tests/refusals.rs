@@ -14,7 +14,7 @@ use std::{
 };
 
 use harness::{
-    agent::{Agent, SOURCE, capture, ids, nothing_lost, notices, signal},
+    agent::{Agent, SOURCE, capture, file, ids, nothing_lost, notices, signal},
     ebcdic,
     program::{folder, make},
     record::Record,
@@ -28,10 +28,6 @@ use qaudjrn::{
 use rustls::{ServerConfig, ServerConnection, StreamOwned, pki_types::PrivateKeyDer};
 
 const SOON: Duration = Duration::from_secs(60);
-
-fn file(name: &str) -> String {
-    format!("[[output]]\nname = \"{name}\"\naddress = \"file:DIR/{name}\"\nformat = \"json\"\n")
-}
 
 /// A server at `localhost` that answers everybody who wants a WebSocket with one status of HTTP.
 struct Gateway {

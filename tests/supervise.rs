@@ -12,21 +12,15 @@ use std::{
 };
 
 use harness::{
-    agent::{AS_SHIPPED, Agent, FOLLOWED, Receiver, SOURCE, capture, has_ids, ids, nothing_lost, notices, signal},
+    agent::{
+        AS_SHIPPED, Agent, FOLLOWED, Receiver, SOURCE, capture, file, has_ids, ids, nothing_lost, notices, signal, tcp,
+    },
     program::{folder, make, shim},
     unused_port,
 };
 use serde_json::Value;
 
 const SOON: Duration = Duration::from_secs(60);
-
-fn file(name: &str) -> String {
-    format!("[[output]]\nname = \"{name}\"\naddress = \"file:DIR/{name}\"\nformat = \"json\"\n")
-}
-
-fn tcp(name: &str, port: u16) -> String {
-    format!("[[output]]\nname = \"{name}\"\naddress = \"tcp://127.0.0.1:{port}\"\nformat = \"json\"\n")
-}
 
 fn mkfifo(path: &Path) {
     assert!(Command::new("mkfifo").arg(path).status().unwrap().success());

@@ -2,16 +2,12 @@
 use std::{fs, time::Duration};
 
 use harness::{
-    agent::{Agent, FOLLOWED, Receiver, capture, has_ids, ids, nothing_lost, signal},
+    agent::{Agent, FOLLOWED, Receiver, capture, has_ids, ids, nothing_lost, signal, tcp},
     program::{folder, make, qaudjrn},
     unused_port,
 };
 
 const SOON: Duration = Duration::from_secs(30);
-
-fn tcp(name: &str, port: u16) -> String {
-    format!("[[output]]\nname = \"{name}\"\naddress = \"tcp://127.0.0.1:{port}\"\nformat = \"json\"\n")
-}
 
 #[test]
 fn an_output_that_is_off_keeps_what_waits_and_gets_it_when_it_is_on_again() {

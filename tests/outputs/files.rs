@@ -10,13 +10,9 @@ use std::{
 
 use super::{SOON, sums};
 use harness::{
-    agent::{Agent, FOLLOWED, SOURCE, capture, ids, nothing_lost, signal},
+    agent::{Agent, FOLLOWED, SOURCE, capture, file, ids, nothing_lost, signal},
     program::{folder, make, qaudjrn, replay, shim},
 };
-
-fn file(name: &str) -> String {
-    format!("[[output]]\nname = \"{name}\"\naddress = \"file:DIR/{name}\"\nformat = \"json\"\n")
-}
 
 /// Every line is whole: JSON from its first byte to its last.
 #[track_caller]

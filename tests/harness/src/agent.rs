@@ -282,6 +282,16 @@ pub fn capture(dir: &TempDir, count: u32) -> Made {
     first_of("--seed 17", count, &dir.path().join("day.type5"))
 }
 
+/// An output into a file of this test's folder.
+pub fn file(name: &str) -> String {
+    format!("[[output]]\nname = \"{name}\"\naddress = \"file:DIR/{name}\"\nformat = \"json\"\n")
+}
+
+/// An output to a port of this machine.
+pub fn tcp(name: &str, port: u16) -> String {
+    format!("[[output]]\nname = \"{name}\"\naddress = \"tcp://127.0.0.1:{port}\"\nformat = \"json\"\n")
+}
+
 /// A source that reads `day.type5` once.
 pub const SOURCE: &str = "[[source]]\nname = \"prod01\"\npath = \"day.type5\"\n";
 
