@@ -22,6 +22,7 @@ use tokio::{
     },
 };
 
+pub use self::outputs::{Delivered, Start, Waiting};
 use self::{
     reader::Reader,
     writer::{Append, Command, Done, Stored, Writer},
@@ -50,36 +51,6 @@ pub struct Status {
     pub size: u64,
     /// The number of the last batch ever stored.
     pub last: i64,
-}
-
-/// What an output has yet to deliver of a source.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Waiting {
-    /// Events. Those that a lane of its own has passed already are counted too.
-    pub events: u64,
-    /// When the oldest was read, UTC microseconds.
-    pub since: Option<i64>,
-}
-
-/// What an output is done with of a batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Delivered {
-    /// The batch.
-    pub batch: i64,
-    /// Events that are delivered, or counted as going nowhere.
-    pub events: u64,
-    /// When the batch was looked through for the first time: how many of them were that before anybody counted.
-    pub found: Option<u64>,
-}
-
-/// Where an output begins that the spool does not know yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Start {
-    /// With the oldest batch that is there.
-    #[default]
-    Oldest,
-    /// With what is read from now on.
-    Now,
 }
 
 /// Questions and batches that may wait for the thread.

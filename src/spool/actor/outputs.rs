@@ -1,12 +1,42 @@
 //! The outputs that read the spool: where each of them stands, what waits for it, what it has spent.
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Delivered, Spool, Start, Waiting};
+use super::Spool;
 use crate::spool::{
     Cursor, Lane,
     books::{Books, SourceBook},
     cursor::Kept,
 };
+
+/// What an output has yet to deliver of a source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// Events. Those that a lane of its own has passed already are counted too.
+    pub events: u64,
+    /// When the oldest was read, UTC microseconds.
+    pub since: Option<i64>,
+}
+
+/// What an output is done with of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delivered {
+    /// The batch.
+    pub batch: i64,
+    /// Events that are delivered, or counted as going nowhere.
+    pub events: u64,
+    /// When the batch was looked through for the first time: how many of them were that before anybody counted.
+    pub found: Option<u64>,
+}
+
+/// Where an output begins that the spool does not know yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Start {
+    /// With the oldest batch that is there.
+    #[default]
+    Oldest,
+    /// With what is read from now on.
+    Now,
+}
 
 impl Spool {
     /// The cursor of an output's lane; a new output starts at the oldest batch.
