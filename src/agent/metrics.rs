@@ -9,18 +9,18 @@ mod text;
 use std::fmt;
 
 pub use self::{file::MetricsFile, server::Door, text::Form};
-use super::Shared;
+use super::{Shared, Totals};
 
 impl Shared {
-    /// Everything that is exposed, at this moment.
-    pub(super) fn metrics(&self, form: Form) -> Result<String, fmt::Error> {
-        text::text(self.figures(), form)
+    /// Everything that is exposed, with sums of this moment.
+    pub(super) fn metrics(&self, totals: Totals, form: Form) -> Result<String, fmt::Error> {
+        text::text(self.figures(totals), form)
     }
 
-    fn figures(&self) -> figures::Snapshot {
+    fn figures(&self, totals: Totals) -> figures::AgentTotals {
         let health = self.health();
-        figures::Snapshot {
-            totals: self.totals(),
+        figures::AgentTotals {
+            totals,
             configuration: self.configuration(),
             uptime: self.began.elapsed().as_secs(),
             started_at: self.began_at,

@@ -273,7 +273,7 @@ impl Supervisor {
                 task.fingerprint.clear();
             }
         }
-        let unpaused: Vec<_> = self.output_specs.iter().filter(|w| shared.paused(&w.name).is_none()).cloned().collect();
+        let unpaused: Vec<_> = self.output_specs.iter().filter(|w| shared.paused(&w.name).is_none()).collect();
         let is_any_paused = unpaused.len() < self.output_specs.len();
         self.outputs.reconcile(&unpaused, is_draining, &shared, |w| {
             shared.spool.register(&w.name, w.config.from, &fingerprint::lanes(&w.config, &setup, &shared.catalog));
@@ -284,9 +284,10 @@ impl Supervisor {
             self.start_is_told = true;
             shared.tell_start(&setup);
         }
-        let changed = self.sources.reconcile(&self.source_specs, is_draining, &shared, |w| {
-            Origin::start(w, shared.stats.source(&w.name), of, tasks)
-        });
+        let changed =
+            self.sources.reconcile(&self.source_specs.iter().collect::<Vec<_>>(), is_draining, &shared, |w| {
+                Origin::start(w, shared.stats.source(&w.name), of, tasks)
+            });
         if changed {
             let source_stats = self.sources.running.iter().map(|t| (t.name.clone(), t.stats.clone())).collect();
             *shared.source_stats.write().unwrap_or_else(PoisonError::into_inner) = source_stats;
@@ -382,15 +383,17 @@ impl Supervisor {
         }
         if self.metrics.due() <= Instant::now() {
             self.write_metrics();
-            for line in self.reminders.look(&Snapshot::of(&shared)) {
-                crate::log::warn(format_args!("still wrong: {line}"));
-            }
         }
     }
 
+    /// What is said every few seconds of how the agent is: to the service manager, in the log where something stays wrong, in the file.
     fn write_metrics(&mut self) {
-        self.manager.status(&self.shared.totals());
-        if let Ok(text) = self.shared.metrics(Form::Prometheus) {
+        let totals = self.shared.totals();
+        self.manager.status(&totals);
+        for line in self.reminders.look(&Snapshot::with(&self.shared, &totals)) {
+            crate::log::warn(format_args!("still wrong: {line}"));
+        }
+        if let Ok(text) = self.shared.metrics(totals, Form::Prometheus) {
             self.metrics.write(&text);
         }
     }

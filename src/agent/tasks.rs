@@ -112,7 +112,7 @@ impl<R: Reports> RunningTasks<R> {
     /// Stops tasks whose spec changed, removes finished ones, starts missing ones. Returns whether the set changed.
     pub fn reconcile<C>(
         &mut self,
-        wanted: &[TaskSpec<C>],
+        wanted: &[&TaskSpec<C>],
         is_draining: bool,
         shared: &Shared,
         mut start: impl FnMut(&TaskSpec<C>) -> RunningTask<R>,

@@ -5,7 +5,7 @@ use crate::{
         Shared,
         link::State,
         stats::{OutputStats, SourceStats},
-        totals::{OutputTotals, SourceTotals},
+        totals::{OutputTotals, SourceTotals, Totals},
     },
     clock,
 };
@@ -16,7 +16,11 @@ const RULES: usize = 5;
 impl Snapshot {
     /// Of a running agent. All counts are of one moment.
     pub fn of(shared: &Shared) -> Snapshot {
-        let totals = shared.totals();
+        Snapshot::with(shared, &shared.totals())
+    }
+
+    /// The same with the sums of a moment.
+    pub fn with(shared: &Shared, totals: &Totals) -> Snapshot {
         let source = |(name, stats): (String, _)| {
             let (_, counts) = totals.sources.iter().find(|(n, _)| *n == name)?;
             Some(source(name, stats, counts))

@@ -52,7 +52,7 @@ const fn state<T>(name: &'static str, unit: Unit, help: &'static str, value: fn(
 
 /// The agent at one moment.
 #[derive(Clone, Debug, Default)]
-pub struct Snapshot {
+pub struct AgentTotals {
     /// The sums.
     pub totals: Totals,
     /// Hash of the configuration in force.
@@ -78,7 +78,7 @@ pub struct Snapshot {
 }
 
 /// Of the agent as a whole.
-pub const AGENT: [Figure<Snapshot>; 13] = [
+pub const AGENT: [Figure<AgentTotals>; 13] = [
     gauge("uptime", Unit::Seconds, "Seconds since the start", |a| a.uptime),
     gauge("start_time", Unit::Seconds, "When the agent was started, in seconds since 1970", |a| a.started_at),
     gauge("failed", Unit::Count, "1 where something ended that should not have; else 0", |a| {

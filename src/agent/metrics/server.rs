@@ -154,7 +154,7 @@ async fn answer(request: &Request<Incoming>, shared: &Arc<Shared>) -> Response<T
 /// The size of the spool is asked of the disk, which may hang.
 async fn metrics(form: Form, shared: &Arc<Shared>) -> Response<Text> {
     let of = shared.clone();
-    let made = timeout(ANSWER, off_task(move || of.metrics(form).ok())).await;
+    let made = timeout(ANSWER, off_task(move || of.metrics(of.totals(), form).ok())).await;
     match made.ok().flatten().flatten() {
         Some(text) => with(StatusCode::OK, form.content_type(), text),
         None => plain(StatusCode::SERVICE_UNAVAILABLE, "the figures cannot be had at present\n".to_owned()),

@@ -8,7 +8,7 @@ use prometheus_client::{
     registry::{self, Registry},
 };
 
-use super::figures::{AGENT, Figure, Kind, OUTPUT, SOURCE, Snapshot, Unit};
+use super::figures::{AGENT, AgentTotals, Figure, Kind, OUTPUT, SOURCE, Unit};
 use crate::{
     agent::totals::{OutputTotals, SourceTotals},
     encode::escape::printable,
@@ -41,7 +41,7 @@ impl Form {
 }
 
 /// The text. Nothing of it fails but memory.
-pub fn text(snapshot: Snapshot, form: Form) -> Result<String, fmt::Error> {
+pub fn text(snapshot: AgentTotals, form: Form) -> Result<String, fmt::Error> {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(snapshot));
     let mut out = String::new();
@@ -52,7 +52,7 @@ pub fn text(snapshot: Snapshot, form: Form) -> Result<String, fmt::Error> {
     Ok(out)
 }
 
-impl Collector for Snapshot {
+impl Collector for AgentTotals {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let help = "Version, commit, and the hash of the configuration in force";
         let labels = [
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
     use crate::agent::totals::Totals;
 
-    fn snapshot() -> Snapshot {
+    fn snapshot() -> AgentTotals {
         let source = SourceTotals {
             read: 7,
             gaps: 1,
@@ -159,7 +159,7 @@ mod tests {
         };
         let gone = SourceTotals { read: 3, ..SourceTotals::default() };
         let waits = |waiting, is_current| OutputTotals { waiting, is_current, ..OutputTotals::default() };
-        Snapshot {
+        AgentTotals {
             totals: Totals {
                 sources: vec![("a\"b\n\u{1b}".into(), source), ("gone".into(), gone)],
                 outputs: vec![("qradar".into(), waits(3, true))],
@@ -169,7 +169,7 @@ mod tests {
             configuration: "abc".to_owned(),
             uptime: 5,
             commits: 4,
-            ..Snapshot::default()
+            ..AgentTotals::default()
         }
     }
 
