@@ -52,6 +52,7 @@ impl OutputTask<'_> {
             log(format_args!("output {}: a heartbeat is left out: {e}", self.config.name));
             return Ok(false);
         }
+        self.stats.tap.offer(&self.line);
         // A refusal that came with it is of the one before.
         self.count_refused(connection);
         Ok(true)

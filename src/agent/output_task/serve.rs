@@ -303,7 +303,6 @@ impl OutputTask<'_> {
             }
         }
         let line = self.lanes.line(lane, next);
-        self.stats.tap.offer(&self.line);
         self.send_line(connection, line)?;
         self.lanes.advance(lane, next);
         Ok(if self.core.writes_at_once() { Step::Write } else { Step::Went })
