@@ -17,6 +17,8 @@ impl Supervisor {
         let said = said.map(|is_news| {
             let state = if pause { "paused" } else { "resumed" };
             if is_news {
+                // What comes from now on is not read: nobody is to think that it was.
+                self.shared.stats.output(&output).caught_up.store(false, Ordering::SeqCst);
                 let what = format!("output {output} was {state} by {by}");
                 log(format_args!("output {output}: {state} by {by}"));
                 self.shared.tell_pause(self.setup(), &what);
