@@ -165,6 +165,12 @@ fn a_reload_says_whether_the_configuration_is_in_force_or_why_not() {
         let (_, said) = asked(&agent, &["reload"], 2);
         assert!(said.contains(says) && said.contains("the new configuration is refused, the old one stays"), "{said}");
         assert_eq!(status(&agent)["configuration"], *hash);
+        // The old one stays, and that is not well.
+        agent.wait("a word of that", SOON, || {
+            let out = ask(&agent, &["status"]);
+            let says = "a new configuration was refused";
+            out.status.code() == Some(3) && String::from_utf8_lossy(&out.stdout).contains(says)
+        });
     }
     fs::write(&agent.config, fs::read_to_string(&agent.config).unwrap().replace("\"state\"", "\"other\"")).unwrap();
     let mut command = Command::new(executable());
@@ -263,6 +269,13 @@ fn the_socket_is_for_its_owner_and_is_found_wherever_it_is() {
     signal(&child, "TERM");
     agent.assert_exit(child, 0, SOON);
     assert!(fs::symlink_metadata(socket(&agent)).is_err() && !runtime.path().join("control.sock").exists());
+    // Another place counts from the next start, and a reload says so.
+    let child = start(&agent);
+    agent.configure(&format!("{text}[control]\nsocket = \"DIR/s\"\n"));
+    signal(&child, "HUP");
+    agent.wait_for_log("[control] says something else: that counts from the next start", SOON);
+    signal(&child, "TERM");
+    agent.assert_exit(child, 0, SOON);
     // By its path, and not at all.
     let long = "x".repeat(120);
     agent.configure(&format!("{text}[control]\nsocket = \"DIR/s\"\n"));

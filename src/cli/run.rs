@@ -32,7 +32,7 @@ use crate::{
         },
     },
     config::{
-        Config, ConfigError, Problem, ProblemLevel,
+        Config, ConfigError, ControlConfig, Problem, ProblemLevel,
         model::model_options,
         ready::{self, Who},
     },
@@ -85,6 +85,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     runs.store(true, Ordering::SeqCst);
     let shared = Arc::new(shared);
     let (reload_requests, requests) = mpsc::channel(1);
+    let control_as_started = setup.config.control.clone();
     let _socket = control_socket(&setup.config, &state_dir).map(|(listener, socket)| {
         runtime.spawn(Server::new(shared.clone(), reload_requests).serve(listener));
         socket
@@ -97,6 +98,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
         profile,
         handle,
         service,
+        control: control_as_started,
     };
     runtime.spawn(Arc::new(reloads).follow(asked, requests));
     let totals = runtime.block_on(agent::run(shared, setup, control));
@@ -129,6 +131,8 @@ struct Reloads {
     profile: Profile,
     handle: Handle,
     service: Arc<Service>,
+    /// As it was at the start: the socket stays where it is.
+    control: ControlConfig,
 }
 
 impl Reloads {
@@ -169,6 +173,9 @@ impl Reloads {
             }
             Ok((config, _)) => {
                 say(format_args!("qaudjrn: the configuration was read again: {}\n", config.hash));
+                if config.control != self.control {
+                    log::warn(format_args!("[control] says something else: that counts from the next start"));
+                }
                 let (tell, told) = oneshot::channel();
                 let hash = config.hash.clone();
                 self.handle.say(Control::Reload(Box::new(setup(&self.profile, config)), Some(tell)));

@@ -27,6 +27,10 @@ pub struct Snapshot {
     pub spool: Spool,
     /// Batches of the spool that were found damaged or missing since the start.
     pub damaged_batches: u64,
+    /// A new configuration was refused, and the old one stays.
+    pub configuration_refused: bool,
+    /// Something ended that should not have.
+    pub failed: bool,
 }
 
 /// A source. read = filtered + refused + parked + spooled.
@@ -110,6 +114,8 @@ pub struct Spool {
     pub bytes: u64,
     /// Bytes that it may use.
     pub max_bytes: u64,
+    /// It cannot be written at present.
+    pub stuck: bool,
 }
 
 impl Snapshot {
@@ -143,6 +149,15 @@ impl Snapshot {
             }
             if o.answered {
                 wrong.push(format!("output {}: its receiver answers: is it the right port?", o.name));
+            }
+        }
+        for (is_so, what) in [
+            (self.failed, "something ended that should not have: the log says what"),
+            (self.configuration_refused, "a new configuration was refused, the old one stays: the log says why"),
+            (self.spool.stuck, "the spool cannot be written at present"),
+        ] {
+            if is_so {
+                wrong.push(what.to_owned());
             }
         }
         if self.damaged_batches > 0 {
@@ -189,7 +204,7 @@ mod tests {
     }
 
     fn judged(outputs: Vec<Output>, sources: Vec<Source>, bytes: u64) -> Vec<String> {
-        let spool = Spool { bytes, max_bytes: 1_000 };
+        let spool = Spool { bytes, max_bytes: 1_000, stuck: false };
         Snapshot { outputs, sources, spool, ..Snapshot::default() }.judge()
     }
 
@@ -222,6 +237,16 @@ mod tests {
             "3 entries were refused, because the spool was nearly full",
         ];
         assert_eq!(judged(vec![], vec![lacks], 0), says.map(|s| format!("source c: {s}")));
+        let spool = Spool { stuck: true, ..Spool::default() };
+        let agent =
+            Snapshot { failed: true, configuration_refused: true, damaged_batches: 2, spool, ..Snapshot::default() };
+        let says =
+            ["something ended that", "a new configuration was refused", "the spool cannot be written", "2 batches"];
+        let judged_agent = agent.judge();
+        assert!(
+            judged_agent.len() == 4 && judged_agent.iter().zip(says).all(|(l, s)| l.starts_with(s)),
+            "{judged_agent:?}"
+        );
         assert_eq!(judged(vec![], vec![], 810), ["the spool is more than 80 percent full"]);
     }
 }

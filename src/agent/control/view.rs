@@ -1,4 +1,6 @@
 //! How a running agent is, at a moment.
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::snapshot::{Output, Rule, Snapshot, Source, Spool};
 use crate::{
     agent::{
@@ -36,12 +38,22 @@ impl Snapshot {
             wrong: Vec::new(),
             sources: shared.source_stats().iter().map(|(n, s)| (n.clone(), &**s)).filter_map(source).collect(),
             outputs: shared.output_stats().iter().map(|(n, s)| (n.clone(), &**s)).filter_map(output).collect(),
-            spool: Spool { bytes: shared.spool.size(), max_bytes: shared.spool.max_size() },
+            spool: Spool {
+                bytes: shared.spool.size(),
+                max_bytes: shared.spool.max_size(),
+                stuck: is(&shared.is_stuck),
+            },
             damaged_batches: totals.damaged,
+            configuration_refused: is(&shared.is_refused),
+            failed: totals.failed,
         };
         snapshot.wrong = snapshot.judge();
         snapshot
     }
+}
+
+fn is(flag: &AtomicBool) -> bool {
+    flag.load(Ordering::Relaxed)
 }
 
 /// Seconds since a time, in UTC microseconds.
@@ -60,7 +72,7 @@ fn source(name: String, stats: &SourceStats, counts: &SourceTotals) -> Source {
         name,
         state: status.in_words(),
         down_seconds: status.down.map(|since| since.elapsed().as_secs()),
-        failed: stats.failed.load(std::sync::atomic::Ordering::Relaxed),
+        failed: is(&stats.failed),
         receiver: match (status.last.library.as_str(), status.last.receiver.as_str()) {
             ("", receiver) => receiver.to_owned(),
             (library, receiver) => format!("{library}/{receiver}"),

@@ -240,7 +240,7 @@ mod tests {
             waiting: 1_000,
             ..Output::default()
         };
-        let spool = Spool { bytes: 40, max_bytes: 100 };
+        let spool = Spool { bytes: 40, max_bytes: 100, stuck: false };
         Snapshot {
             version: "0.1.0".to_owned(),
             sources: vec![source],
